@@ -1,0 +1,1 @@
+"""The commands of `samlabel`, one file each."""

@@ -1,0 +1,36 @@
+"""What can go wrong, as types.
+
+SamError
+  VolumeError    an image or label map cannot be read, or two grids do not match
+  PromptError    a hint is malformed, outside the image or contradictory
+  ModelError     weights are missing, damaged or not what they claim to be
+  CacheError     a stored embedding cannot be trusted (always handled inside, by encoding again)
+
+Every message says what was wrong, what was expected and, where there is one, what to do.
+"""
+
+from __future__ import annotations
+
+
+class SamError(Exception):
+    """Base of everything this project raises on purpose; carries the name of the offending field."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class VolumeError(SamError):
+    """An image or label map that cannot be used."""
+
+
+class PromptError(SamError):
+    """A hint that cannot be used."""
+
+
+class ModelError(SamError):
+    """Weights that cannot be used."""
+
+
+class CacheError(SamError):
+    """A stored embedding that cannot be used."""

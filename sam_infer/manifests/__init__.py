@@ -1,0 +1,1 @@
+"""Keys and shapes of the published checkpoints."""

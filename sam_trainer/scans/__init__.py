@@ -1,0 +1,1 @@
+"""Procedural scans: images with labels, made to teach and to test."""
