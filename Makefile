@@ -1,0 +1,61 @@
+# Four commands: serve, check (2 minutes), test (20 minutes), accept (the long runs).
+# Python 3.11 and pip are enough to start; nothing here touches the system.
+
+PYTHON ?= python3.11
+STUDIES ?= demo
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV).uv/bin/uv
+STAMP := $(VENV)/.installed
+
+# sam2 is published as source only: without this its build looks for a CUDA compiler.
+export SAM2_BUILD_CUDA := 0
+
+.PHONY: help setup serve check test accept format lock clean
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
+
+setup: $(STAMP)  ## create .venv from requirements.lock
+
+$(UV):
+	$(PYTHON) -m venv $(VENV).uv
+	$(VENV).uv/bin/python -m pip --quiet --disable-pip-version-check install uv==0.13.8
+
+# The lock also pins what sam2's build needs, so that nothing unpinned runs during installation.
+$(STAMP): requirements.lock pyproject.toml | $(UV)
+	[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --build-constraints requirements.lock requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+serve: setup  ## serve the app on a demo study (STUDIES=folder or DICOMweb address, PORT=8000)
+	$(BIN)/samlabel serve --studies $(STUDIES) --port $(PORT)
+
+check: setup  ## format, lint, types, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not slow and not client and not accept"
+
+test: setup  ## everything but the long runs; what lacks a system package skips visibly
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not accept"
+
+accept: setup  ## the long runs; JSON results go to benchmarks/results
+	$(BIN)/pytest -q -m "accept"
+	$(BIN)/python benchmarks/accept.py
+
+format: setup  ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(UV)  ## resolve requirements-dev.txt anew
+	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header requirements-dev.txt --output-file requirements.lock
+
+clean:  ## remove environments and caches
+	rm -rf $(VENV) $(VENV).uv .mypy_cache .ruff_cache .pytest_cache build *.egg-info
