@@ -18,6 +18,7 @@ import structlog
 
 from sam_infer.errors import VolumeError
 from sam_infer.geometry import FloatArray, Geometry
+from sam_infer.truncation import require_complete
 from sam_infer.volume import Mask, Volume, guess_modality
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ def read_image(path: str | os.PathLike[str], modality: str | None = None) -> Vol
         return _read_series(path, modality)
     if path.stat().st_size == 0:
         raise VolumeError(f"{path.name} is empty (0 bytes)", "image")
+    require_complete(path)
     image = _read(path)
     array, geometry = _from_itk(image, path.name)
     if suffix_of(path) in FLAT_SUFFIXES:

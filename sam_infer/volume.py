@@ -16,8 +16,8 @@ from sam_infer.slice_view import SliceView
 
 MODALITIES = ("CT", "MR", "US", "XR", "PT", "RGB", "OTHER")
 
-# Scanner air is -1000 HU or lower; no other modality stores such values on purpose.
-CT_AIR_HU = -900
+# Air, lung and noisy fat are well below zero; other modalities store no such values on purpose.
+CT_LOW_HU = -150
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,4 +100,4 @@ def guess_modality(array: npt.NDArray[Any]) -> str:
     if array.ndim == 4:
         return "RGB"
     sparse = array[::4, ::4, :: max(1, array.shape[2] // 16)]
-    return "CT" if sparse.size and float(sparse.min()) <= CT_AIR_HU else "OTHER"
+    return "CT" if sparse.size and float(sparse.min()) <= CT_LOW_HU else "OTHER"

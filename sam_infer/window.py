@@ -84,8 +84,7 @@ def _percentile_window(volume: Volume) -> Window:
     # At most about a million voxels: percentiles of a sample are stable, a sort of 60 million is not fast.
     step = max(1, round((volume.array.size / 1e6) ** (1 / 3)))
     sample = volume.array[::step, ::step, :: min(step, volume.array.shape[2])]
+    # Zero is air or padding in most non-CT images: it must not shift the mapping, and stays black.
     body = sample[sample > 0] if (sample > 0).any() else sample
     low, high = np.percentile(body, PERCENTILES)
-    # Zero stays zero: it is the air or the padding of most non-CT images.
-    low = min(float(low), 0.0) if float(sample.min()) >= 0 and low < 0.1 * high else float(low)
-    return Window("percentile", low, max(float(high), low + 1e-3))
+    return Window("percentile", float(low), max(float(high), float(low) + 1e-3))

@@ -19,7 +19,7 @@ LEVELS = tuple(2.0 ** (-n / 2) for n in range(9))
 # A crop's place is a multiple of this share of its side.
 STRIDE_SHARE = 0.25
 
-# Fewer displayed pixels than this per crop side show blur, not anatomy.
+# Fewer displayed pixels than this along a crop's finer side show blur, not anatomy.
 MIN_SIDE_PIXELS = 24
 
 
@@ -46,7 +46,8 @@ def crop_around(
     level = min(fitting, default=1.0)
     if level > policy.below:
         return None
-    side = np.maximum(np.rint(level * slice_mm / mm), MIN_SIDE_PIXELS)
+    side_mm = max(level * slice_mm, MIN_SIDE_PIXELS * float(mm.min()))
+    side = np.maximum(np.rint(side_mm / mm), 1)
     size = np.minimum(side, shape).astype(int)
     if (size == shape).all():
         return None

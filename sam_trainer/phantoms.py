@@ -174,9 +174,9 @@ def rotation(x: float, y: float, z: float) -> FloatArray:
     return np.asarray(rz @ ry @ rx)
 
 
-def reoriented(array: npt.NDArray[Any], geometry: Geometry, order: tuple[int, ...], flips: tuple[bool, ...]) -> (
-    tuple[npt.NDArray[Any], Geometry]
-):  # fmt: skip
+def reoriented(
+    array: npt.NDArray[Any], geometry: Geometry, order: tuple[int, ...], flips: tuple[bool, ...]
+) -> tuple[npt.NDArray[Any], Geometry]:
     """The same patient stored with its axes permuted to `order`, then flipped where `flips` says so."""
     turned = array.transpose(order)
     affine = geometry.affine.copy()
@@ -186,7 +186,8 @@ def reoriented(array: npt.NDArray[Any], geometry: Geometry, order: tuple[int, ..
             turned = np.flip(turned, axis)
             affine[:3, 3] += affine[:3, axis] * (turned.shape[axis] - 1)
             affine[:3, axis] *= -1
-    return np.asfortranarray(turned), Geometry(turned.shape[:3], affine)
+    i, j, k = turned.shape
+    return np.asfortranarray(turned), Geometry((i, j, k), affine)
 
 
 def lesion_photo(rng: np.random.Generator, size: int = 384) -> tuple[Volume, Mask]:

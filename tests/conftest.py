@@ -1,0 +1,83 @@
+"""What many tests share: small phantoms, a deterministic network, an isolated home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sam_infer.backbone import Candidates, Features, Hints
+from sam_infer.frame import Crop, Frame, fit_longest
+from sam_infer.geometry import Geometry
+from sam_infer.volume import Mask, Volume
+from sam_trainer.phantoms import grid, l_shape, render, rotation
+
+
+@pytest.fixture(autouse=True)
+def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """No test reads or writes the developer's own models, caches or adapters."""
+    home = tmp_path / "samlabel-home"
+    monkeypatch.setenv("SAMLABEL_HOME", str(home))
+    yield home
+
+
+class BrightNetwork:
+    """A network whose answer can be computed by hand: what is brighter than grey 150, near the hints.
+
+    Candidates: everything bright, what lies within 12 model pixels of the first hint, nothing. A box keeps what is
+    inside it. It counts its encodes.
+    """
+
+    name = "bright"
+    weights_id = "bright-1"
+    encoder_id = "bright-encoder-1"
+    input_size = 128
+    low_res = 128
+    refine_passes = 1
+
+    def __init__(self) -> None:
+        self.encodes = 0
+
+    def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:
+        return fit_longest(crop, pixel_mm, self.input_size, "centre")
+
+    def encode(self, pixels: np.ndarray) -> Features:
+        self.encodes += 1
+        padded = np.zeros((self.input_size, self.input_size), np.float32)
+        padded[: pixels.shape[0], : pixels.shape[1]] = pixels[..., 0]
+        return {"grey": torch.from_numpy(padded)[None]}
+
+    def decode(self, features: Features, hints: Hints) -> Candidates:
+        bright = (features["grey"][0].numpy() - 150.0) / 10.0
+        near = np.full_like(bright, -10.0)
+        y, x = np.mgrid[: self.low_res, : self.low_res]
+        if hints.box_xyxy is not None:
+            x0, y0, x1, y1 = hints.box_xyxy
+            bright = np.where((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1), bright, -10.0)
+        for px, py in hints.points_xy[:1]:
+            near = np.where(np.hypot(x - px, y - py) < 12, bright, -10.0)
+        logits = np.stack([bright, near, np.full_like(bright, -10.0)]).astype(np.float32)
+        return Candidates(logits, np.array([0.9, 0.6, 0.1], np.float32), 0)
+
+
+@pytest.fixture
+def network() -> BrightNetwork:
+    return BrightNetwork()
+
+
+@pytest.fixture(scope="session")
+def l_phantom() -> tuple[Volume, Mask]:
+    """40 x 32 x 24 voxels of 0.8 x 1.1 x 3.0 mm, oblique, one asymmetric bright L."""
+    geometry = grid((40, 32, 24), (0.8, 1.1, 3.0), rotation(12, -9, 17))
+    return render(l_shape(), geometry, "CT", np.random.default_rng(5), noise=0.3)
+
+
+@pytest.fixture(scope="session")
+def plain_geometry() -> Geometry:
+    """6 x 5 x 4 voxels of 1 x 2 x 3 mm in LPS order with the first voxel at LPS (10, 20, 30)."""
+    affine = np.diag([-1.0, -2.0, 3.0, 1.0])
+    affine[:3, 3] = (-10, -20, 30)
+    return Geometry((6, 5, 4), affine)

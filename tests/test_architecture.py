@@ -1,0 +1,48 @@
+"""The arrows and budgets that a linter cannot hold."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"sam_infer": ROOT / "sam_infer", "sam_trainer": ROOT / "sam_trainer", "samlabel": ROOT / "apps" / "sam"}
+HOST = {"monailabel", "fastapi", "starlette", "uvicorn"}
+FORBIDDEN = {"sam_infer": {"sam_trainer", "samlabel", *HOST}, "sam_trainer": {"samlabel", *HOST}, "samlabel": set()}
+FILES = [(package, path) for package, folder in PACKAGES.items() for path in sorted(folder.rglob("*.py"))]
+MAX_LINES, MAX_METHODS = 300, 10
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(("package", "path"), FILES, ids=lambda v: v.stem if isinstance(v, Path) else v)
+def test_arrows_and_budgets(package: str, path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert not imported(tree) & FORBIDDEN[package]
+    assert len(text.splitlines()) <= MAX_LINES
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            public = [n for n in node.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
+            assert len(public) <= MAX_METHODS, f"{node.name} has {len(public)} public methods"
+
+
+def test_no_file_without_a_noun() -> None:
+    assert not {path.stem for _, path in FILES} & {"utils", "util", "helpers", "misc", "base", "common"}
+
+
+def test_the_files_were_found() -> None:
+    assert len(FILES) > 20
+
+
+def test_nothing_committed_names_a_machine_or_a_registry() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock and "--hash=sha256:" in lock
