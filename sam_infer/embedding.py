@@ -75,6 +75,7 @@ class EmbeddingCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[EmbeddingKey, Features] = OrderedDict()
         self._used = 0
+        self._disk_used: int | None = None  # counted at the first write, kept up to date afterwards
         self._flights: dict[EmbeddingKey, _Flight] = {}
         self.stats = CacheStats()
 
@@ -170,23 +171,41 @@ class EmbeddingCache:
         if self._folder is None:
             return
         try:
-            write_features(self._path(key), features)
-            self._trim()
+            path = self._path(key)
+            write_features(path, features)
+            self._trim(path.stat().st_size)
         except OSError as error:  # a full disk must not cost the reader a click
             log.warning("embedding not stored", reason=str(error))
 
-    def _trim(self) -> None:
-        if self._folder is None:
-            return
-        files = [(path.stat(), path) for path in self._folder.glob("*/*.safetensors")]
-        total = sum(stat.st_size for stat, _ in files)
-        if total <= self._disk_bytes:
-            return
-        for stat, path in sorted(files, key=lambda entry: entry[0].st_mtime):
-            path.unlink(missing_ok=True)
-            total -= stat.st_size
-            if total <= self._disk_bytes * KEEP_SHARE:
-                break
+    def _trim(self, added: int) -> None:
+        """Delete the files longest unused when the store has outgrown its bound."""
+        with self._lock:
+            if self._disk_used is not None:
+                self._disk_used += added
+                if self._disk_used <= self._disk_bytes:
+                    return
+        files = _stored_files(self._folder)
+        total = sum(size for _, size, _ in files)
+        if total > self._disk_bytes:
+            for _, size, path in files:
+                path.unlink(missing_ok=True)
+                total -= size
+                if total <= self._disk_bytes * KEEP_SHARE:
+                    break
+        with self._lock:
+            self._disk_used = total
+
+
+def _stored_files(folder: Path | None) -> list[tuple[float, int, Path]]:
+    """Time of last use, bytes and path of every stored embedding, longest unused first."""
+    found = []
+    for path in folder.glob("*/*.safetensors") if folder is not None else ():
+        try:
+            stat = path.stat()
+        except FileNotFoundError:  # another process trimmed it
+            continue
+        found.append((stat.st_mtime, stat.st_size, path))
+    return sorted(found)
 
 
 def write_features(path: Path, features: Features) -> None:
