@@ -89,7 +89,7 @@ def walker(pixels: Pixels, foreground: IntArray, background: IntArray) -> BoolAr
         seeds[rows, cols] = value
     if small.std() == 0:
         return np.zeros(grey.shape, bool)
-    likely = random_walker(small, seeds, beta=WALKER_BETA, mode="cg_j", tol=1e-3, return_full_prob=True)[0]
+    likely = random_walker(small, seeds, beta=WALKER_BETA, mode="bf", return_full_prob=True)[0]
     return np.asarray(cv2.resize(likely.astype(np.float32), grey.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5)
 
 

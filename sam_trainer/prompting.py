@@ -25,6 +25,7 @@ from sam_infer.slice_view import SliceView
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 STRATEGIES = ("S1", "S2", "S3", "S4", "S5", "S6")
 
@@ -149,6 +150,19 @@ def jittered_box(
         low, high = low - grow, high + grow
     else:
         raise PromptError(f"mode must be edges, shift or scale, got {mode!r}", "mode")
+    return _box_inside(low, high, shape)
+
+
+def pushed_box(
+    box: IntArray, band: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator
+) -> IntArray:  # fmt: skip
+    """A box (2, 2) whose edges each move in or out by a distance in pixels from `band`, kept inside the slice."""
+    steps = rng.uniform(*band, (2, 2)) * rng.choice([-1.0, 1.0], (2, 2))
+    return _box_inside(box[0] + steps[0], box[1] + steps[1], shape)
+
+
+def _box_inside(low: FloatArray, high: FloatArray, shape: tuple[int, int]) -> IntArray:
+    """Whole-pixel corners (2, 2), sorted: edges that crossed each other change places."""
     corners = np.clip(np.rint([low, high]), 0, np.asarray(shape) - 1).astype(np.int64)
     return np.stack([corners.min(axis=0), corners.max(axis=0)])
 

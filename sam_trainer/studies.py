@@ -73,6 +73,13 @@ class Target:
     label: str
     view: SliceView
     mask: BoolArray  # (H, W) display orientation
+    number: int = 0  # among the objects of its label on its slice
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other object, whatever else is measured."""
+        place = f"{self.view.axis}:{self.view.index}/{self.number}"
+        return f"{self.case.source}/{self.case.name}/{self.label}/{place}"
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,8 @@ def targets_of(case: Case) -> list[Target]:
         whole = np.isin(labels.array, (value, *case.includes.get(value, ())))
         for index in chosen_slices(whole, axis):
             view = SliceView.of(labels.geometry, axis, index)
-            targets += [Target(case, name, view, part) for part in components(view.extract(whole))]
+            parts = components(view.extract(whole))
+            targets += [Target(case, name, view, part, number) for number, part in enumerate(parts)]
     return targets
 
 

@@ -1,0 +1,103 @@
+"""One model asked about many objects, the way the server would be asked."""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import track
+
+from sam_infer.backbone import Backbone
+from sam_infer.embedding import EmbeddingCache
+from sam_infer.image_file import read_image
+from sam_infer.predictor import Options, Prediction, Predictor
+from sam_infer.slice_view import SliceView
+from sam_infer.volume import Volume
+from sam_infer.window import choose_window
+from sam_trainer.bench.table import Observation, observation
+from sam_trainer.metrics import dice, hd95_mm, jaccard, nsd
+from sam_trainer.prompting import Drawn
+from sam_trainer.studies import Subject, Target
+
+BoolArray = npt.NDArray[np.bool_]
+
+# Within this distance an edge counts as drawn right: about what two readers differ by. Photographs have no
+# millimetres; there it is pixels.
+NSD_TOLERANCE_MM = 2.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One object, its image, and who is asked."""
+
+    target: Target
+    volume: Volume
+    headline: bool
+    predictor: Predictor
+    options: Options
+
+    def answer(self, prompts: Drawn) -> Prediction:
+        """What the server would answer to these prompts."""
+        view = self.target.view
+        return self.predictor.predict(self.volume, prompts.on(view), view.index, self.options)
+
+    def shown(self) -> npt.NDArray[np.uint8]:
+        """Displayed pixels (H, W) or (H, W, 3) under the window that suits the object, for baselines and pictures."""
+        pixels = self.volume.pixels(self.target.view)
+        typical = None if self.volume.is_colour else float(np.median(pixels[self.target.mask]))
+        return choose_window(self.volume, self.options.window, typical).apply(pixels)
+
+    def observe(self, keys: Mapping[str, Any], values: Mapping[str, float]) -> Observation:
+        """A measurement of this object."""
+        return observation(self.target, self.headline, keys, values)
+
+    def quality(self, mask: BoolArray) -> dict[str, float]:
+        """All measures of a mask (H, W)."""
+        truth, mm = self.target.mask, self.target.view.pixel_mm
+        return {
+            "dice": dice(mask, truth),
+            "jaccard": jaccard(mask, truth),
+            "hd95": hd95_mm(mask, truth, mm),
+            "nsd": nsd(mask, truth, mm, NSD_TOLERANCE_MM),
+        }
+
+    def rng(self, seed: int) -> np.random.Generator:
+        """A generator that depends on this object and the seed only, not on what else is measured."""
+        return np.random.default_rng([seed, zlib.crc32(self.target.key.encode())])
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A model, the objects it is asked about, and how it is asked."""
+
+    backbone: Backbone
+    subjects: Sequence[Subject]
+    seed: int = 0
+    options: Options = field(default_factory=Options)
+
+    def objects(self, title: str, own_cache: bool = False) -> Iterator[Asked]:
+        """Every object in turn; `own_cache` gives each its own, so that its encodes can be counted."""
+        for subject in track(self.subjects, title, console=Console(stderr=True)):
+            yield from self._asked(subject, own_cache)
+
+    def slices(self, title: str) -> Iterator[list[Asked]]:
+        """The objects of every slice together."""
+        for subject in track(self.subjects, title, console=Console(stderr=True)):
+            together: dict[SliceView, list[Asked]] = defaultdict(list)
+            for asked in self._asked(subject, own_cache=False):
+                together[asked.target.view].append(asked)
+            yield from together.values()
+
+    def _asked(self, subject: Subject, own_cache: bool) -> Iterator[Asked]:
+        volume = read_image(subject.case.image)
+        predictor = Predictor(self.backbone, EmbeddingCache())
+        for target in subject.targets:
+            if own_cache:
+                predictor = Predictor(self.backbone, EmbeddingCache())
+            yield Asked(target, volume, subject.headline, predictor, self.options)

@@ -1,0 +1,44 @@
+"""A process that only predicts, run on its own: `python -m sam_trainer.bench.footprint MODEL` says how big it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from sam_infer.embedding import EmbeddingCache
+from sam_infer.geometry import Geometry
+from sam_infer.models import load_backbone
+from sam_infer.predictor import Predictor
+from sam_infer.prompts import Prompts
+from sam_infer.volume import Volume
+
+CLICKS = 10
+
+
+def main(model: str) -> None:
+    """Answer ten clicks on a slice of 512 x 512 and report peak and present memory in bytes."""
+    backbone = load_backbone(model)
+    size = 512
+    rows, cols = np.mgrid[:size, :size]
+    disk = (rows - 200) ** 2 + (cols - 300) ** 2 < 60**2
+    volume = Volume((disk * 100).astype(np.int16)[..., None], Geometry((size, size, 1), np.eye(4)))
+    predictor = Predictor(backbone, EmbeddingCache())
+    for n in range(1, CLICKS + 1):
+        points = [(200, 300 + 4 * i, 0) for i in range(n)]
+        predictor.predict(volume, Prompts(2, np.array(points), np.ones(n, np.int64)), 0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    sys.stdout.write(json.dumps({"peak_bytes": peak, "resident_bytes": _resident() or peak}) + "\n")
+
+
+def _resident() -> int | None:
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
