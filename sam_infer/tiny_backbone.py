@@ -1,0 +1,109 @@
+"""The embedded model behind the `Backbone` protocol."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+import sam_infer.weights
+from sam_infer.backbone import Candidates, Features, Hints
+from sam_infer.checkpoint import file_sha256, read_safetensors
+from sam_infer.errors import ModelError
+from sam_infer.fingerprint import Fingerprint
+from sam_infer.frame import Crop, Frame, fit_longest
+from sam_infer.layout import compare, layout_of
+from sam_infer.tiny import INPUT_SIZE, LOW_RES, TinySam, pad_to_square
+
+WEIGHTS = Path(sam_infer.weights.__path__[0]) / "tiny.safetensors"
+
+
+ENCODER_PREFIXES = ("image_encoder.", "necks.")
+
+# The decoder's first token answers a clear prompt, the other three an ambiguous one; ours come three first.
+SINGLE_MASK = 3
+TOKEN_ORDER = [1, 2, 3, 0]
+
+
+class TinyBackbone:
+    """A `TinySam` in evaluation mode; nothing changes after construction, so any number of threads may call it."""
+
+    name = "tiny"
+    input_size = INPUT_SIZE
+    low_res = LOW_RES
+    refine_passes = 2
+
+    def __init__(self, model: TinySam) -> None:
+        identity = Fingerprint.of(model.state_dict(), ENCODER_PREFIXES, "tiny")
+        self.weights_id, self.encoder_id = identity.weights, identity.encoder
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = model.to(self._device).requires_grad_(False).eval()
+
+    @classmethod
+    def embedded(cls, weights: Path = WEIGHTS) -> TinyBackbone:
+        """The model with the weights that came with this package."""
+        verify_embedded(weights)
+        tensors = read_safetensors(weights)
+        model = TinySam()
+        found = compare(layout_of(tensors), layout_of(model.state_dict()))
+        if found:
+            raise ModelError(f"the embedded weights are not those of this version: {found}; install it again", "model")
+        model.load_state_dict(tensors)
+        return cls(model)
+
+    @classmethod
+    def random(cls, seed: int = 0) -> TinyBackbone:
+        """The architecture with seeded random weights, for tests: shapes and speed of the real one, no skill."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(TinySam())
+
+    def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:
+        """The crop with its longest side filling the input."""
+        return fit_longest(crop, pixel_mm, self.input_size, "centre")
+
+    @torch.inference_mode()
+    def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
+        """Model input (h, w, 3) to maps (1, C, 64, 64), (1, C, 32, 32) and (1, C, 16, 16) in half precision."""
+        image = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).permute(2, 0, 1)[None].float()
+        maps = self._model.encode(pad_to_square(image, self.input_size))
+        return {name: values.half().cpu() for name, values in maps.items()}
+
+    @torch.inference_mode()
+    def decode(self, features: Features, hints: Hints) -> Candidates:
+        """Four masks, the last one the answer to a clear prompt."""
+        maps = {name: values.to(self._device).float() for name, values in features.items()}
+        points = torch.as_tensor(hints.points_xy, dtype=torch.float32, device=self._device).reshape(1, -1, 2)
+        labels = torch.as_tensor(hints.labels, dtype=torch.int64, device=self._device).reshape(1, -1)
+        box = mask = None
+        if hints.box_xyxy is not None:
+            box = torch.as_tensor(hints.box_xyxy, dtype=torch.float32, device=self._device)[None]
+        if hints.mask_logits is not None:
+            mask = torch.as_tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
+        logits, scores = self._model.decode(maps, points, labels, box, mask)
+        iou = scores[0, TOKEN_ORDER].cpu().numpy()
+        preferred = int(iou[:SINGLE_MASK].argmax()) if hints.is_ambiguous else SINGLE_MASK
+        return Candidates(logits[0, TOKEN_ORDER].cpu().numpy(), iou, preferred)
+
+
+def verify_embedded(weights: Path = WEIGHTS) -> str:
+    """SHA-256 of the embedded weights when it is the one in their manifest, else ModelError.
+
+    Hashed at every load: the file is small.
+    """
+    manifest = weights.with_suffix(".json")
+    if not weights.is_file() or not manifest.is_file():
+        raise ModelError(
+            "the embedded weights are missing: install the package again or run `samlabel pretrain`", "model"
+        )
+    try:
+        expected = json.loads(manifest.read_text())["sha256"]
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"{manifest.name} is damaged: install the package again", "model") from error
+    found = file_sha256(weights)
+    if found != expected:
+        raise ModelError(f"{weights.name} was changed or is damaged: install the package again", "model")
+    return found

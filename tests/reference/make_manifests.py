@@ -1,0 +1,101 @@
+"""Writes sam_infer/manifests: keys, shapes and number types of the published weight files.
+
+The ViT models are what segment_anything's own builders make, on the meta device. MobileSAM has no package on a
+registry: its encoder's keys are spelled out here from the published file, independently of our implementation.
+
+    python tests/reference/make_manifests.py [FOLDER]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from segment_anything import sam_model_registry
+
+from sam_infer.layout import Layout, TensorSpec, layout_of, manifest_text
+
+FOLDER = Path(__file__).parents[2] / "sam_infer" / "manifests"
+Entry = tuple[str, TensorSpec]
+
+
+def official(name: str) -> Layout:
+    with torch.device("meta"):
+        return layout_of(sam_model_registry[name]().state_dict())
+
+
+def mobile_sam() -> Layout:
+    encoder = {f"image_encoder.{key}": spec for key, spec in mobile_encoder()}
+    shared = {key: spec for key, spec in official("vit_b").items() if not key.startswith("image_encoder.")}
+    return {**encoder, **shared}
+
+
+def mobile_encoder() -> Iterator[Entry]:
+    yield from conv_norm("patch_embed.seq.0", 32, 3, 3)
+    yield from conv_norm("patch_embed.seq.2", 64, 32, 3)
+    for block in range(2):
+        at = f"layers.0.blocks.{block}"
+        yield from bottleneck(at, 64, 256, 64)
+    yield from bottleneck("layers.0.downsample", 64, 128, 128)
+    for layer, (width, depth, heads, offsets) in {
+        1: (128, 2, 4, 49),
+        2: (160, 6, 5, 196),
+        3: (320, 2, 10, 49),
+    }.items():
+        for block in range(depth):
+            yield from window_block(f"layers.{layer}.blocks.{block}", width, heads, offsets)
+        if layer < 3:
+            wider = {1: 160, 2: 320}[layer]
+            yield from bottleneck(f"layers.{layer}.downsample", width, wider, wider)
+    yield from linear("norm_head", 320)
+    yield from linear("head", 1000, 320)
+    yield "neck.0.weight", floats(256, 320, 1, 1)
+    yield from linear("neck.1", 256)
+    yield "neck.2.weight", floats(256, 256, 3, 3)
+    yield from linear("neck.3", 256)
+
+
+def window_block(at: str, width: int, heads: int, offsets: int) -> Iterator[Entry]:
+    yield f"{at}.attn.attention_biases", floats(heads, offsets)
+    yield from linear(f"{at}.attn.norm", width)
+    yield from linear(f"{at}.attn.qkv", 3 * width, width)
+    yield from linear(f"{at}.attn.proj", width, width)
+    yield from linear(f"{at}.mlp.norm", width)
+    yield from linear(f"{at}.mlp.fc1", 4 * width, width)
+    yield from linear(f"{at}.mlp.fc2", width, 4 * width)
+    yield from conv_norm(f"{at}.local_conv", width, 1, 3)
+
+
+def bottleneck(at: str, width: int, hidden: int, last: int) -> Iterator[Entry]:
+    """1x1, then 3x3 in every channel alone, then 1x1."""
+    yield from conv_norm(f"{at}.conv1", hidden, width, 1)
+    yield from conv_norm(f"{at}.conv2", hidden, 1, 3)
+    yield from conv_norm(f"{at}.conv3", last, hidden, 1)
+
+
+def conv_norm(at: str, width_out: int, width_in: int, kernel: int) -> Iterator[Entry]:
+    yield f"{at}.c.weight", floats(width_out, width_in, kernel, kernel)
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{at}.bn.{name}", floats(width_out)
+    yield f"{at}.bn.num_batches_tracked", TensorSpec("int64", ())
+
+
+def linear(at: str, *shape: int) -> Iterator[Entry]:
+    yield f"{at}.weight", floats(*shape)
+    yield f"{at}.bias", floats(shape[0])
+
+
+def floats(*shape: int) -> TensorSpec:
+    return TensorSpec("float32", shape)
+
+
+def main(folder: Path) -> None:
+    for name in ("vit_b", "vit_l", "vit_h"):
+        (folder / f"{name}.json").write_text(manifest_text(official(name)))
+    (folder / "mobile_sam.json").write_text(manifest_text(mobile_sam()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
