@@ -16,6 +16,7 @@ from sam_infer.embedding import EmbeddingCache, EmbeddingKey
 from sam_infer.errors import PromptError
 from sam_infer.frame import Crop, Frame, resize_pixels, whole
 from sam_infer.prompts import Prompts
+from sam_infer.scribble import SURELY_INSIDE, SURELY_OUTSIDE
 from sam_infer.slice_view import SliceView
 from sam_infer.volume import Mask, Volume
 from sam_infer.window import Window, choose_window
@@ -190,7 +191,7 @@ def _box_corners(here: Prompts, view: SliceView) -> tuple[npt.NDArray[np.float64
 def _prior_logits(here: Prompts, view: SliceView) -> npt.NDArray[np.float32] | None:
     if here.mask is None:
         return None
-    inside = view.extract(here.mask.array) > 0
+    inside = _repainted(view.extract(here.mask.array) > 0, here, view)
     return np.where(inside, PRIOR_LOGIT, -PRIOR_LOGIT).astype(np.float32) if inside.any() else None
 
 
@@ -235,4 +236,12 @@ def _clean(mask: npt.NDArray[np.bool_], here: Prompts, view: SliceView, options:
         mask = largest_component(mask, points[here.labels == 1])
     if options.fill_holes:
         mask = fill_holes(mask, points[here.labels == 0])
-    return mask
+    return _repainted(mask, here, view)
+
+
+def _repainted(mask: npt.NDArray[np.bool_], here: Prompts, view: SliceView) -> npt.NDArray[np.bool_]:
+    """A mask that keeps what the reader's brush promised."""
+    if here.painted is None:
+        return mask
+    stroke = view.extract(here.painted.array)
+    return np.asarray((mask | (stroke == SURELY_INSIDE)) & (stroke != SURELY_OUTSIDE))

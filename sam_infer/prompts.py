@@ -65,6 +65,7 @@ class Prompts:
     labels: IntArray = field(default_factory=_no_labels)  # (N,) FOREGROUND or BACKGROUND
     box: Box | None = None
     mask: Mask | None = None  # a prior: non-zero is the object
+    painted: Mask | None = None  # brush strokes: 1 surely the object, 2 surely not; see scribble.py
 
     def __post_init__(self) -> None:
         if self.axis not in (0, 1, 2):
@@ -88,6 +89,8 @@ class Prompts:
             raise PromptError(f"point {outside[0]} is outside the image of {geometry.shape} voxels", "points")
         if self.mask is not None:
             self.mask.require_same_grid(geometry, "prior mask")
+        if self.painted is not None:
+            self.painted.require_same_grid(geometry, "scribble")
         return replace(self, box=self.box.clipped(geometry) if self.box is not None else None)
 
     @property
@@ -110,7 +113,7 @@ class Prompts:
         box = self.box
         if box is not None and not box.low[self.axis] <= index <= box.high[self.axis]:
             box = None
-        return Prompts(self.axis, self.points[here], self.labels[here], box, self.mask)
+        return Prompts(self.axis, self.points[here], self.labels[here], box, self.mask, self.painted)
 
 
 def indices(values: Any, field_name: str) -> IntArray:
