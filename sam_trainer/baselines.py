@@ -89,7 +89,10 @@ def walker(pixels: Pixels, foreground: IntArray, background: IntArray) -> BoolAr
         seeds[rows, cols] = value
     if small.std() == 0:
         return np.zeros(grey.shape, bool)
-    likely = random_walker(small, seeds, beta=WALKER_BETA, mode="bf", return_full_prob=True)[0]
+    # Probabilities a little outside 0..1, from nearly cut-off corners, do not move the threshold: no warning.
+    likely = random_walker(
+        small.astype(float), seeds, beta=WALKER_BETA, mode="bf", return_full_prob=True, prob_tol=np.inf
+    )[0]
     return np.asarray(cv2.resize(likely.astype(np.float32), grey.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5)
 
 

@@ -45,9 +45,9 @@ def test_a_disk() -> None:
 
 
 def test_background_points_of_a_disk_are_even_in_the_box_twice_enlarged() -> None:
-    # The box 9 x 9 grows by 4.5 on each side to rows 1..18 (at 0.5 + 0.5 rounded up) and columns 3..20: 18 x 18 pixels.
+    # The box 9 x 9 grows by 4.5 on each side to rows 1..18 and columns 3..20.
     mask = disk()
-    window = np.argwhere(~mask[1:19, 3:21]) + (1, 3)
+    window = np.argwhere(~mask[1:19, 3:21]) + np.array([1, 3])
     assert len(window) == 18 * 18 - 49
     assert drawn(mask, "S4").background.tolist() == window[[0, 55, 110, 165, 220]].tolist()
     assert drawn(mask, "S4").background.tolist()[:2] == [[1, 3], [4, 4]]

@@ -1,0 +1,140 @@
+"""`samlabel bench`: how good, how robust and how fast is a model, on labelled studies.
+
+Each command writes one JSON (`--out`) and one page with figures (`--page`). Exit code 0: measured; 1: it could not be
+measured, and the sentence says why; 2: the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+
+from sam_infer.errors import SamError
+from sam_infer.models import load_backbone
+from sam_trainer.bench.exam import Exam
+from sam_trainer.bench.report import Report, command_line
+from sam_trainer.bench.runs import Outcome, run_clicks, run_latency, run_prompts, run_robustness
+from sam_trainer.model_card import write_card
+from sam_trainer.phantoms import demo_studies
+from sam_trainer.studies import collect, read_sources
+
+app = typer.Typer(help="Measure a model on labelled studies.", no_args_is_help=True)
+
+DEMO = "demo"
+DEMO_FOLDER = Path("demo") / "studies"
+
+Studies = Annotated[str, typer.Option(help="A studies folder, a folder of them, or `demo`.")]
+Model = Annotated[str, typer.Option(help="Which model to ask.")]
+Out = Annotated[Path, typer.Option(help="Where the JSON goes.")]
+PageFolder = Annotated[Path, typer.Option("--page", help="Folder of the page and its figures.")]
+Seed = Annotated[int, typer.Option(help="Everything random depends on it.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many objects per source.")]
+Separate = Annotated[
+    list[str] | None, typer.Option(help="A further source to keep out of the headline; may be repeated.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the network.")]
+
+
+@app.command()
+def prompts(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/prompts.json"),
+    page: PageFolder = Path("runs/bench"), seed: Seed = 0, limit: Limit = None, separate: Separate = None,
+    grid: Annotated[int, typer.Option(min=0, max=64, help="Points per side of S1; 0 leaves it out.")] = 32,
+    threads: Threads = None,
+) -> None:  # fmt: skip
+    """COSMOS prompt strategies S1 to S6 beside the ellipse of the box, GrabCut, random walker and region growing."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_prompts(run.exam(studies, limit, separate), grid), out, page)
+
+
+@app.command()
+def clicks(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/clicks.json"),
+    page: PageFolder = Path("runs/bench"), seed: Seed = 0, limit: Limit = None, separate: Separate = None,
+    baselines: Annotated[bool, typer.Option(help="Also let the reader click for the classical methods.")] = True,
+    threads: Threads = None,
+) -> None:  # fmt: skip
+    """Dice after 1 to 10 corrections by a simulated reader, and the clicks needed until it is good enough."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_clicks(run.exam(studies, limit, separate), baselines), out, page)
+
+
+@app.command()
+def robustness(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/robustness.json"),
+    page: PageFolder = Path("runs/bench"), seed: Seed = 0, limit: Limit = None, separate: Separate = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Draws per object and level.")] = 3,
+    threads: Threads = None,
+) -> None:  # fmt: skip
+    """What careless boxes and points cost."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_robustness(run.exam(studies, limit, separate), repeats), out, page)
+
+
+@app.command()
+def latency(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/latency.json"),
+    page: PageFolder = Path("runs/bench"), seed: Seed = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Visits per phase.")] = 30,
+    threads: Threads = 2,
+) -> None:  # fmt: skip
+    """Time per phase of a reader's visit, and the memory of a process that only predicts."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_latency(run.exam(studies, repeats, None), model, repeats), out, page)
+
+
+@app.command()
+def card(
+    results: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = Path("benchmarks/results"),
+    out: Annotated[Path, typer.Option(help="Where the card goes.")] = Path("docs/model-card-tiny.md"),
+) -> None:
+    """Write the model card of `tiny` from its manifest and the committed results."""
+    with _errors():
+        write_card(results, out)
+        Console(stderr=True).print(f"wrote {out}")
+
+
+class _Run:
+    """One measurement under way."""
+
+    def __init__(self, model: str, seed: int) -> None:
+        self.started = time.time()
+        self.seed = seed
+        self.backbone = load_backbone(model)
+
+    def exam(self, studies: str, limit: int | None, separate: list[str] | None) -> Exam:
+        """The questions: what is in the studies, asked of the model."""
+        folder = demo_studies(DEMO_FOLDER) if studies == DEMO else Path(studies)
+        return Exam(self.backbone, collect(read_sources(folder, separate or ()), limit), self.seed)
+
+    def keep(self, outcome: Outcome, out: Path, page: Path) -> None:
+        """Write what came out."""
+        facts: dict[str, Any] = {"model": self.backbone.name, "weights": self.backbone.weights_id}
+        Report(command_line(), self.seed, outcome.rows, self.started, facts).write(out)
+        written = outcome.page.write(page, out.stem)
+        Console(stderr=True).print(f"wrote {out} and {written}")
+
+
+@contextmanager
+def _measured(model: str, seed: int, threads: int | None) -> Iterator[_Run]:
+    with _errors():
+        if threads is not None:
+            torch.set_num_threads(threads)
+        yield _Run(model, seed)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """A sentence and exit code 1 for everything that is wrong with the world, not with the program."""
+    try:
+        yield
+    except (SamError, OSError) as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error

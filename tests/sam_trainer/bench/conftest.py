@@ -1,0 +1,17 @@
+"""An exam of the stand-in network on the small studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sam_infer.backbone import Backbone
+from sam_trainer.bench.exam import Exam
+from sam_trainer.studies import collect, read_sources
+
+
+@pytest.fixture
+def exam(network: Backbone, small_studies: Path) -> Exam:
+    """The headline sources only: 11 objects."""
+    return Exam(network, collect([s for s in read_sources(small_studies) if s.headline]))
