@@ -39,10 +39,9 @@ def jittered_box(box: Points, level: float, rng: np.random.Generator) -> Points:
     """Every edge moved by up to `level` of the side, each by its own draw."""
     width, height = box[2] - box[0], box[3] - box[1]
     moved = box + rng.uniform(-level, level, 4).astype(np.float32) * np.array([width, height, width, height])
-    return np.array(
-        [min(moved[0], moved[2] - 1), min(moved[1], moved[3] - 1), max(moved[2], moved[0] + 1), max(moved[3], moved[1] + 1)],
-        np.float32,
-    )  # fmt: skip
+    low = np.minimum(moved[:2], moved[2:] - 1)
+    high = np.maximum(moved[2:], moved[:2] + 1)
+    return np.concatenate([low, high]).astype(np.float32)
 
 
 def centre_click(mask: Mask) -> Click:
@@ -96,7 +95,7 @@ def first_prompt(mask: Mask, rng: np.random.Generator) -> FirstPrompt:
     kind = rng.random()
     if kind < 0.45:
         box = tight_box(mask)
-        if rng.random() < 0.6:
+        if rng.random() < 0.4:
             box = jittered_box(box, float(rng.choice((0.05, 0.1, 0.25))), rng)
         clicks = [_inside(mask, rng)] if kind < 0.08 else []
         return FirstPrompt(clicks, box)

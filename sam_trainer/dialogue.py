@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sam_infer.tiny import TinySam
 from sam_trainer.batch import MASK_STRIDE, Batch, pad_clicks, stack_boxes
-from sam_trainer.clicks import Click, correction_click
+from sam_trainer.clicks import Click, Mask, correction_click
 from sam_trainer.losses import Losses, prompt_losses
 
 # Errors are looked for at half the input's resolution: finer ones are not clicked on.
@@ -56,7 +56,15 @@ def hold_dialogue(model: TinySam, batch: Batch, rng: np.random.Generator, decode
         ambiguous = turns.ambiguous(mask)
         losses.append(prompt_losses(logits, scores, batch.coverage, ambiguous))
         turns.answer = preferred(logits.detach(), scores.detach(), ambiguous)
+        if rng.random() < 0.3:
+            turns.answer = _coarse(turns.answer, int(rng.choice((2, 4))))
     return losses
+
+
+def _coarse(answer: Tensor, factor: int) -> Tensor:
+    """The answer as a whole slice gives it to a crop: without fine detail."""
+    small = F.avg_pool2d(answer, factor)
+    return F.interpolate(small, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 def preferred(logits: Tensor, scores: Tensor, ambiguous: Tensor) -> Tensor:
@@ -65,7 +73,7 @@ def preferred(logits: Tensor, scores: Tensor, ambiguous: Tensor) -> Tensor:
     return logits[torch.arange(len(logits)), best][:, None].float()
 
 
-def _correct(turns: _Turns, truth: np.ndarray, most: int, rng: np.random.Generator) -> None:
+def _correct(turns: _Turns, truth: Mask, most: int, rng: np.random.Generator) -> None:
     """Up to `most` clicks for every object, each on the largest error that is left after the one before."""
     if turns.answer is None:
         return
@@ -81,7 +89,7 @@ def _correct(turns: _Turns, truth: np.ndarray, most: int, rng: np.random.Generat
             _settle(answer, mask, click)
 
 
-def _settle(answer: np.ndarray, truth: np.ndarray, click: Click) -> None:
+def _settle(answer: Mask, truth: Mask, click: Click) -> None:
     """Take the neighbourhood of a click as corrected, so that the next one goes elsewhere."""
     reach = max(2, len(answer) // 12)
     rows = slice(max(int(click.y) - reach, 0), int(click.y) + reach + 1)

@@ -8,11 +8,12 @@ import logging
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-import torch.multiprocessing as mp
 from safetensors.torch import load_file
+from torch.multiprocessing.spawn import spawn
 
 from sam_infer.tiny import TinySam
 from sam_trainer.batch import draw_batch
@@ -51,7 +52,7 @@ def pretrain(config: PretrainConfig) -> PretrainReport:
         _train(0, config, None)
     else:
         meeting = config.out / f"meeting-{time.time_ns()}"
-        mp.spawn(_train, (config, meeting), nprocs=config.processes)
+        spawn(_train, (config, meeting), nprocs=config.processes)
         meeting.unlink(missing_ok=True)
     return _report(config.out)
 
@@ -65,7 +66,7 @@ def new_state(config: PretrainConfig) -> TrainState:
     average = copy.deepcopy(model).requires_grad_(False)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(
         groups, lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
     )  # fmt: skip

@@ -21,7 +21,8 @@ class Team:
     def join(self, meeting: Path) -> None:
         """Meet the others; `meeting` is a file that all can reach and that does not exist yet."""
         if self.size > 1:
-            dist.init_process_group("gloo", init_method=f"file://{meeting.resolve()}", rank=self.rank, world_size=self.size)
+            where = f"file://{meeting.resolve()}"
+            dist.init_process_group("gloo", init_method=where, rank=self.rank, world_size=self.size)
 
     def leave(self) -> None:
         """Part."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,7 +39,7 @@ class TrainState:
         partial = folder / (STATE_FILE + ".part")
         counters = json.dumps(asdict(self.counters))
         save_file(self._tensors(), partial, metadata={"counters": counters})
-        os.replace(partial, folder / STATE_FILE)
+        partial.replace(folder / STATE_FILE)
         (folder / COUNTERS_FILE).write_text(counters)
 
     def load(self, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ def export_weights(model: nn.Module, path: Path) -> str:
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in model.state_dict().items()}
     partial = path.with_suffix(".part")
     save_file(tensors, partial)
-    os.replace(partial, path)
+    partial.replace(path)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -36,8 +36,10 @@ def draw_look(rng: np.random.Generator, parents: list[int]) -> Look:
     levels = np.zeros((labels, 3), np.float32)
     levels[0] = rng.uniform(0, 1) if rng.random() < 0.5 else rng.uniform(0, 0.15)
     if modality == "rgb":
-        levels[0] = rng.uniform(0.2, 1.0, 3)
-    contrast = np.exp(rng.uniform(np.log(0.08), np.log(0.5)))
+        # skin, mucosa and retina are reddish; some scenes have any colour
+        tint = (1.0, rng.uniform(0.4, 1.0), rng.uniform(0.2, 0.9)) if rng.random() < 0.7 else rng.uniform(0.2, 1.0, 3)
+        levels[0] = rng.uniform(0.4, 1.0) * np.asarray(tint)
+    contrast = np.exp(rng.uniform(np.log(0.07), np.log(0.4)))
     for i, parent in enumerate(parents):
         step = contrast * np.exp(rng.normal(0, 0.6)) * rng.choice((-1.0, 1.0))
         colour = step * np.ones(3) if modality != "rgb" else step * (1 + rng.normal(0, 0.5, 3))
@@ -46,8 +48,10 @@ def draw_look(rng: np.random.Generator, parents: list[int]) -> Look:
             colour = -colour
         levels[i + 1] = np.clip(base + colour, 0, 1)
         if i and rng.random() < 0.2:
-            levels[i + 1] = levels[rng.integers(1, i + 1)]
-    rough = 0.12 * rng.random() ** 2
+            levels[i + 1] = levels[rng.integers(1, i + 1)]  # tissues repeat
+    # noise and texture are relative to the contrast: what counts is how well the eye can tell regions apart
+    rough = contrast * (0.9 if rng.random() < 0.12 else 0.2) * rng.random() ** 1.5
+    noise = contrast * (1.2 if rng.random() < 0.12 else 0.25) * rng.random() ** 1.5
     texture = (rough * rng.exponential(1, (labels, 2)) * (rng.random((labels, 2)) < 0.6)).astype(np.float32)
     sharp = np.exp(rng.uniform(np.log(0.001), np.log(0.01)))
     return Look(
@@ -56,7 +60,7 @@ def draw_look(rng: np.random.Generator, parents: list[int]) -> Look:
         texture=texture,
         grain=(float(np.exp(rng.uniform(-4.5, -1.5))), float(np.exp(rng.uniform(-4.5, -2.5)))),
         sharpness=(float(sharp), float(sharp * np.exp(rng.uniform(0, 2.2)))),
-        noise=0.09 * rng.random() ** 2,
+        noise=float(noise),
         bias=0.7 * rng.random() ** 1.5,
         pixel=float(np.exp(rng.uniform(0, np.log(10)))) if rng.random() < 0.5 else 1.0,
         seed=int(rng.integers(2**63)),

@@ -15,6 +15,9 @@ from sam_trainer.scans.shapes import extent, rotation
 # Regions are painted at twice the resolution, so that edge pixels are mixtures as in a scanner.
 OVERSAMPLING = 2
 
+# Tissue layers reach far beyond the scene: nothing to look at as a whole.
+LARGEST_ANCHOR = 2.0
+
 # Objects smaller than this share of the frame's side, squared, are not asked for.
 MIN_OBJECT_SHARE = 0.03
 
@@ -60,33 +63,47 @@ def _aim(rng: np.random.Generator, layout: Layout, aspect: tuple[float, float]) 
     """Turn, stretch and zoom all outlines so that one node has a drawn size and place in the frame."""
     turn = rotation(rng.normal(0, 0.5)) * np.array([rng.choice((-1.0, 1.0)), 1.0])
     turn = turn @ np.diag(np.exp(rng.normal(0, 0.12, 2)))
+    frame = np.array([aspect[1], aspect[0]])
     for node in layout.nodes:
-        node.outline[:] = node.outline @ turn
-    index = int(rng.integers(len(layout.nodes)))
-    anchor = layout.nodes[index].outline
-    share = rng.uniform(0.2, 0.75) if rng.random() < 0.7 else np.exp(rng.uniform(np.log(0.05), np.log(1.1)))
-    zoom = share / max(extent(anchor), 1e-3)
-    centre = (anchor.min(axis=0) + anchor.max(axis=0)) / 2
-    room = np.maximum(np.array([aspect[1], aspect[0]]) - share, 0.1)
-    place = np.array([aspect[1], aspect[0]]) / 2 + room * rng.uniform(-0.5, 0.5, 2)
+        node.parts[:] = [part @ turn for part in node.parts]
+    boxes = [extent(node.parts) for node in layout.nodes]
+    sizes = np.array([float((high - low).max()) for low, high in boxes])
+    urge = np.sqrt(sizes) * (sizes < LARGEST_ANCHOR) + 1e-9
+    index = int(rng.choice(len(sizes), p=urge / urge.sum()))
+    low, high = boxes[index]
+    share = _object_share(rng)
+    zoom = share / max(float(sizes[index]), 1e-3)
+    room = np.maximum(frame - share, 0.1)
+    spread = rng.normal(0, 0.12, 2) if rng.random() < 0.6 else rng.uniform(-0.5, 0.5, 2)
+    place = frame / 2 + room * spread
     for node in layout.nodes:
-        node.outline[:] = (node.outline - centre) * zoom + place
+        node.parts[:] = [(part - (low + high) / 2) * zoom + place for part in node.parts]
     return index
+
+
+def _object_share(rng: np.random.Generator) -> float:
+    """Longest side of the looked-at object over the frame's: mostly as in a crop around it, sometimes a whole slice."""
+    kind = rng.random()
+    if kind < 0.55:
+        return float(rng.uniform(0.25, 0.6))
+    if kind < 0.82:
+        return float(np.exp(rng.uniform(np.log(0.05), np.log(0.3))))
+    return float(rng.uniform(0.5, 1.1))
 
 
 def paint(scene: Scene, side: int) -> npt.NDArray[np.uint8]:
     """Label map (side, side): node index + 1, 0 elsewhere."""
     labels = np.zeros((side, side), np.uint8)
-    families: list[list[int]] = []
     for i, node in enumerate(scene.layout.nodes):
-        families.append([i + 1])
-        corners = np.clip(node.outline * side, -20 * side, 20 * side)
-        low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, side)
-        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, side)
+        parts = [np.clip(part * side, -20 * side, 20 * side) for part in node.parts]
+        corners = extent(parts)
+        low = np.clip(np.floor(corners[0]).astype(int), 0, side)
+        high = np.clip(np.ceil(corners[1]).astype(int) + 1, 0, side)
         if (high <= low).any():
             continue
         stamp = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
-        cv2.fillPoly(stamp, [np.rint((corners - low) * 16).astype(np.int32)], 1, shift=4)
+        for part in parts:
+            cv2.fillPoly(stamp, [np.rint((part - low) * 16).astype(np.int32)], 1, shift=4)
         window = labels[low[1] : high[1], low[0] : high[0]]
         shown = stamp > 0
         if node.parent >= 0:
@@ -139,19 +156,22 @@ def _pick(
     layout = scene.layout
     seen = np.bincount(labels.ravel(), minlength=256)[1:]
     candidates = [i for i in range(len(layout.nodes)) if seen[layout.family(i)].sum() >= 16]
-    rng.shuffle(candidates)
-    candidates.sort(key=lambda i: i != scene.anchor)
+    urge = {i: np.log(seen[layout.family(i)].sum()) / 2 + rng.gumbel() for i in candidates}
+    candidates.sort(key=lambda i: (i != scene.anchor, -urge[i]))
     masks: list[npt.NDArray[np.uint8]] = []
     for i in candidates:
         family = layout.family(i)
         if len(family) > 1 and rng.random() < 0.15:
             family = [i]
-        coverage = cv2.resize(_lookup(family)[labels].astype(np.uint8) * 255, (side, side), interpolation=cv2.INTER_AREA)
-        mask = (coverage > 127).astype(np.uint8)
+        inside = _lookup(family)[labels].astype(np.uint8) * 255
+        mask = (cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
         mask[rows:] = 0
         mask[:, cols:] = 0
         piece = _component(rng, mask)
         area = int(piece.sum())
+        cut = np.concatenate([piece[0], piece[rows - 1], piece[:, 0], piece[:, cols - 1]]).sum()
+        if cut > 0.15 * side and rng.random() < 0.7:
+            continue  # most things people ask for lie in the picture
         if (MIN_OBJECT_SHARE * side) ** 2 <= area <= 0.92 * rows * cols:
             masks.append(piece)
         if len(masks) == objects:

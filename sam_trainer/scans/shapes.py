@@ -1,11 +1,15 @@
-"""Outlines anatomy is made of: blobs, lobes, tubes. Every outline is (K, 2) float, columns x, y."""
+"""Outlines anatomy is made of: blobs, irregular patches, tubes. Every outline is (K, 2) float, columns x, y."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 Outline = npt.NDArray[np.float64]
+
+# Side of the grid that irregular patches are cut from.
+PATCH_GRID = 48
 
 
 def blob(rng: np.random.Generator, centre: Outline, radius: float, roughness: float) -> Outline:
@@ -15,10 +19,9 @@ def blob(rng: np.random.Generator, centre: Outline, radius: float, roughness: fl
     amplitude = roughness * rng.standard_normal(len(orders)) / orders**1.2
     phase = rng.uniform(0, 2 * np.pi, len(orders))
     r = np.exp((amplitude[:, None] * np.cos(orders[:, None] * angle + phase[:, None])).sum(axis=0))
-    aspect = np.exp(rng.normal(0, 0.3))
-    turn = rng.uniform(0, 2 * np.pi)
+    aspect = np.exp(rng.normal(0, 0.8 if rng.random() < 0.15 else 0.25))
     local = radius * r[:, None] * np.stack([np.cos(angle) * np.sqrt(aspect), np.sin(angle) / np.sqrt(aspect)], axis=1)
-    return centre + local @ rotation(turn)
+    return centre + local @ rotation(rng.uniform(0, 2 * np.pi))
 
 
 def bent(rng: np.random.Generator, outline: Outline, strength: float) -> Outline:
@@ -30,10 +33,28 @@ def bent(rng: np.random.Generator, outline: Outline, strength: float) -> Outline
     return centre + local
 
 
+def patch(rng: np.random.Generator, centre: Outline, radius: float) -> Outline:
+    """An irregular outline with bays and arms: smooth noise cut at a threshold that rises outwards."""
+    cells = int(rng.integers(4, 8))
+    noise = cv2.resize(rng.standard_normal((cells, cells)), (PATCH_GRID, PATCH_GRID), interpolation=cv2.INTER_CUBIC)
+    across = np.linspace(-1, 1, PATCH_GRID)
+    inside = 1.0 - 2.2 * (across[None] ** 2 + across[:, None] ** 2) + rng.uniform(0.3, 1.1) * noise > 0
+    found, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not found:
+        return blob(rng, centre, radius, 0.2)
+    outline = max(found, key=cv2.contourArea)[:, 0].astype(np.float64)
+    if len(outline) < 12:
+        return blob(rng, centre, radius, 0.2)
+    smooth = (np.roll(outline, 1, 0) + outline + np.roll(outline, -1, 0)) / 3
+    smooth = smooth - (smooth.min(axis=0) + smooth.max(axis=0)) / 2
+    turned: Outline = smooth @ rotation(rng.uniform(0, 2 * np.pi))
+    return centre + turned * radius / np.abs(turned).max()
+
+
 def tube(rng: np.random.Generator, start: Outline, length: float, width: float) -> Outline:
     """A curved band of slowly changing width."""
     steps = 14
-    heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.28, steps))
+    heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, rng.uniform(0.02, 0.3), steps))
     path = start + np.cumsum(np.stack([np.cos(heading), np.sin(heading)], axis=1) * length / steps, axis=0)
     normal = np.stack([-np.sin(heading), np.cos(heading)], axis=1)
     half = 0.5 * width * np.exp(np.cumsum(rng.normal(0, 0.1, steps)))[:, None]
@@ -46,12 +67,18 @@ def shrunk(outline: Outline, share: float, shift: Outline) -> Outline:
     return centre + (outline - centre) * share + shift
 
 
+def mirrored(outline: Outline, axis_x: float) -> Outline:
+    """The outline on the other side of a vertical line."""
+    return outline * np.array([-1.0, 1.0]) + np.array([2 * axis_x, 0.0])
+
+
 def rotation(angle: float) -> Outline:
     """2x2 rotation matrix."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s], [s, c]])
 
 
-def extent(outline: Outline) -> float:
-    """Longest side of the outline's bounding box."""
-    return float(np.ptp(outline, axis=0).max())
+def extent(outlines: list[Outline]) -> tuple[Outline, Outline]:
+    """Corners of the bounding box of several outlines."""
+    everything = np.concatenate(outlines)
+    return everything.min(axis=0), everything.max(axis=0)
