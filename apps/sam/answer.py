@@ -1,0 +1,92 @@
+"""What a client gets back: the mask as a file on the image's grid, and everything worth knowing about it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sam_infer.geometry import PLANE_NORMAL, Geometry
+from sam_infer.image_file import write_mask
+from sam_infer.nrrd import encode_nrrd
+from sam_infer.predictor import CLIENT_CANDIDATES, Prediction
+from sam_infer.prompts import Prompts
+from sam_infer.volume import Mask, Volume
+from samlabel.codec import InferRequest, ReplyFormat
+from samlabel.reader import current_reader
+
+# The host's file copies and clean-ups expect real files; these are ours to delete.
+PREFIX = "samlabel-"
+
+
+def mask_file(mask: Mask, reply: ReplyFormat) -> Path:
+    """A new temporary file with the mask, for the caller to delete."""
+    handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=reply.suffix)
+    os.close(handle)
+    path = Path(name)
+    if reply.suffix == ".nrrd":
+        path.write_bytes(encode_nrrd(mask, reply.compress))
+        return path
+    return write_mask(mask, path, reply.compress)
+
+
+def describe(prediction: Prediction, request: InferRequest, volume: Volume) -> dict[str, Any]:
+    """The JSON part about one object; `label_names` is what 3D Slicer looks for."""
+    notes = list(request.notes) + ([volume.note] if volume.note else [])
+    if not prediction.pixels.any():
+        notes.append("the network found nothing here: the mask is empty")
+    return {
+        "label_names": {request.label: 1},
+        "score": round(prediction.score, 4),
+        "scores": [round(float(s), 4) for s in prediction.candidates.scores[:CLIENT_CANDIDATES]],
+        "candidate": prediction.chosen,
+        "stability": round(prediction.stability, 4),
+        "voxels": int(prediction.pixels.sum()),
+        **place(volume.geometry, request.prompts.axis, request.index),
+        "window": {"name": prediction.window.name, "low": prediction.window.low, "high": prediction.window.high},
+        "crop": _crop(prediction),
+        "prompts": _used(request),
+        "latencies": milliseconds(prediction.seconds),
+        "reader": current_reader(),
+        "warnings": notes,
+    }
+
+
+def place(geometry: Geometry, axis: int, index: int) -> dict[str, Any]:
+    """Which slice was looked at, in the words of the grid and of the body."""
+    world = geometry.world_axes[axis][0]
+    plane = next(name for name, normal in PLANE_NORMAL.items() if normal == world)
+    return {"axis": "ijk"[axis], "slice": index, "plane": plane}
+
+
+def milliseconds(seconds: dict[str, float]) -> dict[str, float]:
+    """Times per stage, and their sum."""
+    named = {**seconds, "total": sum(seconds.values())}
+    return {name: round(value * 1000, 1) for name, value in named.items()}
+
+
+def timed_file(mask: Mask, reply: ReplyFormat) -> tuple[Path, float]:
+    """The mask's file and the seconds it took."""
+    started = time.perf_counter()
+    path = mask_file(mask, reply)
+    return path, time.perf_counter() - started
+
+
+def _crop(prediction: Prediction) -> dict[str, int]:
+    crop = prediction.frame.crop
+    return {"row": crop.row, "col": crop.col, "height": crop.height, "width": crop.width}
+
+
+def _used(request: InferRequest) -> dict[str, Any]:
+    """The prompts that reached the network, in their canonical order."""
+    here: Prompts = request.prompts.on_slice(request.index)
+    box = here.box
+    return {
+        "foreground": here.points[here.labels == 1].tolist(),
+        "background": here.points[here.labels == 0].tolist(),
+        "roi": [int(v) for pair in zip(box.low, box.high, strict=True) for v in pair] if box is not None else None,
+        "prior": here.mask is not None,
+        "painted_voxels": len(request.scribble.inside) + len(request.scribble.outside),
+    }

@@ -1,0 +1,136 @@
+"""The MONAI Label app: builds the parts and hands them to the host.
+
+The host builds this class again in every training, scoring and batch process, so the constructor only assigns:
+weights are loaded by the first request, or in the background once a server is up.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+from monailabel.config import settings
+from monailabel.interfaces.app import MONAILabelApp
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.batch_infer import BatchInferTask
+from monailabel.interfaces.tasks.infer_v2 import InferTask
+
+from sam_infer.errors import SamError
+from sam_infer.serving import Serving
+from samlabel import host_settings, sessions
+from samlabel.config import AppConfig
+from samlabel.datastore import StudyStore
+from samlabel.dicomweb import open_archive
+from samlabel.errors import NotFoundError, RequestError
+from samlabel.labels import app_labels
+from samlabel.loading import load_serving, warm_up
+from samlabel.tasks import Sam2dTask, SamAutoTask
+
+log = structlog.get_logger(__name__)
+
+
+class SamApp(MONAILabelApp):
+    """Segment Anything for radiology: interactive masks, proposals, checked storage."""
+
+    def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str] | None) -> None:
+        host_settings.align(settings)
+        self.config = AppConfig.of(conf or {})
+        self.label_names = app_labels(self.config, studies)
+        self._serving: Serving | None = None
+        self._loading = threading.Lock()
+        super().__init__(
+            app_dir,
+            studies,
+            dict(conf or {}),
+            name="samlabel",
+            description="Segment Anything for radiology annotation",
+            labels=list(self.label_names.names),
+        )
+
+    @property
+    def serving(self) -> Serving:
+        """Volumes, embeddings and the network; built by whoever asks first."""
+        with self._loading:
+            if self._serving is None:
+                self._serving = load_serving(self.config)
+            return self._serving
+
+    @serving.setter
+    def serving(self, serving: Serving) -> None:
+        self._serving = serving
+
+    def init_datastore(self) -> Datastore:
+        """A studies folder or a DICOMweb archive, in our safe versions."""
+        if self.studies.startswith(("http://", "https://")):
+            return open_archive(self.studies)
+        return StudyStore(
+            self.studies,
+            auto_reload=settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD,
+            read_only=settings.MONAI_LABEL_DATASTORE_READ_ONLY,
+        )
+
+    def init_infers(self) -> dict[str, InferTask]:
+        """`sam_auto` first: 3D Slicer runs the first model that knows a label on every new case."""
+
+        def serving() -> Serving:
+            return self.serving
+
+        return {"sam_auto": SamAutoTask(serving, self.label_names), "sam_2d": Sam2dTask(serving, self.label_names)}
+
+    def init_batch_infer(self) -> Callable[..., Any]:
+        """The host's batch task, which divides by the number of GPUs unless it is told not to."""
+        task = BatchInferTask()
+        return lambda request, datastore, infer: task({"multi_gpu": False, **request}, datastore, infer)
+
+    def infer(self, request: Mapping[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """Answer a request for one image.
+
+        A string names an image of the studies; only our own route hands over a `Path` (an upload, a session), which
+        no JSON can contain. The host's version opens any path that exists on the server.
+        """
+        task = self.infer_task(request.get("model"))
+        store = datastore or self.datastore()
+        image = request.get("image")
+        if not isinstance(image, str | Path) or not str(image):
+            raise RequestError("image must be the id of an image", "image")
+        path = image if isinstance(image, Path) else Path(store.get_image_uri(image))
+        file, result = task({**request, "image": str(path)})
+        tag = request.get("label_tag", "original")
+        if file and request.get("save_label") and isinstance(image, str):
+            stored = store.save_label(image, file, tag, {"model": request["model"], "params": result})
+            Path(file).unlink(missing_ok=True)
+            return {"label": stored, "tag": tag, "file": None, "params": result}
+        return {"label": file, "tag": tag, "file": file, "params": result}
+
+    def infer_task(self, name: str | None) -> InferTask:
+        """The task called `name`."""
+        if name not in self._infers:
+            raise NotFoundError(f"there is no model {name!r}; this server has {', '.join(self._infers)}", "model")
+        return self._infers[name]
+
+    def cleanup_sessions(self) -> None:
+        """Delete sessions that are over; a damaged one is no reason not to start."""
+        if self._sessions is not None:
+            sessions.remove_expired(self._sessions)
+
+    def on_init_complete(self) -> None:
+        """A server is up: mend its routes, load in the background."""
+        super().on_init_complete()
+        host = sys.modules.get("monailabel.app")
+        if host is not None:
+            from samlabel.asgi import mend  # only where there is a server, and after this class exists
+
+            mend(host.app)
+        if self.config.warm_up:
+            threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        try:
+            warm_up()
+            log.info("ready", model=self.serving.predictor.backbone.name)
+        except SamError as error:
+            log.error("the model cannot be used; clicks are refused until this is cured", reason=str(error))

@@ -1,0 +1,44 @@
+"""The web application: the host's, mended.
+
+`samlabel serve` runs `samlabel.asgi:app`; the host's own command line may be told to (`--uvicorn_app samlabel.asgi:app`),
+and when it is not, the app mends the running server as soon as it is loaded. Either way the same routes, checks and
+error messages apply.
+"""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from monailabel.app import app as host_app
+from monailabel.config import settings
+
+from samlabel import failures, infer_route
+from samlabel.host_routes import mended_routes
+from samlabel.request_guard import RequestGuard
+
+# Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
+HOSTS_VARIABLE = "SAMLABEL_HOSTS"
+
+
+def mend(app: FastAPI) -> FastAPI:
+    """Our routes in front, our checks around, our errors; done once however often it is called."""
+    if any(entry.cls is RequestGuard for entry in app.user_middleware):
+        return app
+    origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
+    hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
+    for router in (mended_routes(), infer_route.router):
+        app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
+        app.router.routes.insert(0, app.router.routes.pop())
+    # Built again with the next request: under the host's own command line the first one was built before we came.
+    app.middleware_stack = None
+    if not origins:
+        # Without a list the host allows every page of the internet, with credentials.
+        app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not CORSMiddleware]
+    app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
+    failures.install(app)
+    return app
+
+
+app = mend(host_app)

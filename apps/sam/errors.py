@@ -1,0 +1,43 @@
+"""What can go wrong between a client and the core, as types; see sam_infer.errors for the rest.
+
+SamError
+  ConfigError      a setting cannot be used
+  NotFoundError    an image, label, session or model is not there
+  UnsafeNameError  an id, tag or file name must not reach a file system
+  RequestError     a request is malformed outside its prompts
+  RefusedError     this server does not do that for anybody
+  TooLargeError    more bytes than the server takes
+  ArchiveError     the DICOMweb archive does not answer
+"""
+
+from __future__ import annotations
+
+from sam_infer.errors import SamError
+
+
+class ConfigError(SamError):
+    """A setting that cannot be used."""
+
+
+class NotFoundError(SamError):
+    """An image, label, session or model that is not there."""
+
+
+class UnsafeNameError(SamError):
+    """An id, tag or file name that must not reach a file system."""
+
+
+class RequestError(SamError):
+    """A request that is malformed outside its prompts."""
+
+
+class RefusedError(SamError):
+    """Something this server does not do for anybody."""
+
+
+class TooLargeError(SamError):
+    """More bytes than the server takes."""
+
+
+class ArchiveError(SamError):
+    """A DICOMweb archive that does not answer."""

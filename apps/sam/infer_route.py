@@ -1,0 +1,124 @@
+"""`POST /infer/MODEL`: the one request that matters, answered in a worker thread.
+
+What a client may name is an image id, a session, or a file that comes with the request. `params` cannot replace them,
+nor make the server write a label. The reply has the host's three shapes: a multipart of JSON and mask, the mask alone,
+the JSON alone; the mask's file is gone before the reply leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Depends, File, Form, UploadFile
+from fastapi.responses import JSONResponse, Response
+from monailabel.config import settings
+from monailabel.endpoints.user.auth import RBAC, User
+from monailabel.interfaces.utils.app import app_instance
+from requests_toolbelt import MultipartEncoder
+
+from sam_infer.image_file import suffix_of
+from samlabel import reader
+from samlabel.answer import PREFIX
+from samlabel.errors import NotFoundError, RequestError
+from samlabel.guards import check_name, check_session_id, check_upload_name, json_object
+
+router = APIRouter()
+
+OUTPUTS = ("all", "image", "json")
+
+# What the request itself says, and no parameter may replace.
+RESERVED = ("image", "image_path", "model", "session", "session_id", "file", "prior", "save_label", "output")
+
+_USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
+
+
+@router.post("/infer/{model}", summary="Segment")
+def infer(  # noqa: PLR0913 - the host's clients decide what a request is made of
+    model: str,
+    image: str = "",
+    session_id: str = "",
+    params: str = Form("{}"),
+    file: UploadFile | None = File(None),
+    label: UploadFile | None = File(None),
+    output: str = "all",
+    user: User = _USER,
+) -> Response:
+    """Run a model on an image of the studies, of a session, or on an upload; `label` is a mask to start from."""
+    if output not in OUTPUTS:
+        raise RequestError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}", "output")
+    given = json_object(params, "params")
+    taken = next((key for key in RESERVED if key in given), None)
+    if taken is not None:
+        raise RequestError(f"params must not contain {taken!r}", taken)
+    app = app_instance()
+    app.infer_task(model)
+    who = user.username if settings.MONAI_LABEL_AUTH_ENABLE else reader.current_reader()
+    with reader.acting_as(who), _uploads(file, label) as (uploaded, prior):
+        source = uploaded or _session_image(app, session_id) or check_name(image, "image")
+        result = app.infer({**given, "model": model, "image": source, "prior": prior})
+    return _reply(result, output, model)
+
+
+@contextmanager
+def _uploads(file: UploadFile | None, label: UploadFile | None) -> Iterator[tuple[Path | None, Path | None]]:
+    """The files that came with the request, for as long as it runs."""
+    if file is None and label is None:
+        yield None, None
+        return
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        yield _stored(file, Path(folder), "file"), _stored(label, Path(folder), "label")
+
+
+def _stored(upload: UploadFile | None, folder: Path, field: str) -> Path | None:
+    if upload is None:
+        return None
+    name = check_upload_name(upload.filename, field)
+    suffix = suffix_of(Path(name))
+    if not suffix:
+        raise RequestError(f"{field} must be an image file such as .nii.gz or .nrrd, got {name!r}", field)
+    path = folder / f"{field}{suffix}"
+    with path.open("wb") as target:
+        shutil.copyfileobj(upload.file, target)
+    return path
+
+
+def _session_image(app: Any, session_id: str) -> Path | None:
+    """The image that a client uploaded earlier; an unknown session is an error, not another image."""
+    if not session_id:
+        return None
+    known = app.sessions().get_session(check_session_id(session_id)) if app.sessions() is not None else None
+    if known is None:
+        raise NotFoundError(
+            f"there is no session {session_id}; it may have expired, upload the image again", "session_id"
+        )
+    return Path(known.image)
+
+
+def _reply(result: dict[str, Any], output: str, model: str) -> Response:
+    facts, file = result["params"], result["file"]
+    mask = b""
+    if file:
+        path = Path(file)
+        suffix = suffix_of(path)
+        mask = path.read_bytes()
+        path.unlink()
+    if output == "json" or not file:
+        return JSONResponse(facts)
+    name = f"{model}{suffix}"
+    if output == "image":
+        return Response(
+            mask,
+            media_type="application/octet-stream",
+            headers={"content-disposition": f'attachment; filename="{name}"'},
+        )
+    form = MultipartEncoder({
+        "params": (None, json.dumps(facts), "application/json"),
+        "image": (name, mask, "application/octet-stream"),
+    })  # fmt: skip
+    return Response(form.to_string(), media_type=form.content_type)
