@@ -1,0 +1,52 @@
+"""How the work of a long request is done: who computes each slice, who may call it off, who hears how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sam_infer.errors import SamError
+
+Result = TypeVar("Result")
+
+
+class CancelledError(SamError):
+    """Nobody waits for the answer any more."""
+
+
+class Runner(Protocol):
+    """Does a short job and returns its result, e.g. by putting it into a queue and waiting for its turn."""
+
+    def __call__(self, job: Callable[[], Any]) -> Any:
+        """The job's result."""
+        ...
+
+
+def _here(job: Callable[[], Any]) -> Any:
+    return job()
+
+
+def _never() -> bool:
+    return False
+
+
+def _silently(done: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """By default: compute in this thread, to the end, and tell nobody."""
+
+    runner: Runner = _here
+    cancelled: Callable[[], bool] = _never
+    progress: Callable[[int], None] = _silently  # slices computed since the last call
+
+    def slice(self, job: Callable[[], Result]) -> Result:
+        """One slice's work; raises `CancelledError` instead when the request was called off."""
+        if self.cancelled():
+            raise CancelledError("the request was called off before it was done")
+        result: Result = self.runner(job)
+        self.progress(1)
+        return result

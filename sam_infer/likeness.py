@@ -1,0 +1,89 @@
+"""Does a mask on the next slice still show what was pointed at? Intensities say, whatever the network hopes.
+
+A network that is given a box finds something in it, also beyond the end of an object. So the intensities of the object
+and of its surroundings are remembered from the prompted slice, and every new mask is compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+BINS = 24
+
+# Pixels of blur between neighbouring intensities: a histogram of few pixels has holes.
+BIN_BLUR = 1.0
+
+# Width of the ring around the object, as a share of the side of a square of the object's area.
+RING_SHARE = 0.3
+SMALLEST_RING = 3
+
+# Below this contrast object and surroundings look the same: intensities say nothing.
+TELLING = 0.12
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """How object-like an intensity is, learned from one mask."""
+
+    edges: FloatArray  # (BINS - 1,) between the bins
+    share: FloatArray  # (BINS,) of a bin's pixels that belong to the object
+    inside: float  # mean share over the object
+    outside: float  # over the ring around it
+
+    @classmethod
+    def of(cls, pixels: npt.NDArray[Any], mask: BoolArray) -> Likeness | None:
+        """Learned from a slice (H, W) or (H, W, 3) and the object on it; None where there is nothing to learn from."""
+        rows, cols = _window(mask)
+        grey, mask = _grey(pixels[rows, cols]), mask[rows, cols]
+        ring = _ring(mask)
+        if not mask.any() or not ring.any():
+            return None
+        low, high = np.percentile(grey[mask | ring], (1, 99))
+        edges = np.linspace(low, max(high, low + 1e-6), BINS + 1)[1:-1]
+        within, around = (_histogram(grey[part], edges) for part in (mask, ring))
+        share = within / (within + around)
+        inside, outside = (float(share[np.digitize(grey[part], edges)].mean()) for part in (mask, ring))
+        return cls(edges, share, inside, outside)
+
+    def of_mask(self, pixels: npt.NDArray[Any], mask: BoolArray) -> float:
+        """1 for a mask (H, W) that looks like the object, 0 for one that looks like its surroundings."""
+        if self.inside - self.outside < TELLING:
+            return 1.0
+        found = float(self.share[np.digitize(_grey(pixels[mask]), self.edges)].mean())
+        return float(np.clip((found - self.outside) / (self.inside - self.outside), 0.0, 1.0))
+
+
+def _grey(pixels: npt.NDArray[Any]) -> FloatArray:
+    values = pixels.astype(np.float64)
+    return np.asarray(values.mean(axis=-1)) if pixels.ndim > 1 and pixels.shape[-1] == 3 else values
+
+
+def _histogram(values: FloatArray, edges: FloatArray) -> FloatArray:
+    counts = np.bincount(np.digitize(values, edges), minlength=BINS).astype(np.float64)
+    return np.asarray(ndimage.gaussian_filter1d(counts, BIN_BLUR, mode="nearest") / counts.sum() + 1e-3)
+
+
+def _reach(mask: BoolArray) -> int:
+    return max(SMALLEST_RING, round(RING_SHARE * float(np.sqrt(mask.sum()))))
+
+
+def _ring(mask: BoolArray) -> BoolArray:
+    return np.asarray(ndimage.binary_dilation(mask, iterations=_reach(mask)) & ~ndimage.binary_dilation(mask))
+
+
+def _window(mask: BoolArray) -> tuple[slice, slice]:
+    """The mask's surroundings: nothing further away counts."""
+    reach = _reach(mask) + 1
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return (slice(max(int(rows[0]) - reach, 0), int(rows[-1]) + reach + 1),
+            slice(max(int(cols[0]) - reach, 0), int(cols[-1]) + reach + 1))  # fmt: skip
