@@ -1,6 +1,6 @@
 """The web application: the host's, mended.
 
-`samlabel serve` runs `samlabel.asgi:app`; the host's own command line may be told to (`--uvicorn_app samlabel.asgi:app`),
+`samlabel serve` runs `samlabel.asgi:app`; the host's own command line may be told to by `--uvicorn_app`,
 and when it is not, the app mends the running server as soon as it is loaded. Either way the same routes, checks and
 error messages apply.
 """

@@ -22,10 +22,10 @@ from samlabel.reader import current_reader
 class SamTask(InferTask):
     """What all our tasks share: one `Serving`, built at first use, and no file that a client could replace."""
 
-    def __init__(self, serving: Callable[[], Serving], labels: LabelNames, **described: Any) -> None:
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames, **described: Any) -> None:
         super().__init__(**described)
         self.serving = serving
-        self.names = labels
+        self.names = names
 
     def is_valid(self) -> bool:
         """Whether clients may see it."""
@@ -40,12 +40,12 @@ class SamTask(InferTask):
 class Sam2dTask(SamTask):
     """Points, a box, scribbles or a prior mask in, one object on one slice out."""
 
-    def __init__(self, serving: Callable[[], Serving], labels: LabelNames) -> None:
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
         super().__init__(
             serving,
-            labels,
+            names,
             type="deepgrow",
-            labels=list(labels.names),
+            labels=list(names.names),
             dimension=2,
             description="Segment Anything on one slice: click on what it is, click on what it is not, or draw a box",
             config=dict(codec.OPTIONS),
@@ -68,12 +68,12 @@ class Sam2dTask(SamTask):
 class SamAutoTask(SamTask):
     """Regions that stand out on one slice, without a click: a first proposal to correct or discard."""
 
-    def __init__(self, serving: Callable[[], Serving], labels: LabelNames) -> None:
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
         super().__init__(
             serving,
-            labels,
+            names,
             type="segmentation",
-            labels=labels.values,
+            labels=names.values,
             dimension=3,
             description="Proposals on one slice (the middle one): the surest regions, in the order of the labels",
             config={"plane": codec.OPTIONS["plane"], "window": codec.OPTIONS["window"]},
