@@ -103,7 +103,7 @@ def write_mask(mask: Mask, path: str | os.PathLike[str], compress: bool = True) 
         itk.imwrite(image, str(part), compression=compress and not flat)
         part.replace(path)
     except RuntimeError as error:
-        raise VolumeError(f"{path.name} could not be written: {_first_line(error)}", "out") from error
+        raise VolumeError(f"{path.name} could not be written: {_first_line(error, path.parent)}", "out") from error
     finally:
         part.unlink(missing_ok=True)
     return path
@@ -119,12 +119,13 @@ def write_image(volume: Volume, path: str | os.PathLike[str]) -> Path:
 
 def _read(path: Path | list[str]) -> Any:
     name = path.name if isinstance(path, Path) else "the DICOM series"
+    folder = path.parent if isinstance(path, Path) else Path(path[0]).parent
     try:
         with _READING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ITK repeats every header oddity; ours are checked below
             return itk.imread(str(path) if isinstance(path, Path) else path)
     except (RuntimeError, TypeError, KeyError) as error:
-        raise VolumeError(f"{name} cannot be read as an image: {_first_line(error)}", "image") from error
+        raise VolumeError(f"{name} cannot be read as an image: {_first_line(error, folder)}", "image") from error
 
 
 def _from_itk(image: Any, name: str) -> tuple[npt.NDArray[Any], Geometry]:
@@ -258,7 +259,8 @@ def _modality(array: npt.NDArray[Any], wish: str | None) -> str:
     return next((ours for theirs, ours in known.items() if wish.startswith(theirs)), "OTHER")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: Exception, folder: Path) -> str:
+    """The line of ITK's report that says something, without the folders of this machine."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     informative = [line for line in lines if "ERROR" in line.upper() or "could not" in line.lower()]
-    return (informative or lines or [type(error).__name__])[-1][:200]
+    return (informative or lines or [type(error).__name__])[-1].replace(f"{folder}{os.sep}", "")[:200]

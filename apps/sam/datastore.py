@@ -21,16 +21,10 @@ from sam_infer.image_file import FLAT_SUFFIXES, read_image, read_mask
 from samlabel.errors import NotFoundError
 from samlabel.guards import check_name, check_tag
 from samlabel.reader import current_reader
-from samlabel.store_record import IMAGE_SUFFIXES, RecordedStore
+from samlabel.store_record import RecordedStore
+from samlabel.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix, check_attached, read_upload
 
 log = structlog.get_logger(__name__)
-
-# A JPEG changes the values of a label map.
-LABEL_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".tif", ".tiff")
-
-# These two may keep their voxels in another file, named in the text at their start.
-_DETACHED = {".nrrd": (b"data file:", b"datafile:"), ".mha": (b"elementdatafile",)}
-_HEADER_BYTES = 1 << 16
 
 
 class StudyStore(RecordedStore):
@@ -53,11 +47,11 @@ class StudyStore(RecordedStore):
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any] | None) -> str:
         """Take a copy of an image under an id; the id alone decides the name, the file alone the suffix."""
         source = Path(image_filename)
-        suffix = _allowed_suffix(source, IMAGE_SUFFIXES, "file")
+        suffix = allowed_suffix(source.name, IMAGE_SUFFIXES, "file")
+        check_attached(source, suffix, "file")
         name = check_name(image_id or source.name.removesuffix(suffix), "image")
         if name.endswith(IMAGE_SUFFIXES):
             raise VolumeError(f"image must be an id without the suffix, got {name!r}", "image")
-        _check_attached(source, suffix)
         self._check_image(source)
         with self._transaction():
             before = self._datastore.objects.get(name)
@@ -73,9 +67,9 @@ class StudyStore(RecordedStore):
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any] | None) -> str:
         """Take a copy of a label map; it replaces the image's label of that tag."""
         source, tag = Path(label_filename), check_tag(getattr(label_tag, "value", label_tag))
-        suffix = _allowed_suffix(source, LABEL_SUFFIXES, "label")
+        suffix = allowed_suffix(source.name, LABEL_SUFFIXES, "label")
         check_name(image_id, "image")
-        _check_attached(source, suffix)
+        check_attached(source, suffix, "label")
         self._check_label(image_id, source)
         with self._transaction():
             entry = self._datastore.objects.get(image_id)
@@ -109,33 +103,16 @@ class StudyStore(RecordedStore):
 
     def _check_image(self, source: Path) -> None:
         """Refuse what could not be served: truncated, empty, four-dimensional."""
-        read_image(source)
+        read_upload(read_image, source, "file")
 
     def _check_label(self, image_id: str, source: Path) -> None:
         """Refuse a label map that is not on its image's grid."""
         image = Path(self.get_image_uri(image_id))
-        mask, grid = read_mask(source), read_image(image).geometry
+        mask, grid = read_upload(read_mask, source, "label"), read_image(image).geometry
         flat = image.name.lower().endswith(FLAT_SUFFIXES)
         if flat and mask.geometry.shape == grid.shape:
             return  # a photograph has no place in space that a viewer could keep
         mask.require_same_grid(grid, "label")
-
-
-def _allowed_suffix(path: Path, allowed: tuple[str, ...], field: str) -> str:
-    suffix = next((s for s in allowed if path.name.lower().endswith(s)), None)
-    if suffix is None:
-        raise VolumeError(f"{field} must be one of {', '.join(allowed)}, got {path.name!r}", field)
-    return suffix
-
-
-def _check_attached(path: Path, suffix: str) -> None:
-    """Refuse a header that makes the reader open another file of this server."""
-    for word in _DETACHED.get(suffix, ()):
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES).split(b"\n\n")[0].lower()
-        line = next((line for line in header.splitlines() if line.startswith(word)), None)
-        if line is not None and not (suffix == ".mha" and line.split(b"=")[-1].strip() == b"local"):
-            raise VolumeError(f"a {suffix} file must hold its own voxels, not the name of another file", "file")
 
 
 def _place(source: Path, target: Path) -> None:

@@ -24,6 +24,7 @@ from monailabel.datastore.dicom import DICOMwebClientX, DICOMWebDatastore
 from sam_infer.image_file import read_mask
 from samlabel.datastore import StudyStore
 from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
+from samlabel.uploads import read_upload
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +115,7 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
 
     def _check_label(self, image_id: str, source: Path) -> None:
         """Segmentations that come back from an archive may cover a part of the image's grid."""
-        read_mask(source)
+        read_upload(read_mask, source, "label")
 
 
 def open_archive(address: str) -> DicomWebStore:

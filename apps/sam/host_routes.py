@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-from fastapi import APIRouter, UploadFile
+from fastapi import APIRouter
 from monailabel.endpoints import (
     activelearning,
     batch_infer,
@@ -24,8 +24,10 @@ from monailabel.endpoints import (
     session,
     train,
 )
+from monailabel.interfaces.utils.app import app_instance
+from starlette.datastructures import UploadFile
 
-from samlabel.errors import RefusedError
+from samlabel.errors import NotFoundError, RefusedError
 from samlabel.guards import check_name, check_session_id, check_tag, check_upload_name, json_object
 
 MODULES = (activelearning, batch_infer, datastore, info, logs, model, ohif, scoring, session, train)
@@ -42,6 +44,14 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "method": lambda value: check_name(value, "method"),
 }
 JSON_FIELDS = ("params", "info")
+
+# Which argument of which module names what part of the app: the host starts a process before it looks.
+PARTS: dict[str, tuple[str, str]] = {
+    train.__name__: ("model", "_trainers"),
+    batch_infer.__name__: ("model", "_infers"),
+    scoring.__name__: ("method", "_scoring_methods"),
+    activelearning.__name__: ("strategy", "_strategies"),
+}
 
 
 def mended_routes() -> APIRouter:
@@ -66,6 +76,7 @@ def off_the_loop(endpoint: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[
 
     def run(**arguments: Any) -> Any:
         check_arguments(arguments)
+        check_known(endpoint.__module__, arguments)
         return _finish(endpoint(**arguments))
 
     # The signature is all that FastAPI reads; `functools.wraps` would make it see the coroutine again.
@@ -86,6 +97,17 @@ def check_arguments(arguments: dict[str, Any]) -> None:
             json_object(value, name)
     if arguments.get("uncompress"):
         raise RefusedError("archives are not unpacked on this server: upload the image itself", "uncompress")
+
+
+def check_known(module: str, arguments: dict[str, Any]) -> None:
+    """Refuse the name of a model, method or strategy that this app does not have."""
+    argument, part = PARTS.get(module, ("", ""))
+    if not arguments.get(argument):
+        return
+    known = getattr(app_instance(), part)
+    if arguments[argument] not in known:
+        names = ", ".join(known) or "none"
+        raise NotFoundError(f"there is no {argument} {arguments[argument]!r}; this server has {names}", argument)
 
 
 def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -27,6 +27,7 @@ from samlabel import reader
 from samlabel.answer import PREFIX
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.guards import check_name, check_session_id, check_upload_name, json_object
+from samlabel.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attached
 
 router = APIRouter()
 
@@ -78,13 +79,11 @@ def _uploads(file: UploadFile | None, label: UploadFile | None) -> Iterator[tupl
 def _stored(upload: UploadFile | None, folder: Path, field: str) -> Path | None:
     if upload is None:
         return None
-    name = check_upload_name(upload.filename, field)
-    suffix = suffix_of(Path(name))
-    if not suffix:
-        raise RequestError(f"{field} must be an image file such as .nii.gz or .nrrd, got {name!r}", field)
+    suffix = allowed_suffix(check_upload_name(upload.filename, field), IMAGE_SUFFIXES, field)
     path = folder / f"{field}{suffix}"
     with path.open("wb") as target:
         shutil.copyfileobj(upload.file, target)
+    check_attached(path, suffix, field)
     return path
 
 

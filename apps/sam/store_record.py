@@ -23,13 +23,11 @@ from filelock import FileLock
 from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastore, LocalDatastoreModel
 
 from samlabel.errors import NotFoundError
+from samlabel.uploads import IMAGE_SUFFIXES
 
 log = structlog.get_logger(__name__)
 
 LOCK_NAME = ".samlabel.lock"
-
-# Formats whose header cannot point at another file of the server (as .nhdr and .mhd do).
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 _PROCESS_LOCK = threading.RLock()
 
