@@ -1,0 +1,42 @@
+"""The long benches of `make accept`: every table of the model card, written again.
+
+They run on the demo studies, and on the folder of labelled studies in SAMLABEL_VALIDATION where it is set (or
+`../shared/data` where it exists beside the checkout). Results go to benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path("benchmarks") / "results"
+
+
+def validation_folder() -> str | None:
+    """Labelled studies outside the project, if there are any."""
+    for candidate in (os.environ.get("SAMLABEL_VALIDATION"), "../shared/data"):
+        if candidate and (ROOT / candidate).is_dir():
+            return candidate
+    return None
+
+
+def main() -> int:
+    """Run every bench; the exit code counts those that failed."""
+    runs = [("demo", "demo-")]
+    validation = validation_folder()
+    if validation is not None:
+        runs.append((validation, ""))
+    failed = 0
+    for studies, prefix in runs:
+        for bench in ("prompts", "clicks", "robustness", "latency"):
+            out = RESULTS / f"{prefix}{bench}.json"
+            command = [sys.executable, "-m", "samlabel.cli", "bench", bench, "--studies", studies, "--out", str(out)]
+            failed += subprocess.run(command, cwd=ROOT, check=False).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

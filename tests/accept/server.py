@@ -1,0 +1,75 @@
+"""A real server process for the long runs: started, asked, killed, started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_TIMEOUT_S = 240
+
+
+class ServerProcess:
+    """`samlabel serve` on a free port of this machine."""
+
+    def __init__(self, studies: Path, home: Path) -> None:
+        self.studies, self.home = studies, home
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=120)
+
+    def start(self) -> None:
+        """Start and wait for the first answer."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        log = (self.home / "server.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "samlabel.cli", "serve", "--studies", str(self.studies), "--port", str(self.port)],
+            env={**os.environ, "SAMLABEL_HOME": str(self.home)}, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError((self.home / "server.log").read_text()[-2000:])
+            try:
+                if self.client.get("/info/").status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.5)
+        raise TimeoutError("the server did not answer /info/")
+
+    def kill(self) -> None:
+        """As a power cut would: no signal handler runs."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        """As an administrator would."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def memory_bytes(self) -> int:
+        """Resident memory of the process."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text() if self.process else ""
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+
+    def click(self, image: str, params: dict[str, Any]) -> httpx.Response:
+        """A click as OHIF sends it: only the mask comes back."""
+        extras = {"result_extension": ".nrrd", "result_dtype": "uint8", "result_compress": False}
+        return self.client.post(
+            "/infer/sam_2d", params={"image": image, "output": "image"}, data={"params": json.dumps(params | extras)}
+        )

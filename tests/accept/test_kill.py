@@ -1,0 +1,83 @@
+"""The power fails while labels are saved: what was acknowledged is there, whole, with what was said about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from sam_infer.image_file import read_mask, write_image, write_mask
+from sam_infer.volume import Mask, Volume
+from sam_trainer.bench.report import Report
+from sam_trainer.phantoms import grid
+from tests.accept.server import ServerProcess
+
+pytestmark = pytest.mark.accept
+KILLS = int(os.environ.get("SAMLABEL_KILLS", "10"))
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+IMAGES = 40
+
+
+def studies(folder: Path) -> Path:
+    geometry = grid((24, 20, 8), (1, 1, 3))
+    for number in range(IMAGES):
+        voxels = np.random.default_rng(number).integers(0, 1000, geometry.shape, dtype=np.int16)
+        write_image(Volume(voxels, geometry), folder / f"case_{number:02d}.nii.gz")
+    return folder
+
+
+def save_labels(server: ServerProcess, first: int, file: bytes, said: dict[str, str]) -> None:
+    """Save one label after the other until the server is gone; note what was acknowledged."""
+    for number in range(first, first + 10 * IMAGES):
+        case, remark = f"case_{number % IMAGES:02d}", f"reading {number}"
+        try:
+            reply = server.client.put(
+                "/datastore/label", params={"image": case, "tag": "final"}, files={"label": ("label.nii.gz", file)},
+                data={"params": json.dumps({"label_info": [{"name": "lesion", "idx": 1}], "remark": remark})},
+            )  # fmt: skip
+        except httpx.HTTPError:
+            return
+        if reply.status_code == 200:
+            said[case] = remark
+
+
+@pytest.mark.timeout(KILLS * 300)
+def test_acknowledged_labels_survive_kills(tmp_path: Path) -> None:
+    started = time.time()
+    folder = studies(tmp_path / "studies")
+    voxels = np.zeros((24, 20, 8), np.uint8)
+    voxels[3:9, 4:12, 2:5] = 1
+    mask = Mask(voxels, grid((24, 20, 8), (1, 1, 3)))
+    file = write_mask(mask, tmp_path / "label.nii.gz").read_bytes()
+    rng, said, lost = np.random.default_rng(0), {}, []
+    for round_number in range(KILLS):
+        server = ServerProcess(folder, tmp_path / "home")
+        server.start()
+        writer = threading.Thread(target=save_labels, args=(server, 1000 * round_number, file, said))
+        writer.start()
+        time.sleep(float(rng.uniform(0.3, 3.0)))
+        server.kill()
+        writer.join()
+        lost += check(folder, said, mask)
+    row = {"kills": KILLS, "labels_acknowledged": len(said), "labels_lost_or_damaged": len(lost)}
+    Report("pytest tests/accept/test_kill.py", 0, [row], started).write(RESULTS / "kill.json")
+    assert len(said) >= 10
+    assert lost == []
+
+
+def check(folder: Path, said: dict[str, str], mask: Mask) -> list[str]:
+    """Cases whose acknowledged label is missing, unreadable, other than what was sent, or without its facts."""
+    stored = json.loads((folder / "datastore_v2.json").read_text())["objects"]
+    wrong = []
+    for case in said:
+        label = folder / "labels" / "final" / f"{case}.nii.gz"
+        facts = stored.get(case, {}).get("labels", {}).get("final", {}).get("info", {})
+        if not label.exists() or not np.array_equal(read_mask(label).array, mask.array) or "remark" not in facts:
+            wrong.append(case)
+    return wrong
