@@ -31,6 +31,7 @@ class VitShape:
     depth: int
     heads: int
     global_blocks: tuple[int, ...]  # blocks that attend to the whole image; the others look through windows
+    input_size: int = INPUT_SIZE
 
 
 VIT_SHAPES = {
@@ -43,11 +44,11 @@ VIT_SHAPES = {
 def build(name: str) -> Sam:
     """The architecture called `name` on the meta device: shapes, no memory."""
     with torch.device("meta"):
-        return _sam(TinyViT(INPUT_SIZE) if name == "mobile_sam" else _vit(VIT_SHAPES[name]))
+        return _sam(TinyViT(INPUT_SIZE)) if name == "mobile_sam" else _sam(_vit(VIT_SHAPES[name]))
 
 
 def build_vit(shape: VitShape) -> Sam:
-    """A SAM of any depth or width on the meta device."""
+    """A SAM of any depth, width or input size on the meta device."""
     with torch.device("meta"):
         return _sam(_vit(shape))
 
@@ -61,11 +62,12 @@ def with_weights(sam: Sam, tensors: Mapping[str, torch.Tensor]) -> Sam:
     return sam.requires_grad_(False).eval()
 
 
-def _sam(encoder: nn.Module) -> Sam:
-    grid = (INPUT_SIZE // PATCH, INPUT_SIZE // PATCH)
+def _sam(encoder: TinyViT | ImageEncoderViT) -> Sam:
+    side = encoder.img_size
+    grid = (side // PATCH, side // PATCH)
     return Sam(
         image_encoder=encoder,
-        prompt_encoder=PromptEncoder(EMBEDDING_WIDTH, grid, (INPUT_SIZE, INPUT_SIZE), mask_in_chans=16),
+        prompt_encoder=PromptEncoder(EMBEDDING_WIDTH, grid, (side, side), mask_in_chans=16),
         mask_decoder=MaskDecoder(
             transformer_dim=EMBEDDING_WIDTH,
             transformer=TwoWayTransformer(depth=2, embedding_dim=EMBEDDING_WIDTH, num_heads=8, mlp_dim=2048),
@@ -77,7 +79,7 @@ def _sam(encoder: nn.Module) -> Sam:
 
 def _vit(shape: VitShape) -> ImageEncoderViT:
     return ImageEncoderViT(
-        img_size=INPUT_SIZE,
+        img_size=shape.input_size,
         patch_size=PATCH,
         embed_dim=shape.width,
         depth=shape.depth,

@@ -7,6 +7,7 @@ builds tensors and containers and refuses the rest, so a hostile file ends in a 
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +45,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise ModelError(f"there is no file {path}", "file")
     tensors = read_safetensors(path) if _kind(path) == "safetensors" else _read_torch(path)
-    broken = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
-    if broken:
-        raise ModelError(
-            f"{path.name} holds values that are not finite, e.g. in {broken[0]}: its training failed", "file"
-        )
     return Checkpoint(path, tensors, *file_hashes(path))
 
 
@@ -71,6 +67,19 @@ def recognise(checkpoint: Checkpoint, name: str | None = None) -> KnownModel:
     model = _same_layout(checkpoint, [model for model in wanted if model.layout == nearest])
     _refuse_false_name(checkpoint)
     return model
+
+
+def converted(checkpoint: Checkpoint, model: KnownModel) -> dict[str, torch.Tensor]:
+    """Copies of the tensors in the number types of the model's layout, all of them finite."""
+    tensors = {
+        # Copies: tensors of a training checkpoint may share memory, which safetensors refuses.
+        key: checkpoint.tensors[key].to(spec.torch_dtype, copy=True, memory_format=torch.contiguous_format)
+        for key, spec in published_layout(model.layout).items()
+    }
+    for key, tensor in tensors.items():
+        if not torch.stack(tensor.aminmax()).isfinite().all():
+            raise ModelError(f"{checkpoint.path.name} holds values that are not finite, e.g. in {key}", "file")
+    return tensors
 
 
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -142,7 +151,9 @@ def _kind(path: Path) -> Kind:
 
 def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_kind(path) == "zip")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about details of files that are refused a moment later
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_kind(path) == "zip")
     except UnpicklingError as error:
         raise ModelError(
             f"{path.name} was refused: it holds objects that could run code, not only tensors; "

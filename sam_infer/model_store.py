@@ -28,17 +28,17 @@ import structlog
 import torch
 from safetensors.torch import save_file
 
-from sam_infer.checkpoint import Checkpoint, file_sha256, read_checkpoint, read_safetensors, recognise
+from sam_infer.checkpoint import Checkpoint, converted, file_sha256, read_checkpoint, read_safetensors, recognise
 from sam_infer.errors import ModelError
 from sam_infer.fingerprint import Fingerprint
 from sam_infer.known_models import KNOWN_MODELS, KnownModel
-from sam_infer.layout import layout_of, parameter_count, published_layout
+from sam_infer.layout import layout_of, parameter_count
 
 log = structlog.get_logger(__name__)
 
 HOME_VARIABLE = "SAMLABEL_HOME"
 ENCODER_PREFIX = ("image_encoder.",)
-TIMEOUT_S = 30
+DOWNLOAD_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,9 @@ class ModelStore:
         """What is known of an added model."""
         path = self._record_path(name)
         if not path.exists():
-            file_name = KNOWN_MODELS[name].file_name
             raise ModelError(
-                f"{name} has not been added: run `samlabel models fetch {name}`, or download {file_name} elsewhere "
-                "and run `samlabel models add FILE`",
+                f"{name} has not been added: run `samlabel models fetch {name}`, or download {KNOWN_MODELS[name].url} "
+                "on another machine and run `samlabel models add FILE`",
                 "model",
             )
         try:
@@ -106,12 +105,7 @@ class ModelStore:
         """Take a weight file in: recognise it, convert it, record its hashes."""
         checkpoint = read_checkpoint(file)
         model = recognise(checkpoint, name)
-        layout = published_layout(model.layout)
-        tensors = {
-            # Copies: tensors of a training checkpoint may share memory, which safetensors refuses.
-            key: checkpoint.tensors[key].to(spec.torch_dtype, copy=True, memory_format=torch.contiguous_format)
-            for key, spec in layout.items()
-        }
+        tensors = converted(checkpoint, model)
         weights = self.weights_path(model.name)
         _replace_file(weights, lambda part: save_file(tensors, part))
         stored = _new_record(model, checkpoint, tensors, weights)
@@ -125,7 +119,7 @@ class ModelStore:
         model = KNOWN_MODELS[name]
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".download-") as folder:
-            downloader = pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT_S)
+            downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=DOWNLOAD_BLOCK_BYTES)
             try:
                 pooch.retrieve(model.url, model.pinned_hash, model.file_name, folder, downloader=downloader)
             except (OSError, ValueError) as error:  # no network, no such page, or another hash

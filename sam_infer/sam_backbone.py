@@ -80,10 +80,10 @@ class SamBackbone:
     @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
         """Model input (h, w, 3) to `embedding` (1, 256, S/16, S/16)."""
-        image = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).permute(2, 0, 1)
+        image = torch.tensor(np.ascontiguousarray(pixels), device=self._device).permute(2, 0, 1)
         image = self._look.normalise(image.float())
         padding = (0, self.input_size - image.shape[2], 0, self.input_size - image.shape[1])
-        # Half precision halves the time on a GPU; decoding stays exact, for it is cheap.
+        # The encoder is where a GPU's time goes; decoding is cheap and stays exact.
         with torch.autocast(self._device.type, torch.float16, enabled=self._half):
             embedding = self._sam.image_encoder(F.pad(image, padding)[None])
         return {"embedding": embedding.float().cpu()}
@@ -115,12 +115,12 @@ class SamBackbone:
         """Points (1, n, 2) with labels (1, n), box (1, 4), mask (1, 1, low_res, low_res); None where there is none."""
         points = box = mask = None
         if len(hints.labels):
-            coordinates = torch.as_tensor(hints.points_xy, dtype=torch.float32, device=self._device)
-            points = (coordinates[None], torch.as_tensor(hints.labels, dtype=torch.int32, device=self._device)[None])
+            coordinates = torch.tensor(hints.points_xy, dtype=torch.float32, device=self._device)
+            points = (coordinates[None], torch.tensor(hints.labels, dtype=torch.int32, device=self._device)[None])
         if hints.box_xyxy is not None:
-            box = torch.as_tensor(hints.box_xyxy, dtype=torch.float32, device=self._device)[None]
+            box = torch.tensor(hints.box_xyxy, dtype=torch.float32, device=self._device)[None]
         if hints.mask_logits is not None:
-            mask = torch.as_tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
+            mask = torch.tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
             if mask.shape[2:] != (self.low_res, self.low_res):
                 raise ModelError(f"mask logits must be {self.low_res} x {self.low_res}, got {hints.mask_logits.shape}")
         return points, box, mask

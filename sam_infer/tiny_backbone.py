@@ -68,7 +68,7 @@ class TinyBackbone:
     @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
         """Model input (h, w, 3) to maps (1, C, 64, 64), (1, C, 32, 32) and (1, C, 16, 16) in half precision."""
-        image = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).permute(2, 0, 1)[None].float()
+        image = torch.tensor(np.ascontiguousarray(pixels), device=self._device).permute(2, 0, 1)[None].float()
         maps = self._model.encode(pad_to_square(image, self.input_size))
         return {name: values.half().cpu() for name, values in maps.items()}
 
@@ -76,13 +76,13 @@ class TinyBackbone:
     def decode(self, features: Features, hints: Hints) -> Candidates:
         """Four masks, the last one the answer to a clear prompt."""
         maps = {name: values.to(self._device).float() for name, values in features.items()}
-        points = torch.as_tensor(hints.points_xy, dtype=torch.float32, device=self._device).reshape(1, -1, 2)
-        labels = torch.as_tensor(hints.labels, dtype=torch.int64, device=self._device).reshape(1, -1)
+        points = torch.tensor(hints.points_xy, dtype=torch.float32, device=self._device).reshape(1, -1, 2)
+        labels = torch.tensor(hints.labels, dtype=torch.int64, device=self._device).reshape(1, -1)
         box = mask = None
         if hints.box_xyxy is not None:
-            box = torch.as_tensor(hints.box_xyxy, dtype=torch.float32, device=self._device)[None]
+            box = torch.tensor(hints.box_xyxy, dtype=torch.float32, device=self._device)[None]
         if hints.mask_logits is not None:
-            mask = torch.as_tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
+            mask = torch.tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
         logits, scores = self._model.decode(maps, points, labels, box, mask)
         iou = scores[0, TOKEN_ORDER].cpu().numpy()
         preferred = int(iou[:SINGLE_MASK].argmax()) if hints.is_ambiguous else SINGLE_MASK
@@ -101,7 +101,7 @@ def verify_embedded(weights: Path = WEIGHTS) -> str:
         )
     try:
         expected = json.loads(manifest.read_text())["sha256"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{manifest.name} is damaged: install the package again", "model") from error
     found = file_sha256(weights)
     if found != expected:

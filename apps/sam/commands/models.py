@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -21,7 +21,7 @@ from sam_infer.known_models import KNOWN_MODELS
 from sam_infer.layout import parameter_count, published_layout
 from sam_infer.model_store import HOME_VARIABLE, ModelStore, StoredModel
 from sam_infer.models import EMBEDDED, MODEL_NAMES
-from sam_infer.tiny_backbone import WEIGHTS, verify_embedded
+from sam_infer.tiny_backbone import verify_embedded
 
 app = typer.Typer(help="List, add, download and verify model weights.", no_args_is_help=True)
 
@@ -37,12 +37,12 @@ def list_models(home: Home = None) -> None:
     """Every model this version knows, and whether its weights are here."""
     store = ModelStore(home)
     table = _table("model", "what", "parameters", "weights", "from")
-    table.add_row(EMBEDDED, "embedded default", "", "ready" if WEIGHTS.is_file() else "missing", "this package")
+    table.add_row(EMBEDDED, "embedded default", "", _embedded_state(), "this package")
     added = store.names()
     for name, model in KNOWN_MODELS.items():
-        stored = _record(store, name) if name in added else None
-        state = "ready" if stored else "damaged record" if name in added else "not added"
-        source = _origin(stored) if stored else escape(model.url)
+        state, source = (
+            _stored_state(store, name) if name in added else ("not added", f"published as {model.file_name}")
+        )
         table.add_row(name, model.title, f"{parameter_count(published_layout(model.layout)):,}", state, source)
     console = Console()
     console.print(table)
@@ -107,11 +107,14 @@ class _DownloadBar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "total":
-            self._progress.update(self._task, total=value)
-        else:
-            super().__setattr__(name, value)
+    @property
+    def total(self) -> float | None:
+        """Bytes to come, once the server has said so."""
+        return self._progress.tasks[0].total
+
+    @total.setter
+    def total(self, size: float) -> None:
+        self._progress.update(self._task, total=size)
 
     def update(self, size: int) -> None:
         """So many bytes more."""
@@ -133,11 +136,19 @@ def _verified(store: ModelStore, name: str) -> str:
     return store.verify(name).sha256
 
 
-def _record(store: ModelStore, name: str) -> StoredModel | None:
+def _embedded_state() -> str:
     try:
-        return store.record(name)
+        verify_embedded()
     except ModelError:
-        return None
+        return "unusable"
+    return "ready"
+
+
+def _stored_state(store: ModelStore, name: str) -> tuple[str, str]:
+    try:
+        return "ready", _origin(store.record(name))
+    except ModelError as error:
+        return "unusable", escape(str(error))
 
 
 def _origin(stored: StoredModel) -> str:
