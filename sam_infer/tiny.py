@@ -60,6 +60,7 @@ class TinySam(nn.Module):
         with 1 foreground, 0 background, -1 padding; `boxes` (N, 4) and `mask_logits` (N, 1, S/4, S/4) where NaN in an
         object's row means that it has none.
         """
+        points = points.float()
         maps = (features["stride4"], features["stride8"], features["stride16"])
         count, grid = len(points), maps[2].shape[-1]
         size = STRIDE * grid

@@ -7,7 +7,8 @@ from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
 from sam_infer.tiny_encoder import Block, Residual, conv_norm, to_map, to_tokens
-from sam_infer.tiny_prompts import MAPS
+from sam_infer.tiny_likeness import Likeness
+from sam_infer.tiny_prompts import MAPS, DrawnPrompts
 
 # One mask for clear prompts, three for an ambiguous one: part, whole, or more.
 MASK_TOKENS = 4
@@ -44,6 +45,7 @@ class TinyDecoder(nn.Module):
         self.look4 = conv_norm(fine, fine, 1)
         self.down8 = nn.Conv2d(fine, middle, 3, 2, 1)
         self.look8 = Residual(middle)
+        self.likeness = Likeness(width, middle)
         self.down16 = nn.Conv2d(middle, width, 3, 2, 1)
         self.context = Block(width, heads)
         self.transformer = TwoWayTransformer(depth=2, embedding_dim=width, num_heads=heads, mlp_dim=2 * width)
@@ -55,16 +57,18 @@ class TinyDecoder(nn.Module):
         self.iou_head = mlp(2 * width + fine + 2, width, 1)
 
     def forward(
-        self, maps: tuple[Tensor, Tensor, Tensor], position: Tensor, drawn: Tensor, sparse: Tensor, dense: Tensor
+        self, maps: tuple[Tensor, Tensor, Tensor], position: Tensor, said: DrawnPrompts, sparse: Tensor, dense: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Masks of N objects.
 
         `maps` are the image at strides 4, 8, 16, one for each object or one for all; `position` (1, width, g, g) and
-        `dense` (N, width, g, g) are the prompt encoder's, `sparse` (N, n, width) its tokens, `drawn` (N, MAPS, 4g, 4g).
+        `dense` (N, width, g, g) are the prompt encoder's, `sparse` (N, n + 2, width) its tokens, points first.
         Returns logits (N, MASK_TOKENS, 4g, 4g) and predicted IoU (N, MASK_TOKENS).
         """
-        x4 = self.look4(maps[0] + self.draw(drawn))
-        x8 = self.look8(maps[1] + self.down8(x4))
+        alike, content = self.likeness(maps[1:], said.points, said.labels, said.maps)
+        sparse = torch.cat([sparse[:, :-2] + content, sparse[:, -2:]], dim=1)
+        x4 = self.look4(maps[0] + self.draw(said.maps))
+        x8 = self.look8(maps[1] + self.down8(x4) + alike)
         x16 = maps[2] + self.down16(x8) + dense
         grid = (x16.shape[-2], x16.shape[-1])
         x16 = to_map(self.context(to_tokens(x16)), grid)

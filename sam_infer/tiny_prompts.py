@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -15,8 +17,17 @@ SPOT_SHARES = (1 / 64, 1 / 16)
 SURE_LOGIT = 4.0
 
 
-def draw_prompts(points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor) -> Tensor:
-    """Prompts of N objects as maps (N, MAPS, h, h).
+@dataclass(frozen=True, eq=False)
+class DrawnPrompts:
+    """What was said about N objects, in shares of the frame's side, and drawn."""
+
+    points: Tensor  # (N, n, 2)
+    labels: Tensor  # (N, n) 1, 0, or -1 for padding
+    maps: Tensor  # (N, MAPS, h, h)
+
+
+def draw_prompts(points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor) -> DrawnPrompts:
+    """Prompts of N objects as maps as fine as `mask`.
 
     `points` (N, n, 2) and `boxes` (N, 4) are in shares of the frame's side, measured from its corner; `labels` (N, n)
     are 1, 0 or -1 for padding; `mask` (N, 1, h, h) are logits. A box or mask of NaN is absent.
@@ -29,7 +40,7 @@ def draw_prompts(points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor) ->
     maps.append(torch.tanh(torch.nan_to_num(mask[:, 0]) / SURE_LOGIT))
     maps.append(has_mask.float())
     maps.append(boxes[:, :1, None].isfinite().float().expand(-1, side, side))
-    return torch.stack(maps, dim=1)
+    return DrawnPrompts(points, labels, torch.stack(maps, dim=1))
 
 
 def _box_fill(boxes: Tensor, side: int) -> Tensor:

@@ -93,13 +93,13 @@ def correction_click(answer: Mask, truth: Mask, rng: np.random.Generator | None 
 def first_prompt(mask: Mask, rng: np.random.Generator) -> FirstPrompt:
     """A random first prompt for training: a box, a click, a box with clicks, or a handful of clicks."""
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.42:
         box = tight_box(mask)
-        if rng.random() < 0.4:
-            box = jittered_box(box, float(rng.choice((0.05, 0.1, 0.25))), rng)
-        clicks = [_inside(mask, rng)] if kind < 0.08 else []
+        if rng.random() < 0.5:
+            box = jittered_box(box, float(rng.choice((0.1, 0.25))), rng)
+        clicks = [_inside(mask, rng)] if kind < 0.06 else []
         return FirstPrompt(clicks, box)
-    if kind < 0.8:
+    if kind < 0.84:
         return FirstPrompt([_inside(mask, rng)])
     clicks = [_inside(mask, rng) for _ in range(rng.integers(1, 6))]
     for _ in range(rng.integers(0, 5)):

@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.multiprocessing.spawn import spawn
 
 from sam_infer.tiny import TinySam
 from sam_trainer.batch import draw_batch
+from sam_trainer.curves import draw_curves, read_log
 from sam_trainer.dialogue import hold_dialogue
 from sam_trainer.pretrain_config import PretrainConfig, TrainingError
 from sam_trainer.schedule import Schedule
@@ -26,7 +27,7 @@ from sam_trainer.weights_export import export_weights
 
 log = logging.getLogger(__name__)
 
-LOG_FILE, WEIGHTS_FILE = "log.jsonl", "tiny.safetensors"
+LOG_FILE, WEIGHTS_FILE, CURVES_FILE = "log.jsonl", "tiny.safetensors", "curves.png"
 LOG_EVERY = 20
 MAX_GRADIENT = 1.0
 MAX_SKIPPED = 50
@@ -54,6 +55,7 @@ def pretrain(config: PretrainConfig) -> PretrainReport:
         meeting = config.out / f"meeting-{time.time_ns()}"
         spawn(_train, (config, meeting), nprocs=config.processes)
         meeting.unlink(missing_ok=True)
+    draw_curves(config.out / LOG_FILE, config.out / CURVES_FILE)
     return _report(config.out)
 
 
@@ -174,7 +176,7 @@ def _save(state: TrainState, config: PretrainConfig) -> None:
 
 
 def _report(out: Path) -> PretrainReport:
-    rows = [json.loads(line) for line in (out / LOG_FILE).read_text().splitlines()]
+    rows = read_log(out / LOG_FILE)
     edge = max(1, len(rows) // 10)
     return PretrainReport(
         steps=int(rows[-1]["step"]),
@@ -183,8 +185,3 @@ def _report(out: Path) -> PretrainReport:
         last_loss=float(np.mean([r["loss"] for r in rows[-edge:]])),
         weights=out / WEIGHTS_FILE,
     )
-
-
-def short_run(config: PretrainConfig, steps: int) -> PretrainConfig:
-    """The same run cut to a number of steps."""
-    return replace(config, steps=steps)

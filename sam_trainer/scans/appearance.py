@@ -11,7 +11,16 @@ import numpy.typing as npt
 FloatImage = npt.NDArray[np.float32]
 
 MODALITIES = ("ct", "mr", "us", "xray", "rgb", "plain")
-SHARES = (0.24, 0.24, 0.18, 0.08, 0.16, 0.1)
+
+# How often each kind of scene is seen by each modality.
+SHARES = {
+    "trunk": (0.4, 0.34, 0.08, 0.03, 0.05, 0.1),
+    "lesion": (0.12, 0.14, 0.34, 0.04, 0.28, 0.08),
+    "nested": (0.2, 0.4, 0.08, 0.04, 0.18, 0.1),
+    "packed": (0.3, 0.3, 0.12, 0.06, 0.12, 0.1),
+    "pair": (0.24, 0.24, 0.02, 0.4, 0.04, 0.06),
+    "fundus": (0.08, 0.08, 0.04, 0.04, 0.7, 0.06),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +38,9 @@ class Look:
     seed: int
 
 
-def draw_look(rng: np.random.Generator, parents: list[int]) -> Look:
-    """A random appearance for nodes whose `parents` are given (label i + 1 is node i)."""
-    modality = str(rng.choice(MODALITIES, p=SHARES))
+def draw_look(rng: np.random.Generator, parents: list[int], kind: str) -> Look:
+    """A random appearance of a kind of scene for nodes whose `parents` are given (label i + 1 is node i)."""
+    modality = str(rng.choice(MODALITIES, p=SHARES[kind]))
     labels = len(parents) + 1
     levels = np.zeros((labels, 3), np.float32)
     levels[0] = rng.uniform(0, 1) if rng.random() < 0.5 else rng.uniform(0, 0.15)

@@ -26,6 +26,7 @@ class Layout:
     """Nodes in painting order, in units of the scene's side."""
 
     nodes: list[Node] = field(default_factory=list)
+    kind: str = "trunk"
 
     def add(self, *parts: Outline, parent: int = -1) -> int:
         """Index of the new node."""
@@ -44,9 +45,10 @@ class Layout:
 
 def draw_layout(rng: np.random.Generator) -> Layout:
     """A random scene."""
-    layout = Layout()
-    weights = np.array([weight for _, weight in _KINDS])
-    _KINDS[rng.choice(len(_KINDS), p=weights / weights.sum())][0](rng, layout)
+    names = list(_KINDS)
+    weights = np.array([_KINDS[name][1] for name in names])
+    layout = Layout(kind=names[rng.choice(len(names), p=weights / weights.sum())])
+    _KINDS[layout.kind][0](rng, layout)
     return layout
 
 
@@ -201,6 +203,8 @@ def _pair(rng: np.random.Generator, layout: Layout) -> None:
     _clutter(rng, layout, body)
 
 
-_KINDS: tuple[tuple[Callable[[np.random.Generator, Layout], None], float], ...] = (
-    (_trunk, 0.36), (_lesion, 0.2), (_nested, 0.16), (_packed, 0.12), (_pair, 0.1), (_fundus, 0.06),
-)  # fmt: skip
+# What each kind is drawn by, and how often.
+_KINDS: dict[str, tuple[Callable[[np.random.Generator, Layout], None], float]] = {
+    "trunk": (_trunk, 0.34), "lesion": (_lesion, 0.22), "nested": (_nested, 0.16), "packed": (_packed, 0.1),
+    "pair": (_pair, 0.12), "fundus": (_fundus, 0.06),
+}  # fmt: skip

@@ -18,8 +18,8 @@ OVERSAMPLING = 2
 # Tissue layers reach far beyond the scene: nothing to look at as a whole.
 LARGEST_ANCHOR = 2.0
 
-# Objects smaller than this share of the frame's side, squared, are not asked for.
-MIN_OBJECT_SHARE = 0.03
+# Smaller objects than this squared are not asked for: masks have a stride of four pixels.
+MIN_OBJECT_PIXELS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     return Scene(
         layout=layout,
         anchor=anchor,
-        look=draw_look(rng, [node.parent for node in layout.nodes]),
+        look=draw_look(rng, [node.parent for node in layout.nodes], layout.kind),
         aspect=(aspect[0], aspect[1]),
         warp=float(rng.uniform(0.0, 0.05)) if rng.random() < 0.7 else 0.0,
         warp_seed=int(rng.integers(2**63)),
@@ -84,9 +84,9 @@ def _aim(rng: np.random.Generator, layout: Layout, aspect: tuple[float, float]) 
 def _object_share(rng: np.random.Generator) -> float:
     """Longest side of the looked-at object over the frame's: mostly as in a crop around it, sometimes a whole slice."""
     kind = rng.random()
-    if kind < 0.55:
+    if kind < 0.5:
         return float(rng.uniform(0.25, 0.6))
-    if kind < 0.82:
+    if kind < 0.72:
         return float(np.exp(rng.uniform(np.log(0.05), np.log(0.3))))
     return float(rng.uniform(0.5, 1.1))
 
@@ -156,7 +156,7 @@ def _pick(
     layout = scene.layout
     seen = np.bincount(labels.ravel(), minlength=256)[1:]
     candidates = [i for i in range(len(layout.nodes)) if seen[layout.family(i)].sum() >= 16]
-    urge = {i: np.log(seen[layout.family(i)].sum()) / 2 + rng.gumbel() for i in candidates}
+    urge = {i: 0.7 * np.log(seen[layout.family(i)].sum()) + rng.gumbel() for i in candidates}
     candidates.sort(key=lambda i: (i != scene.anchor, -urge[i]))
     masks: list[npt.NDArray[np.uint8]] = []
     for i in candidates:
@@ -172,7 +172,7 @@ def _pick(
         cut = np.concatenate([piece[0], piece[rows - 1], piece[:, 0], piece[:, cols - 1]]).sum()
         if cut > 0.15 * side and rng.random() < 0.7:
             continue  # most things people ask for lie in the picture
-        if (MIN_OBJECT_SHARE * side) ** 2 <= area <= 0.92 * rows * cols:
+        if MIN_OBJECT_PIXELS**2 <= area <= 0.92 * rows * cols:
             masks.append(piece)
         if len(masks) == objects:
             break
