@@ -7,7 +7,7 @@ is saved; one download per series however many readers open it; an archive that 
 from __future__ import annotations
 
 import re
-import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,27 +15,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import requests
 import structlog
 from dicomweb_client.session_utils import create_session_from_user_pass
 from monailabel.config import settings
 from monailabel.datastore.dicom import DICOMwebClientX, DICOMWebDatastore
+from monailabel.datastore.utils.dicom import dicom_web_download_series
+from pydicom import Dataset, dcmread
 
-from sam_infer.image_file import read_mask
+from sam_infer.errors import VolumeError
+from sam_infer.image_file import read_image, read_mask, write_mask
+from samlabel.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
 from samlabel.datastore import StudyStore
 from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
-from samlabel.uploads import read_upload
+from samlabel.reader import current_reader
 
 log = structlog.get_logger(__name__)
 
 # Series that are not pictures of a patient.
 NOT_IMAGES = {"SEG", "SR", "PR", "KO", "DOC", "REG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "AU", "ECG", "PLAN"}
 
-# The list is asked for with every /info: an archive need not answer each time.
-LIST_SECONDS = 15.0
-
-# The program that the stock store makes DICOM SEG with.
-SEG_CONVERTER = "itkimage2segimage"
+# The tag of accepted labels, the ones that an archive gets.
+FINAL = "final"
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 _MODALITY, _SERIES_UID = "00080060", "0020000E"
@@ -48,6 +50,7 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
         self._downloading = threading.Lock()
         self._listed: tuple[float, list[str]] | None = None
         super().__init__(*args, **options)
+        self._segs = ArchiveLabels(self._client)
 
     def list_images(self) -> list[str]:
         """Every series that is an image, at most some seconds old."""
@@ -64,8 +67,8 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
     def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Series with an accepted label, in the archive or saved here."""
         with _archive_errors():
-            stored = set(super().get_labeled_images())
-        return sorted(stored | set(StudyStore.get_labeled_images(self)))
+            stored = {image for image in self._segs.by_image() if self._newest(image) is not None}
+        return sorted((stored & set(self.list_images())) | set(StudyStore.get_labeled_images(self)))
 
     def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Series without an accepted label."""
@@ -88,34 +91,86 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
         return str(got)
 
     def get_label_uri(self, label_id: str, label_tag: str, image_id: str = "") -> str:
-        """The label that was saved here."""
+        """The label that was saved here, or fetched from the archive."""
+        if label_tag == FINAL and label_id not in StudyStore.get_labeled_images(self):
+            self._import_label(label_id)
         return StudyStore.get_label_uri(self, label_id, label_tag)
 
     def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
-        """Image and label pairs; the stock store deletes labels here that the archive does not list."""
+        """Image and label pairs; what other tools stored in the archive is fetched first."""
+        here = set(StudyStore.get_labeled_images(self))
+        for image in set(self.get_labeled_images()) - here:
+            try:
+                self._import_label(image)
+            except (VolumeError, ArchiveError) as error:
+                log.warning("label of the archive left out", series=image, reason=str(error))
         return list(StudyStore.datalist(self, full_path))
 
     def save_label(
         self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any] | None, label_id: str = ""
     ) -> str:
-        """Keep a label here and, when it is final, in the archive; lists are asked for anew."""
-        self.get_image_uri(image_id)
-        if shutil.which(SEG_CONVERTER):
-            saved = super().save_label(image_id, label_filename, label_tag, label_info or {}, label_id)
-        else:
-            log.warning("label kept here, not sent to the archive", missing=SEG_CONVERTER, series=image_id)
-            saved = StudyStore.save_label(self, image_id, label_filename, label_tag, label_info)
+        """Keep a label here and, when it is final, in the archive as DICOM SEG; lists are asked for anew.
+
+        The archive comes first: a label that it did not take is not accepted.
+        """
+        info = dict(label_info or {})
+        self._check_label(image_id, Path(label_filename))
+        if str(getattr(label_tag, "value", label_tag)) == FINAL:
+            mask = read_mask(label_filename)
+            names = names_of(info, [int(value) for value in np.unique(mask.array) if value])
+            with _archive_errors(image_id):
+                series = self._segs.store(mask, names, self._slices(image_id), origin_of(info, current_reader()))
+            info["SeriesInstanceUID"] = series
+            withdrawn = [uid for uid in self._withdrawn(image_id) if uid != series]
+            self.update_image_info(image_id, {"withdrawn": withdrawn})
+        saved = StudyStore.save_label(self, image_id, label_filename, label_tag, info)
         self.forget_lists()
         return str(saved)
+
+    def remove_label(self, label_id: str, label_tag: str) -> None:
+        """Withdraw a label: archives keep what they have, so it is recorded that its segmentations do not count."""
+        with _archive_errors(label_id):
+            stored = [seg.series for seg in self._segs.by_image().get(label_id, [])]
+        super().remove_label(label_id, label_tag)
+        if label_tag == FINAL:
+            self.update_image_info(label_id, {"withdrawn": sorted({*self._withdrawn(label_id), *stored})})
+        self.forget_lists()
 
     def forget_lists(self) -> None:
         """Ask the archive again at the next occasion."""
         self._listed = None
-        DICOMWebDatastore.get_labeled_images.cache_clear()
+        self._segs.forget()
 
-    def _check_label(self, image_id: str, source: Path) -> None:
-        """Segmentations that come back from an archive may cover a part of the image's grid."""
-        read_upload(read_mask, source, "label")
+    def _withdrawn(self, image_id: str) -> list[str]:
+        return list((self.get_image_info(image_id) or {}).get("withdrawn", []))
+
+    def _newest(self, image_id: str) -> StoredSeg | None:
+        """The archive's newest segmentation of a series that nobody withdrew."""
+        withdrawn = set(self._withdrawn(image_id))
+        stored = self._segs.by_image().get(image_id, [])
+        return next((seg for seg in stored if seg.series not in withdrawn), None)
+
+    def _slices(self, image_id: str) -> list[Dataset]:
+        """The headers of a series' files, downloaded again when the cache lost them."""
+        self.get_image_uri(image_id)
+        folder = Path(self._datastore.image_path()) / image_id
+        if not any(folder.glob("*.dcm")):
+            dicom_web_download_series(None, image_id, str(folder), self._client, self._fetch_by_frame)
+        return [dcmread(path, stop_before_pixels=True) for path in sorted(folder.glob("*.dcm"))]
+
+    def _import_label(self, image_id: str) -> None:
+        """Keep the archive's newest label of a series here, on the series' grid."""
+        with _archive_errors(image_id):
+            seg = self._newest(image_id)
+            if seg is None:
+                return
+            grid = read_image(self.get_image_uri(image_id)).geometry
+            mask, names = self._segs.fetch(seg, grid)
+        with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
+            file = write_mask(mask, Path(folder) / "label.nrrd")
+            info = {"label_info": [{"name": name} for _, name in sorted(names.items())], "imported": True,
+                    "SeriesInstanceUID": seg.series}  # fmt: skip
+            StudyStore.save_label(self, image_id, str(file), FINAL, info)
 
 
 def open_archive(address: str) -> DicomWebStore:
