@@ -1,0 +1,31 @@
+"""`samlabel serve`: the app, for OHIF and 3D Slicer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from samlabel.server import DEMO, ServeOptions, conf_of, is_loopback
+from samlabel.server import serve as run
+
+
+def serve(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Annotated[str, typer.Option(help="A studies folder, a DICOMweb address, or `demo`.")] = DEMO,
+    host: Annotated[str, typer.Option(help="Address to listen on; there is no login yet.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
+    adapter: Annotated[str, typer.Option(help="latest, none, or an adapter's id.")] = "latest",
+    labels: Annotated[
+        str | None, typer.Option(help="Label names, comma-separated; default: those of the studies' dataset.json.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
+) -> None:
+    """Serve a studies folder or a DICOMweb archive to OHIF and 3D Slicer; other machines are kept out by default."""
+    from sam_infer.model_store import default_home  # imports torch
+
+    typer.echo(f"starting samlabel on http://{host}:{port}/ (model {model}, studies {studies}); this takes a moment")
+    if not is_loopback(host):
+        typer.secho(f"{host} can be reached from other machines, and there is no login", fg="yellow", err=True)
+    conf = conf_of(model=model, adapter=adapter, labels=labels)
+    run(ServeOptions(studies, host, port, conf, verbose), default_home())

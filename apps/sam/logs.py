@@ -1,0 +1,51 @@
+"""One log for everything: the console, and a file that rotates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+MAX_BYTES, KEPT = 10 << 20, 10
+
+
+def route_structlog() -> None:
+    """Send our structured events through the standard loggers, where the host's messages go too."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def log_config(file: Path, verbose: bool = False) -> dict[str, Any]:
+    """For `logging.config`: our level for us and the host, warnings only for their libraries."""
+    level = "DEBUG" if verbose else "INFO"
+    both = {"handlers": ["console", "file"], "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "line"},
+            "file": {
+                "class": "logging.handlers.RotatingFileHandler",
+                "formatter": "line",
+                "filename": str(file),
+                "maxBytes": MAX_BYTES,
+                "backupCount": KEPT,
+                "encoding": "utf-8",
+            },
+        },
+        "root": {"level": "WARNING", "handlers": ["console", "file"]},
+        "loggers": {name: {**both, "level": level} for name in ("samlabel", "sam_infer", "sam_trainer", "uvicorn")}
+        | {"monailabel": {**both, "level": level if verbose else "WARNING"}}
+        | {f"task_{kind}": {**both, "level": "INFO"} for kind in ("train", "scoring", "batch_infer")}
+        | {"uvicorn.access": {**both, "level": "INFO" if verbose else "WARNING"}},
+    }

@@ -1,0 +1,122 @@
+"""Our launcher: the host's server around our app, closed by default.
+
+What the host's own command line does differently: it listens on every interface, writes into the app's folder, creates
+a studies folder out of a typing mistake, and needs the internet for a DICOMweb archive.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samlabel import host_settings
+from samlabel.errors import ConfigError
+from samlabel.logs import log_config, route_structlog
+
+DEMO = "demo"
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+MAIN = '"""What the host loads; written by `samlabel serve`."""\n\nfrom samlabel.app import SamApp as SamApp\n'
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What is served, where, and how."""
+
+    studies: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    conf: dict[str, str] = field(default_factory=dict)  # see samlabel.config
+    verbose: bool = False
+
+
+def serve(options: ServeOptions, home: Path) -> None:
+    """Run until interrupted."""
+    require_free_port(options.host, options.port)
+    studies = resolve_studies(options.studies, home)
+    app_dir = prepare_app_dir(home)
+    prepare_environment(options, studies, app_dir, os.environ)
+    route_structlog()
+    import uvicorn  # after the environment: the host reads it when it is imported
+
+    uvicorn.run(
+        "samlabel.asgi:app",
+        host=options.host,
+        port=options.port,
+        log_config=log_config(app_dir / "logs" / "app.log", options.verbose),
+        timeout_graceful_shutdown=5,
+    )
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Say that a port is taken before half a minute of imports."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop the server that runs there or choose "
+                "another --port",
+                "port",
+            ) from None
+
+
+def resolve_studies(studies: str, home: Path) -> str:
+    """A folder that exists, an address, or the demo, which is written at its first use."""
+    if studies.startswith(("http://", "https://")):
+        return studies.rstrip("/")
+    if studies == DEMO:
+        from sam_trainer.phantoms import demo_studies  # scipy and torch, only for the demo
+
+        return str(demo_studies(home / "demo-studies"))
+    folder = Path(studies).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(f"there is no studies folder {studies!r}; create it or use --studies demo", "studies")
+    return str(folder.resolve())
+
+
+def prepare_app_dir(home: Path) -> Path:
+    """The per-user folder that the host loads the app from and writes its logs to."""
+    app_dir = home / "app"
+    for name in ("model", "logs", "bin"):
+        (app_dir / name).mkdir(parents=True, exist_ok=True)
+    main = app_dir / "main.py"
+    if not main.exists() or main.read_text() != MAIN:
+        main.write_text(MAIN)
+    return app_dir
+
+
+def prepare_environment(options: ServeOptions, studies: str, app_dir: Path, environ: MutableMapping[str, str]) -> None:
+    """Everything the host and its sub-processes read."""
+    host_settings.apply(environ)
+    environ.update(
+        MONAI_LABEL_APP_DIR=str(app_dir),
+        MONAI_LABEL_STUDIES=studies,
+        MONAI_LABEL_APP_CONF=json.dumps(options.conf),
+        MONAI_LABEL_SERVER_PORT=str(options.port),
+    )
+    if is_loopback(options.host):
+        environ.setdefault("SAMLABEL_HOSTS", ",".join(LOOPBACK_NAMES))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def conf_of(**options: Any) -> dict[str, str]:
+    """Settings of the app from options, without those nobody gave."""
+    return {name: str(value) for name, value in options.items() if value is not None}
