@@ -118,8 +118,9 @@ def _same_layout(checkpoint: Checkpoint, models: list[KnownModel]) -> KnownModel
     published = next((m for m in KNOWN_MODELS.values() if m.is_published(checkpoint.sha256, checkpoint.md5)), None)
     if published is not None and published not in models:
         raise ModelError(f"{checkpoint.path.name} is the published {published.name}, not {models[0].name}", "file")
+    # "medsam_vit_b_tuned.pth" names two; the later one is the more special.
     named = [model for model in models if model.name in checkpoint.path.name.lower()]
-    return published or (named or models)[0]
+    return published or (named[-1] if named else models[0])
 
 
 def _refuse_false_name(checkpoint: Checkpoint) -> None:

@@ -76,11 +76,21 @@ def test_a_training_checkpoint_is_unwrapped(tmp_path: Path, wrapper: str) -> Non
     assert recognise(read_checkpoint(saved(state, tmp_path / "run.pth"))).name == "vit_b"
 
 
-def test_vit_b_and_medsam_are_told_apart_by_name_or_wish(tmp_path: Path) -> None:
-    plain = read_checkpoint(saved(empty_vit_b(), tmp_path / "mine.pth"))
-    assert recognise(plain).name == "vit_b"
-    assert recognise(plain, "medsam").name == "medsam"
-    assert recognise(read_checkpoint(saved(empty_vit_b(), tmp_path / "my_MedSAM.pth"))).name == "medsam"
+@pytest.mark.parametrize(
+    ("file_name", "wish", "expected"),
+    [
+        ("mine.pth", None, "vit_b"),
+        ("mine.pth", "medsam", "medsam"),
+        ("my_MedSAM.pth", None, "medsam"),
+        ("medsam_vit_b_tuned.pth", None, "medsam"),
+        ("medsam_vit_b_tuned.pth", "vit_b", "vit_b"),
+    ],
+)
+def test_vit_b_and_medsam_are_told_apart_by_name_or_wish(
+    tmp_path: Path, file_name: str, wish: str | None, expected: str
+) -> None:
+    checkpoint = read_checkpoint(saved(empty_vit_b(), tmp_path / file_name))
+    assert recognise(checkpoint, wish).name == expected
 
 
 def test_a_published_file_is_known_by_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
