@@ -33,7 +33,7 @@ def main() -> int:
     for studies, prefix in runs:
         for bench in ("prompts", "clicks", "robustness", "latency"):
             out = RESULTS / f"{prefix}{bench}.json"
-            command = [sys.executable, "-m", "samlabel.cli", "bench", bench, "--studies", studies, "--out", str(out)]
+            command = [sys.executable, "-m", "samlabel", "bench", bench, "--studies", studies, "--out", str(out)]
             failed += subprocess.run(command, cwd=ROOT, check=False).returncode != 0
     return failed
 

@@ -33,7 +33,7 @@ class ServerProcess:
         self.home.mkdir(parents=True, exist_ok=True)
         log = (self.home / "server.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "samlabel.cli", "serve", "--studies", str(self.studies), "--port", str(self.port)],
+            [sys.executable, "-m", "samlabel", "serve", "--studies", str(self.studies), "--port", str(self.port)],
             env={**os.environ, "SAMLABEL_HOME": str(self.home)}, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         deadline = time.monotonic() + START_TIMEOUT_S
