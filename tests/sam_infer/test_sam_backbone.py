@@ -138,6 +138,7 @@ def test_parity_at_a_small_size(small: Pair) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # half a minute of work, far longer beside a training run
 def test_parity_of_vit_b_whole_through_the_store(seeded_weights: Seeded, tmp_path: Path) -> None:
     model = sam_model_registry["vit_b"]()
     with TemporaryDirectory() as folder:  # 750 MB that pytest would keep
@@ -151,6 +152,7 @@ def test_parity_of_vit_b_whole_through_the_store(seeded_weights: Seeded, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # half a minute of work, far longer beside a training run
 @pytest.mark.parametrize("name", ["vit_l", "vit_h"])
 def test_parity_shrunk_in_depth(name: str, seeded_weights: Seeded) -> None:
     shape = replace(VIT_SHAPES[name], depth=2, global_blocks=(1,))
