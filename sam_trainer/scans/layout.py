@@ -57,11 +57,12 @@ def _point(rng: np.random.Generator, low: float = 0.0, high: float = 1.0) -> Out
 
 
 def _organ(rng: np.random.Generator, centre: Outline, radius: float) -> Outline:
+    """Mostly smooth and round, as most things are that people outline."""
     kind = rng.random()
-    if kind < 0.25:
+    if kind < 0.12:
         return patch(rng, centre, radius)
-    shape = blob(rng, centre, radius, rng.uniform(0.0, 0.4))
-    return bent(rng, shape, rng.uniform(0.2, 0.9)) if kind < 0.5 else shape
+    shape = blob(rng, centre, radius, 0.4 * rng.random() ** 2)
+    return bent(rng, shape, rng.uniform(0.2, 0.9)) if kind < 0.27 else shape
 
 
 def _lobed(rng: np.random.Generator, centre: Outline, radius: float) -> list[Outline]:
@@ -83,12 +84,12 @@ def _fill(rng: np.random.Generator, layout: Layout, parent: int) -> None:
     outline = layout.nodes[parent].parts[0]
     centre, size = outline.mean(axis=0), float(np.ptp(outline, axis=0).mean())
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.3:
         inner = shrunk(outline, rng.uniform(0.35, 0.93), rng.normal(0, 0.03, 2) * size)
         child = layout.add(inner, parent=parent)
         if rng.random() < 0.4:
             _fill(rng, layout, child)
-    elif kind < 0.6:
+    elif kind < 0.5:
         for _ in range(rng.integers(1, 6)):
             at = centre + rng.normal(0, 0.22, 2) * size
             layout.add(_organ(rng, at, size * rng.uniform(0.03, 0.2)), parent=parent)
@@ -143,8 +144,8 @@ def _lesion(rng: np.random.Generator, layout: Layout) -> None:
     _clutter(rng, layout, -1)
     for _ in range(rng.integers(1, 3)):
         at, radius = _point(rng, 0.3, 0.7), rng.uniform(0.08, 0.3)
-        irregular = rng.random() < 0.3
-        shape = patch(rng, at, radius) if irregular else blob(rng, at, radius, rng.uniform(0.05, 0.4))
+        irregular = rng.random() < 0.15
+        shape = patch(rng, at, radius) if irregular else blob(rng, at, radius, 0.4 * rng.random() ** 1.5)
         target = layout.add(shape)
         if rng.random() < 0.5:
             _fill(rng, layout, target)
@@ -159,7 +160,7 @@ def _nested(rng: np.random.Generator, layout: Layout) -> None:
         outline = layout.nodes[outer].parts[0]
         shift = rng.normal(0, 0.04, 2) * np.ptp(outline, axis=0)
         outer = layout.add(shrunk(outline, rng.uniform(0.4, 0.93), shift), parent=outer)
-    if rng.random() < 0.5:
+    if rng.random() < 0.65:
         _fill(rng, layout, outer)
 
 

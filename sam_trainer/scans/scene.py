@@ -161,22 +161,31 @@ def _pick(
     masks: list[npt.NDArray[np.uint8]] = []
     for i in candidates:
         family = layout.family(i)
-        if len(family) > 1 and rng.random() < 0.15:
+        if len(family) > 1 and rng.random() < 0.08:
             family = [i]
         inside = _lookup(family)[labels].astype(np.uint8) * 255
         mask = (cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
         mask[rows:] = 0
         mask[:, cols:] = 0
         piece = _component(rng, mask)
-        area = int(piece.sum())
-        cut = np.concatenate([piece[0], piece[rows - 1], piece[:, 0], piece[:, cols - 1]]).sum()
-        if cut > 0.15 * side and rng.random() < 0.7:
-            continue  # most things people ask for lie in the picture
-        if MIN_OBJECT_PIXELS**2 <= area <= 0.92 * rows * cols:
+        if _sought(rng, piece, (rows, cols)):
             masks.append(piece)
         if len(masks) == objects:
             break
     return masks
+
+
+def _sought(rng: np.random.Generator, mask: npt.NDArray[np.uint8], used: tuple[int, int]) -> bool:
+    """Whether somebody would ask for it: large enough, mostly compact, mostly not cut by the frame."""
+    rows, cols = used
+    area = int(mask.sum())
+    if not MIN_OBJECT_PIXELS**2 <= area <= 0.92 * rows * cols:
+        return False
+    _, _, width, height = cv2.boundingRect(mask)
+    if area < 0.45 * width * height and rng.random() < 0.7:
+        return False
+    cut = np.concatenate([mask[0], mask[rows - 1], mask[:, 0], mask[:, cols - 1]]).sum()
+    return bool(cut <= 0.15 * len(mask) or rng.random() < 0.3)
 
 
 def _component(rng: np.random.Generator, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
