@@ -1,7 +1,8 @@
-"""Where an object ends: the rules that stop a propagation."""
+"""What is remembered of a run's start, and the rules that say where the object ends."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,12 @@ class Ending:
         """The rules for a run that starts with this answer."""
         return cls(volume, Likeness.of(volume.pixels(start.view), start.pixels), policy)
 
-    def reached(self, before: SliceAnswer, answer: SliceAnswer) -> bool:
+    def looks(self, before: SliceAnswer) -> list[Likeness]:
+        """What the object looks like: at the start of the run, and on the slice before the next."""
+        latest = Likeness.of(self.volume.pixels(before.view), before.pixels)
+        return [model for model in (self.first, latest) if model is not None]
+
+    def reached(self, before: SliceAnswer, answer: SliceAnswer, looks: Sequence[Likeness]) -> bool:
         """Whether `answer`, one slice after `before`, shows that the object has ended."""
         mask, earlier = answer.pixels, before.pixels
         area, area_before = int(mask.sum()), int(earlier.sum())
@@ -46,11 +52,6 @@ class Ending:
             return True
         if int((mask & earlier).sum()) < self.policy.overlap * int((mask | earlier).sum()):
             return True
-        return self._likeness(before, answer) < self.policy.likeness
-
-    def _likeness(self, before: SliceAnswer, answer: SliceAnswer) -> float:
-        """How much the new mask looks like the object, at the start of the run and one slice ago."""
-        pixels, mask = self.volume.pixels(answer.view), answer.pixels
-        latest = Likeness.of(self.volume.pixels(before.view), before.pixels)
-        known = [model.of_mask(pixels, mask) for model in (self.first, latest) if model is not None]
-        return float(np.mean(known)) if known else 1.0
+        pixels = self.volume.pixels(answer.view)
+        likeness = [model.of_mask(pixels, mask) for model in looks]
+        return bool(likeness) and float(np.mean(likeness)) < self.policy.likeness

@@ -32,7 +32,7 @@ CRUMB_SHARE, CRUMB_PIXELS = 0.04, 6
 class FollowPolicy:
     """How much a mask may change from one slice to the next, and how it is asked for."""
 
-    box_margin: float = 0.06  # of the side, added around the earlier mask, at least one pixel
+    box_margin: float = 0.0  # pixels added around the expected mask
     prior_logit: float = 4.0  # how firmly the earlier mask is proposed
     points: bool = False  # also point at the middle of every piece
     passes: int = 2
@@ -65,8 +65,7 @@ class Follower:
     def _ask(self, view: SliceView, piece: BoolArray, said: Prompts | None) -> tuple[Part, float]:
         """One connected piece, and the score of the answer."""
         low, high = _extent(piece)
-        margin = np.maximum(1.0, self.policy.box_margin * (high - low + 1))
-        shape = (view.height, view.width)
+        margin, shape = self.policy.box_margin, (view.height, view.width)
         low, high = np.maximum(low - margin, 0), np.minimum(high + margin, np.asarray(shape) - 1.0)
         crop = crop_around(low, high, shape, view.pixel_mm, self.zoom) if self.zoom is not None else None
         frame = self.predictor.backbone.frame(crop or whole(*shape), view.pixel_mm)

@@ -25,6 +25,9 @@ BIN_BLUR = 1.0
 RING_SHARE = 0.3
 SMALLEST_RING = 3
 
+# One pixel alone proves little, whatever its intensity.
+MOST_EVIDENCE = 2.5
+
 # Below this contrast object and surroundings look the same: intensities say nothing.
 TELLING = 0.12
 
@@ -41,7 +44,7 @@ class Likeness:
     @classmethod
     def of(cls, pixels: npt.NDArray[Any], mask: BoolArray) -> Likeness | None:
         """Learned from a slice (H, W) or (H, W, 3) and the object on it; None where there is nothing to learn from."""
-        rows, cols = _window(mask)
+        rows, cols = surroundings(mask)
         grey, mask = _grey(pixels[rows, cols]), mask[rows, cols]
         ring = _ring(mask)
         if not mask.any() or not ring.any():
@@ -59,6 +62,11 @@ class Likeness:
             return 1.0
         found = float(self.share[np.digitize(_grey(pixels[mask]), self.edges)].mean())
         return float(np.clip((found - self.outside) / (self.inside - self.outside), 0.0, 1.0))
+
+    def evidence(self, pixels: npt.NDArray[Any]) -> FloatArray:
+        """How much each pixel (H, W) speaks for the object: logarithm of the odds, at most `MOST_EVIDENCE`."""
+        share = self.share[np.digitize(_grey(pixels), self.edges)]
+        return np.asarray(np.clip(np.log(share / (1.0 - share)), -MOST_EVIDENCE, MOST_EVIDENCE))
 
 
 def _grey(pixels: npt.NDArray[Any]) -> FloatArray:
@@ -79,8 +87,8 @@ def _ring(mask: BoolArray) -> BoolArray:
     return np.asarray(ndimage.binary_dilation(mask, iterations=_reach(mask)) & ~ndimage.binary_dilation(mask))
 
 
-def _window(mask: BoolArray) -> tuple[slice, slice]:
-    """The mask's surroundings: nothing further away counts."""
+def surroundings(mask: BoolArray) -> tuple[slice, slice]:
+    """Rows and columns of a mask (H, W) and the ring around it: nothing further away counts."""
     reach = _reach(mask) + 1
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):

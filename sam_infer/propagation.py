@@ -22,8 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sam_infer.conduct import Conduct
+from sam_infer.consistency import Consistency
 from sam_infer.ending import Ending, EndPolicy
 from sam_infer.follower import Follower, FollowPolicy
+from sam_infer.forecast import ForecastPolicy, forecast
+from sam_infer.likeness import Likeness
 from sam_infer.predictor import Options, Prediction, Predictor
 from sam_infer.prompts import Box, Prompts
 from sam_infer.slice_answer import SliceAnswer, blended
@@ -42,7 +45,9 @@ class VolumeOptions:
 
     slice: Options = field(default_factory=Options)
     follow: FollowPolicy = field(default_factory=FollowPolicy)
+    forecast: ForecastPolicy = field(default_factory=ForecastPolicy)
     end: EndPolicy = field(default_factory=EndPolicy)
+    consistency: Consistency = field(default_factory=Consistency)
 
 
 def segment_volume(
@@ -74,7 +79,7 @@ class _Propagation:
         fixed = dict(sorted({**anchors, **self._corrected(anchors)}.items()))
         answers = {**fixed, **dict(self._around(fixed, *self.said.span(self.volume.geometry)))}
         missed = [k for k in self.said.corrections if k not in fixed]
-        return VolumePrediction.of(self.volume.geometry, self.said, answers, missed)
+        return VolumePrediction.of(self.volume.geometry, self.said, answers, self.options.consistency, missed)
 
     @cached_property
     def predictions(self) -> dict[int, Prediction]:
@@ -125,13 +130,22 @@ class _Propagation:
         ending = Ending.at(self.volume, start, self.options.end)
         before = start
         for index in indices:
-            if ending is None or not before.patch.pixels.any():
+            if not before.patch.pixels.any():
                 return
-            answer = self._step(follower, index, before.pixels)
-            if ending.reached(before, answer):
+            looks = ending.looks(before)
+            expected = self._expected(before, index, looks)
+            if not expected.any():
+                return
+            answer = self._step(follower, index, expected)
+            if ending.reached(before, answer, looks):
                 return
             yield index, answer
             before = answer
+
+    def _expected(self, before: SliceAnswer, index: int, looks: list[Likeness]) -> BoolArray:
+        """Where the object of the slice before should be on slice `index` (H, W)."""
+        view = self.volume.view(self.said.axis, index)
+        return forecast(before.pixels, self.volume.pixels(view), looks, self.options.forecast)
 
     def _step(self, follower: Follower, index: int, prior: BoolArray, said: Prompts | None = None) -> SliceAnswer:
         allowed = self.allowed(self.volume.view(self.said.axis, index))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sam_infer.consistency import Consistency, consistent
 from sam_infer.geometry import Geometry
 from sam_infer.scribble import SURELY_INSIDE, SURELY_OUTSIDE
 from sam_infer.slice_answer import SliceAnswer
@@ -21,28 +22,40 @@ class VolumePrediction:
     mask: Mask
     axis: int
     answers: Mapping[int, SliceAnswer]
+    prompted: tuple[int, ...]  # slices with prompts that could be answered alone
     notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, geometry: Geometry, said: VolumePrompts, answers: Mapping[int, SliceAnswer], missed: Sequence[int] = ()
+        cls,
+        geometry: Geometry,
+        said: VolumePrompts,
+        answers: Mapping[int, SliceAnswer],
+        wanted: Consistency,
+        missed: Sequence[int] = (),
     ) -> VolumePrediction:
-        """Answers per slice as one mask; `missed` corrections had nothing to correct."""
+        """Answers per slice as one mask, made `wanted`; `missed` corrections had nothing to correct."""
         mask = Mask.empty(geometry)
         for answer in answers.values():
             answer.view.insert(mask.array, answer.pixels.astype(np.uint8))
+        _improve(mask, said, wanted)
         _repaint(mask, said)
         notes = [f"nothing of the object reaches slice {k}: its background points were not used" for k in missed]
         found = {k for k in said.anchors if answers[k].patch.pixels.any()}
         notes += [f"nothing was found at the prompts of slice {k}" for k in sorted(set(said.anchors) - found)]
         if not mask.array.any():
             notes.append("the object was not found: the mask is empty")
-        return cls(mask, said.axis, dict(sorted(answers.items())), tuple(notes))
+        return cls(mask, said.axis, dict(sorted(answers.items())), tuple(sorted(said.anchors)), tuple(notes))
 
     @property
     def slices(self) -> list[int]:
         """Where the object was found, sorted."""
         return [k for k, answer in self.answers.items() if answer.patch.pixels.any()]
+
+    def slices_of_mask(self) -> list[int]:
+        """Where the final mask is not empty, brush strokes and smoothing included, sorted."""
+        others = tuple(a for a in range(3) if a != self.axis)
+        return [int(k) for k in np.flatnonzero(self.mask.array.any(axis=others))]
 
     @property
     def score(self) -> float:
@@ -52,13 +65,28 @@ class VolumePrediction:
         return sum(a.score * areas[k] for k, a in self.answers.items()) / total if total else 0.0
 
 
+def _improve(mask: Mask, said: VolumePrompts, wanted: Consistency) -> None:
+    if wanted.is_off:
+        return
+    place = _limit(said)
+    points = np.concatenate([part.positive for part in said.anchors.values()])
+    better = consistent(mask.array > 0, mask.geometry, said.axis, wanted, points)
+    mask.array[...] = 0
+    mask.array[place] = better[place]
+
+
 def _repaint(mask: Mask, said: VolumePrompts) -> None:
     """The reader's brush has the last word, on every slice it touched, inside the limit."""
     if said.painted is None:
         return
-    place = tuple(slice(None) for _ in range(3))
-    if said.limit is not None:
-        place = tuple(slice(int(a), int(b) + 1) for a, b in zip(said.limit.low, said.limit.high, strict=True))
+    place = _limit(said)
     stroke, part = said.painted.array[place], mask.array[place]
     part[stroke == SURELY_INSIDE] = 1
     part[stroke == SURELY_OUTSIDE] = 0
+
+
+def _limit(said: VolumePrompts) -> tuple[slice, ...]:
+    """Where the object may be, as slices of the stored array."""
+    if said.limit is None:
+        return (slice(None),) * 3
+    return tuple(slice(int(low), int(high) + 1) for low, high in zip(said.limit.low, said.limit.high, strict=True))
