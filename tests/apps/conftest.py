@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Server:
     studies: Path
     home: Path
     network: RegionGrowing
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def send(self, request: dict[str, Any], files: dict[str, Any] | None = None, **headers: str) -> Answer:
         """Send a captured request as a multipart form and read the answer."""
@@ -75,10 +77,11 @@ class Server:
         return self.send({"method": "POST", "path": "/infer/sam_2d", "query": {"image": image}, "headers": {},
                           "params": params})  # fmt: skip
 
-    def restart(self, network: RegionGrowing | None = None) -> RegionGrowing:
-        """Forget what is in memory, keep what is on disk."""
-        self.network = network or RegionGrowing()
-        self.app.serving = new_serving(self.network, self.home)
+    def restart(self, encoder_id: str | None = None) -> RegionGrowing:
+        """Forget what is in memory; with the same encoder's id what is on disk is still good."""
+        self.network = RegionGrowing(encoder_id or f"encoder-{next(self._numbers)}")
+        old, self.app.serving = self.app.serving, new_serving(self.network, self.home)
+        old.close()
         return self.network
 
 
@@ -128,7 +131,7 @@ def server(phantom: tuple[Volume, Mask], tmp_path_factory: pytest.TempPathFactor
         from samlabel.asgi import app as web
 
         app = app_instance()
-        network = RegionGrowing()
+        network = RegionGrowing("encoder-0")
         app.serving = new_serving(network, home)
         with TestClient(web, raise_server_exceptions=False) as client:
             yield Server(client, app, studies, home, network)

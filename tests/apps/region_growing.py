@@ -21,12 +21,12 @@ class RegionGrowing:
 
     name = "region_growing"
     weights_id = "region-growing-1"
-    encoder_id = "region-growing-encoder-1"
     input_size = 256
     low_res = 256
     refine_passes = 1
 
-    def __init__(self) -> None:
+    def __init__(self, encoder_id: str) -> None:
+        self.encoder_id = encoder_id
         self.encodes = 0
         self.encode_seconds = 0.0
         self._counting = threading.Lock()

@@ -1,0 +1,81 @@
+"""While one click computes, everybody else is answered."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+
+from tests.apps.conftest import Server, captured
+
+ENCODE_SECONDS = 3.0
+PATIENCE_S = 0.2
+
+# One request in ten may meet a busy machine; none may wait for the encode.
+SHARE, NEVER_S = 0.9, 1.5
+
+
+@pytest.fixture
+def address(server: Server) -> Iterator[str]:
+    """The app on a real port, with real threads."""
+    from samlabel.asgi import app
+
+    web = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=web.run)
+    thread.start()
+    while not web.started:
+        time.sleep(0.01)
+    port = web.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    web.should_exit = True
+    thread.join()
+
+
+def seconds(address: str) -> float:
+    started = time.perf_counter()
+    with urllib.request.urlopen(address, timeout=10) as reply:
+        assert reply.status == 200
+        reply.read()
+    return time.perf_counter() - started
+
+
+def test_info_and_files_while_a_slow_encode_runs(server: Server, address: str) -> None:
+    network = server.restart()
+    for path in ("/info/", "/datastore/image?image=l"):
+        seconds(address + path)  # first times pay for imports
+    network.encode_seconds = ENCODE_SECONDS
+    request = captured("ohif_sam_2d", "l", foreground=[[24, 12, 13]], zoom=False)
+    answers = []
+    click = threading.Thread(target=lambda: answers.append(server.send(request)))
+    click.start()
+    while not network.encodes:
+        time.sleep(0.01)
+    waits = {"/info/": [], "/datastore/?output=stats": [], "/datastore/image?image=l": []}
+    while click.is_alive() and len(waits["/info/"]) < 20:
+        for path, times in waits.items():
+            times.append(seconds(address + path))
+        time.sleep(0.05)
+    assert len(waits["/info/"]) >= 5, waits
+    click.join()
+    assert answers[0].status == 200
+    for path, times in waits.items():
+        assert sum(t < PATIENCE_S for t in times) >= SHARE * len(times), (path, sorted(times))
+        assert max(times) < NEVER_S, (path, sorted(times))
+
+
+def test_clicks_go_before_proposals(server: Server) -> None:
+    network = server.restart()
+    network.encode_seconds = 0.2
+    proposal = threading.Thread(target=lambda: server.send(captured("slicer_auto", "l", slice=5)))
+    proposal.start()
+    while not network.encodes:
+        time.sleep(0.01)
+    started = time.perf_counter()
+    answer = server.send(captured("slicer_sam_2d", "l", foreground=[[24, 12, 14]], slice=14, zoom=False))
+    assert answer.status == 200
+    assert time.perf_counter() - started < 2.0
+    proposal.join()
