@@ -20,7 +20,7 @@ from sam_infer.scribble import SURELY_INSIDE, SURELY_OUTSIDE
 from sam_infer.slice_view import SliceView
 from sam_infer.volume import Mask, Volume
 from sam_infer.window import Window, choose_window
-from sam_infer.zoom import ZoomPolicy, crop_around
+from sam_infer.zoom import ZoomPolicy, crop_around, extent_of, steady_crop
 
 # A prior mask enters as confident logits; a network's own previous logits enter as they are.
 PRIOR_LOGIT = 6.0
@@ -125,11 +125,11 @@ class Predictor:
             if crop is not None:
                 return look.decode(crop, here, prior)
         frame, candidates = look.decode(whole(*shape), here, prior)
-        if policy is None or here.box is not None:
+        if policy is None or here.box is not None or (here.mask is None and len(here.points) < policy.least_points):
             return frame, candidates
         seen = _full_logits(candidates.logits[candidates.preferred], frame, look.view)
-        extent = _extent(seen > 0, here, look.view)
-        crop = crop_around(*extent, shape, look.view.pixel_mm, policy) if extent is not None else None
+        extent = extent_of(seen > 0, look.view.to_display(here.positive))
+        crop = steady_crop(*extent, shape, look.view.pixel_mm, policy) if extent is not None else None
         return (frame, candidates) if crop is None else look.decode(crop, here, seen)
 
 
@@ -193,19 +193,6 @@ def _prior_logits(here: Prompts, view: SliceView) -> npt.NDArray[np.float32] | N
         return None
     inside = _repainted(view.extract(here.mask.array) > 0, here, view)
     return np.where(inside, PRIOR_LOGIT, -PRIOR_LOGIT).astype(np.float32) if inside.any() else None
-
-
-def _extent(
-    mask: npt.NDArray[np.bool_], here: Prompts, view: SliceView
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-    """Corners of what was found together with every positive click; nothing found says nothing about size."""
-    if not mask.any():
-        return None
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    corners = np.array([[rows[0], cols[0]], [rows[-1], cols[-1]]], np.float64)
-    if len(here.positive):
-        corners = np.concatenate([corners, view.to_display(here.positive)])
-    return corners.min(axis=0), corners.max(axis=0)
 
 
 def _target(volume: Volume, here: Prompts, view: SliceView) -> float | None:

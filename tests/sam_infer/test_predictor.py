@@ -119,3 +119,32 @@ def test_colour_passes(network) -> None:
     volume = Volume(picture, Geometry((50, 40, 1), np.diag([-1.0, -1, 1, 1])), "RGB")
     prediction = Predictor(network, EmbeddingCache()).predict(volume, click([15, 15, 0]), 0, Options(zoom=None))
     assert prediction.mask(volume).array[15, 15, 0] == 1 and 80 <= prediction.pixels.sum() <= 130
+
+
+def test_ten_clicks_on_one_object_encode_at_most_twice_and_never_again(
+    network,
+) -> None:
+    rows, cols = np.mgrid[:256, :256]
+    disk = np.hypot(rows - 90, cols - 150) < 17
+    array = np.where(disk, 1000, 100).astype(np.int16).T[..., None]
+    volume = Volume(np.asfortranarray(array), Geometry((256, 256, 1), np.diag([-1.0, -1.0, 1.0, 1.0])))
+    places = [
+        (150, 90),
+        (160, 92),
+        (140, 85),
+        (150, 104),
+        (190, 60),
+        (155, 78),
+        (138, 98),
+        (100, 90),
+        (162, 95),
+        (150, 70),
+    ]
+    labels = [1, 1, 1, 1, 0, 1, 1, 0, 1, 0]
+    predictor = Predictor(network, EmbeddingCache())
+    for _ in range(2):
+        for n in range(1, 11):
+            points = np.array([(i, j, 0) for i, j in places[:n]])
+            prediction = predictor.predict(volume, Prompts(2, points, np.array(labels[:n])), 0)
+        assert network.encodes == 2
+    assert prediction.frame.crop.height < 256
