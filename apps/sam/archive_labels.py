@@ -5,6 +5,8 @@ A segmentation never changes, so each is asked once what it belongs to; only the
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +20,7 @@ from pydicom import Dataset
 from sam_infer.errors import VolumeError
 from sam_infer.geometry import Geometry
 from sam_infer.volume import Mask
-from samlabel.dicom_seg import ALGORITHM_TYPES, Origin, referenced_series, write_seg
+from samlabel.dicom_seg import ALGORITHM_TYPES, MAX_TEXT, Origin, referenced_series, write_seg
 from samlabel.errors import ArchiveError
 from samlabel.seg_reading import read_seg
 
@@ -123,5 +125,13 @@ def origin_of(info: Mapping[str, Any], reader: str) -> Origin:
     kind = str(info.get("algorithm_type") or "SEMIAUTOMATIC").upper()
     if kind not in ALGORITHM_TYPES:
         raise VolumeError(f"algorithm_type must be one of {', '.join(ALGORITHM_TYPES)}, got {kind[:20]!r}", "params")
-    texts = {key: str(info.get(key) or "")[:200] for key in ("model", "adapter", "prompts")}
-    return Origin(kind, reader=reader, **texts)
+    model, adapter = (str(info.get(key) or "")[:MAX_TEXT] for key in ("model", "adapter"))
+    return Origin(kind, model, adapter, _digest(info.get("prompts")), reader)
+
+
+def _digest(prompts: Any) -> str:
+    """A short hash of prompts, whatever their shape; none stays none."""
+    if not prompts:
+        return ""
+    text = json.dumps(prompts, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

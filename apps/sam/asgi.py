@@ -14,8 +14,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from monailabel.app import app as host_app
 from monailabel.config import settings
 
-from samlabel import failures, infer_route
+from samlabel import failures, infer_route, proxy
 from samlabel.host_routes import mended_routes
+from samlabel.ohif import page
 from samlabel.request_guard import RequestGuard
 
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
@@ -28,7 +29,7 @@ def mend(app: FastAPI) -> FastAPI:
         return app
     origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
     hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
-    for router in (mended_routes(), infer_route.router):
+    for router in (mended_routes(), infer_route.router, proxy.router, page.router):
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
         app.router.routes.insert(0, app.router.routes.pop())
     # Built again with the next request: under the host's own command line the first one was built before we came.

@@ -18,8 +18,8 @@ from typing import Any
 from samlabel import host_settings
 from samlabel.errors import ConfigError
 from samlabel.logs import log_config, route_structlog
+from samlabel.studies import DEMO, DEMO_LABELS, opened
 
-DEMO = "demo"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 MAIN = '"""What the host loads; written by `samlabel serve`."""\n\nfrom samlabel.app import SamApp as SamApp\n'
@@ -39,19 +39,19 @@ class ServeOptions:
 def serve(options: ServeOptions, home: Path) -> None:
     """Run until interrupted."""
     require_free_port(options.host, options.port)
-    studies = resolve_studies(options.studies, home)
-    app_dir = prepare_app_dir(home)
-    prepare_environment(options, studies, app_dir, os.environ)
     route_structlog()
-    import uvicorn  # after the environment: the host reads it when it is imported
+    with opened(options.studies, home) as studies:
+        app_dir = prepare_app_dir(home)
+        prepare_environment(options, studies, app_dir, os.environ)
+        import uvicorn  # after the environment: the host reads it when it is imported
 
-    uvicorn.run(
-        "samlabel.asgi:app",
-        host=options.host,
-        port=options.port,
-        log_config=log_config(app_dir / "logs" / "app.log", options.verbose),
-        timeout_graceful_shutdown=5,
-    )
+        uvicorn.run(
+            "samlabel.asgi:app",
+            host=options.host,
+            port=options.port,
+            log_config=log_config(app_dir / "logs" / "app.log", options.verbose),
+            timeout_graceful_shutdown=5,
+        )
 
 
 def require_free_port(host: str, port: int) -> None:
@@ -69,20 +69,6 @@ def require_free_port(host: str, port: int) -> None:
             ) from None
 
 
-def resolve_studies(studies: str, home: Path) -> str:
-    """A folder that exists, an address, or the demo, which is written at its first use."""
-    if studies.startswith(("http://", "https://")):
-        return studies.rstrip("/")
-    if studies == DEMO:
-        from sam_trainer.phantoms import demo_studies  # scipy and torch, only for the demo
-
-        return str(demo_studies(home / "demo-studies"))
-    folder = Path(studies).expanduser()
-    if not folder.is_dir():
-        raise ConfigError(f"there is no studies folder {studies!r}; create it or use --studies demo", "studies")
-    return str(folder.resolve())
-
-
 def prepare_app_dir(home: Path) -> Path:
     """The per-user folder that the host loads the app from and writes its logs to."""
     app_dir = home / "app"
@@ -97,10 +83,13 @@ def prepare_app_dir(home: Path) -> Path:
 def prepare_environment(options: ServeOptions, studies: str, app_dir: Path, environ: MutableMapping[str, str]) -> None:
     """Everything the host and its sub-processes read."""
     host_settings.apply(environ)
+    conf = dict(options.conf)
+    if options.studies == DEMO:
+        conf.setdefault("labels", ",".join(DEMO_LABELS))
     environ.update(
         MONAI_LABEL_APP_DIR=str(app_dir),
         MONAI_LABEL_STUDIES=studies,
-        MONAI_LABEL_APP_CONF=json.dumps(options.conf),
+        MONAI_LABEL_APP_CONF=json.dumps(conf),
         MONAI_LABEL_SERVER_PORT=str(options.port),
     )
     if is_loopback(options.host):

@@ -1,0 +1,47 @@
+"""What `--studies` may be."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from samlabel import studies
+from samlabel.demo_dicom import SMALL, demo_dicom
+from samlabel.errors import ConfigError
+
+
+def test_an_address_is_left_alone(tmp_path: Path) -> None:
+    with studies.opened("http://pacs.example/dicom-web/", tmp_path) as seen:
+        assert seen == "http://pacs.example/dicom-web"
+
+
+def test_a_folder_of_images_stays_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "case.nii.gz").write_bytes(b"x")
+    with studies.opened(str(tmp_path), tmp_path) as seen:
+        assert seen == str(tmp_path.resolve())
+
+
+def test_a_typing_mistake_is_no_new_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no studies folder"), studies.opened(str(tmp_path / "typo"), tmp_path):
+        pass
+    assert not (tmp_path / "typo").exists()
+
+
+def test_what_a_dicom_folder_is(tmp_path: Path) -> None:
+    assert not studies.is_dicom_folder(tmp_path)
+    demo_dicom(tmp_path / "dicom", SMALL[:1])
+    assert studies.is_dicom_folder(tmp_path / "dicom") and studies.is_dicom_folder(tmp_path)
+    (tmp_path / "case.nii.gz").write_bytes(b"x")
+    assert not studies.is_dicom_folder(tmp_path)
+
+
+def test_a_dicom_folder_becomes_an_archive_for_as_long_as_it_is_open(tmp_path: Path) -> None:
+    folder = demo_dicom(tmp_path / "dicom", SMALL[:1])
+    with studies.opened(str(folder), tmp_path) as first:
+        assert len(httpx.get(f"{first}/series").json()) == 1
+        with studies.opened(str(folder), tmp_path) as second:
+            assert second != first and len(httpx.get(f"{second}/series").json()) == 1
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{first}/series")
+    with studies.opened(str(folder), tmp_path) as again:
+        assert again == first
