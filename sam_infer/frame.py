@@ -13,9 +13,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from skimage.transform import resize
 
 # How a model places pixel i: SAM's own code scales the index itself, ours scales pixel centres.
 Convention = Literal["sam", "centre"]
+
+# How a network's training images were resized: SAM's by PIL, MedSAM's by scikit-image with cubic splines.
+Resampling = Literal["bilinear", "cubic"]
 
 # Below this difference of pixel height and width the grid counts as square (and SAM's own resizing applies exactly).
 SQUARE_TOLERANCE = 0.01
@@ -45,6 +49,7 @@ class Frame:
     input_width: int
     input_size: int
     convention: Convention = "centre"
+    resampling: Resampling = "bilinear"
 
     @property
     def scale_yx(self) -> tuple[float, float]:
@@ -116,10 +121,14 @@ def fit_longest(crop: Crop, pixel_mm: tuple[float, float], input_size: int, conv
 
 def fit_square(crop: Crop, input_size: int, convention: Convention) -> Frame:
     """The frame stretched to a square, as MedSAM was trained."""
-    return Frame(crop, input_size, input_size, input_size, convention)
+    return Frame(crop, input_size, input_size, input_size, convention, "cubic")
 
 
 def resize_pixels(pixels: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
-    """Cut pixels (h, w) or (h, w, 3) to model input (input_height, input_width, 3), as SAM's own code does."""
+    """Cut pixels (h, w) or (h, w, 3) to model input (input_height, input_width, 3), as the network's own code does."""
     image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
-    return np.asarray(image.resize((frame.input_width, frame.input_height), Image.Resampling.BILINEAR))
+    size = (frame.input_height, frame.input_width)
+    if frame.resampling == "bilinear":
+        return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
+    smooth = resize(np.asarray(image), size, order=3, preserve_range=True, anti_aliasing=True)
+    return np.asarray(smooth.astype(np.uint8))
