@@ -16,6 +16,7 @@ from monailabel.config import settings
 
 from samlabel import failures, infer_route, proxy
 from samlabel.host_routes import mended_routes
+from samlabel.logs import route_structlog
 from samlabel.ohif import page
 from samlabel.request_guard import RequestGuard
 
@@ -39,6 +40,7 @@ def mend(app: FastAPI) -> FastAPI:
         app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not CORSMiddleware]
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
     failures.install(app)
+    route_structlog()
     return app
 
 

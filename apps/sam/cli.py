@@ -14,6 +14,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from sam_infer.errors import SamError
+from samlabel.logs import route_structlog
 
 # Name: module, function or Typer app in it, one line of help. A new command is a new line.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -75,6 +76,7 @@ def samlabel(
 
 def main() -> None:
     """The console script."""
+    route_structlog()
     try:
         app()
     except SamError as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 from samlabel import host_settings
 from samlabel.errors import ConfigError
-from samlabel.logs import log_config, route_structlog
+from samlabel.logs import log_config
 from samlabel.studies import DEMO, DEMO_LABELS, opened
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -39,7 +39,6 @@ class ServeOptions:
 def serve(options: ServeOptions, home: Path) -> None:
     """Run until interrupted."""
     require_free_port(options.host, options.port)
-    route_structlog()
     with opened(options.studies, home) as studies:
         app_dir = prepare_app_dir(home)
         prepare_environment(options, studies, app_dir, os.environ)

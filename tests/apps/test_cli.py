@@ -20,7 +20,6 @@ from samlabel.cli import COMMANDS, app, main
 from samlabel.commands import doctor, predict
 from samlabel.errors import ConfigError
 from samlabel.server import ServeOptions, is_loopback, prepare_app_dir, prepare_environment, require_free_port
-from samlabel.server import resolve_studies as resolve
 from tests.apps.region_growing import RegionGrowing
 
 run = CliRunner().invoke
@@ -139,21 +138,6 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             require_free_port("127.0.0.1", port)
         assert called(["serve", "--studies", str(tmp_path), "--port", str(port)], monkeypatch) == 1
     assert str(port) in capsys.readouterr().err
-
-
-def test_studies_that_are_not_there_are_not_made(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="studies"):
-        resolve(str(tmp_path / "typo"), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-    assert resolve(str(tmp_path), tmp_path) == str(tmp_path.resolve())
-    assert resolve("http://archive/dicom-web/", tmp_path) == "http://archive/dicom-web"
-
-
-def test_the_demo_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = []
-    monkeypatch.setattr("sam_trainer.phantoms.demo_studies", lambda folder: written.append(folder) or folder)
-    assert resolve("demo", tmp_path) == str(tmp_path / "demo-studies")
-    assert written == [tmp_path / "demo-studies"]
 
 
 def test_what_the_launcher_tells_the_host(tmp_path: Path) -> None:
