@@ -21,6 +21,8 @@ from samlabel.dicom_store.process import StoreProcess
 from samlabel.dicomweb import DicomWebStore, open_archive
 from samlabel.errors import ArchiveError, NotFoundError
 
+pytestmark = pytest.mark.slow  # the host, ITK and SimpleITK are imported, and a store process runs
+
 CT, MR, OTHER = SMALL
 SERIES = CT.uid("series")
 INFO = {"label_info": [{"name": name, "idx": 9} for name in ABDOMEN_LABELS.values()], "model": "tiny"}

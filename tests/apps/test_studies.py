@@ -35,6 +35,7 @@ def test_what_a_dicom_folder_is(tmp_path: Path) -> None:
     assert not studies.is_dicom_folder(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_dicom_folder_becomes_an_archive_for_as_long_as_it_is_open(tmp_path: Path) -> None:
     folder = demo_dicom(tmp_path / "dicom", SMALL[:1])
     with studies.opened(str(folder), tmp_path) as first:
