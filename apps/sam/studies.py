@@ -19,7 +19,8 @@ from samlabel.errors import ArchiveError, ConfigError
 
 log = structlog.get_logger(__name__)
 
-DEMO = "demo"
+DEMO = "demo"  # patients as DICOM, for OHIF
+DEMO_FILES = "demo-files"  # patients as NIfTI and a photograph, for 3D Slicer and the command line
 DEMO_LABELS = ("liver", "spleen", "kidney_right", "kidney_left", "aorta", "vertebra")
 
 # DICOM files carry these letters behind a preamble of 128 bytes; their names say nothing.
@@ -36,7 +37,7 @@ def opened(studies: str, home: Path) -> Iterator[str]:
     if studies.startswith(("http://", "https://")):
         yield studies.rstrip("/")
         return
-    folder = _demo(home) if studies == DEMO else Path(studies).expanduser()
+    folder = _demo(studies, home) if studies in (DEMO, DEMO_FILES) else Path(studies).expanduser()
     if not folder.is_dir():
         raise ConfigError(f"there is no studies folder {studies!r}; create it or use --studies demo", "studies")
     if not is_dicom_folder(folder):
@@ -69,7 +70,8 @@ def _store(folder: Path) -> StoreProcess:
         return StoreProcess(folder)
 
 
-def _demo(home: Path) -> Path:
-    from samlabel.demo_dicom import demo_dicom  # scipy and torch, only for the demo
+def _demo(which: str, home: Path) -> Path:
+    from sam_trainer.phantoms import demo_studies  # scipy and torch, only for the demo
+    from samlabel.demo_dicom import demo_dicom
 
-    return demo_dicom(home / "demo-dicom")
+    return demo_dicom(home / "demo-dicom") if which == DEMO else demo_studies(home / "demo-files")

@@ -21,6 +21,13 @@ def test_a_folder_of_images_stays_a_folder(tmp_path: Path) -> None:
         assert seen == str(tmp_path.resolve())
 
 
+@pytest.mark.slow
+def test_the_demo_files_are_a_folder_with_a_photograph(tmp_path: Path) -> None:
+    with studies.opened(studies.DEMO_FILES, tmp_path) as seen:
+        names = {path.name for path in Path(seen).iterdir()}
+    assert {"demo_ct_1.nii.gz", "demo_mr_1.nii.gz", "demo_photo.png", "dataset.json", "labels"} <= names
+
+
 def test_a_typing_mistake_is_no_new_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no studies folder"), studies.opened(str(tmp_path / "typo"), tmp_path):
         pass
