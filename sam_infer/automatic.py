@@ -44,7 +44,7 @@ def propose(
     """At most `count` regions that do not overlap, surest first; `predict` answers one click on this slice."""
     if count < 1:
         raise PromptError("there is no label to propose a region for", "labels")
-    found = [_proposal(predict(prompts)) for prompts in _clicks(volume, view, grid)]
+    found = [_proposal(predict(prompts)) for prompts in clicks_on(volume, view, grid)]
     area = view.height * view.width
     fitting = [p for p in found if SMALLEST_SHARE * area <= p.pixels.sum() <= LARGEST_SHARE * area]
     taken = np.zeros((view.height, view.width), bool)
@@ -60,7 +60,7 @@ def propose(
     return kept
 
 
-def _clicks(volume: Volume, view: SliceView, grid: int) -> Iterator[Prompts]:
+def clicks_on(volume: Volume, view: SliceView, grid: int) -> Iterator[Prompts]:
     """One click in the middle of each cell, where there is anything to see."""
     pixels = volume.pixels(view)
     lowest = pixels.min()
