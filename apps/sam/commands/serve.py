@@ -11,7 +11,9 @@ from samlabel.server import serve as run
 
 
 def serve(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Annotated[str, typer.Option(help="A folder of images or DICOM files, a DICOMweb address, `demo` or `demo-files`.")] = DEMO,
+    studies: Annotated[
+        str, typer.Option(help="A folder of images or DICOM files, a DICOMweb address, `demo` or `demo-files`.")
+    ] = DEMO,
     host: Annotated[str, typer.Option(help="Address to listen on; there is no login yet.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
