@@ -11,13 +11,9 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-import structlog
-
 from sam_infer.image_file import suffix_of
 from samlabel.dicom_store.process import StoreProcess
 from samlabel.errors import ArchiveError, ConfigError
-
-log = structlog.get_logger(__name__)
 
 DEMO = "demo"  # patients as DICOM, for OHIF
 DEMO_FILES = "demo-files"  # patients as NIfTI and a photograph, for 3D Slicer and the command line
@@ -44,7 +40,6 @@ def opened(studies: str, home: Path) -> Iterator[str]:
         yield str(folder.resolve())
         return
     with _store(folder.resolve()) as store:
-        log.info("DICOM store", folder=folder.name, address=store.url)
         yield store.url
 
 
