@@ -29,6 +29,7 @@ from samlabel.errors import NotFoundError, RequestError
 from samlabel.labels import app_labels
 from samlabel.loading import load_serving, warm_up
 from samlabel.tasks import Sam2dTask, SamAutoTask
+from samlabel.volume_tasks import Sam3dTask, SamMultiTask
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,13 @@ class SamApp(MONAILabelApp):
         def serving() -> Serving:
             return self.serving
 
-        return {"sam_auto": SamAutoTask(serving, self.label_names), "sam_2d": Sam2dTask(serving, self.label_names)}
+        names = self.label_names
+        return {
+            "sam_auto": SamAutoTask(serving, names),
+            "sam_2d": Sam2dTask(serving, names),
+            "sam_3d": Sam3dTask(serving, names),
+            "sam_multi": SamMultiTask(serving, names),
+        }
 
     def init_batch_infer(self) -> Callable[..., Any]:
         """The host's batch task, which divides by the number of GPUs unless it is told not to."""

@@ -79,8 +79,8 @@ def decode(request: Mapping[str, Any], geometry: Geometry, labels: LabelNames) -
     given = {key: value for key, value in request.items() if value is not None}
     axis = decode_axis(given, geometry)
     foreground, background = _points(given, geometry)
-    strokes = Scribble(_voxels(given, "foreground_scribble"), _voxels(given, "background_scribble")).checked(geometry)
-    box, prior = _box(given, geometry), _prior(given, geometry)
+    strokes = decode_scribble(given, geometry)
+    box, prior = decode_box(given, geometry), _prior(given, geometry)
     marks = Marks(
         np.concatenate([strokes.inside, foreground]), np.concatenate([strokes.outside, background]), box, prior
     )
@@ -138,7 +138,7 @@ def decode_reply(given: Mapping[str, Any]) -> ReplyFormat:
 
 
 def _points(given: Mapping[str, Any], geometry: Geometry) -> tuple[IntArray, IntArray]:
-    foreground, background = _voxels(given, "foreground"), _voxels(given, "background")
+    foreground, background = decode_voxels(given, "foreground"), decode_voxels(given, "background")
     for name, points in (("foreground", foreground), ("background", background)):
         if len(points) > MAX_POINTS:
             raise PromptError(f"{name} has {len(points)} points, more than the {MAX_POINTS} allowed", name)
@@ -155,7 +155,7 @@ def _points(given: Mapping[str, Any], geometry: Geometry) -> tuple[IntArray, Int
     return foreground, background
 
 
-def _voxels(given: Mapping[str, Any], name: str) -> IntArray:
+def decode_voxels(given: Mapping[str, Any], name: str) -> IntArray:
     """A list of voxels (N, 3) in the order sent, each once; missing and empty are the same."""
     values = given.get(name)
     if values is None or (isinstance(values, list) and not values):
@@ -165,7 +165,14 @@ def _voxels(given: Mapping[str, Any], name: str) -> IntArray:
     return np.array(list(dict.fromkeys(map(tuple, indices(values, name).tolist()))), np.int64)
 
 
-def _box(given: Mapping[str, Any], geometry: Geometry) -> Box | None:
+def decode_scribble(given: Mapping[str, Any], geometry: Geometry) -> Scribble:
+    """The painted voxels of a request, on any slice."""
+    strokes = Scribble(decode_voxels(given, "foreground_scribble"), decode_voxels(given, "background_scribble"))
+    return strokes.checked(geometry)
+
+
+def decode_box(given: Mapping[str, Any], geometry: Geometry) -> Box | None:
+    """The part of `roi` inside the grid."""
     roi = given.get("roi")
     if roi is None or (isinstance(roi, list) and not roi):
         return None

@@ -1,0 +1,126 @@
+"""The infer tasks that answer in 3D. Slices are computed one by one through the queue: clicks get through between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sam_infer.conduct import Conduct
+from sam_infer.geometry import Geometry
+from sam_infer.multi import LabelPrediction, segment_labels
+from sam_infer.propagation import segment_volume
+from sam_infer.serving import Serving
+from sam_infer.volume import Volume
+from sam_infer.volume_prediction import VolumePrediction
+from sam_infer.work_queue import Priority
+from samlabel import answer, volume_codec
+from samlabel.labels import LabelNames
+from samlabel.presence import client_has_gone
+from samlabel.reader import current_reader
+from samlabel.tasks import SamTask
+
+
+class Sam3dTask(SamTask):
+    """Points, boxes, scribbles or a prior mask on one or several slices in, one object in 3D out."""
+
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
+        super().__init__(
+            serving,
+            names,
+            type="deepgrow",
+            labels=list(names.names),
+            dimension=3,
+            description="Segment Anything in 3D: prompts on a few slices are followed to the ends of the object",
+            config=dict(volume_codec.OPTIONS),
+        )
+
+    def __call__(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The mask's file (value 1) and the JSON part."""
+        started = time.perf_counter()
+        serving = self.serving()
+        volume = serving.volume(Path(request["image"]))
+        wanted = volume_codec.decode_object(request, volume.geometry, self.names)
+        ((label, prompts),) = wanted.prompts.items()
+        facts = self.model_facts()
+        found = segment_volume(serving.predictor, volume, prompts, wanted.options, conduct(serving))
+        computed = time.perf_counter() - started
+        file, written = answer.timed_file(found.mask, wanted.reply)
+        return str(file), {
+            "label_names": {label: 1},
+            **facts,
+            **_about(found, volume),
+            "latencies": answer.milliseconds({"segment": computed, "write": written}),
+            "reader": current_reader(),
+        }
+
+
+class SamMultiTask(SamTask):
+    """Points per label in, one label map in 3D out."""
+
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
+        super().__init__(
+            serving,
+            names,
+            type="deepedit",
+            labels=names.values,
+            dimension=3,
+            description="Segment Anything in 3D, several labels at once: click on each of them",
+            config=dict(volume_codec.OPTIONS),
+        )
+
+    def __call__(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The label map's file (values 1..n in the order of the labels) and the JSON part."""
+        started = time.perf_counter()
+        serving = self.serving()
+        volume = serving.volume(Path(request["image"]))
+        wanted = volume_codec.decode_labels(request, volume.geometry, self.names)
+        facts = self.model_facts()
+        found = segment_labels(serving.predictor, volume, wanted.prompts, wanted.options, conduct(serving))
+        mask = found.mask_with(self.names.values)
+        computed = time.perf_counter() - started
+        file, written = answer.timed_file(mask, wanted.reply)
+        return str(file), {
+            "label_names": self.names.values,
+            **facts,
+            "labels": {name: _about(prediction, volume) for name, prediction in found.labels.items()},
+            "contested": found.contested,
+            "latencies": answer.milliseconds({"segment": computed, "write": written}),
+            "reader": current_reader(),
+            "warnings": _warnings(found),
+        }
+
+
+def conduct(serving: Serving) -> Conduct:
+    """Every slice waits its turn behind clicks; all of it is called off when the client has gone."""
+    return Conduct(lambda job: serving.queue.submit(job, Priority.VOLUME).result(), client_has_gone())
+
+
+def _about(found: VolumePrediction, volume: Volume) -> dict[str, Any]:
+    """The JSON part about one object."""
+    notes = list(found.notes) + ([volume.note] if volume.note else [])
+    slices = found.slices
+    return {
+        "score": round(found.score, 4),
+        "voxels": int((found.mask.array > 0).sum()),
+        "volume_ml": round(float((found.mask.array > 0).sum()) * _voxel_ml(volume.geometry), 3),
+        **_extent(found, volume.geometry),
+        "slices": [slices[0], slices[-1]] if slices else None,
+        "prompted_slices": list(found.prompted),
+        "warnings": notes,
+    }
+
+
+def _extent(found: VolumePrediction, geometry: Geometry) -> dict[str, Any]:
+    place = answer.place(geometry, found.axis, found.prompted[0])
+    return {"axis": place["axis"], "plane": place["plane"]}
+
+
+def _voxel_ml(geometry: Geometry) -> float:
+    i, j, k = geometry.spacing_mm
+    return i * j * k / 1000.0
+
+
+def _warnings(found: LabelPrediction) -> list[str]:
+    return [f"{name}: {note}" for name, prediction in found.labels.items() for note in prediction.notes]
