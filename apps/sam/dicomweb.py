@@ -114,8 +114,8 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
         The archive comes first: a label that it did not take is not accepted.
         """
         info = dict(label_info or {})
-        self._check_label(image_id, Path(label_filename))
         if str(getattr(label_tag, "value", label_tag)) == FINAL:
+            self._check_label(image_id, Path(label_filename))
             mask = read_mask(label_filename)
             names = names_of(info, [int(value) for value in np.unique(mask.array) if value])
             with _archive_errors(image_id):

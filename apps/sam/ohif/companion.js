@@ -8,14 +8,15 @@
   const TOOL_GROUP = 'mpr';
   const POINT = 'ProbeMONAILabel', BOX = 'RectangleROI', BRUSH = 'CircularBrush', ERASER = 'CircularEraser';
   const NEEDED = ['cornerstone', 'cornerstoneTools', 'services', 'commandsManager'];
-  const MAX_UNDO = 20, WAIT_MS = 500, TRAINING_MS = 30000, GIVE_UP_MS = 120000;
+  const MAX_UNDO = 20, WAIT_MS = 500, TRAINING_MS = 30000, GIVE_UP_MS = 180000, SETTLE_MS = 300, DRAFT_MS = 2000;
   const known = document.currentScript.dataset.build === 'known';
 
   const $ = (name) => document.querySelector(`#samlabel [data-samlabel=${name}]`);
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-  const fresh = () => ({ prompts: {}, undo: [], facts: {}, inferred: false, brushed: false, loaded: false, dirty: false });
+  const fresh = () => ({ prompts: {}, undo: [], facts: {}, inferred: false, brushed: false, loaded: false, dirty: false,
+    unsaved: false });
   let work = fresh();
-  let sign = 1, running = false, again = false, writing = false;
+  let sign = 1, running = false, again = false;
 
   // ---------------------------------------------------------------- the viewer
 
@@ -47,8 +48,11 @@
 
   // ---------------------------------------------------------------- the server
 
+  const reader = () => ($('reader')?.value || '').trim();
+  const asReader = (options) => (reader() ? { ...options, headers: { ...options.headers, 'x-samlabel-reader': reader() } } : options);
+
   async function ask(path, options = {}) {
-    const answer = await fetch(path, options);
+    const answer = await fetch(path, asReader(options));
     if (answer.ok) return answer;
     const body = await answer.json().catch(() => ({}));
     throw new Error(body.detail || `the server answered ${answer.status}`);
@@ -133,7 +137,7 @@
     const mask = await readNrrd(reply.get('image'));
     apply(label, mask, facts);
     work.facts[label] = { ...facts, prompts: params };
-    work.inferred = work.dirty = true;
+    work.inferred = true;
     const notes = (facts.warnings || []).join('; ');
     say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${notes ? ` (${notes})` : ''}`);
   }
@@ -154,20 +158,36 @@
         }
       }
     }
-    remember({ label, changed });
+    remember({ label, changed, prompt: true });
     put(changed.map(([at, , after]) => [at, after]));
   }
 
   function put(voxels) {
     const map = labelmap().voxelManager;
     for (const [at, value] of voxels) map.setAtIndex(at, value);
-    writing = true;
     redraw();
-    writing = false;
+  }
+
+  // The brush writes by itself: what a stroke changed is found by comparing before and after.
+  function beginStroke() {
+    const tool = document.querySelector('#samlabel button.on')?.dataset.tool;
+    work.before = tool === BRUSH || tool === ERASER ? labelmap()?.voxelManager.getCompleteScalarDataArray().slice() : null;
+  }
+
+  function endStroke() {
+    const before = work.before, changed = [];
+    work.before = null;
+    if (!before) return;
+    const after = labelmap().voxelManager.getCompleteScalarDataArray();
+    for (let at = 0; at < before.length; at++) if (before[at] !== after[at]) changed.push([at, before[at], after[at]]);
+    if (!changed.length) return;
+    remember({ label: $('label').value, changed, prompt: false });
+    work.brushed = true;
   }
 
   function remember(step) {
     work.undo.push(step);
+    work.dirty = work.unsaved = true;
     if (work.undo.length > MAX_UNDO) work.undo.shift();
   }
 
@@ -175,18 +195,18 @@
     const step = work.undo.pop();
     if (!step) return say('Nothing to undo.');
     put(step.changed.map(([at, before]) => [at, before]));
-    const prompt = (work.prompts[step.label] || []).pop();
+    const prompt = step.prompt && (work.prompts[step.label] || []).pop();
     if (prompt) window.cornerstoneTools.annotation.state.removeAnnotation(prompt.uid);
     axial() && window.services.cornerstoneViewportService.getRenderingEngine().render();
-    say(`Undone: the last prompt of ${step.label}.`);
+    say(`Undone: the last ${step.prompt ? 'prompt' : 'change'} of ${step.label}.`);
   }
 
   // ---------------------------------------------------------------- labels
 
-  async function submit() {
+  // The segmentation as the server stores it: values 1..n without gaps, and their names.
+  async function packed() {
     const voxels = labelmap().voxelManager.getCompleteScalarDataArray();
     const present = [...new Set(voxels)].filter(Boolean).sort((a, b) => a - b);
-    if (!present.length) return say('There is nothing to submit yet.', true);
     const number = Object.fromEntries(present.map((value, at) => [value, at + 1]));
     const names = present.map((value) => segments().find((s) => s.segmentIndex === value)?.label || `label ${value}`);
     const kind = work.inferred || work.loaded ? 'SEMIAUTOMATIC' : work.brushed ? 'MANUAL' : 'AUTOMATIC';
@@ -198,45 +218,74 @@
       prompts: Object.fromEntries(Object.entries(work.facts).map(([label, f]) => [label, f.prompts])),
     }));
     form.append('label', await writeNrrd(Uint8Array.from(voxels, (value) => number[value] || 0)), 'label.nrrd');
+    return { names, form };
+  }
+
+  const labelUrl = (name, tag) => `/datastore/label?${name}=${series()}&tag=${tag}`;
+  const draftTag = () => `draft_${reader().replace(/[^A-Za-z0-9]/g, '-') || 'local'}`;
+
+  async function submit() {
+    const { names, form } = await packed();
+    if (!names.length) return say('There is nothing to submit yet.', true);
     say('Submitting ...');
-    await ask(`/datastore/label?image=${series()}&tag=final`, { method: 'PUT', body: form });
-    work.dirty = false;
+    await ask(labelUrl('image', 'final'), { method: 'PUT', body: form });
+    work.dirty = work.unsaved = false;
     say(`Submitted: ${names.join(', ')}.`);
+    if (await info(draftTag())) await ask(labelUrl('id', draftTag()), { method: 'DELETE' });
     await showStored();
   }
 
-  async function stored() {
-    const answer = await fetch(`/datastore/label/info?label=${series()}&tag=final`);
-    return answer.ok ? answer.json() : null;
+  // What is not submitted is kept on the server, so that neither a crash here nor one there loses it.
+  async function saveDraft() {
+    if (!work.unsaved || running || !labelmap()) return;
+    work.unsaved = false;
+    const { names, form } = await packed();
+    if (!names.length) return;
+    await ask(labelUrl('image', draftTag()), { method: 'PUT', body: form }).catch((error) => {
+      work.unsaved = true;
+      throw new Error(`The draft is not kept yet: ${error.message}`);
+    });
+  }
+
+  async function info(tag) {
+    const answer = await fetch(`/datastore/label/info?label=${series()}&tag=${tag}`, asReader({}));
+    const found = answer.ok ? await answer.json() : {};
+    return found.label_info ? found : null;
   }
 
   async function showStored() {
-    const info = await stored();
-    const named = (info?.label_info || []).map((entry) => entry.name).join(', ');
-    $('stored').textContent = info && named ? `Accepted label: ${named}${info.reader ? ` (${info.reader})` : ''}` : '';
-    $('reopen').disabled = $('withdraw').disabled = !named;
+    const [final, draft] = [await info('final'), await info(draftTag())];
+    const named = (found) => found.label_info.map((entry) => entry.name).join(', ');
+    $('stored').textContent = (final ? `Accepted label: ${named(final)}${final.reader ? ` (${final.reader})` : ''}. ` : '')
+      + (draft ? `Unfinished draft: ${named(draft)}.` : '');
+    $('reopen').disabled = $('withdraw').disabled = !final;
+    $('restore').disabled = !draft;
   }
 
-  async function reopen() {
-    const info = await stored();
-    if (!info) return say('This case has no accepted label.', true);
-    const mask = await readNrrd(await (await ask(`/datastore/label?label=${series()}&tag=final`)).blob());
-    const value = info.label_info.map((entry) => indexOf(entry.name));
-    const missing = info.label_info.filter((_, at) => !value[at]).map((entry) => entry.name);
+  async function load(tag) {
+    const found = await info(tag);
+    if (!found) return say('There is none for this case.', true);
+    const mask = await readNrrd(await (await ask(labelUrl('label', tag))).blob());
+    const value = found.label_info.map((entry) => indexOf(entry.name));
+    const missing = found.label_info.filter((_, at) => !value[at]).map((entry) => entry.name);
     const map = labelmap().voxelManager, changed = [];
     for (let at = 0; at < mask.length; at++) {
       const before = map.getAtIndex(at), after = mask[at] ? value[mask[at] - 1] || 0 : 0;
       if (before !== after) changed.push([at, before, after]);
     }
-    remember({ label: 'the accepted label', changed });
+    remember({ label: 'the loaded label', changed, prompt: false });
     put(changed.map(([at, , after]) => [at, after]));
     work.loaded = true;
+    if (tag === 'final') work.dirty = work.unsaved = false;
     say(missing.length ? `Loaded without ${missing.join(', ')}: not among this server's labels.` : 'Loaded: correct it and submit again.');
   }
 
+  const reopen = () => load('final');
+  const restore = () => load(draftTag());
+
   async function withdraw() {
     if (!window.confirm('Withdraw the accepted label of this case?')) return;
-    await ask(`/datastore/label?id=${series()}&tag=final`, { method: 'DELETE' });
+    await ask(labelUrl('id', 'final'), { method: 'DELETE' });
     say('Withdrawn: the case counts as not labelled again.');
     await showStored();
   }
@@ -264,12 +313,12 @@
   const STYLE = `
     #samlabel { position: fixed; left: 8px; bottom: 8px; width: 264px; z-index: 1000; padding: 8px; border-radius: 6px;
       background: #0b1a42f2; border: 1px solid #3a5aa8; color: #e8eefc; font: 13px/1.5 Inter, sans-serif; }
-    #samlabel button, #samlabel select { background: #1b2f66; color: inherit; border: 1px solid #3a5aa8;
+    #samlabel button, #samlabel select, #samlabel input[size] { background: #1b2f66; color: inherit; border: 1px solid #3a5aa8;
       border-radius: 4px; padding: 1px 7px; margin: 1px; }
     #samlabel button.on { background: #348cfd; } #samlabel button:disabled { opacity: .4; }
     #samlabel .error { color: #ffb4a8; } #samlabel b { display: block; }`;
   const PANEL = `
-    <b>samlabel</b>
+    <b>samlabel</b> <input data-samlabel="reader" size="12" placeholder="your name" title="Stands with what you submit">
     <div data-samlabel="notice" class="error"></div>
     <select data-samlabel="label" title="What you segment"></select>
     <label><input type="checkbox" data-samlabel="auto" checked> run on click</label>
@@ -280,7 +329,8 @@
     <div><button data-tool="${BRUSH}">brush</button><button data-tool="${ERASER}">eraser</button>
       <button data-samlabel="undo">undo</button></div>
     <div><button data-samlabel="submit">Submit label</button>
-      <button data-samlabel="reopen" disabled>re-open</button><button data-samlabel="withdraw" disabled>withdraw</button></div>
+      <button data-samlabel="reopen" disabled>re-open</button><button data-samlabel="withdraw" disabled>withdraw</button>
+      <button data-samlabel="restore" disabled>restore draft</button></div>
     <div><select data-samlabel="strategy" title="How the next case is chosen"></select>
       <button data-samlabel="next">Next case</button></div>
     <div data-samlabel="status" role="status"></div><div data-samlabel="stored"></div><div data-samlabel="training"></div>`;
@@ -295,7 +345,9 @@
     panel.id = 'samlabel';
     panel.innerHTML = `<style>${STYLE}</style>${PANEL}`;
     document.body.append(panel);
-    const actions = { run, undo, submit, reopen, withdraw, next };
+    const actions = { run, undo, submit, reopen, withdraw, restore, next };
+    $('reader').value = localStorage.getItem('samlabel-reader') || '';
+    $('reader').onchange = () => localStorage.setItem('samlabel-reader', reader());
     for (const [name, action] of Object.entries(actions)) {
       $(name).onclick = () => Promise.resolve().then(action).catch((error) => say(error.message, true));
     }
@@ -306,12 +358,11 @@
   }
 
   function listen() {
-    const { eventTarget } = window.cornerstone, { Events } = window.cornerstoneTools.Enums;
-    eventTarget.addEventListener(Events.ANNOTATION_COMPLETED, (event) => take(event.detail.annotation));
-    eventTarget.addEventListener(Events.SEGMENTATION_DATA_MODIFIED, () => {
-      const tool = document.querySelector('#samlabel button.on')?.dataset.tool;
-      if (!writing && (tool === BRUSH || tool === ERASER)) work.brushed = work.dirty = true;
-    });
+    const completed = window.cornerstoneTools.Enums.Events.ANNOTATION_COMPLETED;
+    window.cornerstone.eventTarget.addEventListener(completed, (event) => take(event.detail.annotation));
+    // In the capture phase: before the tools see the button go down.
+    window.addEventListener('mousedown', (event) => !event.target.closest('#samlabel') && beginStroke(), true);
+    window.addEventListener('mouseup', () => setTimeout(endStroke, SETTLE_MS));
   }
 
   // The stock panel asks for a fixed port; the server is where this page came from.
@@ -367,6 +418,7 @@
     document.querySelector('#samlabel')?.remove();
     if (here) openCase();
   }, WAIT_MS);
+  setInterval(() => $('label')?.dataset.ready && saveDraft().catch((error) => say(error.message, true)), DRAFT_MS);
   setInterval(() => $('training') && showTraining().catch(() => {}), TRAINING_MS);
   window.addEventListener('beforeunload', (event) => { if (work.dirty) event.preventDefault(); });
 })();

@@ -1,0 +1,99 @@
+"""Stations for the browser: on the embedded store, and on Orthanc without and with a login."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from dicomweb_client import DICOMwebClient
+from dicomweb_client.session_utils import create_session_from_user_pass
+from pydicom import dcmread
+
+from samlabel.demo_dicom import DEMO, MATRIX, DemoSeries, demo_dicom
+from tests.client.stations import Station, free_port, serving, through
+
+LOGIN = ("reader", "secret of the test")
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def shots() -> Path:
+    """Where pictures of the screen are kept."""
+    folder = ROOT / "build" / "screens"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["embedded", "orthanc", "orthanc-login"])
+def station(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """Two patients, on every kind of archive."""
+    home = tmp_path_factory.mktemp(str(request.param))
+    if request.param == "embedded":
+        yield from embedded(home, DEMO[:2])
+        return
+    login = LOGIN if request.param == "orthanc-login" else None
+    with orthanc(home, login) as archive:
+        fill(archive, home, DEMO[:2], login)
+        settings = dict(
+            zip(("MONAI_LABEL_DICOMWEB_USERNAME", "MONAI_LABEL_DICOMWEB_PASSWORD"), login or (), strict=False)
+        )
+        with serving(archive, home, **settings) as address:
+            yield Station(address, archive, DEMO[:2], login)
+
+
+@pytest.fixture(scope="module")
+def matrix_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """One patient per geometry, on the embedded store."""
+    yield from embedded(tmp_path_factory.mktemp("matrix"), MATRIX)
+
+
+def embedded(home: Path, series: tuple[DemoSeries, ...]) -> Iterator[Station]:
+    folder = demo_dicom(home / "files", series)
+    with serving(str(folder), home) as address:
+        yield Station(address, through(address), series)
+
+
+@contextmanager
+def orthanc(home: Path, login: tuple[str, str] | None) -> Iterator[str]:
+    """Orthanc on a port of its own; its DICOMweb root."""
+    program = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if program is None or not PLUGIN.exists():
+        pytest.skip("orthanc is missing: apt install orthanc orthanc-dicomweb")
+    port = free_port()
+    config = {
+        "StorageDirectory": str(home / "storage"), "IndexDirectory": str(home / "storage"), "Plugins": [str(PLUGIN)],
+        "HttpPort": port, "DicomServerEnabled": False, "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": login is not None, "RegisteredUsers": dict([login]) if login else {},
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Host": f"127.0.0.1:{port}"},
+    }  # fmt: skip
+    (home / "orthanc.json").write_text(json.dumps(config))
+    with (home / "orthanc.log").open("w") as log:
+        server = subprocess.Popen([program, str(home / "orthanc.json")], stdout=log, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/system", timeout=5)
+                break
+            except httpx.HTTPError:
+                time.sleep(0.3)
+        yield f"http://127.0.0.1:{port}/dicom-web"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def fill(archive: str, home: Path, series: tuple[DemoSeries, ...], login: tuple[str, str] | None) -> None:
+    """Send series to an archive."""
+    client = DICOMwebClient(archive, create_session_from_user_pass(*login) if login else None)
+    for item in series:
+        folder = demo_dicom(home / "files", (item,)) / item.name
+        client.store_instances([dcmread(path) for path in sorted(folder.glob("*.dcm"))])

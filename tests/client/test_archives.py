@@ -1,0 +1,100 @@
+"""Our server on real archives, without a browser: images, labels as SEG, who may ask, what happens when it is down."""
+
+import http.client
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pytest
+from pydicom import Dataset
+
+from sam_infer.image_file import read_image, read_mask, write_mask
+from sam_infer.volume import Mask
+from sam_trainer.phantoms import ABDOMEN_LABELS
+from samlabel.seg_reading import read_seg
+from tests.client.stations import Station
+
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def raw(address: str, path: str) -> int:
+    """The status of a path that no client library would send."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connection.request("GET", path)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_only_what_is_asked_for_is_answered(station: Station) -> None:
+    first, second = station.series
+    studies = f"{station.address}/proxy/dicom/qido/studies"
+    assert len(httpx.get(studies, timeout=60).json()) == 2
+    one = httpx.get(f"{studies}?00100020={first.name}&includefield=00081030", timeout=60).json()
+    assert [study["00100020"]["Value"][0] for study in one] == [first.name]
+    assert one[0]["00081030"]["Value"] == ["Procedural abdomen, CT"]
+    paged = httpx.get(f"{studies}?limit=1&offset=1", timeout=60).json()
+    assert len(paged) == 1
+    assert httpx.get(f"{studies}?PatientID={second.name}", timeout=60).json()[0]["0020000D"]["Value"] == [
+        second.uid("study")
+    ]
+
+
+@pytest.mark.parametrize("path", ["../system", "..%2Fsystem", "wado/..%2F..%2Finstances", "%2e%2e/system", "system"])
+def test_nothing_else_of_the_archive_can_be_reached(station: Station, path: str) -> None:
+    assert 400 <= raw(station.address, f"/proxy/dicom/{path}") < 500
+
+
+def test_a_label_becomes_a_seg_of_the_archive_with_equal_voxels(station: Station, tmp_path: Path) -> None:
+    series = station.series[0]
+    image = tmp_path / "image.nii.gz"
+    image.write_bytes(httpx.get(f"{station.address}/datastore/image?image={series.uid('series')}", timeout=300).content)
+    served, (volume, true) = read_image(image), series.build()
+    np.testing.assert_array_equal(served.array, volume.array)
+    label = write_mask(Mask(true.array, served.geometry), tmp_path / "label.nrrd")
+    params = '{"label_info": [' + ",".join(f'{{"name": "{name}"}}' for name in ABDOMEN_LABELS.values()) + "]}"
+    url = f"{station.address}/datastore/label?image={series.uid('series')}&tag=final"
+    with label.open("rb") as file:
+        answer = httpx.put(url, data={"params": params}, files={"label": ("label.nrrd", file)}, timeout=300)
+    assert answer.status_code == 200, answer.text
+    assert station.completed() == 1
+    client = station.client()
+    (found,) = client.search_for_series(series.uid("study"), search_filters={"Modality": "SEG"})
+    seg: Dataset = client.retrieve_series(series.uid("study"), found["0020000E"]["Value"][0])[0]
+    back, names = read_seg(seg, served.geometry)
+    assert list(names.values()) == list(ABDOMEN_LABELS.values())
+    np.testing.assert_array_equal(back.array, true.array)
+    url = f"{station.address}/datastore/label?id={series.uid('series')}&tag=final"
+    assert httpx.delete(url, timeout=60).status_code == 200
+    assert station.completed() == 0
+
+
+def test_the_clients_library_of_slicer_passes_a_scripted_run(station: Station, tmp_path: Path) -> None:
+    """Info, next sample, download, click, box, submit, sessions of the host's own client class."""
+    from monailabel.client import MONAILabelClient
+
+    client = MONAILabelClient(station.address, str(tmp_path), client_id="slicer")
+    assert {"sam_2d", "sam_auto"} <= set(client.info()["models"])
+    sample = client.next_sample("random", {"client_id": "slicer"})
+    series = next(s for s in station.series if s.uid("series") == sample["id"])
+    image = tmp_path / "image.nii.gz"
+    image.write_bytes(httpx.get(f"{station.address}/datastore/image?image={sample['id']}", timeout=300).content)
+    served, true = read_image(image), series.build()[1]
+    liver = true.array == 1
+    k = int(liver.sum(axis=(0, 1)).argmax())
+    i, j = (int(v) for v in np.argwhere(liver[:, :, k]).mean(axis=0).round())
+    extras = {"result_extension": ".nrrd", "result_dtype": "uint8", "label": "liver", "background": []}
+    for prompt in (
+        {"foreground": [[i, j, k]], "slice": k},
+        {"foreground": [], "roi": [i + 25, i - 25, j - 25, j + 25, k, k]},
+    ):
+        file, facts = client.infer("sam_2d", sample["id"], {**extras, **prompt})
+        mask = read_mask(file)
+        assert facts["label_names"] == {"liver": 1} and mask.geometry.same_as(served.geometry)
+        assert set(np.unique(np.nonzero(mask.array)[2])) == {k}
+    told = client.save_label(sample["id"], file, params={"label_info": [{"name": "liver", "idx": 1}]})
+    assert told["image"] == sample["id"] and station.completed() == 1
+    session = client.create_session(str(image))["session_id"]
+    assert client.get_session(session)["session_id"] == session
+    httpx.delete(f"{station.address}/datastore/label?id={sample['id']}&tag=final", timeout=60)

@@ -1,0 +1,165 @@
+"""The whole way in the real viewer: open, click, correct, submit, next, re-open, amend."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicomweb_client import DICOMwebClient
+from pydicom import Dataset
+from scipy import ndimage
+
+from sam_infer.volume import Mask, Volume
+from sam_trainer.phantoms import ABDOMEN_LABELS
+from samlabel.demo_dicom import DEMO, MATRIX, DemoSeries, demo_dicom
+from samlabel.dicom_seg import referenced_series
+from tests.client.browser import Reader, browser_page
+from tests.client.stations import Station, serving, through
+
+pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(900)]
+
+LPS = np.array([-1.0, -1.0, 1.0])
+ORGAN = "spleen"
+VALUE = next(value for value, name in ABDOMEN_LABELS.items() if name == ORGAN)
+
+
+def middle_of(mask: Mask) -> tuple[int, int, int]:
+    """The voxel deepest inside the organ, on the slice that shows most of it."""
+    organ = mask.array == VALUE
+    k = int(organ.sum(axis=(0, 1)).argmax())
+    depth = ndimage.distance_transform_edt(organ[:, :, k])
+    i, j = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(i), int(j), k
+
+
+def lps(volume: Volume, index: tuple[float, ...]) -> np.ndarray:
+    return volume.geometry.to_world([index])[0] * LPS
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return float(2 * (a & b).sum() / max(a.sum() + b.sum(), 1))
+
+
+def segs(station: Station, series: DemoSeries) -> list[Dataset]:
+    client = station.client()
+    found = client.search_for_series(series.uid("study"), search_filters={"Modality": "SEG"})
+    return [client.retrieve_series(series.uid("study"), entry["0020000E"]["Value"][0])[0] for entry in found]
+
+
+def click_the_organ(reader: Reader, series: DemoSeries) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int]]:
+    """Click once on the organ: what is shown on that slice, what is true, and where."""
+    volume, mask = series.build()
+    i, j, k = middle_of(mask)
+    reader.choose(ORGAN)
+    reader.look_at(lps(volume, (i, j, k)))
+    reader.tool("+ point")
+    reader.click(lps(volume, (i, j, k)))
+    shown, names = reader.mask()
+    value = next(number for number, name in names.items() if name == ORGAN)
+    return shown == value, mask.array == VALUE, (i, j, k)
+
+
+def check_overlay(shown: np.ndarray, true: np.ndarray, series: DemoSeries) -> None:
+    """One slice, at the right place: Dice at least 0.8 there, centroid within two voxels."""
+    axes = [axis for axis in range(3) if len(np.unique(np.nonzero(shown)[axis])) == 1]
+    assert len(axes) == 1, "exactly one slice changes"
+    index = int(np.nonzero(shown)[axes[0]][0])
+    a, b = shown.take(index, axes[0]), true.take(index, axes[0])
+    assert dice(a, b) >= 0.8, (series.name, dice(a, b))
+    offset = np.subtract(ndimage.center_of_mass(a), ndimage.center_of_mass(b))
+    assert np.abs(offset).max() <= 2, (series.name, offset)
+
+
+def test_a_reader_annotates_a_case(station: Station, shots: Path) -> None:
+    first = station.series[0]
+    with browser_page(station.address) as page:
+        foreign: list[str] = []
+        page.on("request", lambda request: foreign.append(request.url) if "qido" in request.url else None)
+        reader = Reader(page, shots)
+        assert len(reader.listed()) == len(station.series)
+        reader.shot("list")
+        reader.open(first.uid("study"))
+        shown, true, (i, j, k) = click_the_organ(reader, first)
+        reader.shot("clicked")
+        check_overlay(shown, true, first)
+        # only the patient who is open is asked for
+        asked = [url for url in foreign if "00100020=" in url]
+        assert all(f"00100020={first.name}" in url for url in asked)
+
+        volume, _ = first.build()
+        before = int(shown.sum())
+        reader.tool("brush")
+        reader.drag(lps(volume, (i, j, k)), lps(volume, (i + 12, j + 12, k)))
+        painted, names = reader.mask()
+        value = next(number for number, name in names.items() if name == ORGAN)
+        assert int((painted == value).sum()) > before
+        reader.shot("corrected")
+        reader.tool("undo")
+        assert int((reader.mask()[0] == value).sum()) == before
+        reader.drag(lps(volume, (i, j, k)), lps(volume, (i + 12, j + 12, k)))
+        painted, _ = reader.mask()
+
+        reader.tool("Submit label")
+        reader.says("Submitted: spleen")
+        reader.shot("submitted")
+        (seg,) = segs(station, first)
+        assert referenced_series(seg) == first.uid("series")
+        assert [item.SegmentLabel for item in seg.SegmentSequence] == [ORGAN]
+        assert {item.SegmentAlgorithmType for item in seg.SegmentSequence} == {"SEMIAUTOMATIC"}
+        assert int(seg.pixel_array.sum()) == int((painted == value).sum())
+
+        reader.tool("Next case")
+        page.wait_for_function("old => !location.search.includes(old)", arg=first.uid("study"))
+        reader.ready()
+        assert reader.study() in {series.uid("study") for series in station.series[1:]}
+        reader.shot("next")
+
+        reader.open(first.uid("study"))
+        reader.tool("re-open")
+        reader.says("Loaded")
+        again, _ = reader.mask()
+        np.testing.assert_array_equal(again == value, painted == value)
+        reader.choose(ORGAN)
+        reader.look_at(lps(volume, (i, j, k)))
+        reader.tool("eraser")
+        reader.drag(lps(volume, (i, j, k)), lps(volume, (i + 8, j, k)))
+        reader.tool("Submit label")
+        reader.says("Submitted: spleen")
+        assert sorted(int(s.pixel_array.sum()) for s in segs(station, first))[0] < int((painted == value).sum())
+        reader.tool("withdraw")
+        reader.says("Withdrawn")
+        assert station.completed() == 0
+
+
+@pytest.mark.accept
+@pytest.mark.parametrize("series", MATRIX, ids=lambda s: s.name)
+def test_a_click_lands_where_it_was_made(matrix_station: Station, shots: Path, series: DemoSeries) -> None:
+    with browser_page(matrix_station.address) as page:
+        reader = Reader(page, shots)
+        reader.open(series.uid("study"))
+        shown, true, _ = click_the_organ(reader, series)
+        reader.shot(series.name.lower())
+        check_overlay(shown, true, series)
+        reader.tool("undo")
+        reader.says("Undone")
+        assert not reader.mask()[0].any()
+
+
+@pytest.mark.accept
+def test_a_draft_survives_a_server_that_is_killed(tmp_path: Path, shots: Path) -> None:
+    series = DEMO[0]
+    files = str(demo_dicom(tmp_path / "files", DEMO[:1]))
+    with serving(files, tmp_path, kill=True) as address, browser_page(address) as page:
+        reader = Reader(page, shots)
+        reader.open(series.uid("study"))
+        shown, _, _ = click_the_organ(reader, series)
+        with page.expect_response(lambda r: "tag=draft_" in r.url and r.request.method == "PUT"):
+            pass
+    with serving(files, tmp_path) as address, browser_page(address) as page:
+        reader = Reader(page, shots)
+        reader.open(series.uid("study"))
+        reader.tool("restore draft")
+        reader.says("Loaded")
+        np.testing.assert_array_equal(reader.mask()[0] > 0, shown)
+        reader.tool("Submit label")
+        reader.says("Submitted")
+        assert len(DICOMwebClient(through(address)).search_for_series(search_filters={"Modality": "SEG"})) == 1
