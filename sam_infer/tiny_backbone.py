@@ -12,6 +12,7 @@ import torch
 import sam_infer.weights
 from sam_infer.backbone import Candidates, Features, Hints
 from sam_infer.checkpoint import file_sha256, read_safetensors
+from sam_infer.cleanup import stability
 from sam_infer.errors import ModelError
 from sam_infer.fingerprint import Fingerprint
 from sam_infer.frame import Crop, Frame, fit_longest
@@ -34,7 +35,7 @@ class TinyBackbone:
     name = "tiny"
     input_size = INPUT_SIZE
     low_res = LOW_RES
-    refine_passes = 2
+    refine_passes = 1  # a second look at its own answer gained nothing from a box and lost 0.1 Dice after one click
 
     def __init__(self, model: TinySam) -> None:
         identity = Fingerprint.of(model.state_dict(), ENCODER_PREFIXES, "tiny")
@@ -85,8 +86,17 @@ class TinyBackbone:
             mask = torch.tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
         logits, scores = self._model.decode(maps, points, labels, box, mask)
         iou = scores[0, TOKEN_ORDER].cpu().numpy()
-        preferred = int(iou[:SINGLE_MASK].argmax()) if hints.is_ambiguous else SINGLE_MASK
-        return Candidates(logits[0, TOKEN_ORDER].cpu().numpy(), iou, preferred)
+        masks = logits[0, TOKEN_ORDER].cpu().numpy()
+        return Candidates(masks, iou, _surest(masks[:SINGLE_MASK]) if hints.is_ambiguous else SINGLE_MASK)
+
+
+def _surest(masks: npt.NDArray[np.float32]) -> int:
+    """Which of the proposals (M, h, w) depends least on its threshold.
+
+    After one click this knows better than the predicted IoU which proposal is an object: measured on 67 objects of 11
+    sources of real scans, Dice 0.75 against 0.70 (0.80 for the best of three).
+    """
+    return int(np.argmax([stability(mask) for mask in masks]))
 
 
 def verify_embedded(weights: Path = WEIGHTS) -> str:
