@@ -18,11 +18,14 @@ from rich.console import Console
 
 from sam_infer.errors import SamError
 from sam_infer.models import load_backbone
+from sam_infer.propagation import VolumeOptions
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.report import Report, command_line
 from sam_trainer.bench.runs import Outcome, run_clicks, run_latency, run_prompts, run_robustness
+from sam_trainer.bench.volume_run import run_volumes
 from sam_trainer.model_card import write_card
 from sam_trainer.phantoms import demo_studies
+from sam_trainer.structures import Structure, collect_structures
 from sam_trainer.studies import collect, read_sources
 
 app = typer.Typer(help="Measure a model on labelled studies.", no_args_is_help=True)
@@ -91,6 +94,17 @@ def latency(  # noqa: PLR0913 - every parameter is an option of the command
 
 
 @app.command()
+def volumes(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/volumes.json"),
+    page: PageFolder = Path("runs/bench"), seed: Seed = 0, limit: Limit = None, separate: Separate = None,
+    threads: Threads = None,
+) -> None:  # fmt: skip
+    """One box, one point or three slices become an object in 3D, beside extruded outlines and per-slice boxes."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_volumes(run.backbone, run.structures(studies, limit, separate), VolumeOptions(), seed), out, page)
+
+
+@app.command()
 def card(
     results: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = Path("benchmarks/results"),
     out: Annotated[Path, typer.Option(help="Where the card goes.")] = Path("docs/model-card-tiny.md"),
@@ -113,6 +127,11 @@ class _Run:
         """The questions: what is in the studies, asked of the model."""
         folder = demo_studies(DEMO_FOLDER) if studies == DEMO else Path(studies)
         return Exam(self.backbone, collect(read_sources(folder, separate or ()), limit), self.seed)
+
+    def structures(self, studies: str, limit: int | None, separate: list[str] | None) -> list[tuple[bool, Structure]]:
+        """The structures in 3D that are in the studies."""
+        folder = demo_studies(DEMO_FOLDER) if studies == DEMO else Path(studies)
+        return collect_structures(read_sources(folder, separate or ()), limit)
 
     def keep(self, outcome: Outcome, out: Path, page: Path) -> None:
         """Write what came out."""

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sam_infer.errors import VolumeError
+from sam_infer.image_file import write_image, write_mask
+from sam_infer.propagation import VolumeOptions
+from sam_infer.volume import Mask
+from sam_trainer.bench.volume_run import run_volumes
+from sam_trainer.bench.volumes import PROTOCOLS, extent_error
+from sam_trainer.phantoms import grid, render
+from sam_trainer.structures import collect_structures
+from sam_trainer.studies import read_sources
+from sam_trainer.volume_phantoms import TARGET, scene
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> Path:
+    volume, labels = render(scene("ellipsoid"), grid((48, 40, 14), (3, 3, 8)), "CT", np.random.default_rng(0))
+    labels.array[1:4, 1:4, 0:2] = TARGET  # a crumb far away
+    write_image(volume, tmp_path / "p.nii.gz")
+    write_mask(Mask(labels.array, labels.geometry), tmp_path / "labels" / "final" / "p.nii.gz")
+    return tmp_path
+
+
+def test_every_protocol_gets_a_row_against_ceiling_and_baseline(studies: Path, network, tmp_path: Path) -> None:
+    structures = collect_structures(read_sources(studies))
+    assert len(structures) == 1 and not structures[0][1].mask[:5, :5].any()
+    outcome = run_volumes(network, structures, VolumeOptions(), seed=0)
+    mean = {row["protocol"]: row for row in outcome.rows if row["source"] == "mean"}
+    assert set(mean) == set(PROTOCOLS)
+    assert {"dice", "hd95_mm", "nsd", "extent_error", "seconds", "n"} <= set(mean["point"])
+    assert mean["per_slice_oracle"]["of_ceiling"] == 1.0 and mean["extruded"]["above_extruded"] == 0.0
+    assert mean["middle_box"]["of_ceiling"] > 0.85 and mean["middle_box"]["above_extruded"] > 0.1
+    assert mean["extruded"]["extent_error"] == 0
+    assert outcome.rows[-1]["source"] == "mean"
+    page = outcome.page.write(tmp_path / "page", "volumes")
+    assert "per_slice_oracle" in page.read_text() and list((tmp_path / "page").glob("*.png"))
+
+
+def test_extent_error_is_the_worse_end(studies: Path) -> None:
+    structure = collect_structures(read_sources(studies))[0][1]
+    cut = structure.mask.copy()
+    cut[:, :, : structure.slices[0] + 2] = False
+    assert extent_error(cut, structure) == 2
+    assert extent_error(np.zeros_like(cut), structure) == len(structure.slices)
+
+
+def test_studies_without_volumes_are_refused(tmp_path: Path) -> None:
+    volume, labels = render(scene("ellipsoid"), grid((48, 40, 3), (3, 3, 8)), "CT", np.random.default_rng(0))
+    write_image(volume, tmp_path / "p.nii.gz")
+    write_mask(labels, tmp_path / "labels" / "final" / "p.nii.gz")
+    with pytest.raises(VolumeError, match="5 slices"):
+        collect_structures(read_sources(tmp_path))
