@@ -88,7 +88,7 @@ def _train(rank: int, config: PretrainConfig, meeting: Path | None) -> None:
     clock = _Clock(config, state.counters.seconds)
     recent: list[dict[str, float]] = []
     while (progress := team.agree(clock.progress(state.counters.step))) < 1.0:
-        recent.append(_step(state, config, team, progress))
+        recent.append(take_step(state, config, team, progress))
         if rank == 0:
             state.counters.seconds = clock.seconds()
             if state.counters.step % LOG_EVERY == 0:
@@ -125,7 +125,8 @@ class _Clock:
         return due
 
 
-def _step(state: TrainState, config: PretrainConfig, team: Team, progress: float) -> dict[str, float]:
+def take_step(state: TrainState, config: PretrainConfig, team: Team, progress: float) -> dict[str, float]:
+    """One optimisation step of this member of the team; returns what goes into the log."""
     step = state.counters.step
     shape = config.leg(progress).shape
     index = step * team.size + team.rank

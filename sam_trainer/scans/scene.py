@@ -68,7 +68,9 @@ def _aim(rng: np.random.Generator, layout: Layout, aspect: tuple[float, float]) 
         node.parts[:] = [part @ turn for part in node.parts]
     boxes = [extent(node.parts) for node in layout.nodes]
     sizes = np.array([float((high - low).max()) for low, high in boxes])
-    urge = np.sqrt(sizes) * (sizes < LARGEST_ANCHOR) + 1e-9
+    parents = {node.parent for node in layout.nodes}
+    whole = np.array([2.0 if i in parents else 1.0 for i in range(len(sizes))])
+    urge = whole * np.sqrt(sizes) * (sizes < LARGEST_ANCHOR) + 1e-9
     index = int(rng.choice(len(sizes), p=urge / urge.sum()))
     low, high = boxes[index]
     share = _object_share(rng)
@@ -156,7 +158,8 @@ def _pick(
     layout = scene.layout
     seen = np.bincount(labels.ravel(), minlength=256)[1:]
     candidates = [i for i in range(len(layout.nodes)) if seen[layout.family(i)].sum() >= 16]
-    urge = {i: 0.7 * np.log(seen[layout.family(i)].sum()) + rng.gumbel() for i in candidates}
+    # wholes are asked for more often than the parts inside them
+    urge = {i: 0.9 * np.log(seen[layout.family(i)].sum()) + rng.gumbel() for i in candidates}
     candidates.sort(key=lambda i: (i != scene.anchor, -urge[i]))
     masks: list[npt.NDArray[np.uint8]] = []
     for i in candidates:
