@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from sam_infer.likeness import Likeness
 from sam_infer.slice_answer import SliceAnswer
 from sam_infer.volume import Volume
@@ -20,7 +18,7 @@ class EndPolicy:
     overlap: float = 0.15  # IoU with the slice before
     shrink: float = 0.2  # area over the area before
     grow: float = 3.0  # area over the area before, at most
-    likeness: float = 0.4  # see likeness.py
+    likeness: float = 0.35  # see likeness.py; to the start of the run and to the slice before
     pixels: int = 3
 
 
@@ -54,4 +52,4 @@ class Ending:
             return True
         pixels = self.volume.pixels(answer.view)
         likeness = [model.of_mask(pixels, mask) for model in looks]
-        return bool(likeness) and float(np.mean(likeness)) < self.policy.likeness
+        return bool(likeness) and min(likeness) < self.policy.likeness

@@ -64,9 +64,13 @@ class Likeness:
         return float(np.clip((found - self.outside) / (self.inside - self.outside), 0.0, 1.0))
 
     def evidence(self, pixels: npt.NDArray[Any]) -> FloatArray:
-        """How much each pixel (H, W) speaks for the object: logarithm of the odds, at most `MOST_EVIDENCE`."""
+        """How much each pixel (H, W) speaks for the object: logarithm of the odds, at most `MOST_EVIDENCE`.
+
+        It counts less where object and surroundings share intensities: there a neighbour may look like the object.
+        """
         share = self.share[np.digitize(_grey(pixels), self.edges)]
-        return np.asarray(np.clip(np.log(share / (1.0 - share)), -MOST_EVIDENCE, MOST_EVIDENCE))
+        odds = np.clip(np.log(share / (1.0 - share)), -MOST_EVIDENCE, MOST_EVIDENCE)
+        return np.asarray(odds * max(self.inside - self.outside, 0.0) ** 2)
 
 
 def _grey(pixels: npt.NDArray[Any]) -> FloatArray:
