@@ -8,7 +8,7 @@
   const TOOL_GROUP = 'mpr';
   const POINT = 'ProbeMONAILabel', BOX = 'RectangleROI', BRUSH = 'CircularBrush', ERASER = 'CircularEraser';
   const NEEDED = ['cornerstone', 'cornerstoneTools', 'services', 'commandsManager'];
-  const MAX_UNDO = 20, WAIT_MS = 500, TRAINING_MS = 30000, GIVE_UP_MS = 180000, SETTLE_MS = 300, DRAFT_MS = 2000;
+  const MAX_UNDO = 20, WAIT_MS = 500, TRAINING_MS = 30000, GIVE_UP_MS = 180000, SETTLE_MS = 700, DRAFT_MS = 2000;
   const known = document.currentScript.dataset.build === 'known';
 
   const $ = (name) => document.querySelector(`#samlabel [data-samlabel=${name}]`);
@@ -145,6 +145,7 @@
   // Only the slice that was asked about changes, and only what is free or belongs to this label: an empty answer
   // erases the old mask, and a new object never takes voxels from another.
   function apply(label, mask, facts) {
+    endStroke();
     const map = labelmap().voxelManager, value = indexOf(label), changed = [];
     const [ni, nj, nk] = volume().dimensions;
     const range = [[0, ni], [0, nj], [0, nk]];
@@ -164,23 +165,25 @@
 
   function put(voxels) {
     const map = labelmap().voxelManager;
+    work.before = null;
     for (const [at, value] of voxels) map.setAtIndex(at, value);
     redraw();
   }
 
   // The brush writes by itself: what a stroke changed is found by comparing before and after.
   function beginStroke() {
+    endStroke();
     const tool = document.querySelector('#samlabel button.on')?.dataset.tool;
     work.before = tool === BRUSH || tool === ERASER ? labelmap()?.voxelManager.getCompleteScalarDataArray().slice() : null;
   }
 
   function endStroke() {
     const before = work.before, changed = [];
-    work.before = null;
-    if (!before) return;
+    if (!before || !labelmap()) return;
     const after = labelmap().voxelManager.getCompleteScalarDataArray();
     for (let at = 0; at < before.length; at++) if (before[at] !== after[at]) changed.push([at, before[at], after[at]]);
-    if (!changed.length) return;
+    if (!changed.length) return; // the tools wait for a second click before they begin: it may come later
+    work.before = null;
     remember({ label: $('label').value, changed, prompt: false });
     work.brushed = true;
   }
@@ -192,6 +195,7 @@
   }
 
   function undo() {
+    endStroke();
     const step = work.undo.pop();
     if (!step) return say('Nothing to undo.');
     put(step.changed.map(([at, before]) => [at, before]));
