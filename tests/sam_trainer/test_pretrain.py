@@ -33,10 +33,10 @@ def tensors(folder: Path, file: str = STATE_FILE) -> dict[str, torch.Tensor]:
     return load_file(folder / file)
 
 
-def test_sixty_steps_halve_the_loss(tmp_path: Path) -> None:
-    report = pretrain(config(tmp_path, steps=60, legs=(Leg(1.0, BatchShape(64, 4, 4)),)))
-    assert report.steps == 60
-    assert report.last_loss < 0.5 * report.first_loss
+def test_forty_steps_lower_the_loss_by_a_third(tmp_path: Path) -> None:
+    report = pretrain(config(tmp_path, steps=40, legs=(Leg(1.0, BatchShape(64, 2, 4)),)))
+    assert report.steps == 40
+    assert report.last_loss < 0.67 * report.first_loss
     assert (tmp_path / CURVES_FILE).stat().st_size > 1000
     TinySam().load_state_dict({k: v.float() for k, v in load_file(report.weights).items()})
     assert report.weights.stat().st_size < 12_000_000
@@ -59,6 +59,7 @@ def test_the_log_of_a_resumed_run_is_continued(tmp_path: Path) -> None:
     assert [row["step"] for row in rows] == [2, 3]
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     report = pretrain(config(tmp_path, steps=2, processes=2))
     assert report.steps == 2
