@@ -20,6 +20,7 @@ from monailabel.interfaces.exception import (
     MONAILabelException,
 )
 
+from sam_infer.conduct import CancelledError
 from sam_infer.errors import CacheError, ModelError, PromptError, SamError, VolumeError
 from samlabel.errors import (
     ArchiveError,
@@ -33,6 +34,9 @@ from samlabel.errors import (
 
 log = structlog.get_logger(__name__)
 
+# As web servers call it when the client is gone; nobody reads it but the log.
+CLIENT_GONE = 499
+
 STATUS: dict[type[SamError], int] = {
     PromptError: 422,
     VolumeError: 422,
@@ -44,7 +48,9 @@ STATUS: dict[type[SamError], int] = {
     ModelError: 409,
     ConfigError: 409,
     ArchiveError: 503,
+    CancelledError: CLIENT_GONE,
     CacheError: 500,
+    SamError: 500,
 }
 
 # The host says "there is no such model" with these.
