@@ -18,6 +18,7 @@ from samlabel import failures, infer_route, proxy
 from samlabel.host_routes import mended_routes
 from samlabel.logs import route_structlog
 from samlabel.ohif import page
+from samlabel.presence import PresenceMiddleware
 from samlabel.request_guard import RequestGuard
 
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
@@ -38,6 +39,7 @@ def mend(app: FastAPI) -> FastAPI:
     if not origins:
         # Without a list the host allows every page of the internet, with credentials.
         app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not CORSMiddleware]
+    app.add_middleware(PresenceMiddleware)
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
     failures.install(app)
     route_structlog()
