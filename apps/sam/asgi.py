@@ -36,9 +36,12 @@ def mend(app: FastAPI) -> FastAPI:
         app.router.routes.insert(0, app.router.routes.pop())
     # Built again with the next request: under the host's own command line the first one was built before we came.
     app.middleware_stack = None
-    if not origins:
-        # Without a list the host allows every page of the internet, with credentials.
-        app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not CORSMiddleware]
+    # Without a list the host allows every page of the internet; with one it adds slashes that no browser sends.
+    app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not CORSMiddleware]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
+        )
     app.add_middleware(PresenceMiddleware)
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
     failures.install(app)

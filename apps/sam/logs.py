@@ -50,5 +50,6 @@ def log_config(file: Path, verbose: bool = False) -> dict[str, Any]:
         "loggers": {name: {**both, "level": level} for name in ("samlabel", "sam_infer", "sam_trainer", "uvicorn")}
         | {"monailabel": {**both, "level": level if verbose else "WARNING"}}
         | {f"task_{kind}": {**both, "level": "INFO"} for kind in ("train", "scoring", "batch_infer")}
+        | {"timeloop": {"handlers": [], "propagate": False, "level": "WARNING"}}
         | {"uvicorn.access": {**both, "level": "INFO" if verbose else "WARNING"}},
     }

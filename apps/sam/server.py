@@ -91,6 +91,8 @@ def prepare_environment(options: ServeOptions, studies: str, app_dir: Path, envi
         MONAI_LABEL_APP_CONF=json.dumps(conf),
         MONAI_LABEL_SERVER_PORT=str(options.port),
     )
+    # Nobody else's pages; without a list the host would announce that everybody's may come.
+    environ.setdefault("MONAI_LABEL_CORS_ORIGINS", json.dumps([f"http://{options.host}:{options.port}"]))
     if is_loopback(options.host):
         environ.setdefault("SAMLABEL_HOSTS", ",".join(LOOPBACK_NAMES))
 
