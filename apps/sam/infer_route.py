@@ -12,9 +12,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, File, Form, UploadFile
 from fastapi.responses import JSONResponse, Response
 from monailabel.config import settings
@@ -36,11 +38,13 @@ OUTPUTS = ("all", "image", "json")
 # What the request itself says, and no parameter may replace.
 RESERVED = ("image", "image_path", "model", "session", "session_id", "file", "prior", "save_label", "output")
 
+MAX_THREADS = 64
+
 _USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
 
 
 @router.post("/infer/{model}", summary="Segment")
-def infer(  # noqa: PLR0913 - the host's clients decide what a request is made of
+async def infer(  # noqa: PLR0913 - the host's clients decide what a request is made of
     model: str,
     image: str = "",
     session_id: str = "",
@@ -53,17 +57,33 @@ def infer(  # noqa: PLR0913 - the host's clients decide what a request is made o
     """Run a model on an image of the studies, of a session, or on an upload; `label` is a mask to start from."""
     if output not in OUTPUTS:
         raise RequestError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}", "output")
+    who = user.username if settings.MONAI_LABEL_AUTH_ENABLE else reader.current_reader()
+
+    def answer() -> Response:
+        with reader.acting_as(who), _uploads(file, label) as (uploaded, prior):
+            return _reply(_segmented(model, params, (image, session_id, uploaded), prior), output, model)
+
+    return await to_thread.run_sync(answer, limiter=_threads())
+
+
+def _segmented(model: str, params: str, source: tuple[str, str, Path | None], prior: Path | None) -> dict[str, Any]:
+    """The app's result for what a request names: an upload, else a session, else an image of the studies."""
     given = json_object(params, "params")
     taken = next((key for key in RESERVED if key in given), None)
     if taken is not None:
         raise RequestError(f"params must not contain {taken!r}", taken)
     app = app_instance()
     app.infer_task(model)
-    who = user.username if settings.MONAI_LABEL_AUTH_ENABLE else reader.current_reader()
-    with reader.acting_as(who), _uploads(file, label) as (uploaded, prior):
-        source = uploaded or _session_image(app, session_id) or check_name(image, "image")
-        result = app.infer({**given, "model": model, "image": source, "prior": prior})
-    return _reply(result, output, model)
+    image, session_id, uploaded = source
+    named = uploaded or _session_image(app, session_id) or check_name(image, "image")
+    result: dict[str, Any] = app.infer({**given, "model": model, "image": named, "prior": prior})
+    return result
+
+
+@cache
+def _threads() -> CapacityLimiter:
+    """Clicks wait in threads of their own: however many there are, every other request finds one that is free."""
+    return CapacityLimiter(MAX_THREADS)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import uvicorn
@@ -65,6 +66,24 @@ def test_info_and_files_while_a_slow_encode_runs(server: Server, address: str) -
     for path, times in waits.items():
         assert sum(t < PATIENCE_S for t in times) >= SHARE * len(times), (path, sorted(times))
         assert max(times) < NEVER_S, (path, sorted(times))
+
+
+def test_a_crowd_of_clicks_leaves_threads_for_the_others(server: Server, address: str) -> None:
+    """More waiting clicks than the web framework has threads for everybody."""
+    network = server.restart()
+    seconds(address + "/info/")
+    network.encode_seconds = 2.0
+    request = captured("ohif_sam_2d", "l", foreground=[[24, 12, 15]], zoom=False)
+    with ThreadPoolExecutor(60) as crowd:
+        clicks = [crowd.submit(server.send, request) for _ in range(60)]
+        while not network.encodes:
+            time.sleep(0.01)
+        times = []
+        while not any(click.done() for click in clicks):
+            times.append(seconds(address + "/info/"))
+    assert {click.result().status for click in clicks} == {200}
+    assert network.encodes == 1
+    assert len(times) >= 3 and max(times) < NEVER_S, times
 
 
 def test_clicks_go_before_proposals(server: Server) -> None:
