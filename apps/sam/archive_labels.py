@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from dicomweb_client import DICOMwebClient
 from pydicom import Dataset
+from requests import HTTPError
 
 from sam_infer.errors import VolumeError
 from sam_infer.geometry import Geometry
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 # The list is asked for with every /info: an archive need not answer each time.
 LIST_SECONDS = 15.0
+
+NOT_FOUND = 404
 
 _STUDY, _SERIES = "0020000D", "0020000E"
 
@@ -93,9 +96,15 @@ class ArchiveLabels:
         for entry in found:
             study, series = (str((entry.get(tag, {}).get("Value") or [""])[0]) for tag in (_STUDY, _SERIES))
             present[series] = study
-        for series, study in present.items():
-            if series not in self._known:
+        for series, study in list(present.items()):
+            if series in self._known:
+                continue
+            try:
                 self._known[series] = self._ask(study, series)
+            except HTTPError as error:
+                if error.response is None or error.response.status_code != NOT_FOUND:
+                    raise
+                del present[series]  # deleted between the two questions
         self._present = set(present)
         self._listed = time.monotonic()
 

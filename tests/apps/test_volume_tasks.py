@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,9 @@ def test_both_are_listed_for_clients(server: Server) -> None:
 def test_a_photograph_is_a_volume_of_one_slice(server: Server, tmp_path: Path) -> None:
     photo: Volume = lesion_photo(np.random.default_rng(0), 64)[0]
     write_image(photo, server.studies / "photo3d.png")
-    server.client.get("/datastore/")
+    deadline = time.monotonic() + 60  # the studies folder is watched; a busy machine notices late
+    while "photo3d" not in server.client.get("/datastore/?output=all").text and time.monotonic() < deadline:
+        time.sleep(0.2)
     answer = ask(server, "sam_3d", "photo3d", foreground=[[28, 34, 0]])
     assert answer.status == 200 and answer.facts["slices"] == [0, 0]
 

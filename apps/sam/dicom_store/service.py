@@ -50,10 +50,14 @@ class Archive:
 
     def found(self, study: str, series: str | None = None, sop: str | None = None) -> list[Instance]:
         """The instances at an address; 404 when there are none."""
-        instances = self.index.instances(study, series, sop)
+        instances = self.present(study, series, sop)
         if not instances:
             raise HTTPException(404, "no such study, series or instance in this archive")
         return instances
+
+    def present(self, study: str | None = None, series: str | None = None, sop: str | None = None) -> list[Instance]:
+        """The instances at an address whose files are there now: the index may be a moment older."""
+        return [instance for instance in self.index.instances(study, series, sop) if instance.path.exists()]
 
     def store(self, body: bytes, boundary: str, study: str | None, root: str) -> tuple[int, dict[str, Any]]:
         """Keep the parts of an upload: the status and the answer."""
@@ -73,6 +77,9 @@ def create_app(folder: Path, max_upload_bytes: int = MAX_UPLOAD_BYTES) -> FastAP
     app.state.archive = Archive(folder, max_upload_bytes)
     app.add_exception_handler(QueryError, lambda _, error: JSONResponse({"detail": str(error)}, 400))
     app.add_exception_handler(frames.FrameError, lambda _, error: JSONResponse({"detail": str(error)}, 404))
+    app.add_exception_handler(
+        FileNotFoundError, lambda _, __: JSONResponse({"detail": "this file was deleted a moment ago"}, 404)
+    )
     app.get("/health")(health)
     for path in ("/studies", "/series", "/instances", STUDY + "/series", STUDY + "/instances", SERIES + "/instances"):
         app.get(ROOT + path)(find)
@@ -105,7 +112,7 @@ def health(archive: OfApp) -> dict[str, Any]:
 def find(request: Request, archive: OfApp) -> Response:
     """Search at the level that the address ends with."""
     level = request.url.path.rsplit("/", 1)[1]
-    instances = archive.index.instances(request.path_params.get("study"), request.path_params.get("series"))
+    instances = archive.present(request.path_params.get("study"), request.path_params.get("series"))
     found = search(instances, level, Search.parse(request.query_params.multi_items()), _root(request), _header)
     return _json_text(request, json.dumps(found, separators=(",", ":")))
 
