@@ -37,7 +37,7 @@ class ZoomPolicy:
     """When and how closely to look."""
 
     context: float = 2.0  # crop side over object side, at least
-    steady_context: float = 3.0  # the same for an object known from clicks
+    steady_context: float = 4.0  # the same for an object known from clicks
     below: float = 0.7  # zoom only when the crop side is at most this share of the slice
     least_points: int = 4  # without a box, fewer clicks say too little about the object's size to look closer
 

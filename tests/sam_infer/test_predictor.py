@@ -125,7 +125,7 @@ def test_ten_clicks_on_one_object_encode_at_most_twice_and_never_again(
     network,
 ) -> None:
     rows, cols = np.mgrid[:256, :256]
-    disk = np.hypot(rows - 90, cols - 150) < 17
+    disk = np.hypot(rows - 90, cols - 150) < 12
     array = np.where(disk, 1000, 100).astype(np.int16).T[..., None]
     volume = Volume(np.asfortranarray(array), Geometry((256, 256, 1), np.diag([-1.0, -1.0, 1.0, 1.0])))
     places = [
