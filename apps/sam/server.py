@@ -91,6 +91,9 @@ def prepare_environment(options: ServeOptions, studies: str, app_dir: Path, envi
         MONAI_LABEL_APP_CONF=json.dumps(conf),
         MONAI_LABEL_SERVER_PORT=str(options.port),
     )
+    # Downloaded series and uploads stay with everything else of this user, not in the host's own cache folder.
+    environ.setdefault("MONAI_LABEL_DICOMWEB_CACHE_PATH", str(app_dir.parent / "dicom"))
+    environ.setdefault("MONAI_LABEL_SESSION_PATH", str(app_dir.parent / "sessions"))
     # Nobody else's pages; without a list the host would announce that everybody's may come.
     environ.setdefault("MONAI_LABEL_CORS_ORIGINS", json.dumps([f"http://{options.host}:{options.port}"]))
     if is_loopback(options.host):

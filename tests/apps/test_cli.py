@@ -147,6 +147,7 @@ def test_what_the_launcher_tells_the_host(tmp_path: Path) -> None:
     environ: dict[str, str] = {}
     prepare_environment(ServeOptions("x", conf={"model": "tiny"}), "/studies", app_dir, environ)
     assert json.loads(environ["MONAI_LABEL_APP_CONF"]) == {"model": "tiny"}
+    assert environ["MONAI_LABEL_DICOMWEB_CACHE_PATH"] == str(tmp_path / "dicom")
     assert environ["SAMLABEL_HOSTS"] == "localhost,127.0.0.1,::1"
     assert environ["MONAI_LABEL_TRACKING_ENABLED"] == "false" and environ["PYTHONPATH"] == ""
     environ = {}
