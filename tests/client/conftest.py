@@ -32,7 +32,7 @@ def shots() -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["embedded", "orthanc", "orthanc-login"])
+@pytest.fixture(scope="module", params=["embedded", pytest.param("orthanc", marks=pytest.mark.accept), "orthanc-login"])
 def station(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     """Two patients, on every kind of archive."""
     home = tmp_path_factory.mktemp(str(request.param))

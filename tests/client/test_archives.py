@@ -72,6 +72,12 @@ def test_a_label_becomes_a_seg_of_the_archive_with_equal_voxels(station: Station
     assert station.completed() == 0
 
 
+@pytest.mark.parametrize(
+    "station",
+    ["embedded", *(pytest.param(name, marks=pytest.mark.accept) for name in ("orthanc", "orthanc-login"))],
+    indirect=True,
+    scope="module",
+)
 def test_the_clients_library_of_slicer_passes_a_scripted_run(station: Station, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         # The host's client leaves sockets and files to the garbage collector.
