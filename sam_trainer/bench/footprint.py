@@ -31,13 +31,15 @@ def main(model: str) -> None:
     for n in range(1, CLICKS + 1):
         points = [(200, 300 + 4 * i, 0) for i in range(n)]
         predictor.predict(volume, Prompts(2, np.array(points), np.ones(n, np.int64)), 0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = _resident("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     sys.stdout.write(json.dumps({"peak_bytes": peak, "resident_bytes": _resident() or peak}) + "\n")
 
 
-def _resident() -> int | None:
-    pages = Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else None
+def _resident(line_name: str = "VmRSS") -> int | None:
+    """A figure of this process's memory; the peak is asked for as VmHWM: `ru_maxrss` inherits that of its parent."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(line_name)), None)
 
 
 if __name__ == "__main__":
