@@ -95,8 +95,8 @@ def first_prompt(mask: Mask, rng: np.random.Generator) -> FirstPrompt:
     kind = rng.random()
     if kind < 0.42:
         box = tight_box(mask)
-        if rng.random() < 0.5:
-            box = jittered_box(box, float(rng.choice((0.1, 0.25))), rng)
+        if rng.random() < 0.35:
+            box = jittered_box(box, 0.1 if rng.random() < 0.6 else 0.25, rng)
         clicks = [_inside(mask, rng)] if kind < 0.06 else []
         return FirstPrompt(clicks, box)
     if kind < 0.84:

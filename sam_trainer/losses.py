@@ -8,6 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# IoU differences of this size decide between candidates.
+SHARPNESS = 0.1
+
+# Weight of the order of the scores beside their values.
+RANKING = 0.1
+
 
 @dataclass(frozen=True)
 class Losses:
@@ -41,14 +47,24 @@ def true_iou(logits: Tensor, coverage: Tensor) -> Tensor:
 
 
 def prompt_losses(logits: Tensor, scores: Tensor, coverage: Tensor, ambiguous: Tensor) -> Losses:
-    """SAM's rule on logits and scores (N, 4), coverage (N, h, w), ambiguous (N,) bool.
+    """SAM's rule on logits and scores (N, 4), coverage (N, h, w), ambiguous (N,) bool, and one thing more.
 
     An ambiguous prompt trains the best of candidates 1 to 3, a clear one candidate 0; the other kind follows at a
-    lower weight, so that no candidate is left untrained.
+    lower weight, so that no candidate is left untrained. But a reader is shown the candidate with the highest score,
+    not the best one: half of the weight of an ambiguous prompt goes to the candidates by their chance of being shown.
     """
     each = mask_losses(logits, coverage)
-    clear, best = each[:, 0], each[:, 1:].min(dim=1).values
-    weight = torch.where(ambiguous, 0.3, 1.0)
-    mask = (weight * clear + (1.3 - weight) * best).mean()
-    score = F.mse_loss(scores, true_iou(logits.detach(), coverage).float())
+    best = each[:, 1:].min(dim=1).values
+    shown = (each[:, 1:] * F.softmax(scores[:, 1:].detach().float() / SHARPNESS, dim=1)).sum(dim=1)
+    unclear = 0.3 * each[:, 0] + 0.5 * best + 0.5 * shown
+    mask = torch.where(ambiguous, unclear, each[:, 0] + 0.3 * best).mean()
+    truth = true_iou(logits.detach(), coverage).float()
+    score = F.mse_loss(scores.float(), truth) + RANKING * (_misranked(scores, truth) * ambiguous).mean()
     return Losses(mask, score)
+
+
+def _misranked(scores: Tensor, truth: Tensor) -> Tensor:
+    """How differently (N,) scores and true IoU order candidates 1 to 3: the divergence of the choices they imply."""
+    wanted = F.softmax(truth[:, 1:] / SHARPNESS, dim=1)
+    chosen = F.log_softmax(scores[:, 1:].float() / SHARPNESS, dim=1)
+    return F.kl_div(chosen, wanted, reduction="none").sum(dim=1)

@@ -23,8 +23,8 @@ class Leg:
 
 # Low resolution first: a quarter of the pixels teaches most of what there is to learn.
 LEGS = (
-    Leg(0.6, BatchShape(128, 4, 4)),
-    Leg(0.85, BatchShape(192, 3, 4)),
+    Leg(0.5, BatchShape(128, 4, 4)),
+    Leg(0.75, BatchShape(192, 3, 4)),
     Leg(1.0, BatchShape(256, 2, 4)),
 )
 
@@ -51,6 +51,8 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if self.minutes <= 0 or (self.steps is not None and self.steps < 1):
             raise TrainingError("a run needs a positive number of minutes or steps")
+        if not 0 < self.lr < 1:
+            raise TrainingError(f"the learning rate must lie between 0 and 1, got {self.lr}")
         if self.processes < 1:
             raise TrainingError(f"processes must be at least 1, got {self.processes}")
         if not self.legs or self.legs[-1].until < 1.0:

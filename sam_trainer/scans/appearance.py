@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from sam_trainer.scans.layout import Node
+
 FloatImage = npt.NDArray[np.float32]
 
 MODALITIES = ("ct", "mr", "us", "xray", "rgb", "plain")
@@ -38,10 +40,10 @@ class Look:
     seed: int
 
 
-def draw_look(rng: np.random.Generator, parents: list[int], kind: str) -> Look:
-    """A random appearance of a kind of scene for nodes whose `parents` are given (label i + 1 is node i)."""
+def draw_look(rng: np.random.Generator, nodes: list[Node], kind: str) -> Look:
+    """A random appearance of a kind of scene for its nodes (label i + 1 is node i)."""
     modality = str(rng.choice(MODALITIES, p=SHARES[kind]))
-    labels = len(parents) + 1
+    labels = len(nodes) + 1
     levels = np.zeros((labels, 3), np.float32)
     levels[0] = rng.uniform(0, 1) if rng.random() < 0.5 else rng.uniform(0, 0.15)
     if modality == "rgb":
@@ -49,19 +51,23 @@ def draw_look(rng: np.random.Generator, parents: list[int], kind: str) -> Look:
         tint = (1.0, rng.uniform(0.4, 1.0), rng.uniform(0.2, 0.9)) if rng.random() < 0.7 else rng.uniform(0.2, 1.0, 3)
         levels[0] = rng.uniform(0.4, 1.0) * np.asarray(tint)
     contrast = np.exp(rng.uniform(np.log(0.07), np.log(0.4)))
-    for i, parent in enumerate(parents):
+    for i, node in enumerate(nodes):
         step = contrast * np.exp(rng.normal(0, 0.6)) * rng.choice((-1.0, 1.0))
+        if rng.random() < 0.1:
+            step *= 0.3  # hardly to be told from its surroundings
         colour = step * np.ones(3) if modality != "rgb" else step * (1 + rng.normal(0, 0.5, 3))
-        base = levels[parent + 1]
+        base = levels[node.parent + 1]
         if (base + colour).min() < -0.05 or (base + colour).max() > 1.05:
             colour = -colour
         levels[i + 1] = np.clip(base + colour, 0, 1)
         if i and rng.random() < 0.2:
             levels[i + 1] = levels[rng.integers(1, i + 1)]  # tissues repeat
+        if node.alike is not None:
+            levels[i + 1] = levels[node.alike + 1]
     # noise and texture are relative to the contrast: what counts is how well the eye can tell regions apart
     rough = contrast * (0.9 if rng.random() < 0.12 else 0.2) * rng.random() ** 1.5
     noise = contrast * (1.2 if rng.random() < 0.12 else 0.25) * rng.random() ** 1.5
-    texture = (rough * rng.exponential(1, (labels, 2)) * (rng.random((labels, 2)) < 0.6)).astype(np.float32)
+    texture = _textures(rng, nodes, rough)
     sharp = np.exp(rng.uniform(np.log(0.001), np.log(0.01)))
     return Look(
         modality=modality,
@@ -74,6 +80,16 @@ def draw_look(rng: np.random.Generator, parents: list[int], kind: str) -> Look:
         pixel=float(np.exp(rng.uniform(0, np.log(10)))) if rng.random() < 0.5 else 1.0,
         seed=int(rng.integers(2**63)),
     )
+
+
+def _textures(rng: np.random.Generator, nodes: list[Node], rough: float) -> npt.NDArray[np.float32]:
+    """Amplitudes (labels, 2) of two texture fields; what is of the same tissue has the same."""
+    labels = len(nodes) + 1
+    texture = rough * rng.exponential(1, (labels, 2)) * (rng.random((labels, 2)) < 0.6)
+    for i, node in enumerate(nodes):
+        if node.alike is not None:
+            texture[i + 1] = texture[node.alike + 1]
+    return texture.astype(np.float32)
 
 
 def smooth_noise(rng: np.random.Generator, side: int, wavelength: float) -> FloatImage:

@@ -19,6 +19,7 @@ class Node:
 
     parts: list[Outline]
     parent: int = -1
+    alike: int | None = None  # the node whose tissue it is made of; None is a tissue of its own
 
 
 @dataclass
@@ -28,10 +29,10 @@ class Layout:
     nodes: list[Node] = field(default_factory=list)
     kind: str = "trunk"
 
-    def add(self, *parts: Outline, parent: int = -1) -> int:
+    def add(self, *parts: Outline, parent: int = -1, alike: int | None = None) -> int:
         """Index of the new node."""
         if len(self.nodes) < MAX_NODES:
-            self.nodes.append(Node(list(parts), parent))
+            self.nodes.append(Node(list(parts), parent, alike))
         return len(self.nodes) - 1
 
     def family(self, index: int) -> list[int]:
@@ -80,9 +81,14 @@ def _lobed(rng: np.random.Generator, centre: Outline, radius: float) -> list[Out
 
 
 def _fill(rng: np.random.Generator, layout: Layout, parent: int) -> None:
-    """Inner structure: a lumen or core, spots, vessels, or bites from the wall."""
+    """Inner structure: a lumen or core, spots, vessels, or bites from the wall.
+
+    Bites that look like what lies outside belong to the object all the same, as papillary muscles belong to a
+    ventricle: readers outline the smooth shape.
+    """
     outline = layout.nodes[parent].parts[0]
     centre, size = outline.mean(axis=0), float(np.ptp(outline, axis=0).mean())
+    around = layout.nodes[parent].parent if rng.random() < 0.5 else None
     kind = rng.random()
     if kind < 0.3:
         inner = shrunk(outline, rng.uniform(0.35, 0.93), rng.normal(0, 0.03, 2) * size)
@@ -95,11 +101,12 @@ def _fill(rng: np.random.Generator, layout: Layout, parent: int) -> None:
             layout.add(_organ(rng, at, size * rng.uniform(0.03, 0.2)), parent=parent)
     elif kind < 0.8:
         for at in outline[rng.integers(0, len(outline), rng.integers(1, 6))]:
-            layout.add(_organ(rng, at, size * rng.uniform(0.05, 0.18)), parent=parent)
+            layout.add(_organ(rng, at, size * rng.uniform(0.05, 0.18)), parent=parent, alike=around)
     else:
         for _ in range(rng.integers(1, 6)):
             at = centre + rng.normal(0, 0.3, 2) * size
-            layout.add(tube(rng, at, size * rng.uniform(0.3, 1.2), size * rng.uniform(0.02, 0.1)), parent=parent)
+            band = tube(rng, at, size * rng.uniform(0.3, 1.2), size * rng.uniform(0.02, 0.1))
+            layout.add(band, parent=parent, alike=around)
 
 
 def _clutter(rng: np.random.Generator, layout: Layout, parent: int) -> None:
@@ -173,8 +180,9 @@ def _fundus(rng: np.random.Generator, layout: Layout) -> None:
     for _ in range(rng.integers(2, 9)):
         at = centre + rng.normal(0, 0.03, 2)
         vessel = tube(rng, at, rng.uniform(0.3, 0.8), rng.uniform(0.006, 0.03))
-        for parent in (-1, disc, cup):
-            layout.add(vessel, parent=parent)
+        outside = layout.add(vessel)
+        for parent in (disc, cup):
+            layout.add(vessel, parent=parent, alike=outside)
 
 
 def _packed(rng: np.random.Generator, layout: Layout) -> None:

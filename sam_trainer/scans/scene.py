@@ -52,7 +52,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     return Scene(
         layout=layout,
         anchor=anchor,
-        look=draw_look(rng, [node.parent for node in layout.nodes], layout.kind),
+        look=draw_look(rng, layout.nodes, layout.kind),
         aspect=(aspect[0], aspect[1]),
         warp=float(rng.uniform(0.0, 0.05)) if rng.random() < 0.7 else 0.0,
         warp_seed=int(rng.integers(2**63)),

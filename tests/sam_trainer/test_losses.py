@@ -27,28 +27,46 @@ def test_an_empty_answer_has_iou_zero() -> None:
     assert true_iou(-torch.ones(1, 1, 16, 16), square(4, 12)).item() == 0
 
 
-@pytest.mark.parametrize("ambiguous", [True, False])
-def test_only_the_best_of_the_three_is_taught(ambiguous: bool) -> None:
+def teach(scores: torch.Tensor, ambiguous: bool, best: int = 2) -> torch.Tensor:
+    """How strongly each of four candidates is taught, of which `best` is a little better than the others."""
     truth = square(4, 12)
     logits = torch.zeros(1, 4, 16, 16)
-    logits[:, 2] = truth - 0.5
+    logits[:, best] = 0.1 * (truth - 0.5)
     logits.requires_grad_()
-    prompt_losses(logits, torch.full((1, 4), 0.5), truth, torch.tensor([ambiguous])).mask.backward()
+    prompt_losses(logits, scores, truth, torch.tensor([ambiguous])).mask.backward()
     assert logits.grad is not None
-    taught = logits.grad.abs().sum((0, 2, 3)) > 0
-    assert taught.tolist() == [True, False, True, False]
+    return logits.grad.abs().sum((0, 2, 3))
 
 
-def test_ambiguity_moves_the_weight_between_the_candidates() -> None:
+def test_a_clear_prompt_teaches_the_first_candidate_and_a_little_the_best_of_the_others() -> None:
+    first, *others = teach(torch.full((1, 4), 0.5), ambiguous=False)
+    assert others[0] == others[2] == 0
+    assert others[1] / first == pytest.approx(0.3, rel=0.1)
+
+
+def test_an_ambiguous_prompt_teaches_the_best_and_what_would_be_shown() -> None:
+    scores = torch.tensor([[0.0, 0.9, 0.2, 0.2]])
+    first, shown, best, neither = teach(scores, ambiguous=True)
+    assert shown / best == pytest.approx(1, rel=0.1)
+    assert first / best == pytest.approx(0.6, rel=0.1)
+    assert neither < 0.01 * best
+
+
+def test_scores_in_the_wrong_order_cost_more_than_scores_that_are_all_too_low() -> None:
     truth = square(4, 12)
-    shares = []
-    for ambiguous in (True, False):
-        logits = torch.zeros(1, 4, 16, 16, requires_grad=True)
-        prompt_losses(logits, torch.full((1, 4), 0.5), truth, torch.tensor([ambiguous])).mask.backward()
-        assert logits.grad is not None
-        each = logits.grad.abs().sum((0, 2, 3))
-        shares.append(float(each[0] / each[1:].sum()))
-    assert shares == pytest.approx([0.3, 1 / 0.3])
+    logits = -torch.ones(1, 4, 16, 16)
+    logits[:, 1] = truth - 0.5  # candidate 1 is right, the others are empty
+    right = torch.tensor([[0.0, 0.8, 0.2, 0.2]])
+    wrong = torch.tensor([[0.0, 0.2, 0.8, 0.2]])
+    low = torch.tensor([[0.0, 0.6, 0.0, 0.0]])
+
+    def cost(scores: torch.Tensor) -> float:
+        ranked = prompt_losses(logits, scores, truth, torch.tensor([True])).score
+        plain = prompt_losses(logits, scores, truth, torch.tensor([False])).score
+        return float(ranked - plain)
+
+    assert cost(wrong) > 0.3
+    assert cost(right) < 0.01 and cost(low) < 0.01
 
 
 def test_scores_are_taught_without_touching_the_masks() -> None:

@@ -24,12 +24,15 @@ def pretrain(
     seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
     processes: Annotated[int, typer.Option(min=1, help="Training processes, one CPU thread each.")] = 1,
     init: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Start from these weights.")] = None,
+    lr: Annotated[float, typer.Option(help="Highest learning rate; half of it suits --init.")] = 1e-3,
     resume: Annotated[bool, typer.Option(help="Go on exactly where the run in --out stopped.")] = False,
 ) -> None:
     """Train `tiny` from procedural scans; nothing else is read."""
     console = Console(stderr=True)
-    config = PretrainConfig(out=out, minutes=minutes, seed=seed, processes=processes, init=init, resume=resume)
     try:
+        config = PretrainConfig(
+            out=out, minutes=minutes, seed=seed, processes=processes, init=init, lr=lr, resume=resume
+        )  # fmt: skip
         report = run(config)
     except SamError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sam_trainer.scans.appearance import MODALITIES, SHARES, Look, draw_look, render, smooth_noise
-from sam_trainer.scans.layout import Layout, draw_layout
+from sam_trainer.scans.layout import Layout, Node, draw_layout
 from sam_trainer.scans.scene import MIN_OBJECT_PIXELS, Scene, draw_scene, paint, sample
 
 SIDE = 96
@@ -128,9 +128,18 @@ def test_shares_of_modalities_are_complete() -> None:
 
 def test_levels_stay_in_range() -> None:
     for seed in range(30):
-        look = draw_look(np.random.default_rng(seed), [-1, 0, 1, 0, -1], "trunk")
+        look = draw_look(np.random.default_rng(seed), [Node([], parent) for parent in (-1, 0, 1, 0, -1)], "trunk")
         assert look.levels.shape == (6, 3)
         assert look.levels.min() >= 0 and look.levels.max() <= 1
+
+
+def test_a_bite_of_the_surroundings_cannot_be_told_from_them() -> None:
+    nodes = [Node([]), Node([], 0), Node([], 1, alike=0), Node([], 1, alike=-1)]
+    for seed in range(30):
+        look = draw_look(np.random.default_rng(seed), nodes, "nested")
+        for bite, outside in ((3, 1), (4, 0)):
+            np.testing.assert_array_equal(look.levels[bite], look.levels[outside])
+            np.testing.assert_array_equal(look.texture[bite], look.texture[outside])
 
 
 def test_smooth_noise_is_smoother_at_longer_wavelengths() -> None:
