@@ -89,7 +89,6 @@ def test_saving_twice_stores_once(archive: StoreProcess, store: DicomWebStore, t
     assert len(client.search_for_series(CT.uid("study"), search_filters={"Modality": "SEG"})) == 1
 
 
-@pytest.mark.accept  # seen to fail once in three runs on a machine under load; the cause is not found yet
 def test_a_withdrawn_label_does_not_count_until_it_is_saved_again(store: DicomWebStore, tmp_path: Path) -> None:
     file, _ = label_file(store, tmp_path)
     store.save_label(SERIES, str(file), "final", INFO)

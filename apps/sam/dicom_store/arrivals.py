@@ -59,9 +59,10 @@ def store(part: bytes, folder: Path, study: str | None, known: dict[str, Path]) 
     if study is not None and uids[0] != study:
         return Outcome(sop_class, uids[2], reason=OTHER_STUDY, sentence="the file belongs to another study")
     address = "/studies/{}/series/{}/instances/{}".format(*uids)
-    if uids[2] in known:
-        if known[uids[2]].read_bytes() == part:
-            return Outcome(sop_class, uids[2], address)
+    kept = _content(known.get(uids[2]))
+    if kept == part:
+        return Outcome(sop_class, uids[2], address)
+    if kept is not None:
         return Outcome(sop_class, uids[2], reason=DUPLICATE, sentence="another file has the same SOP Instance UID")
     try:
         _write(part, folder / STORED / uids[0] / uids[1] / f"{uids[2]}.dcm")
@@ -109,6 +110,14 @@ def _fault(dataset: Dataset, uids: list[str]) -> str:
     if len(dataset.PixelData) < wanted:
         return f"the pixel data is cut off: {len(dataset.PixelData)} of {wanted} bytes"
     return ""
+
+
+def _content(path: Path | None) -> bytes | None:
+    """What a known file holds; None when it was deleted since the index looked: then it is not there to be kept."""
+    try:
+        return path.read_bytes() if path is not None else None
+    except FileNotFoundError:
+        return None
 
 
 def _write(part: bytes, path: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,17 @@ def _number(instance: Instance, keyword: str) -> int:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, Stamp]]:
-    """Every file below a folder; hidden ones are somebody's work in progress."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name == "DICOMDIR":
-                continue
+    """Every file below a folder; hidden ones are somebody's work in progress.
+
+    Somebody may delete files and folders meanwhile: what is gone is left out, not an error.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            listed = [entry for entry in entries if not entry.name.startswith(".") and entry.name != "DICOMDIR"]
+    except FileNotFoundError:
+        return
+    for entry in listed:
+        with suppress(FileNotFoundError):
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(Path(entry.path))
             elif entry.is_file():
@@ -135,7 +142,7 @@ def _read(path: Path, stamp: Stamp) -> Instance | None:
     try:
         header = dcmread(path, stop_before_pixels=True, specific_tags=[int(tag, 16) for tag in READ_TAGS])
         instance = Instance(path, stamp, str(header.file_meta.TransferSyntaxUID), header.to_json_dict())
-    except InvalidDicomError:
+    except (InvalidDicomError, FileNotFoundError):
         return None
     # Damaged files raise whatever the parser stumbles over; one of them must not hide the others.
     except Exception as error:  # noqa: BLE001

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pydicom import Dataset, dcmread
 from pydicom.filebase import DicomBytesIO
 
 from samlabel.demo_dicom import SMALL
+from samlabel.dicom_store.index import _files
 from samlabel.dicom_store.process import StoreProcess
 from samlabel.dicom_store.service import create_app
 from samlabel.errors import ArchiveError
@@ -55,6 +57,32 @@ def test_an_upload_is_stored_found_and_idempotent(store: StoreProcess, web: http
     assert len(web.get(f"/studies/{fresh.StudyInstanceUID}/instances").json()) == 1
     kept = store.folder / "stored" / fresh.StudyInstanceUID / fresh.SeriesInstanceUID
     assert [path.name for path in kept.iterdir()] == [f"{fresh.SOPInstanceUID}.dcm"]
+
+
+def test_a_file_that_was_deleted_a_moment_ago_is_stored_again(
+    store: StoreProcess, web: httpx.Client, fresh: Dataset
+) -> None:
+    study = store.folder / "stored" / fresh.StudyInstanceUID
+    for _ in range(3):
+        answer = web.post("/studies", content=message(encoded(fresh)), headers={"content-type": TYPE})
+        assert answer.status_code == 200, answer.text
+        assert len(list(study.rglob("*.dcm"))) == 1
+        assert len(web.get(f"/studies/{fresh.StudyInstanceUID}/instances").json()) == 1
+        shutil.rmtree(study)  # the index looks at the folder once a second: it has not seen this yet
+        assert web.get(f"/studies/{fresh.StudyInstanceUID}/instances").json() == []
+
+
+def test_what_vanishes_during_a_look_at_the_folder_is_left_out(master: Path, tmp_path: Path) -> None:
+    shutil.copytree(master / "SMALL-CT", tmp_path / "files")
+    for name in ("one", "other"):
+        shutil.copytree(master / "SMALL-MR", tmp_path / "folders" / name)
+    look = _files(tmp_path)
+    first = [next(look)[0]]
+    for path in tmp_path.rglob("*.dcm"):
+        if path != first[0]:
+            path.unlink()
+    shutil.rmtree(tmp_path / "folders" / "other")
+    assert first + [path for path, _ in look] == list(tmp_path.rglob("*.dcm"))
 
 
 def test_the_library_client_stores(store: StoreProcess, fresh: Dataset) -> None:
