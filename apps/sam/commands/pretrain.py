@@ -16,7 +16,7 @@ from sam_trainer.pretrain import pretrain as run
 from sam_trainer.pretrain_config import PretrainConfig
 
 
-def pretrain(
+def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
     out: Annotated[Path, typer.Option(help="Folder of the weights, the state, the log and the curves.")] = Path(
         "runs/pretrain"
     ),
