@@ -18,6 +18,9 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.interfaces.tasks.infer_v2 import InferTask
+from monailabel.interfaces.tasks.strategy import Strategy
+from monailabel.tasks.activelearning.first import First
+from monailabel.tasks.activelearning.random import Random
 
 from sam_infer.errors import SamError
 from sam_infer.serving import Serving
@@ -87,6 +90,10 @@ class SamApp(MONAILabelApp):
             "sam_3d": Sam3dTask(serving, names),
             "sam_multi": SamMultiTask(serving, names),
         }
+
+    def init_strategies(self) -> dict[str, Strategy]:
+        """Which case comes next."""
+        return {"random": Random(), "first": First()}
 
     def init_batch_infer(self) -> Callable[..., Any]:
         """The host's batch task, which divides by the number of GPUs unless it is told not to."""
