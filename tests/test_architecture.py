@@ -1,6 +1,9 @@
 """The arrows and budgets that a linter cannot hold."""
 
 import ast
+import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,18 @@ def test_the_files_were_found() -> None:
 def test_nothing_committed_names_a_machine_or_a_registry() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock and "--hash=sha256:" in lock
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_imported_is_declared(package: str) -> None:
+    declared = {
+        re.split(r"[<>=! ]", line)[0].lower()
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    owners = packages_distributions()
+    names = {name for owner, path in FILES if owner == package for name in imported(ast.parse(path.read_text()))}
+    foreign = names - sys.stdlib_module_names - PACKAGES.keys()
+    assert foreign
+    undeclared = {name for name in foreign if not {d.lower().replace("_", "-") for d in owners[name]} & declared}
+    assert not undeclared, f"add to requirements.txt and docs/dependencies.md: {undeclared}"

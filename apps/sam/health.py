@@ -36,7 +36,7 @@ def python() -> Check:
 
 def packages() -> list[Check]:
     """Every direct dependency in the version that is asked for."""
-    from packaging.requirements import Requirement  # comes with pip's world; only the doctor needs it
+    from packaging.requirements import Requirement  # only the doctor needs it
 
     checks = []
     for text in requires("samlabel") or []:

@@ -30,6 +30,7 @@ def test_prompts_as_tokens_only_do_not_see_where_a_map_would_show_a_click() -> N
     assert torch.equal(drawn[0], drawn[1])
 
 
+@pytest.mark.slow
 def test_rows_are_merged_by_variant_and_printed(tmp_path: Path) -> None:
     report = tmp_path / "results" / "ablation.json"
     config = PretrainConfig(out=tmp_path, steps=1, legs=(Leg(1.0, BatchShape(64, 1, 2)),))

@@ -46,6 +46,7 @@ def test_tube_distance_by_hand() -> None:
     assert distance(points).tolist() == [0, -3, 2, 1]
 
 
+@pytest.mark.slow
 def test_demo_studies_are_complete_and_made_once(tmp_path: Path) -> None:
     folder = demo_studies(tmp_path / "demo")
     described = json.loads((folder / "dataset.json").read_text())["cases"]

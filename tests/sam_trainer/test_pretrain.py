@@ -33,6 +33,7 @@ def tensors(folder: Path, file: str = STATE_FILE) -> dict[str, torch.Tensor]:
     return load_file(folder / file)
 
 
+@pytest.mark.slow
 def test_forty_steps_lower_the_loss_by_a_third(tmp_path: Path) -> None:
     report = pretrain(config(tmp_path, steps=40, legs=(Leg(1.0, BatchShape(64, 2, 4)),)))
     assert report.steps == 40
