@@ -30,6 +30,7 @@ from samlabel.datastore import StudyStore
 from samlabel.dicomweb import open_archive
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.labels import app_labels
+from samlabel.leases import Leases, OfferedCases, holder
 from samlabel.loading import load_serving, warm_up
 from samlabel.tasks import Sam2dTask, SamAutoTask
 from samlabel.volume_tasks import Sam3dTask, SamMultiTask
@@ -67,15 +68,37 @@ class SamApp(MONAILabelApp):
     def serving(self, serving: Serving) -> None:
         self._serving = serving
 
+    @property
+    def leases(self) -> Leases:
+        """Who has which case open."""
+        return self._store.leases
+
     def init_datastore(self) -> Datastore:
         """A studies folder or a DICOMweb archive, in our safe versions."""
         if self.studies.startswith(("http://", "https://")):
-            return open_archive(self.studies)
-        return StudyStore(
-            self.studies,
-            auto_reload=settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD,
-            read_only=settings.MONAI_LABEL_DATASTORE_READ_ONLY,
-        )
+            self._store: StudyStore = open_archive(self.studies)
+        else:
+            self._store = StudyStore(
+                self.studies,
+                auto_reload=settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD,
+                read_only=settings.MONAI_LABEL_DATASTORE_READ_ONLY,
+            )
+        self._store.leases.seconds = float(self.config.lease_seconds)
+        return self._store
+
+    def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A case for one reader: not one that somebody else has open, nor the one that the reader leaves."""
+        who, left = holder(request), str(request.get("leave") or "")
+        if left:
+            self.leases.end(left, who)
+        task = self._strategies[request.get("strategy") or "random"]
+        elsewhere = self.leases.of_others(who) | {left}
+        while chosen := task(request, OfferedCases(self._store, elsewhere)):
+            image = chosen["id"]
+            if self.leases.take(image, who).reader == who:
+                return {**chosen, "path": self._store.get_image_uri(image)}
+            elsewhere.add(image)  # somebody else was sent there in this moment
+        return {}
 
     def init_infers(self) -> dict[str, InferTask]:
         """`sam_auto` first: 3D Slicer runs the first model that knows a label on every new case."""

@@ -14,7 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from monailabel.app import app as host_app
 from monailabel.config import settings
 
-from samlabel import failures, infer_route, proxy
+from samlabel import failures, infer_route, lease_route, proxy
 from samlabel.host_routes import mended_routes
 from samlabel.logs import route_structlog
 from samlabel.ohif import page
@@ -31,7 +31,7 @@ def mend(app: FastAPI) -> FastAPI:
         return app
     origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
     hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
-    for router in (mended_routes(), infer_route.router, proxy.router, page.router):
+    for router in (mended_routes(), infer_route.router, lease_route.router, proxy.router, page.router):
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
         app.router.routes.insert(0, app.router.routes.pop())
     # Built again with the next request: under the host's own command line the first one was built before we came.

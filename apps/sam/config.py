@@ -9,6 +9,7 @@
     memory_mb       encoded slices kept in memory                                                 (512)
     disk_mb         encoded slices kept on disk                                                  (4096)
     volumes_mb      images kept in memory                                                        (2048)
+    lease_seconds   how long a case stays with a reader of whom nothing is heard                  (900)
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class AppConfig:
     memory_mb: int = 512
     disk_mb: int = 4096
     volumes_mb: int = 2048
+    lease_seconds: int = 900
 
     @classmethod
     def of(cls, conf: Mapping[str, Any]) -> AppConfig:
@@ -55,7 +57,7 @@ def _value(name: str, text: Any) -> Any:
         return flag(name, text)
     if isinstance(default, int):
         if not text.isdecimal():
-            raise ConfigError(f"{name} must be a whole number of megabytes, got {text!r}", name)
+            raise ConfigError(f"{name} must be a whole number, got {text!r}", name)
         return int(text)
     if isinstance(default, tuple):
         return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

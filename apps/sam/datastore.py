@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,24 @@ from sam_infer.errors import VolumeError
 from sam_infer.image_file import FLAT_SUFFIXES, read_image, read_mask
 from samlabel.errors import NotFoundError
 from samlabel.guards import check_name, check_tag
+from samlabel.leases import Leases, holder
 from samlabel.reader import current_reader
 from samlabel.store_record import RecordedStore
 from samlabel.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix, check_attached, read_upload
 
 log = structlog.get_logger(__name__)
 
+# The tag of accepted labels: the ones that count, and that an archive gets.
+FINAL = "final"
+
 
 class StudyStore(RecordedStore):
     """The host's view of a studies folder, with checked names and checked files."""
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Who has which case open."""
+        return Leases(Path(self._datastore_path))
 
     def get_image_uri(self, image_id: str) -> str:
         """The image's file; refused when there is none."""
@@ -85,6 +95,8 @@ class StudyStore(RecordedStore):
             self._replace_objects(
                 {**self._datastore.objects, image_id: ImageLabelModel(image=entry.image, labels=labels)}
             )
+        if tag == FINAL and not info.get("imported"):
+            self.leases.end(image_id, holder(info))
         log.info("label saved", image=image_id, tag=tag, reader=current_reader())
         return image_id
 

@@ -27,7 +27,7 @@ from pydicom import Dataset, dcmread
 from sam_infer.errors import VolumeError
 from sam_infer.image_file import read_image, read_mask, write_mask
 from samlabel.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
-from samlabel.datastore import StudyStore
+from samlabel.datastore import FINAL, StudyStore
 from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
 from samlabel.reader import current_reader
 
@@ -35,9 +35,6 @@ log = structlog.get_logger(__name__)
 
 # Series that are not pictures of a patient.
 NOT_IMAGES = {"SEG", "SR", "PR", "KO", "DOC", "REG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "AU", "ECG", "PLAN"}
-
-# The tag of accepted labels, the ones that an archive gets.
-FINAL = "final"
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 _MODALITY, _SERIES_UID = "00080060", "0020000E"
@@ -123,17 +120,18 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
             info["SeriesInstanceUID"] = series
             withdrawn = [uid for uid in self._withdrawn(image_id) if uid != series]
             self.update_image_info(image_id, {"withdrawn": withdrawn})
-        saved = StudyStore.save_label(self, image_id, label_filename, label_tag, info)
-        self.forget_lists()
-        return str(saved)
+            self.forget_lists()
+        return str(StudyStore.save_label(self, image_id, label_filename, label_tag, info))
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Withdraw a label: archives keep what they have, so it is recorded that its segmentations do not count."""
+        if label_tag != FINAL:
+            super().remove_label(label_id, label_tag)
+            return
         with _archive_errors(label_id):
             stored = [seg.series for seg in self._segs.by_image().get(label_id, [])]
         super().remove_label(label_id, label_tag)
-        if label_tag == FINAL:
-            self.update_image_info(label_id, {"withdrawn": sorted({*self._withdrawn(label_id), *stored})})
+        self.update_image_info(label_id, {"withdrawn": sorted({*self._withdrawn(label_id), *stored})})
         self.forget_lists()
 
     def forget_lists(self) -> None:

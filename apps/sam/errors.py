@@ -7,6 +7,7 @@ SamError
   RequestError     a request is malformed outside its prompts
   RefusedError     this server does not do that for anybody
   TooLargeError    more bytes than the server takes
+  LeasedError      another reader has the case open
   ArchiveError     the DICOMweb archive does not answer
 """
 
@@ -37,6 +38,10 @@ class RefusedError(SamError):
 
 class TooLargeError(SamError):
     """More bytes than the server takes."""
+
+
+class LeasedError(SamError):
+    """A case that another reader has open."""
 
 
 class ArchiveError(SamError):

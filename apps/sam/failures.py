@@ -25,6 +25,7 @@ from sam_infer.errors import CacheError, ModelError, PromptError, SamError, Volu
 from samlabel.errors import (
     ArchiveError,
     ConfigError,
+    LeasedError,
     NotFoundError,
     RefusedError,
     RequestError,
@@ -47,6 +48,7 @@ STATUS: dict[type[SamError], int] = {
     TooLargeError: 413,
     ModelError: 409,
     ConfigError: 409,
+    LeasedError: 409,
     ArchiveError: 503,
     CancelledError: CLIENT_GONE,
     CacheError: 500,
