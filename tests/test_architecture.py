@@ -62,5 +62,6 @@ def test_what_is_imported_is_declared(package: str) -> None:
     names = {name for owner, path in FILES if owner == package for name in imported(ast.parse(path.read_text()))}
     foreign = names - sys.stdlib_module_names - PACKAGES.keys()
     assert foreign
-    undeclared = {name for name in foreign if not {d.lower().replace("_", "-") for d in owners[name]} & declared}
+    # itk is a name of its own above the six packages that its modules come from
+    undeclared = {name for name in foreign if not {name, *(d.lower() for d in owners[name])} & declared}
     assert not undeclared, f"add to requirements.txt and docs/dependencies.md: {undeclared}"

@@ -3,6 +3,7 @@ from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sam_infer.image_file import read_image, read_mask
 from sam_infer.volume import Mask, Volume
