@@ -37,7 +37,7 @@ class RegionGrowing:
     def encode(self, pixels: np.ndarray) -> Features:
         with self._counting:
             self.encodes += 1
-        time.sleep(self.encode_seconds)
+        _compute(self.encode_seconds)
         padded = np.zeros((self.input_size, self.input_size), np.float32)
         padded[: pixels.shape[0], : pixels.shape[1]] = pixels.mean(axis=-1)
         return {"grey": torch.from_numpy(padded)[None]}
@@ -68,3 +68,11 @@ class RegionGrowing:
         part = grey[y0 : y1 + 1, x0 : x1 + 1]
         inside[y0 : y1 + 1, x0 : x1 + 1] = part > (float(part.min()) + float(part.max())) / 2
         return inside
+
+
+def _compute(seconds: float) -> None:
+    """As long as a real encoder computes, and with as many threads: sleeping would disturb nobody."""
+    until = time.monotonic() + seconds
+    weights, maps = torch.ones(32, 32, 3, 3), torch.ones(1, 32, 128, 128)
+    while time.monotonic() < until:
+        torch.nn.functional.conv2d(maps, weights)

@@ -16,8 +16,8 @@ from tests.apps.conftest import Server, captured
 ENCODE_SECONDS = 3.0
 PATIENCE_S = 0.2
 
-# One request in ten may meet a busy machine; none may wait for the encode.
-SHARE, NEVER_S = 0.9, 1.5
+# Other work on the machine may hold up a round; a server that waits for the encode is late in every one.
+ROUNDS = 3
 
 
 @pytest.fixture
@@ -45,27 +45,34 @@ def seconds(address: str) -> float:
 
 
 def test_info_and_files_while_a_slow_encode_runs(server: Server, address: str) -> None:
-    network = server.restart()
-    for path in ("/info/", "/datastore/image?image=l"):
+    paths = ("/info/", "/datastore/?output=stats", "/datastore/image?image=l")
+    for path in paths:
         seconds(address + path)  # first times pay for imports
+    slowest = []
+    for _ in range(ROUNDS):
+        slowest.append(slowest_answers(server, address, paths))
+        if max(slowest[-1].values()) < PATIENCE_S:
+            return
+    pytest.fail(f"in every round something was late: {slowest}")
+
+
+def slowest_answers(server: Server, address: str, paths: tuple[str, ...]) -> dict[str, float]:
+    """The longest wait for each path while one click encodes for three seconds."""
+    network = server.restart()
     network.encode_seconds = ENCODE_SECONDS
     request = captured("ohif_sam_2d", "l", foreground=[[24, 12, 13]], zoom=False)
-    answers = []
-    click = threading.Thread(target=lambda: answers.append(server.send(request)))
-    click.start()
-    while not network.encodes:
-        time.sleep(0.01)
-    waits = {"/info/": [], "/datastore/?output=stats": [], "/datastore/image?image=l": []}
-    while click.is_alive() and len(waits["/info/"]) < 20:
-        for path, times in waits.items():
-            times.append(seconds(address + path))
-        time.sleep(0.05)
-    assert len(waits["/info/"]) >= 5, waits
-    click.join()
-    assert answers[0].status == 200
-    for path, times in waits.items():
-        assert sum(t < PATIENCE_S for t in times) >= SHARE * len(times), (path, sorted(times))
-        assert max(times) < NEVER_S, (path, sorted(times))
+    waits: dict[str, list[float]] = {path: [] for path in paths}
+    with ThreadPoolExecutor(1) as reader:
+        click = reader.submit(server.send, request)
+        while not network.encodes:
+            time.sleep(0.01)
+        while not click.done() and len(waits["/info/"]) < 20:
+            for path, times in waits.items():
+                times.append(seconds(address + path))
+            time.sleep(0.05)
+        assert not click.done(), "the encode was over before twenty answers were in"
+        assert click.result().status == 200
+    return {path: max(times) for path, times in waits.items()}
 
 
 def test_a_crowd_of_clicks_leaves_threads_for_the_others(server: Server, address: str) -> None:
@@ -83,7 +90,7 @@ def test_a_crowd_of_clicks_leaves_threads_for_the_others(server: Server, address
             times.append(seconds(address + "/info/"))
     assert {click.result().status for click in clicks} == {200}
     assert network.encodes == 1
-    assert len(times) >= 3 and max(times) < NEVER_S, times
+    assert len(times) >= 3 and max(times) < 1.5, times
 
 
 def test_clicks_go_before_proposals(server: Server) -> None:
