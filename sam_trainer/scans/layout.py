@@ -88,7 +88,7 @@ def _fill(rng: np.random.Generator, layout: Layout, parent: int) -> None:
     """
     outline = layout.nodes[parent].parts[0]
     centre, size = outline.mean(axis=0), float(np.ptp(outline, axis=0).mean())
-    around = layout.nodes[parent].parent if rng.random() < 0.5 else None
+    around = layout.nodes[parent].parent if rng.random() < 0.35 else None
     kind = rng.random()
     if kind < 0.3:
         inner = shrunk(outline, rng.uniform(0.35, 0.93), rng.normal(0, 0.03, 2) * size)

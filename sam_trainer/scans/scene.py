@@ -185,7 +185,7 @@ def _sought(rng: np.random.Generator, mask: npt.NDArray[np.uint8], used: tuple[i
     if not MIN_OBJECT_PIXELS**2 <= area <= 0.92 * rows * cols:
         return False
     _, _, width, height = cv2.boundingRect(mask)
-    if area < 0.45 * width * height and rng.random() < 0.7:
+    if area < 0.45 * width * height and rng.random() < 0.45:
         return False
     cut = np.concatenate([mask[0], mask[rows - 1], mask[:, 0], mask[:, cols - 1]]).sum()
     return bool(cut <= 0.15 * len(mask) or rng.random() < 0.3)
