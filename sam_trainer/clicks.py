@@ -27,6 +27,7 @@ class FirstPrompt:
 
     clicks: list[Click] = field(default_factory=list)
     box: Points | None = None  # (4,) outer edges less half a pixel: x0, y0, x1, y1
+    neighbour: Mask | None = None  # (S, S) the object on the slice before; then there is nothing else
 
 
 def tight_box(mask: Mask) -> Points:

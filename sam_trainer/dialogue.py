@@ -26,17 +26,18 @@ class _Turns:
     boxes: Tensor  # (N, 4)
     answer: Tensor | None = None  # (N, 1, h, w) logits shown to the reader
 
-    def ambiguous(self, mask: Tensor | None) -> Tensor:
+    def ambiguous(self, mask: Tensor) -> Tensor:
         """Objects (N,) with one click and nothing else."""
         single = torch.tensor([len(c) == 1 for c in self.clicks]) & self.boxes[:, 0].isnan()
-        return single if mask is None else single & mask[:, 0, 0, 0].isnan()
+        return single & mask[:, 0, 0, 0].isnan()
 
 
 def hold_dialogue(model: TinySam, batch: Batch, rng: np.random.Generator, decodes: int = 3) -> list[Losses]:
     """Losses of `decodes` answers to growing prompts, with and without the previous answer as a mask prompt.
 
     A server is sent all clicks every time and decodes twice: first without a mask, then with its own first answer. So
-    the mask is withheld from half of the answers, and sometimes the same clicks come again with it.
+    the mask is withheld from half of the answers, and sometimes the same clicks come again with it. Where the hint is
+    the mask of the slice before, it stays the mask prompt, whatever is clicked.
     """
     features = model.encode(batch.images)
     copies = len(batch.truth) // len(batch.images)
@@ -47,14 +48,15 @@ def hold_dialogue(model: TinySam, batch: Batch, rng: np.random.Generator, decode
     for turn in range(decodes):
         if turn and rng.random() < 0.7:
             _correct(turns, truth, int(rng.integers(1, 4)), rng)
-        mask = None
+        mask = batch.earlier
         if turns.answer is not None:
             withheld = torch.from_numpy(rng.random(len(turns.answer)) < (0.5 if turn < decodes - 1 else 0.2))
-            mask = torch.where(withheld[:, None, None, None], torch.nan, turns.answer)
+            own = torch.where(withheld[:, None, None, None], torch.nan, turns.answer)
+            mask = torch.where(batch.earlier.isnan(), own, batch.earlier)
         points, labels = pad_clicks(turns.clicks)
         logits, scores = model.decode(features, points, labels, turns.boxes, mask)
         ambiguous = turns.ambiguous(mask)
-        losses.append(prompt_losses(logits, scores, batch.coverage, ambiguous))
+        losses.append(prompt_losses(logits, scores, batch.coverage, ambiguous, batch.extent))
         turns.answer = preferred(logits.detach(), scores.detach(), ambiguous)
         if rng.random() < 0.3:
             turns.answer = _coarse(turns.answer, int(rng.choice((2, 4))))

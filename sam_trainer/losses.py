@@ -28,15 +28,19 @@ class Losses:
         return self.mask + self.score
 
 
-def mask_losses(logits: Tensor, coverage: Tensor) -> Tensor:
-    """Soft Dice plus cross entropy in units of the object's area: (N, M, h, w) and (N, h, w) in 0..1 to (N, M)."""
+def mask_losses(logits: Tensor, coverage: Tensor, extent: Tensor | None = None) -> Tensor:
+    """Soft Dice plus cross entropy in units of the object's area: (N, M, h, w) and (N, h, w) in 0..1 to (N, M).
+
+    `extent` (N,) replaces the area where there is no object, but something was asked about.
+    """
     target = coverage[:, None]
     p = torch.sigmoid(logits)
     overlap = 2 * (p * target).sum((-2, -1)) + 1
     dice = 1 - overlap / (p.square().sum((-2, -1)) + target.square().sum((-2, -1)) + 1)
     entropy = F.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none").sum((-2, -1))
     # the constant keeps objects of a few pixels from dominating
-    return dice + entropy / (2 * target.sum((-2, -1)) + 16)
+    area = target.sum((-2, -1)) if extent is None else extent[:, None]
+    return dice + entropy / (2 * area + 16)
 
 
 def true_iou(logits: Tensor, coverage: Tensor) -> Tensor:
@@ -46,14 +50,16 @@ def true_iou(logits: Tensor, coverage: Tensor) -> Tensor:
     return (answer & truth).sum((-2, -1)) / union.clamp(min=1)
 
 
-def prompt_losses(logits: Tensor, scores: Tensor, coverage: Tensor, ambiguous: Tensor) -> Losses:
+def prompt_losses(
+    logits: Tensor, scores: Tensor, coverage: Tensor, ambiguous: Tensor, extent: Tensor | None = None
+) -> Losses:
     """SAM's rule on logits and scores (N, 4), coverage (N, h, w), ambiguous (N,) bool, and one thing more.
 
     An ambiguous prompt trains the best of candidates 1 to 3, a clear one candidate 0; the other kind follows at a
     lower weight, so that no candidate is left untrained. But a reader is shown the candidate with the highest score,
     not the best one: half of the weight of an ambiguous prompt goes to the candidates by their chance of being shown.
     """
-    each = mask_losses(logits, coverage)
+    each = mask_losses(logits, coverage, extent)
     best = each[:, 1:].min(dim=1).values
     shown = (each[:, 1:] * F.softmax(scores[:, 1:].detach().float() / SHARPNESS, dim=1)).sum(dim=1)
     unclear = 0.3 * each[:, 0] + 0.5 * best + 0.5 * shown

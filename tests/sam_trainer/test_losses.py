@@ -17,6 +17,13 @@ def test_perfect_logits_cost_nothing_and_opposite_ones_much() -> None:
     assert mask_losses(-good, truth).item() > 10
 
 
+def test_an_answer_where_there_is_nothing_costs_by_what_was_asked_about() -> None:
+    nothing, answer = torch.zeros(1, 16, 16), 8 * (square(4, 12)[:, None] - 0.5)
+    small, large = (mask_losses(answer, nothing, torch.tensor([extent])).item() for extent in (4.0, 64.0))
+    assert small > 2 * large > 2
+    assert mask_losses(-torch.full((1, 1, 16, 16), 12.0), nothing, torch.tensor([64.0])).item() < 0.01
+
+
 def test_true_iou_by_hand() -> None:
     logits = torch.where(square(0, 8)[:, None] > 0, 3.0, -3.0)
     # two 8 x 8 squares that share 4 x 4 pixels
