@@ -31,11 +31,11 @@ class ServerProcess:
     def start(self) -> None:
         """Start and wait for the first answer."""
         self.home.mkdir(parents=True, exist_ok=True)
-        log = (self.home / "server.log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "samlabel", "serve", "--studies", str(self.studies), "--port", str(self.port)],
-            env={**os.environ, "SAMLABEL_HOME": str(self.home)}, stdout=log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        with (self.home / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "samlabel", "serve", "--studies", str(self.studies), "--port", str(self.port)],
+                env={**os.environ, "SAMLABEL_HOME": str(self.home)}, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -61,6 +61,7 @@ class ServerProcess:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self.client.close()
 
     def memory_bytes(self) -> int:
         """Resident memory of the process."""
