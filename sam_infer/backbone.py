@@ -49,6 +49,7 @@ class Backbone(Protocol):
     input_size: int
     low_res: int  # side of the logits that `decode` returns and takes
     refine_passes: int  # decodes per answer: the second sees the first one's mask
+    follows_masks: bool  # learned to take the mask of the slice before as its only hint
 
     def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:
         """How a part of a slice is shown to this network."""

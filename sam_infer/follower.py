@@ -32,7 +32,8 @@ CRUMB_SHARE, CRUMB_PIXELS = 0.04, 6
 class FollowPolicy:
     """How much a mask may change from one slice to the next, and how it is asked for."""
 
-    box_margin: float = 0.0  # pixels added around the expected mask
+    box: bool | None = None  # give the box of the expected mask too; None leaves it to what the network learned
+    box_margin: float = 0.0  # pixels added around that box
     prior_logit: float = 4.0  # how firmly the earlier mask is proposed
     points: bool = False  # also point at the middle of every piece
     passes: int = 2
@@ -72,8 +73,10 @@ class Follower:
         firm = self.policy.prior_logit
         prior = np.where(piece, firm, -firm).astype(np.float32)
         points, labels = self._points(view, piece, said)
-        hints = Hints(frame.points_to_model(points), labels, frame.box_to_model(low, high),
-                      downscale_mask(frame.cut(prior), frame, self.predictor.backbone.low_res))  # fmt: skip
+        backbone = self.predictor.backbone
+        boxed = not backbone.follows_masks if self.policy.box is None else self.policy.box
+        hints = Hints(frame.points_to_model(points), labels, frame.box_to_model(low, high) if boxed else None,
+                      downscale_mask(frame.cut(prior), frame, backbone.low_res))  # fmt: skip
         candidates = self._decode(view, frame, hints)
         return Part(frame, candidates.logits[candidates.preferred]), float(candidates.scores[candidates.preferred])
 

@@ -58,6 +58,7 @@ class SamBackbone:
     """
 
     refine_passes = 1
+    follows_masks = False
 
     def __init__(self, name: str, sam: Sam, preprocessing: str = "sam", fingerprint: Fingerprint | None = None) -> None:
         self.name = name

@@ -37,6 +37,7 @@ class BrightNetwork:
     input_size = 128
     low_res = 128
     refine_passes = 1
+    follows_masks = False
 
     def __init__(self) -> None:
         self.encodes = 0

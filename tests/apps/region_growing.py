@@ -24,6 +24,7 @@ class RegionGrowing:
     input_size = 256
     low_res = 256
     refine_passes = 1
+    follows_masks = False
 
     def __init__(self, encoder_id: str) -> None:
         self.encoder_id = encoder_id
