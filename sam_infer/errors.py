@@ -4,6 +4,7 @@ SamError
   VolumeError    an image or label map cannot be read, or two grids do not match
   PromptError    a hint is malformed, outside the image or contradictory
   ModelError     weights are missing, damaged or not what they claim to be
+  AdapterError   an adapter is missing, damaged or made for another network
   CacheError     a stored embedding cannot be trusted (always handled inside, by encoding again)
 
 Every message says what was wrong, what was expected and, where there is one, what to do.
@@ -30,6 +31,10 @@ class PromptError(SamError):
 
 class ModelError(SamError):
     """Weights that cannot be used."""
+
+
+class AdapterError(SamError):
+    """An adapter that cannot be used."""
 
 
 class CacheError(SamError):

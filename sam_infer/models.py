@@ -2,29 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from sam_infer.adapter import Adapter, merged
 from sam_infer.architecture import build, with_weights
 from sam_infer.backbone import Backbone
 from sam_infer.errors import ModelError
+from sam_infer.fingerprint import Fingerprint
 from sam_infer.known_models import KNOWN_MODELS
 from sam_infer.model_store import ModelStore
 from sam_infer.sam_backbone import SamBackbone
-from sam_infer.tiny_backbone import TinyBackbone
+from sam_infer.tiny import TinySam
+from sam_infer.tiny_backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
 
 EMBEDDED = "tiny"
 MODEL_NAMES = (EMBEDDED, *KNOWN_MODELS)
 
 
-def load_backbone(name: str, home: Path | None = None) -> Backbone:
-    """The network called `name`, its weights checked; `home` is the model store's, by default SAMLABEL_HOME."""
+@dataclass(frozen=True, eq=False)
+class BaseNetwork:
+    """A model's weights as they were published, and the networks that can be made of them."""
+
+    name: str
+    weights: Mapping[str, torch.Tensor]
+    fingerprint: Fingerprint
+
+    def backbone(self, adapter: Adapter | None = None) -> Backbone:
+        """A network that answers, with an adapter merged into it if there is one."""
+        if adapter is None:
+            return self._around(self.weights, self.fingerprint)
+        adapter.require_base(self.name, self.fingerprint.weights)
+        return self._around(merged(self.weights, adapter), None)
+
+    def _around(self, weights: Mapping[str, torch.Tensor], fingerprint: Fingerprint | None) -> Backbone:
+        if self.name == EMBEDDED:
+            return TinyBackbone(tiny_with(weights))
+        known = KNOWN_MODELS[self.name]
+        return SamBackbone(self.name, with_weights(build(known.layout), weights), known.preprocessing, fingerprint)
+
+
+def tiny_with(weights: Mapping[str, torch.Tensor]) -> TinySam:
+    """The embedded model's architecture around other weights of its layout."""
+    with torch.device("meta"):
+        model = TinySam()
+    model.load_state_dict(dict(weights), assign=True)
+    return model
+
+
+def load_network(name: str, home: Path | None = None) -> BaseNetwork:
+    """The weights called `name`, checked; `home` is the model store's, by default SAMLABEL_HOME."""
     if name == EMBEDDED:
-        return TinyBackbone.embedded()
+        weights = embedded_model().state_dict()
+        return BaseNetwork(name, weights, Fingerprint.of(weights, ENCODER_PREFIXES, EMBEDDED))
     if name.startswith("sam2"):
         raise ModelError(f"{name}: SAM 2 is not in this version; choose from {', '.join(MODEL_NAMES)}", "model")
     if name not in KNOWN_MODELS:
         raise ModelError(f"there is no model {name!r}; choose from {', '.join(MODEL_NAMES)}", "model")
-    known = KNOWN_MODELS[name]
     stored, tensors = ModelStore(home).load(name)
-    sam = with_weights(build(known.layout), tensors)
-    return SamBackbone(name, sam, known.preprocessing, stored.fingerprint)
+    return BaseNetwork(name, tensors, stored.fingerprint)
+
+
+def load_backbone(name: str, home: Path | None = None) -> Backbone:
+    """The network called `name` without an adapter."""
+    return load_network(name, home).backbone()

@@ -30,6 +30,9 @@ OUTSIDE_LOGIT = -20.0
 
 CLIENT_CANDIDATES = 3
 
+# What answers say about a network as it was published.
+NO_ADAPTER = "none"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -86,6 +89,8 @@ class Predictor:
 
     backbone: Backbone
     cache: EmbeddingCache
+    adapter: str = NO_ADAPTER  # id of the adapter that is merged into the backbone
+    note: str = ""  # what a reader should know about this network, e.g. that its adapter could not be used
 
     def predict(self, volume: Volume, prompts: Prompts, index: int, options: Options | None = None) -> Prediction:
         """The object meant by the hints on slice `index`."""

@@ -30,6 +30,11 @@ class Preprocessing:
     stretches: bool  # to a square, instead of padding the shorter side
     normalise: Callable[[torch.Tensor], torch.Tensor]  # (3, h, w) of 0..255 to the values the encoder expects
 
+    def image(self, pixels: torch.Tensor, side: int) -> torch.Tensor:
+        """Model input (h, w, 3) of 0..255 as the encoder takes it: (3, side, side), zero padded at the end."""
+        image = self.normalise(pixels.permute(2, 0, 1).float())
+        return F.pad(image, (0, side - image.shape[2], 0, side - image.shape[1]))
+
 
 def normalise_sam(pixels: torch.Tensor) -> torch.Tensor:
     """(3, h, w) of 0..255 to zero mean and unit variance of SAM's training images."""
@@ -81,12 +86,10 @@ class SamBackbone:
     @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
         """Model input (h, w, 3) to `embedding` (1, 256, S/16, S/16)."""
-        image = torch.tensor(np.ascontiguousarray(pixels), device=self._device).permute(2, 0, 1)
-        image = self._look.normalise(image.float())
-        padding = (0, self.input_size - image.shape[2], 0, self.input_size - image.shape[1])
+        image = self._look.image(torch.tensor(np.ascontiguousarray(pixels), device=self._device), self.input_size)
         # The encoder is where a GPU's time goes; decoding is cheap and stays exact.
         with torch.autocast(self._device.type, torch.float16, enabled=self._half):
-            embedding = self._sam.image_encoder(F.pad(image, padding)[None])
+            embedding = self._sam.image_encoder(image[None])
         return {"embedding": embedding.float().cpu()}
 
     @torch.inference_mode()

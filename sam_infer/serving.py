@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,23 +41,31 @@ class FileVersion:
 
 
 class Serving:
-    """Volumes in memory, one queue, one predictor that may be replaced while running."""
+    """Volumes in memory, one queue, one predictor that may be replaced while running.
 
-    def __init__(self, predictor: Predictor, volume_bytes: int = 2 << 30, workers: int = 1) -> None:
+    `follow` is asked before every request which predictor answers it, and is handed the one that answered last.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        volume_bytes: int = 2 << 30,
+        workers: int = 1,
+        follow: Callable[[Predictor], Predictor] | None = None,
+    ) -> None:
         self.queue = WorkQueue(workers)
         self._predictor = predictor
+        self._follow = follow
         self._volume_bytes = volume_bytes
         self._lock = threading.Lock()
         self._volumes: OrderedDict[FileVersion, Future[Volume]] = OrderedDict()
 
     @property
     def predictor(self) -> Predictor:
-        """The predictor that answers the next request."""
+        """The predictor that answers the next request; those under way finish with the one they began with."""
+        if self._follow is not None:
+            self._predictor = self._follow(self._predictor)
         return self._predictor
-
-    def replace_predictor(self, predictor: Predictor) -> None:
-        """Answer with another network from now on; requests under way finish with the old one."""
-        self._predictor = predictor
 
     def volume(self, path: Path, modality: str | None = None) -> Volume:
         """The image at `path`, read once while it does not change."""
@@ -71,15 +80,23 @@ class Serving:
             self._read(version, pending, modality)
         return pending.result()
 
-    def predict(self, path: Path, prompts: Prompts, index: int, options: Options | None = None) -> Prediction:
-        """One click's answer; the seconds tell reading and waiting apart from computing."""
+    def predict(
+        self,
+        path: Path,
+        prompts: Prompts,
+        index: int,
+        options: Options | None = None,
+        predictor: Predictor | None = None,
+    ) -> Prediction:
+        """One click's answer; the seconds tell reading and waiting apart from computing.
+
+        `predictor` is one that was taken from here earlier, for an answer that also says which network gave it.
+        """
         started = time.perf_counter()
         volume = self.volume(path)
         read = time.perf_counter()
-        predictor = self._predictor
-        prediction = self.queue.submit(
-            lambda: predictor.predict(volume, prompts, index, options), Priority.CLICK
-        ).result()
+        chosen = predictor or self.predictor
+        prediction = self.queue.submit(lambda: chosen.predict(volume, prompts, index, options), Priority.CLICK).result()
         busy = sum(prediction.seconds.values())
         waited = max(0.0, time.perf_counter() - read - busy)
         seconds = {"read": read - started, "wait": waited, **prediction.seconds}

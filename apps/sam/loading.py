@@ -7,29 +7,36 @@ from pathlib import Path
 
 import numpy as np
 
+from sam_infer.adapter_store import AdapterStore
 from sam_infer.embedding import EmbeddingCache
-from sam_infer.errors import ModelError
 from sam_infer.geometry import Geometry
 from sam_infer.image_file import read_mask, write_mask
 from sam_infer.model_store import default_home
-from sam_infer.models import load_backbone
-from sam_infer.predictor import Predictor
+from sam_infer.models import load_network
+from sam_infer.predictor import NO_ADAPTER, Predictor
+from sam_infer.promoted import Promoted
 from sam_infer.serving import Serving
 from sam_infer.volume import Mask
 from samlabel.config import AppConfig
 
 MIB = 1 << 20
 
-# No adapter is trained yet: these two mean the network as it is.
-WITHOUT_ADAPTER = ("latest", "none")
+# What the setting `adapter` may be besides an adapter's id.
+LATEST = "latest"
 
 
 def load_serving(config: AppConfig) -> Serving:
-    """The network named by the settings, with its caches."""
-    if config.adapter not in WITHOUT_ADAPTER:
-        raise ModelError(f"there is no adapter {config.adapter!r}; use --adapter none", "adapter")
+    """The network named by the settings, with its adapter and its caches."""
+    base = load_network(config.model)
     cache = EmbeddingCache(config.memory_mb * MIB, default_home() / "embeddings", config.disk_mb * MIB)
-    return Serving(Predictor(load_backbone(config.model), cache), config.volumes_mb * MIB)
+    store, volume_bytes = AdapterStore(config.model), config.volumes_mb * MIB
+    if config.adapter == LATEST:
+        promoted = Promoted(store, cache, base.backbone)
+        return Serving(promoted.first(), volume_bytes, follow=promoted.follow)
+    if config.adapter == NO_ADAPTER:
+        return Serving(Predictor(base.backbone(), cache), volume_bytes)
+    name = store.find(config.adapter)
+    return Serving(Predictor(base.backbone(store.get(name)), cache, adapter=name), volume_bytes)
 
 
 def warm_up() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from monailabel.interfaces.tasks.infer_v2 import InferTask
 
 from sam_infer.automatic import propose
-from sam_infer.predictor import Options
+from sam_infer.predictor import Options, Predictor
 from sam_infer.serving import Serving
 from sam_infer.volume import Mask
 from sam_infer.work_queue import Priority
@@ -31,10 +31,16 @@ class SamTask(InferTask):
         """Whether clients may see it."""
         return True
 
-    def model_facts(self) -> dict[str, str]:
-        """Which network answered: any mask can be traced."""
-        backbone = self.serving().predictor.backbone
-        return {"model": backbone.name, "weights": backbone.weights_id, "adapter": "none"}
+
+def model_facts(predictor: Predictor) -> dict[str, str]:
+    """Which network answered: any mask can be traced."""
+    backbone = predictor.backbone
+    return {"model": backbone.name, "weights": backbone.weights_id, "adapter": predictor.adapter}
+
+
+def model_notes(predictor: Predictor) -> list[str]:
+    """What a reader should know about the network that answered."""
+    return [predictor.note] if predictor.note else []
 
 
 class Sam2dTask(SamTask):
@@ -58,11 +64,13 @@ class Sam2dTask(SamTask):
         volume = serving.volume(path)
         wanted = codec.decode(request, volume.geometry, self.names)
         understood = time.perf_counter() - started
-        facts = self.model_facts()
-        prediction = serving.predict(path, wanted.prompts, wanted.index, wanted.options)
+        predictor = serving.predictor
+        prediction = serving.predict(path, wanted.prompts, wanted.index, wanted.options, predictor)
         file, written = answer.timed_file(prediction.mask(volume), wanted.reply)
         prediction.seconds.update(read=prediction.seconds["read"] + understood, write=written)
-        return str(file), {**facts, **answer.describe(prediction, wanted, volume)}
+        described = answer.describe(prediction, wanted, volume)
+        described["warnings"] += model_notes(predictor)
+        return str(file), {**model_facts(predictor), **described}
 
 
 class SamAutoTask(SamTask):
@@ -106,12 +114,13 @@ class SamAutoTask(SamTask):
         file, written = answer.timed_file(mask, reply)
         return str(file), {
             "label_names": self.names.values,
-            **self.model_facts(),
+            **model_facts(predictor),
             **answer.place(volume.geometry, axis, view.index),
             "scores": [round(region.quality, 4) for region in regions],
             "latencies": answer.milliseconds({"propose": computed, "write": written}),
             "reader": current_reader(),
             "warnings": [
-                "regions are what the network is surest of, named in the order of the labels: check every name"
+                "regions are what the network is surest of, named in the order of the labels: check every name",
+                *model_notes(predictor),
             ],
         }

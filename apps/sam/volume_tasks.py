@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from samlabel import answer, volume_codec
 from samlabel.labels import LabelNames
 from samlabel.presence import client_has_gone
 from samlabel.reader import current_reader
-from samlabel.tasks import SamTask
+from samlabel.tasks import SamTask, model_facts, model_notes
 
 
 class Sam3dTask(SamTask):
@@ -43,14 +43,14 @@ class Sam3dTask(SamTask):
         volume = serving.volume(Path(request["image"]))
         wanted = volume_codec.decode_object(request, volume.geometry, self.names)
         ((label, prompts),) = wanted.prompts.items()
-        facts = self.model_facts()
-        found = segment_volume(serving.predictor, volume, prompts, wanted.options, conduct(serving))
+        predictor = serving.predictor
+        found = segment_volume(predictor, volume, prompts, wanted.options, conduct(serving))
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)
         return str(file), {
             "label_names": {label: 1},
-            **facts,
-            **_about(found, volume),
+            **model_facts(predictor),
+            **_about(found, volume, model_notes(predictor)),
             "latencies": answer.milliseconds({"segment": computed, "write": written}),
             "reader": current_reader(),
         }
@@ -76,19 +76,19 @@ class SamMultiTask(SamTask):
         serving = self.serving()
         volume = serving.volume(Path(request["image"]))
         wanted = volume_codec.decode_labels(request, volume.geometry, self.names)
-        facts = self.model_facts()
-        found = segment_labels(serving.predictor, volume, wanted.prompts, wanted.options, conduct(serving))
+        predictor = serving.predictor
+        found = segment_labels(predictor, volume, wanted.prompts, wanted.options, conduct(serving))
         mask = found.mask_with(self.names.values)
         computed = time.perf_counter() - started
         file, written = answer.timed_file(mask, wanted.reply)
         return str(file), {
             "label_names": self.names.values,
-            **facts,
+            **model_facts(predictor),
             "labels": {name: _about(prediction, volume) for name, prediction in found.labels.items()},
             "contested": found.contested,
             "latencies": answer.milliseconds({"segment": computed, "write": written}),
             "reader": current_reader(),
-            "warnings": _warnings(found),
+            "warnings": _warnings(found) + model_notes(predictor),
         }
 
 
@@ -97,9 +97,9 @@ def conduct(serving: Serving) -> Conduct:
     return Conduct(lambda job: serving.queue.submit(job, Priority.VOLUME).result(), client_has_gone())
 
 
-def _about(found: VolumePrediction, volume: Volume) -> dict[str, Any]:
+def _about(found: VolumePrediction, volume: Volume, network: Sequence[str] = ()) -> dict[str, Any]:
     """The JSON part about one object."""
-    notes = list(found.notes) + ([volume.note] if volume.note else [])
+    notes = [*found.notes, *([volume.note] if volume.note else []), *network]
     slices = found.slices
     return {
         "score": round(found.score, 4),
