@@ -111,6 +111,11 @@ def read_sources(folder: Path, separate: Sequence[str] = ()) -> list[Source]:
     return sources
 
 
+def described_cases(folder: Path) -> dict[str, Case]:
+    """What a studies folder says about its labelled cases, by name; nothing where it holds none."""
+    return {case.name: case for case in _source(folder, separate=False).cases}
+
+
 def collect(sources: Sequence[Source], limit: int | None = None) -> list[Subject]:
     """Every case with its objects; `limit` keeps that many objects per source, evenly spread over its list."""
     subjects = []

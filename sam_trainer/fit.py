@@ -1,0 +1,187 @@
+"""Training of one adaptation: an ignite engine around dialogues with a simulated reader.
+
+Every batch is a function of seed, epoch and step, so a training that was interrupted goes on, from its last whole
+epoch, to exactly the adapter that it would have become.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import EarlyStopping
+from torch import Tensor
+
+from sam_infer.tiny import TinySam
+from sam_trainer.adaptation import adapt
+from sam_trainer.dialogue import hold_dialogue
+from sam_trainer.fit_state import STATE_FILE, FitState, Standing
+from sam_trainer.gate import StoppedError
+from sam_trainer.lesson_batch import LessonBatches
+from sam_trainer.pretrain_config import TrainingError
+from sam_trainer.progress import Progress
+from sam_trainer.promptable import Promptable, Remembered
+from sam_trainer.schedule import Schedule
+from sam_trainer.train_config import TrainConfig
+
+log = logging.getLogger(__name__)
+
+# So many steps in a row without a finite gradient will not be followed by a good one.
+MAX_SKIPPED = 10
+
+WARMUP_STEPS = 10
+DECAY_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best version that validation saw."""
+
+    tensors: dict[str, Tensor]
+    standing: Standing
+    stopped: bool  # before its time, by somebody
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Where batches come from and who says how good a version is."""
+
+    batches: LessonBatches
+    validate: Callable[[dict[str, Tensor]], float]  # an adapter's tensors to a mean Dice
+
+
+class Fit:
+    """One training; `folder` keeps its state, `should_stop` ends it between two steps."""
+
+    def __init__(self, network: Promptable, config: TrainConfig, teacher: Teacher, folder: Path) -> None:
+        self._network = network
+        self._config = config
+        self._teacher = teacher
+        self._folder = folder
+        adaptation = adapt(network.network, config)
+        self._rates = [rate for rate, _ in adaptation.rates()]
+        groups = [{"params": parameters, "lr": rate} for rate, parameters in adaptation.rates()]
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, betas=(0.9, 0.98))
+        self._state = FitState(adaptation, optimizer, Standing(), {})
+        self._in_a_row = 0
+        self._losses: list[float] = []
+        self._metric = -1.0
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers train."""
+        return sum(parameter.numel() for parameter in self._state.adaptation.parameters())
+
+    def resume(self) -> None:
+        """Go on where the training in the folder stopped; one that has no whole epoch yet begins again."""
+        if (self._folder / STATE_FILE).exists():
+            self._state.load(self._folder)
+
+    def run(self, progress: Progress, should_stop: Callable[[], bool]) -> Fitted:
+        """Train until the epochs are over, validation stops improving, or somebody asks for an end."""
+        config, standing = self._config, self._state.standing
+        if standing.epoch >= config.epochs or standing.waited >= config.patience:
+            return Fitted(self._state.best, standing, stopped=False)
+        engine = Engine(self._step)
+        patience = EarlyStopping(config.patience, lambda _: self._metric, engine)
+        patience.load_state_dict({"counter": standing.waited, "best_score": standing.best, "threshold_mode": "abs"})
+        ending = _Ending(engine, should_stop)
+
+        def after_step(engine: Engine) -> None:
+            done = engine.state.iteration / (config.epochs * config.steps)
+            progress.step(done, engine.state.epoch - 1, float(np.mean(self._losses or [0.0])))
+            ending.check()
+
+        def after_epoch(engine: Engine) -> None:
+            if not ending.came:
+                with ending.by_exception():
+                    self._validate(engine.state.epoch, progress)
+                    patience(engine)
+
+        engine.add_event_handler(Events.ITERATION_COMPLETED, after_step)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, after_epoch)
+        engine.load_state_dict({"epoch": standing.epoch, "max_epochs": config.epochs, "epoch_length": config.steps})
+        engine.run(range(config.steps))
+        return Fitted(self._state.best, standing, ending.came)
+
+    def _step(self, engine: Engine, step: int) -> float:
+        """One batch; returns its loss."""
+        config = self._config
+        epoch = engine.state.epoch
+        rng = np.random.default_rng((config.seed, epoch, step))
+        batch, features = self._teacher.batches.draw(self._network, config.images, config.objects, rng)
+        asked = self._network if features is None else Remembered(self._network, features)
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+        with torch.autocast(kind, torch.bfloat16):
+            # every network of `promptable` has the two methods that a dialogue calls
+            losses = hold_dialogue(cast(TinySam, asked), batch, rng, config.decodes)
+            total = torch.stack([part.total for part in losses]).mean()
+        total.backward()
+        self._update(((epoch - 1) * config.steps + step) / (config.epochs * config.steps))
+        self._losses.append(float(total.detach()))
+        return self._losses[-1]
+
+    def _update(self, done: float) -> None:
+        """Follow the gradient, unless it is not finite."""
+        config, state = self._config, self._state
+        norm = torch.nn.utils.clip_grad_norm_(state.adaptation.parameters(), config.max_gradient)
+        factor = Schedule(DECAY_SHARE, WARMUP_STEPS).factor(round(done * config.epochs * config.steps), done)
+        for group, rate in zip(state.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        if torch.isfinite(norm):
+            state.optimizer.step()
+            self._in_a_row = 0
+        else:
+            state.standing.skipped += 1
+            self._in_a_row += 1
+        state.optimizer.zero_grad()
+        if self._in_a_row >= MAX_SKIPPED:
+            raise TrainingError(
+                f"{MAX_SKIPPED} steps in a row had no finite gradient: lower the learning rate (lr)", "lr"
+            )
+
+    def _validate(self, epoch: int, progress: Progress) -> None:
+        """Measure, remember the best, and write everything down."""
+        standing, tensors = self._state.standing, self._state.adaptation.tensors()
+        self._metric = self._teacher.validate(tensors)
+        standing.epoch, standing.loss = epoch, float(np.mean(self._losses))
+        self._losses.clear()
+        standing.waited += 1
+        if self._metric > standing.best:
+            standing.best, standing.best_epoch, standing.waited = self._metric, epoch, 0
+            self._state.best = tensors
+        self._state.save(self._folder)
+        progress.validated(epoch, self._metric, standing.best, standing.best_epoch)
+        log.info("epoch %d: loss %.4f, validation Dice %.4f, best %.4f of epoch %d",
+                 epoch, standing.loss, self._metric, standing.best, standing.best_epoch)  # fmt: skip
+
+
+class _Ending:
+    """Whether somebody asked a training to end; asked between steps, and between the objects of a validation."""
+
+    def __init__(self, engine: Engine, should_stop: Callable[[], bool]) -> None:
+        self.came = False
+        self._engine = engine
+        self._should_stop = should_stop
+
+    def check(self) -> None:
+        if self._should_stop():
+            self._end()
+
+    @contextmanager
+    def by_exception(self) -> Iterator[None]:
+        try:
+            yield
+        except StoppedError:
+            self._end()
+
+    def _end(self) -> None:
+        self.came = True
+        self._engine.terminate()

@@ -1,0 +1,271 @@
+"""From accepted labels to a judged adapter: the whole path of one round.
+
+    freeze the labels -> train -> keep the best version as a candidate -> judge it -> promote it, or keep it aside
+
+A training lives in HOME/training/MODEL/RUN. Everything in it is written whole or not at all; a training that was
+killed goes on with `resume`, its labels unchanged whatever was accepted meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from sam_infer.adapter import SHOWN_DIGITS, Adapter, Provenance
+from sam_infer.adapter_store import AdapterStore
+from sam_infer.embedding import EmbeddingCache
+from sam_infer.errors import AdapterError, SamError
+from sam_infer.model_store import default_home
+from sam_infer.models import BaseNetwork, load_network
+from sam_infer.predictor import Predictor
+from sam_trainer.bench.report import versions
+from sam_trainer.fit import Fit, Fitted, Teacher
+from sam_trainer.gate import Score, StoppedError, Verdict, examine, judge, overall
+from sam_trainer.label_round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, LabelRound, open_round, read_round
+from sam_trainer.lesson_batch import LessonBatches
+from sam_trainer.lessons import lessons_of
+from sam_trainer.pretrain_config import TrainingError
+from sam_trainer.progress import DONE, FAILED, STOPPED, Progress
+from sam_trainer.promptable import promptable
+from sam_trainer.studies import Case
+from sam_trainer.train_config import GatePolicy, TrainConfig
+
+log = logging.getLogger(__name__)
+
+PROGRESS_FILE, CONFIG_FILE, END_FILE = "progress.json", "config.json", "end.json"
+
+# Objects that an epoch's validation asks; the gate asks more.
+VALIDATION_OBJECTS = 10
+
+CACHE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of a round."""
+
+    adapter: str | None  # None: stopped before anything was learned
+    promoted: bool
+    message: str
+    verdict: Verdict | None = None
+
+
+def training_folder(model: str, home: Path | None = None) -> Path:
+    """Where the trainings of a model live."""
+    return (home or default_home()) / "training" / model
+
+
+class Learning:
+    """One round of one model; holds the paths, decides nothing that is not written down."""
+
+    def __init__(self, config: TrainConfig, policy: GatePolicy, home: Path | None = None) -> None:
+        self.config = config
+        self.policy = policy
+        self._home = home or default_home()
+        self._folder = training_folder(config.model, home)
+        self._store = AdapterStore(config.model, home)
+
+    def run(
+        self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool] = lambda: False, resume: bool = False
+    ) -> Learned:
+        """Train on what was accepted, or go on with the last training; the outcome is also in the progress file."""
+        with self._alone():
+            return self._run(accepted, should_stop, resume)
+
+    def _run(self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool], resume: bool) -> Learned:
+        progress = Progress(
+            self._folder / PROGRESS_FILE, self.config.epochs, method=self.config.method, model=self.config.model
+        )
+        try:
+            learned = self._learn(accepted, progress, should_stop, resume)
+        except SamError as error:
+            progress.finish(FAILED, str(error))
+            raise
+        except BaseException as error:
+            progress.finish(FAILED, f"the training ended by a fault: {error!r}")
+            raise
+        facts = {"adapter": learned.adapter, "promoted": learned.promoted}
+        progress.finish(STOPPED if learned.verdict is None else DONE, learned.message, **facts)
+        return learned
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One training of a model at a time, whoever started it."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(str(self._folder / ".lock"), timeout=0):
+                yield
+        except Timeout:
+            raise TrainingError(f"a training of {self.config.model} is running: wait for its end, or stop it") from None
+        except OSError as error:
+            raise TrainingError(
+                f"the training's folder cannot be written ({error.strerror or error}): free some space"
+            ) from error
+
+    def _learn(
+        self, accepted: Sequence[AcceptedLabel], progress: Progress, should_stop: Callable[[], bool], resume: bool
+    ) -> Learned:
+        base = load_network(self.config.model, self._home)
+        folder, found = self._opened(accepted, resume)
+        for sentence in found.left_out:
+            log.warning("%s", sentence)
+        desk = _Desk(base, self.config, self._home, should_stop)
+        fit = Fit(promptable(base), self.config, desk.teacher(found), folder)
+        if resume:
+            fit.resume()
+        fitted = fit.run(progress, should_stop)
+        if not fitted.tensors:
+            _end(folder, "stopped before the first epoch was validated")
+            return Learned(None, False, "stopped before the first epoch was over: nothing was learned")
+        adapter = desk.adapter(fitted, found, fit.parameters)
+        name = self._store.put(adapter)
+        learned = self._judged(name, adapter, found, desk, progress) if not fitted.stopped else None
+        if learned is None:
+            message = f"stopped: the best version so far is kept as {name[:SHOWN_DIGITS]}, not judged"
+            learned = Learned(name, False, message)
+        _end(folder, learned.message)
+        return learned
+
+    def _opened(self, accepted: Sequence[AcceptedLabel], resume: bool) -> tuple[Path, LabelRound]:
+        """The folder and the labels of a new training, or of the last one."""
+        if resume:
+            folder = self._last()
+            config = json.loads((folder / CONFIG_FILE).read_text())
+            if config != _plain(self.config):
+                raise TrainingError(
+                    "the training to resume had other settings: give the same ones, or start a new one", "resume"
+                )
+            return folder, read_round(folder)
+        folder = self._folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{time.time_ns() % 1000:03d}"
+        try:
+            folder.mkdir(parents=True)
+            found = open_round(accepted, folder)
+            (folder / CONFIG_FILE).write_text(json.dumps(_plain(self.config)))
+        except OSError as error:
+            raise TrainingError(
+                f"the training's folder cannot be written ({error.strerror}): free some space"
+            ) from error
+        return folder, found
+
+    def _last(self) -> Path:
+        """The newest training that has not come to an end."""
+        folders = sorted(path.parent for path in self._folder.glob(f"*/{CONFIG_FILE}"))
+        if not folders or (folders[-1] / END_FILE).exists():
+            raise TrainingError("there is no interrupted training to resume: start a new one", "resume")
+        return folders[-1]
+
+    def _judged(
+        self, name: str, adapter: Adapter, found: LabelRound, desk: _Desk, progress: Progress
+    ) -> Learned | None:
+        """The verdict, written beside the adapter, and its consequence; None when somebody asked for an end."""
+        progress.judging()
+        serving = self._store.pointer().adapter
+        incumbent = self._incumbent(serving)
+        cases = found.of(HELD_OUT)
+        try:
+            before, after = (desk.scores(entry, cases, self.policy.objects_per_case) for entry in (incumbent, adapter))
+        except StoppedError:
+            return None
+        verdict = judge(before, after, self.policy)
+        facts = {**verdict.facts(), "against": serving, "when": datetime.now(UTC).isoformat(timespec="seconds")}
+        self._store.write_verdict(name, facts)
+        if verdict.promote:
+            self._store.promote(name, verdict.reason)
+        state = "promoted" if verdict.promote else "kept as a candidate"
+        return Learned(name, verdict.promote, f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}", verdict)
+
+    def _incumbent(self, serving: str | None) -> Adapter | None:
+        """The adapter that serves; one that cannot be used is what the server does without, too."""
+        if serving is None:
+            return None
+        try:
+            return self._store.get(serving)
+        except AdapterError as error:
+            log.warning("the incumbent cannot be used, the base network stands in for it: %s", error)
+            return None
+
+
+class _Desk:
+    """The base network with what is read and made around it in one round."""
+
+    def __init__(self, base: BaseNetwork, config: TrainConfig, home: Path, should_stop: Callable[[], bool]) -> None:
+        self._base = base
+        self._config = config
+        self._home = home
+        self._should_stop = should_stop
+
+    def teacher(self, found: LabelRound) -> Teacher:
+        """Lessons of the cases that teach, and a validation on others, or on the same if there are no others."""
+        lessons = [lesson for case in found.of(TRAIN) for lesson in lessons_of(case)]
+        if not lessons:
+            raise TrainingError("no labelled object is large enough to learn from: at least 50 pixels on a slice")
+        cache = None if self._config.trains_encoder else self._cache()
+        watched = found.of(VALIDATION) or found.of(TRAIN)
+        each = max(1, VALIDATION_OBJECTS // len(watched))
+
+        def validate(tensors: dict[str, Tensor]) -> float:
+            candidate = Adapter(tensors, self._provenance(found, {}))
+            return overall(self.scores(candidate, watched[:VALIDATION_OBJECTS], each))
+
+        return Teacher(LessonBatches(lessons, self._base.backbone(), cache), validate)
+
+    def scores(self, adapter: Adapter | None, cases: Sequence[Case], objects: int) -> list[Score]:
+        """How a version of the network does on cases, asked as a server is."""
+        predictor = Predictor(self._base.backbone(adapter), self._cache())
+        return examine(predictor, cases, objects, self._pause)
+
+    def adapter(self, fitted: Fitted, found: LabelRound, parameters: int) -> Adapter:
+        """The best version with everything it came from."""
+        standing = fitted.standing
+        metrics = {
+            "validation_dice": round(standing.best, 5),
+            "validated_on": VALIDATION if found.of(VALIDATION) else TRAIN,
+            "best_epoch": standing.best_epoch,
+            "epochs": standing.epoch,
+            "skipped_steps": standing.skipped,
+            "parameters": parameters,
+        }
+        return Adapter(fitted.tensors, self._provenance(found, metrics))
+
+    def _provenance(self, found: LabelRound, metrics: dict[str, object]) -> Provenance:
+        settings = {key: value for key, value in _plain(self._config).items() if key not in ("model", "method", "seed")}
+        return Provenance(
+            model=self._config.model,
+            base=self._base.fingerprint.weights,
+            method=self._config.method,
+            settings=settings,
+            seed=self._config.seed,
+            labels=found.labels,
+            cases=tuple(entry.record for entry in found.cases),
+            metrics=metrics,
+            versions=versions(),
+        )
+
+    def _cache(self) -> EmbeddingCache:
+        """Where embeddings go: to the server's store while the encoder is the server's, else nowhere for long."""
+        folder = None if self._config.trains_encoder else self._home / "embeddings"
+        return EmbeddingCache(CACHE_BYTES, folder)
+
+    def _pause(self) -> None:
+        if self._should_stop():
+            raise StoppedError
+
+
+def _plain(config: TrainConfig) -> dict[str, object]:
+    """A config as JSON gives it back."""
+    plain: dict[str, object] = json.loads(json.dumps(asdict(config)))
+    return plain
+
+
+def _end(folder: Path, message: str) -> None:
+    """There is nothing to resume any more."""
+    (folder / END_FILE).write_text(json.dumps({"message": message}) + "\n")
