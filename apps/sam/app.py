@@ -19,6 +19,7 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.interfaces.tasks.infer_v2 import InferTask
 from monailabel.interfaces.tasks.strategy import Strategy
+from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
 
@@ -33,6 +34,8 @@ from samlabel.labels import app_labels
 from samlabel.leases import Leases, OfferedCases, holder
 from samlabel.loading import load_serving, warm_up
 from samlabel.tasks import Sam2dTask, SamAutoTask
+from samlabel.train_request import TRAINER
+from samlabel.train_task import SamTrain
 from samlabel.volume_tasks import Sam3dTask, SamMultiTask
 
 log = structlog.get_logger(__name__)
@@ -117,6 +120,10 @@ class SamApp(MONAILabelApp):
     def init_strategies(self) -> dict[str, Strategy]:
         """Which case comes next."""
         return {"random": Random(), "first": First()}
+
+    def init_trainers(self) -> dict[str, TrainTask]:
+        """One trainer, for the network that serves."""
+        return {TRAINER: SamTrain(self.config.model, self.studies, self.label_names)}
 
     def init_batch_infer(self) -> Callable[..., Any]:
         """The host's batch task, which divides by the number of GPUs unless it is told not to."""

@@ -14,7 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from monailabel.app import app as host_app
 from monailabel.config import settings
 
-from samlabel import failures, infer_route, lease_route, proxy
+from samlabel import adapter_route, failures, infer_route, lease_route, proxy, train_route
 from samlabel.host_routes import mended_routes
 from samlabel.logs import route_structlog
 from samlabel.ohif import page
@@ -24,6 +24,16 @@ from samlabel.request_guard import RequestGuard
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
 HOSTS_VARIABLE = "SAMLABEL_HOSTS"
 
+# In front of the host's, the last one foremost.
+OURS = (
+    infer_route.router,
+    train_route.router,
+    adapter_route.router,
+    lease_route.router,
+    proxy.router,
+    page.router,
+)
+
 
 def mend(app: FastAPI) -> FastAPI:
     """Our routes in front, our checks around, our errors; done once however often it is called."""
@@ -31,7 +41,7 @@ def mend(app: FastAPI) -> FastAPI:
         return app
     origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
     hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
-    for router in (mended_routes(), infer_route.router, lease_route.router, proxy.router, page.router):
+    for router in (mended_routes(), *OURS):
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
         app.router.routes.insert(0, app.router.routes.pop())
     # Built again with the next request: under the host's own command line the first one was built before we came.

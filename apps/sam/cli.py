@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "models": ("samlabel.commands.models", "app", "List, add, download and verify model weights."),
     "doctor": ("samlabel.commands.doctor", "doctor", "Check this installation; every failure comes with its cure."),
     "pretrain": ("samlabel.commands.pretrain", "pretrain", "Train the embedded model on procedural scans."),
+    "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
+    "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
     "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),
 }
 

@@ -21,7 +21,8 @@ from monailabel.interfaces.exception import (
 )
 
 from sam_infer.conduct import CancelledError
-from sam_infer.errors import CacheError, ModelError, PromptError, SamError, VolumeError
+from sam_infer.errors import AdapterError, CacheError, ModelError, PromptError, SamError, VolumeError
+from sam_trainer.pretrain_config import TrainingError
 from samlabel.errors import (
     ArchiveError,
     ConfigError,
@@ -47,6 +48,8 @@ STATUS: dict[type[SamError], int] = {
     RefusedError: 403,
     TooLargeError: 413,
     ModelError: 409,
+    AdapterError: 409,
+    TrainingError: 422,
     ConfigError: 409,
     LeasedError: 409,
     ArchiveError: 503,

@@ -22,7 +22,6 @@ from monailabel.endpoints import (
     ohif,
     scoring,
     session,
-    train,
 )
 from monailabel.interfaces.utils.app import app_instance
 from starlette.datastructures import UploadFile
@@ -30,7 +29,7 @@ from starlette.datastructures import UploadFile
 from samlabel.errors import NotFoundError, RefusedError
 from samlabel.guards import check_name, check_session_id, check_tag, check_upload_name, json_object
 
-MODULES = (activelearning, batch_infer, datastore, info, logs, model, ohif, scoring, session, train)
+MODULES = (activelearning, batch_infer, datastore, info, logs, model, ohif, scoring, session)
 
 # Arguments by name, wherever the host uses them.
 CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -47,7 +46,6 @@ JSON_FIELDS = ("params", "info")
 
 # Which argument of which module names what part of the app: the host starts a process before it looks.
 PARTS: dict[str, tuple[str, str]] = {
-    train.__name__: ("model", "_trainers"),
     batch_infer.__name__: ("model", "_infers"),
     scoring.__name__: ("method", "_scoring_methods"),
     activelearning.__name__: ("strategy", "_strategies"),

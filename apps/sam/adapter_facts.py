@@ -1,0 +1,55 @@
+"""What people and programs get to know about adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sam_infer.adapter_store import AdapterStore, StoredAdapter
+from sam_infer.errors import AdapterError
+
+
+def overview(store: AdapterStore) -> list[dict[str, Any]]:
+    """Every adapter, the newest first; a damaged one says so instead of hiding."""
+    serving = store.pointer().adapter
+    return [_short(store, stored, serving) for stored in reversed(store.adapters())]
+
+
+def details(store: AdapterStore, beginning: str) -> dict[str, Any]:
+    """Everything about one adapter: where it comes from and how it was judged."""
+    name = store.find(beginning)
+    provenance = store.get(name).provenance
+    return {
+        "adapter": name,
+        "serves": store.pointer().adapter == name,
+        "model": provenance.model,
+        "base": provenance.base,
+        "method": provenance.method,
+        "settings": dict(provenance.settings),
+        "seed": provenance.seed,
+        "labels": list(provenance.labels),
+        "cases": [{"case": c.case, "label_sha256": c.label_sha256, "part": c.part} for c in provenance.cases],
+        "metrics": dict(provenance.metrics),
+        "versions": dict(provenance.versions),
+        "bytes": _file(store, name).stat().st_size,
+        "verdict": store.verdict(name),
+    }
+
+
+def _short(store: AdapterStore, stored: StoredAdapter, serving: str | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "adapter": stored.id,
+        "serves": stored.id == serving,
+        "stored": stored.stored.isoformat(timespec="seconds"),
+    }
+    try:
+        provenance, verdict = store.get(stored.id).provenance, store.verdict(stored.id)
+    except AdapterError as error:
+        return {**row, "damaged": str(error)}
+    judged = {} if verdict is None else {"gain": verdict.get("gain"), "verdict": verdict.get("reason")}
+    taught = sum(case.part == "train" for case in provenance.cases)
+    return {**row, "method": provenance.method, "base": provenance.base, "taught_by": taught, **judged}
+
+
+def _file(store: AdapterStore, name: str) -> Path:
+    return next(stored.path for stored in store.adapters() if stored.id == name)

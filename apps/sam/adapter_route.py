@@ -1,0 +1,49 @@
+"""`/adapters`: what `samlabel adapters` does, over the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from monailabel.config import settings
+from monailabel.endpoints.user.auth import RBAC
+from monailabel.interfaces.utils.app import app_instance
+
+from sam_infer.adapter_store import AdapterStore
+from samlabel import adapter_facts
+from samlabel.guards import check_name
+from samlabel.reader import current_reader
+
+USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
+ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
+
+router = APIRouter(prefix="/adapters", tags=["Adapters"])
+
+
+@router.get("/", summary="Every adapter of the model that serves", dependencies=[USER])
+def overview() -> dict[str, Any]:
+    """Which adapter serves, and all there are, the newest first."""
+    store = _store()
+    return {"model": store.model, "serves": store.pointer().adapter, "adapters": adapter_facts.overview(store)}
+
+
+@router.get("/{adapter}", summary="Where an adapter comes from and how it was judged", dependencies=[USER])
+def details(adapter: str) -> dict[str, Any]:
+    """Everything about one adapter."""
+    return adapter_facts.details(_store(), check_name(adapter, "adapter"))
+
+
+@router.post("/rollback", summary="Go back to what served before", dependencies=[ADMIN])
+def rollback() -> dict[str, Any]:
+    """Serve what served before the adapter that serves now."""
+    return {"serves": _store().rollback(f"rolled back by {current_reader() or 'a client'}")}
+
+
+@router.post("/{adapter}/promote", summary="Serve an adapter from the next click on", dependencies=[ADMIN])
+def promote(adapter: str) -> dict[str, Any]:
+    """Move the pointer by hand."""
+    return {"serves": _store().promote(check_name(adapter, "adapter"), f"promoted by {current_reader() or 'a client'}")}
+
+
+def _store() -> AdapterStore:
+    return AdapterStore(app_instance().config.model)

@@ -1,0 +1,74 @@
+"""`samlabel adapters`: what was learned, how it was judged, and which of it serves.
+
+A running server follows at its next click. Exit code 0: done; 1: refused, with one sentence on why and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sam_infer.adapter import SHOWN_DIGITS
+from sam_infer.adapter_store import AdapterStore
+from sam_infer.model_store import HOME_VARIABLE
+from samlabel import adapter_facts
+
+app = typer.Typer(help="List and show what was learned; choose what serves.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Option(help="The network that the adapters belong to.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches [default: ~/.local/share/samlabel]."),
+]
+Id = Annotated[str, typer.Argument(help="An adapter's id, or its beginning.")]
+
+
+@app.command("list")
+def list_adapters(model: Model = "tiny", home: Home = None) -> None:
+    """Every adapter, the newest first, and which one serves."""
+    rows = adapter_facts.overview(AdapterStore(model, home))
+    if not rows:
+        typer.echo(f"nothing was learned for {model} yet: run `samlabel train`")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("adapter", "serves", "stored", "method", "cases", "verdict"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        verdict = row.get("damaged") or row.get("verdict") or "not judged"
+        cells = (row["adapter"][:SHOWN_DIGITS], "yes" if row["serves"] else "", row["stored"][:16],
+                 str(row.get("method", "")), str(row.get("taught_by", "")), verdict)  # fmt: skip
+        table.add_row(*(escape(cell) for cell in cells))
+    Console().print(table)
+
+
+@app.command()
+def show(adapter: Id, model: Model = "tiny", home: Home = None) -> None:
+    """Where an adapter comes from and how it was judged, as JSON."""
+    typer.echo(json.dumps(adapter_facts.details(AdapterStore(model, home), adapter), indent=1))
+
+
+@app.command()
+def promote(
+    adapter: Id, model: Model = "tiny", home: Home = None,
+    why: Annotated[str, typer.Option(help="Kept in the history.")] = "promoted by hand",
+) -> None:  # fmt: skip
+    """Serve an adapter from the next click on, whatever the gate said."""
+    name = AdapterStore(model, home).promote(adapter, why)
+    typer.echo(f"{model} serves adapter {name[:SHOWN_DIGITS]} from the next click on")
+
+
+@app.command()
+def rollback(
+    model: Model = "tiny", home: Home = None,
+    why: Annotated[str, typer.Option(help="Kept in the history.")] = "rolled back by hand",
+) -> None:  # fmt: skip
+    """Go back to what served before."""
+    name = AdapterStore(model, home).rollback(why)
+    what = f"adapter {name[:SHOWN_DIGITS]}" if name else "no adapter"
+    typer.echo(f"{model} serves {what} from the next click on")

@@ -1,0 +1,84 @@
+"""`/train`: checked before a process is started, honest while it runs, and stopped without losing what was learned."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Depends
+from monailabel.config import settings
+from monailabel.endpoints import train as host
+from monailabel.endpoints.user.auth import RBAC
+from monailabel.interfaces.utils.app import app_instance
+from monailabel.utils.async_tasks.utils import processes, tasks
+
+from sam_trainer.pretrain_config import TrainingError
+from samlabel.errors import NotFoundError
+from samlabel.guards import check_name
+from samlabel.stopping import stop_requested
+from samlabel.train_request import TRAINER
+from samlabel.train_task import SamTrain
+
+log = structlog.get_logger(__name__)
+
+USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
+ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
+
+# A training looks for the signal between two steps and between two objects of a validation, then writes what it has.
+STOP_SECONDS = 120.0
+
+router = APIRouter(prefix="/train", tags=["Train"])
+
+
+@router.get("/", summary="How far the training is", dependencies=[USER])
+def status(all: bool = False, check_if_running: bool = False) -> Any:
+    """The host's record of the last training, with percent, seconds left and metrics; of all, without them."""
+    found = host.status(all, check_if_running)
+    return found if all else {**found, "progress": trainer().stats()}
+
+
+@router.post("/", summary="Train", include_in_schema=False, dependencies=[ADMIN])
+def start_all(params: dict[str, Any] | None = None, run_sync: bool = False) -> Any:
+    """Train the only trainer there is; OHIF asks in this way."""
+    return {TRAINER: {"result": start(TRAINER, params, run_sync, enqueue=True), "detail": None}}
+
+
+@router.post("/{model}", summary="Train", dependencies=[ADMIN])
+def start(
+    model: str, params: dict[str, Any] | None = None, run_sync: bool = False, enqueue: bool = False
+) -> Any:  # fmt: skip
+    """Start a training; what cannot work is refused here, not in the log of a process."""
+    task = trainer(check_name(model, "model"))
+    order = task.order(params or {})
+    if not order.resume and not app_instance().datastore().get_labeled_images():
+        raise TrainingError("there is no accepted label yet: submit at least one, then train", "studies")
+    return host.run_model(model, dict(params or {}), run_sync, enqueue)
+
+
+@router.delete("/", summary="Stop the training", dependencies=[ADMIN])
+def stop() -> Any:
+    """End the training after its present step and keep the best version; the host's way kills it."""
+    stop_requested.set()
+    running = next(iter(processes("train").items()), None)
+    if running is None:
+        return None
+    number, process = running
+    task = next(entry for entry in tasks("train") if entry["id"] == number)
+    task["status"] = "STOPPED"  # the host would call it done
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        log.warning("the training did not end in time and is killed", seconds=STOP_SECONDS)
+        return host.stop()
+    return {**task, "progress": trainer().stats()}
+
+
+def trainer(name: str = TRAINER) -> SamTrain:
+    """The app's train task."""
+    known = app_instance()._trainers
+    if name not in known:
+        raise NotFoundError(f"there is no trainer {name!r}; this server has {', '.join(known) or 'none'}", "model")
+    task: SamTrain = known[name]
+    return task

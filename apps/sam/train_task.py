@@ -1,0 +1,46 @@
+"""The host's train task: accepted labels in, a judged adapter out. It runs in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.train import TrainTask
+
+from sam_trainer.learning import PROGRESS_FILE, Learning, training_folder
+from sam_trainer.progress import read_progress
+from samlabel import train_request
+from samlabel.accepted import accepted_labels
+from samlabel.labels import LabelNames
+from samlabel.stopping import stopping
+
+
+class SamTrain(TrainTask):
+    """Trains an adapter for the network that serves, judges it and promotes it if it is better."""
+
+    def __init__(self, model: str, studies: str, names: LabelNames) -> None:
+        super().__init__("Learns from accepted labels; the result serves only if it does better on held-out cases")
+        self.model = model
+        self._studies = studies
+        self._names = names
+
+    def config(self) -> dict[str, Any]:
+        """What a client may choose."""
+        return dict(train_request.OPTIONS)
+
+    def stats(self) -> dict[str, Any]:
+        """How far the last training is, in the keys that 3D Slicer and OHIF plot."""
+        return read_progress(training_folder(self.model) / PROGRESS_FILE)
+
+    def order(self, request: Mapping[str, Any]) -> train_request.TrainOrder:
+        """What a request asks for, or a refusal."""
+        return train_request.parse(request, self.model)
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """Train; the summary."""
+        order = self.order(request)
+        accepted = [] if order.resume else accepted_labels(datastore, self._studies, self._names)
+        with stopping() as should_stop:
+            learned = Learning(order.config, order.policy).run(accepted, should_stop, order.resume)
+        return {"adapter": learned.adapter, "promoted": learned.promoted, "message": learned.message}
