@@ -15,9 +15,10 @@ from sam_infer.embedding import EmbeddingCache, EmbeddingKey
 from sam_infer.frame import Crop, Frame, resize_pixels, whole
 from sam_infer.zoom import ZoomPolicy, crop_around
 from sam_trainer.augment import Change, draw_change
-from sam_trainer.batch import MASK_STRIDE, Batch
-from sam_trainer.clicks import Mask, first_prompt
+from sam_trainer.batch import FIRMNESS, FOLLOWED, MASK_STRIDE, Batch
+from sam_trainer.clicks import FirstPrompt, Mask, first_prompt
 from sam_trainer.lessons import LabelledObject, Lesson
+from sam_trainer.neighbours import neighbour
 from sam_trainer.promptable import Promptable
 from sam_trainer.prompting import tight_box
 
@@ -59,12 +60,9 @@ class LessonBatches:
             else:
                 features.append(self._features(lesson, frame, self._cache))
             truths.append(_objects(lesson, anchor, frame, change, objects, rng))
-        truth = torch.from_numpy(np.concatenate(truths))
-        prompts = [first_prompt(mask, rng) for mask in truth.numpy()]
-        coverage = F.avg_pool2d(truth.float()[:, None], MASK_STRIDE)[:, 0]
         # remembered images need no pixels, only their number
         stack = torch.stack(shown) if shown else torch.zeros(images, 0)
-        return Batch(stack, truth, coverage, prompts), _joined(features) if features else None
+        return _asked(stack, np.concatenate(truths), rng), _joined(features) if features else None
 
     def _lesson(self, rng: np.random.Generator) -> tuple[Lesson, LabelledObject]:
         labels = _any(list(self._by_case.values()), rng)
@@ -84,6 +82,25 @@ class LessonBatches:
         key = EmbeddingKey(lesson.image, lesson.view.axis, lesson.view.index, lesson.window.key, frame.crop.key,
                            frame.input_size, self._backbone.encoder_id)  # fmt: skip
         return cache.get(key, lambda: self._backbone.encode(resize_pixels(frame.cut(lesson.pixels), frame)))
+
+
+def _asked(images: Tensor, masks: Mask, rng: np.random.Generator) -> Batch:
+    """What a reader says first about objects (N, S, S); now and then only their mask on the slice before."""
+    prompts = [
+        FirstPrompt(neighbour=neighbour(mask, rng)) if rng.random() < FOLLOWED else first_prompt(mask, rng)
+        for mask in masks
+    ]
+    coverage = _coverage(masks)
+    earlier = torch.full_like(coverage, torch.nan)[:, None]
+    for n, prompt in enumerate(prompts):
+        if prompt.neighbour is not None:
+            earlier[n] = (2 * _coverage(prompt.neighbour[None]) - 1) * float(rng.uniform(*FIRMNESS))
+    return Batch(images, torch.from_numpy(masks), coverage, coverage.sum((-2, -1)), prompts, earlier)
+
+
+def _coverage(masks: Mask) -> Tensor:
+    """Masks (N, S, S) as covered shares (N, S/4, S/4)."""
+    return F.avg_pool2d(torch.from_numpy(masks).float(), MASK_STRIDE)
 
 
 def _objects(
