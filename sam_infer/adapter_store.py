@@ -24,7 +24,7 @@ from typing import Any
 from filelock import FileLock
 
 from sam_infer.adapter import SHOWN_DIGITS, Adapter, content_id
-from sam_infer.errors import AdapterError
+from sam_infer.errors import AdapterError, UnknownAdapterError
 from sam_infer.model_store import default_home
 
 ADAPTER_FILE, VERDICT_FILE, POINTER_FILE = "adapter.safetensors", "verdict.json", "promoted.json"
@@ -99,7 +99,7 @@ class AdapterStore:
         found = [stored.id for stored in self.adapters() if beginning and stored.id.startswith(beginning)]
         if len(found) != 1:
             what = "several adapters begin" if found else "there is no adapter that begins"
-            raise AdapterError(
+            raise UnknownAdapterError(
                 f"{what} with {beginning!r} for {self.model}; `samlabel adapters list --model {self.model}` shows all",
                 "adapter",
             )

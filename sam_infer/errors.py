@@ -4,7 +4,8 @@ SamError
   VolumeError    an image or label map cannot be read, or two grids do not match
   PromptError    a hint is malformed, outside the image or contradictory
   ModelError     weights are missing, damaged or not what they claim to be
-  AdapterError   an adapter is missing, damaged or made for another network
+  AdapterError   an adapter is damaged or made for another network
+    UnknownAdapterError  there is no adapter of that name
   CacheError     a stored embedding cannot be trusted (always handled inside, by encoding again)
 
 Every message says what was wrong, what was expected and, where there is one, what to do.
@@ -35,6 +36,10 @@ class ModelError(SamError):
 
 class AdapterError(SamError):
     """An adapter that cannot be used."""
+
+
+class UnknownAdapterError(AdapterError):
+    """An adapter that is not there."""
 
 
 class CacheError(SamError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,7 @@ import structlog
 from monailabel.config import settings
 from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import Datastore
-from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.interfaces.tasks.infer_v2 import InferTask
-from monailabel.interfaces.tasks.strategy import Strategy
-from monailabel.interfaces.tasks.train import TrainTask
-from monailabel.tasks.activelearning.first import First
-from monailabel.tasks.activelearning.random import Random
 
 from sam_infer.errors import SamError
 from sam_infer.serving import Serving
@@ -33,15 +28,12 @@ from samlabel.errors import NotFoundError, RequestError
 from samlabel.labels import app_labels
 from samlabel.leases import Leases, OfferedCases, holder
 from samlabel.loading import load_serving, warm_up
-from samlabel.tasks import Sam2dTask, SamAutoTask
-from samlabel.train_request import TRAINER
-from samlabel.train_task import SamTrain
-from samlabel.volume_tasks import Sam3dTask, SamMultiTask
+from samlabel.parts import AppParts
 
 log = structlog.get_logger(__name__)
 
 
-class SamApp(MONAILabelApp):
+class SamApp(AppParts, MONAILabelApp):
     """Segment Anything for radiology: interactive masks, proposals, checked storage."""
 
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str] | None) -> None:
@@ -102,33 +94,6 @@ class SamApp(MONAILabelApp):
                 return {**chosen, "path": self._store.get_image_uri(image)}
             elsewhere.add(image)  # somebody else was sent there in this moment
         return {}
-
-    def init_infers(self) -> dict[str, InferTask]:
-        """`sam_auto` first: 3D Slicer runs the first model that knows a label on every new case."""
-
-        def serving() -> Serving:
-            return self.serving
-
-        names = self.label_names
-        return {
-            "sam_auto": SamAutoTask(serving, names),
-            "sam_2d": Sam2dTask(serving, names),
-            "sam_3d": Sam3dTask(serving, names),
-            "sam_multi": SamMultiTask(serving, names),
-        }
-
-    def init_strategies(self) -> dict[str, Strategy]:
-        """Which case comes next."""
-        return {"random": Random(), "first": First()}
-
-    def init_trainers(self) -> dict[str, TrainTask]:
-        """One trainer, for the network that serves."""
-        return {TRAINER: SamTrain(self.config.model, self.studies, self.label_names)}
-
-    def init_batch_infer(self) -> Callable[..., Any]:
-        """The host's batch task, which divides by the number of GPUs unless it is told not to."""
-        task = BatchInferTask()
-        return lambda request, datastore, infer: task({"multi_gpu": False, **request}, datastore, infer)
 
     def infer(self, request: Mapping[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """Answer a request for one image.

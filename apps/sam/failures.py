@@ -21,7 +21,15 @@ from monailabel.interfaces.exception import (
 )
 
 from sam_infer.conduct import CancelledError
-from sam_infer.errors import AdapterError, CacheError, ModelError, PromptError, SamError, VolumeError
+from sam_infer.errors import (
+    AdapterError,
+    CacheError,
+    ModelError,
+    PromptError,
+    SamError,
+    UnknownAdapterError,
+    VolumeError,
+)
 from sam_trainer.pretrain_config import TrainingError
 from samlabel.errors import (
     ArchiveError,
@@ -49,6 +57,7 @@ STATUS: dict[type[SamError], int] = {
     TooLargeError: 413,
     ModelError: 409,
     AdapterError: 409,
+    UnknownAdapterError: 404,
     TrainingError: 422,
     ConfigError: 409,
     LeasedError: 409,

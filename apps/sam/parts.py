@@ -1,0 +1,57 @@
+"""What the host asks an app for by name: models, strategies, trainers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from monailabel.interfaces.tasks.batch_infer import BatchInferTask
+from monailabel.interfaces.tasks.infer_v2 import InferTask
+from monailabel.interfaces.tasks.strategy import Strategy
+from monailabel.interfaces.tasks.train import TrainTask
+from monailabel.tasks.activelearning.first import First
+from monailabel.tasks.activelearning.random import Random
+
+from sam_infer.serving import Serving
+from samlabel.config import AppConfig
+from samlabel.labels import LabelNames
+from samlabel.tasks import Sam2dTask, SamAutoTask
+from samlabel.train_request import TRAINER
+from samlabel.train_task import SamTrain
+from samlabel.volume_tasks import Sam3dTask, SamMultiTask
+
+
+class AppParts:
+    """The part of the app that is a list."""
+
+    config: AppConfig
+    label_names: LabelNames
+    serving: Serving  # of the app: built by whoever asks first
+    studies: str
+
+    def init_infers(self) -> dict[str, InferTask]:
+        """`sam_auto` first: 3D Slicer runs the first model that knows a label on every new case."""
+
+        def serving() -> Serving:
+            return self.serving
+
+        names = self.label_names
+        return {
+            "sam_auto": SamAutoTask(serving, names),
+            "sam_2d": Sam2dTask(serving, names),
+            "sam_3d": Sam3dTask(serving, names),
+            "sam_multi": SamMultiTask(serving, names),
+        }
+
+    def init_strategies(self) -> dict[str, Strategy]:
+        """Which case comes next."""
+        return {"random": Random(), "first": First()}
+
+    def init_trainers(self) -> dict[str, TrainTask]:
+        """One trainer, for the network that serves."""
+        return {TRAINER: SamTrain(self.config.model, self.studies, self.label_names)}
+
+    def init_batch_infer(self) -> Callable[..., Any]:
+        """The host's batch task, which divides by the number of GPUs unless it is told not to."""
+        task = BatchInferTask()
+        return lambda request, datastore, infer: task({"multi_gpu": False, **request}, datastore, infer)
