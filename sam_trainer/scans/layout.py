@@ -58,12 +58,12 @@ def _point(rng: np.random.Generator, low: float = 0.0, high: float = 1.0) -> Out
 
 
 def _organ(rng: np.random.Generator, centre: Outline, radius: float) -> Outline:
-    """Mostly smooth and round, as most things are that people outline."""
+    """Mostly smooth and round, as most things are that people outline; every fourth one is a crescent."""
     kind = rng.random()
-    if kind < 0.12:
+    if kind < 0.14:
         return patch(rng, centre, radius)
     shape = blob(rng, centre, radius, 0.4 * rng.random() ** 2)
-    return bent(rng, shape, rng.uniform(0.2, 0.9)) if kind < 0.27 else shape
+    return bent(rng, shape, rng.uniform(0.2, 2.0)) if kind < 0.38 else shape
 
 
 def _lobed(rng: np.random.Generator, centre: Outline, radius: float) -> list[Outline]:
@@ -130,9 +130,9 @@ def _trunk(rng: np.random.Generator, layout: Layout) -> None:
         radius = np.exp(rng.uniform(np.log(0.025), np.log(0.22)))
         at = 0.5 + rng.normal(0, 0.2, 2)
         kind = rng.random()
-        if kind < 0.12:
+        if kind < 0.2:
             organ = layout.add(*_lobed(rng, at, radius), parent=body)
-        elif kind < 0.22:
+        elif kind < 0.3:
             organ = layout.add(tube(rng, at, rng.uniform(0.2, 0.8), rng.uniform(0.02, 0.1)), parent=body)
         else:
             organ = layout.add(_organ(rng, at, radius), parent=body)

@@ -164,7 +164,7 @@ def _pick(
     masks: list[npt.NDArray[np.uint8]] = []
     for i in candidates:
         family = layout.family(i)
-        if len(family) > 1 and rng.random() < 0.08:
+        if len(family) > 1 and rng.random() < 0.12:
             family = [i]
         inside = _lookup(family)[labels].astype(np.uint8) * 255
         mask = (cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
@@ -185,7 +185,7 @@ def _sought(rng: np.random.Generator, mask: npt.NDArray[np.uint8], used: tuple[i
     if not MIN_OBJECT_PIXELS**2 <= area <= 0.92 * rows * cols:
         return False
     _, _, width, height = cv2.boundingRect(mask)
-    if area < 0.45 * width * height and rng.random() < 0.45:
+    if area < 0.4 * width * height and rng.random() < 0.3:
         return False
     cut = np.concatenate([mask[0], mask[rows - 1], mask[:, 0], mask[:, cols - 1]]).sum()
     return bool(cut <= 0.15 * len(mask) or rng.random() < 0.3)
