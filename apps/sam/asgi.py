@@ -41,6 +41,8 @@ def mend(app: FastAPI) -> FastAPI:
         return app
     origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
     hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
+    # A training process prints its settings as JSON, which a list of addresses is not: it would end there.
+    os.environ.pop("MONAI_LABEL_CORS_ORIGINS", None)
     for router in (mended_routes(), *OURS):
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
         app.router.routes.insert(0, app.router.routes.pop())

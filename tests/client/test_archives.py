@@ -1,8 +1,6 @@
 """Our server on real archives, without a browser: images, labels as SEG, who may ask, what happens when it is down."""
 
-import gc
 import http.client
-import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +9,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from sam_infer.image_file import read_image, read_mask, write_mask
+from sam_infer.image_file import read_image, write_mask
 from sam_infer.volume import Mask
 from sam_trainer.phantoms import ABDOMEN_LABELS
 from samlabel.seg_reading import read_seg
@@ -70,48 +68,3 @@ def test_a_label_becomes_a_seg_of_the_archive_with_equal_voxels(station: Station
     url = f"{station.address}/datastore/label?id={series.uid('series')}&tag=final"
     assert httpx.delete(url, timeout=60).status_code == 200
     assert station.completed() == 0
-
-
-@pytest.mark.parametrize(
-    "station",
-    ["embedded", *(pytest.param(name, marks=pytest.mark.accept) for name in ("orthanc", "orthanc-login"))],
-    indirect=True,
-    scope="module",
-)
-def test_the_clients_library_of_slicer_passes_a_scripted_run(station: Station, tmp_path: Path) -> None:
-    with warnings.catch_warnings():
-        # The host's client leaves sockets and files to the garbage collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        run_as_slicer(station, tmp_path)
-        gc.collect()
-
-
-def run_as_slicer(station: Station, tmp_path: Path) -> None:
-    """Info, next sample, download, click, box, submit, sessions of the host's own client class."""
-    from monailabel.client import MONAILabelClient
-
-    client = MONAILabelClient(station.address, str(tmp_path), client_id="slicer")
-    assert {"sam_2d", "sam_auto"} <= set(client.info()["models"])
-    sample = client.next_sample("random", {"client_id": "slicer"})
-    series = next(s for s in station.series if s.uid("series") == sample["id"])
-    image = tmp_path / "image.nii.gz"
-    image.write_bytes(httpx.get(f"{station.address}/datastore/image?image={sample['id']}", timeout=300).content)
-    served, true = read_image(image), series.build()[1]
-    liver = true.array == 1
-    k = int(liver.sum(axis=(0, 1)).argmax())
-    i, j = (int(v) for v in np.argwhere(liver[:, :, k]).mean(axis=0).round())
-    extras = {"result_extension": ".nrrd", "result_dtype": "uint8", "label": "liver", "background": []}
-    for prompt in (
-        {"foreground": [[i, j, k]], "slice": k},
-        {"foreground": [], "roi": [i + 25, i - 25, j - 25, j + 25, k, k]},
-    ):
-        file, facts = client.infer("sam_2d", sample["id"], {**extras, **prompt})
-        mask = read_mask(file)
-        assert facts["label_names"] == {"liver": 1} and mask.geometry.same_as(served.geometry)
-        assert set(np.unique(np.nonzero(mask.array)[2])) == {k}
-    told = client.save_label(sample["id"], file, params={"label_info": [{"name": "liver", "idx": 1}]})
-    assert told["image"] == sample["id"] and station.completed() == 1
-    session = client.create_session(str(image))["session_id"]
-    assert client.get_session(session)
-    client.remove_session(session)
-    httpx.delete(f"{station.address}/datastore/label?id={sample['id']}&tag=final", timeout=60)

@@ -1,0 +1,116 @@
+"""3D Slicer's client library on a station, from the first look to a stopped training, in the plugin's own order.
+
+`MONAILabelClient` is the class that the plugin ships a copy of; parameters are those that the plugin sends.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from monailabel.client import MONAILabelClient
+
+from sam_infer.image_file import read_image, read_mask
+from sam_infer.volume import Mask
+
+# What the plugin adds to every request to segment.
+EXTRAS = {"result_extension": ".nrrd", "result_dtype": "uint8", "label": "liver", "background": []}
+
+START_S, STOP_S = 240.0, 180.0
+
+
+@contextmanager
+def slicer(address: str, folder: Path) -> Iterator[MONAILabelClient]:
+    """The client; it leaves sockets and files to the garbage collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield MONAILabelClient(address, str(folder), client_id="slicer")
+        gc.collect()
+
+
+def open_next(client: MONAILabelClient, address: str, folder: Path) -> tuple[str, Path]:
+    """Info, next sample, download: the case's id and its image."""
+    info = client.info()
+    assert {"sam_auto", "sam_2d", "sam_3d"} <= set(info["models"]) and "config" not in info
+    assert set(info["trainers"]) == {"sam"} and isinstance(info["labels"], list)
+    sample = client.next_sample("random", {"client_id": "slicer"})
+    image = folder / "image.nii.gz"
+    image.write_bytes(httpx.get(f"{address}/datastore/image?image={sample['id']}", timeout=300).content)
+    return str(sample["id"]), image
+
+
+def click_and_box(client: MONAILabelClient, case: str, image: Path, truth: Mask) -> str:
+    """A click, then a box, on the liver's largest slice; the file of the last answer."""
+    served, liver = read_image(image), truth.array == 1
+    k = int(liver.sum(axis=(0, 1)).argmax())
+    here = np.argwhere(liver[:, :, k])
+    (i, j), low, high = here.mean(axis=0).round().astype(int), here.min(axis=0), here.max(axis=0)
+    file = ""
+    for prompt in (
+        {"foreground": [[int(i), int(j), k]], "slice": k},
+        # the plugin's roi: unsorted corners
+        {"foreground": [], "roi": [int(v) for v in (high[0], low[0], low[1], high[1])] + [k, k]},
+    ):
+        file, facts = client.infer("sam_2d", case, {**EXTRAS, **prompt})
+        mask = read_mask(file)
+        assert facts["label_names"] == {"liver": 1} and mask.geometry.same_as(served.geometry)
+        assert set(np.unique(np.nonzero(mask.array)[2])) == {k}
+    overlap = 2 * (mask.array[:, :, k] & liver[:, :, k]).sum() / (mask.array[:, :, k].sum() + len(here))
+    assert overlap > 0.6
+    return str(file)
+
+
+def submit(client: MONAILabelClient, case: str, file: str) -> None:
+    """The label as the plugin stores it."""
+    told = client.save_label(case, file, params={"label_info": [{"name": "liver", "idx": 1}]})
+    assert told["image"] == case
+
+
+def train_and_stop(client: MONAILabelClient, options: dict[str, Any]) -> dict[str, Any]:
+    """Start with the options page's values, watch as the plugin does, stop after an epoch; the last status."""
+    assert not client.train_status(check_if_running=True)
+    started = client.train_start("sam", options)
+    assert started["status"] in ("SUBMITTED", "RUNNING")
+    with pytest.raises(Exception, match="429"):
+        wait(lambda: client.train_status(check_if_running=True), START_S)
+        client.train_start("sam", options)
+    wait(lambda: stats(client).get("epoch", 0) >= 1, START_S)
+    shown, status = stats(client), client.train_status()
+    assert status["status"] == "RUNNING" and shown["total_epochs"] == 500 and "total_time" not in shown
+    assert 0 < shown["best_metric"] <= 1 and shown["train"]["loss"] > 0
+    progress = status["progress"]
+    assert 0 < progress["percent"] < 100 and progress["eta_s"] > 0 and progress["stage"] == "training"
+    stopped = client.train_stop()
+    assert stopped["status"] == "STOPPED" and not client.train_status(check_if_running=True)
+    status = client.train_status()
+    assert status["status"] == "STOPPED" and status["progress"]["state"] == "stopped"
+    assert "total_time" in stats(client)
+    return dict(status["progress"])
+
+
+def sessions(client: MONAILabelClient, image: Path) -> None:
+    """An upload that is no case of the studies."""
+    session = client.create_session(str(image))["session_id"]
+    assert client.get_session(session)
+    client.remove_session(session)
+
+
+def stats(client: MONAILabelClient) -> dict[str, Any]:
+    """What the plugin's progress bar is drawn from: the first entry of `train_stats`."""
+    return dict(next(iter(client.info()["train_stats"].values())))
+
+
+def wait(done: Any, seconds: float) -> None:
+    """Until something holds; the plugin asks every five seconds."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(1.0)
