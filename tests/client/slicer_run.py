@@ -82,7 +82,8 @@ def train_and_stop(client: MONAILabelClient, options: dict[str, Any]) -> dict[st
     with pytest.raises(Exception, match="429"):
         wait(lambda: client.train_status(check_if_running=True), START_S)
         client.train_start("sam", options)
-    wait(lambda: stats(client).get("epoch", 0) >= 1, START_S)
+    wait(lambda: failed(client) or stats(client).get("epoch", 0) >= 1, START_S)
+    assert not failed(client), client.train_status()["details"]
     shown, status = stats(client), client.train_status()
     assert status["status"] == "RUNNING" and shown["total_epochs"] == 500 and "total_time" not in shown
     assert 0 < shown["best_metric"] <= 1 and shown["train"]["loss"] > 0
@@ -106,6 +107,11 @@ def sessions(client: MONAILabelClient, image: Path) -> None:
 def stats(client: MONAILabelClient) -> dict[str, Any]:
     """What the plugin's progress bar is drawn from: the first entry of `train_stats`."""
     return dict(next(iter(client.info()["train_stats"].values())))
+
+
+def failed(client: MONAILabelClient) -> bool:
+    """Whether the training's process ended by itself."""
+    return bool(client.train_status()["status"] == "ERROR")
 
 
 def wait(done: Any, seconds: float) -> None:

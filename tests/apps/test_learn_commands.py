@@ -1,0 +1,66 @@
+"""`samlabel train` and `samlabel adapters`, really run on small pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from sam_infer.adapter import Adapter
+from sam_infer.adapter_store import ADAPTER_FILE, AdapterStore
+from samlabel.cli import app, main
+from tests.sam_infer.test_adapter import provenance, tensors
+from tests.sam_trainer.conftest import flat_case
+
+run = CliRunner().invoke
+
+SHORT = ["--method", "decoder", "--epochs", "1", "--steps", "1", "--held-out", "1"]
+
+
+@pytest.mark.slow
+def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isolated_home: Path) -> None:
+    torch.set_num_threads(1)
+    for n, name in enumerate(("a", "case1")):
+        flat_case(tmp_path, name, n)
+    done = run(app, ["train", "--studies", str(tmp_path), *SHORT, "--no-promote"])
+    assert done.exit_code == 0, done.output
+    (stored,) = AdapterStore("tiny", isolated_home).adapters()
+    assert stored.id[:12] in done.output and "kept as a candidate" in done.output and "dice 1 click" in done.output
+    listed = run(app, ["adapters", "list"])
+    assert stored.id[:12] in listed.output and "decoder" in listed.output and "yes" not in listed.output
+    shown = json.loads(run(app, ["adapters", "show", stored.id[:8]]).output)
+    assert shown["adapter"] == stored.id and shown["verdict"]["cases"] == 1 and not shown["serves"]
+    assert {case["case"]: case["part"] for case in shown["cases"]} == {"a": "train", "case1": "held_out"}
+    assert run(app, ["adapters", "promote", stored.id[:8]]).exit_code == 0
+    assert AdapterStore("tiny", isolated_home).pointer().adapter == stored.id
+    assert "yes" in run(app, ["adapters", "list"]).output
+
+
+def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = AdapterStore("tiny", isolated_home)
+    assert "nothing was learned for tiny yet" in run(app, ["adapters", "list"]).output
+    first, second = (store.put(Adapter(tensors(seed), provenance(seed=seed))) for seed in (1, 2))
+    for name in (first, second):
+        assert run(app, ["adapters", "promote", name[:12], "--why", "a test"]).exit_code == 0
+    assert f"serves adapter {first[:12]}" in run(app, ["adapters", "rollback"]).output
+    (store.folder / second / ADAPTER_FILE).write_bytes(b"broken")
+    assert "damaged" in " ".join(run(app, ["adapters", "list"]).output.split())
+    for arguments, sentence in (
+        (["adapters", "promote", "ffff"], "there is no adapter that begins with 'ffff'"),
+        (["adapters", "promote", second[:12]], "was changed or is damaged"),
+        (["adapters", "show", second[:12]], "was changed or is damaged"),
+        (["adapters", "rollback", "--model", "vit_b"], "nothing to go back from"),
+        (["train", "--studies", str(isolated_home / "nowhere")], "there is no studies folder"),
+        (["train", "--studies", str(isolated_home), "--method", "magic"], "method must be one of"),
+        (["train", "--studies", str(isolated_home), "--resume"], "no interrupted training to resume"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", ["samlabel", *arguments])
+            with pytest.raises(SystemExit) as end:
+                main()
+        assert end.value.code == 1
+        assert sentence in capsys.readouterr().err
+    assert store.pointer().adapter == first
