@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class AcceptedLabel:
 
     case: Case
     patient: str = ""  # empty where nobody knows
+    facts: Mapping[str, Any] = field(default_factory=dict)  # how the label came about, for the ledger
 
 
 @dataclass(frozen=True)

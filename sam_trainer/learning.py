@@ -116,6 +116,7 @@ class Learning:
     ) -> Learned:
         base = load_network(self.config.model, self._home)
         folder, found = self._opened(accepted, resume)
+        progress.facts["left_out"] = list(found.left_out)
         for sentence in found.left_out:
             log.warning("%s", sentence)
         desk = _Desk(base, self.config, self._home, should_stop)

@@ -21,6 +21,7 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask
 from sam_infer.errors import SamError
 from sam_infer.serving import Serving
 from samlabel import host_settings, sessions
+from samlabel.accepted import note_label
 from samlabel.config import AppConfig
 from samlabel.datastore import StudyStore
 from samlabel.dicomweb import open_archive
@@ -120,6 +121,10 @@ class SamApp(AppParts, MONAILabelApp):
         if name not in self._infers:
             raise NotFoundError(f"there is no model {name!r}; this server has {', '.join(self._infers)}", "model")
         return self._infers[name]
+
+    def on_save_label(self, image_id: str, label_id: str) -> None:
+        """A label was saved, of any tag: the accepted ones go into the ledger."""
+        note_label(self.datastore(), self.studies, image_id)
 
     def cleanup_sessions(self) -> None:
         """Delete sessions that are over; a damaged one is no reason not to start."""

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sam_infer.adapter import Adapter
 from sam_infer.adapter_store import ADAPTER_FILE, AdapterStore
+from sam_trainer.ledger import Ledger
 from samlabel.cli import app, main
 from tests.sam_infer.test_adapter import provenance, tensors
 from tests.sam_trainer.conftest import flat_case
@@ -29,6 +30,8 @@ def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isola
     assert done.exit_code == 0, done.output
     (stored,) = AdapterStore("tiny", isolated_home).adapters()
     assert stored.id[:12] in done.output and "kept as a candidate" in done.output and "dice 1 click" in done.output
+    labels = run(app, ["labels", "list", "--studies", str(tmp_path)])
+    assert labels.output.count("accepted") == 2 and "case1" in labels.output
     listed = run(app, ["adapters", "list"])
     assert stored.id[:12] in listed.output and "decoder" in listed.output and "yes" not in listed.output
     shown = json.loads(run(app, ["adapters", "show", stored.id[:8]]).output)
@@ -37,6 +40,22 @@ def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isola
     assert run(app, ["adapters", "promote", stored.id[:8]]).exit_code == 0
     assert AdapterStore("tiny", isolated_home).pointer().adapter == stored.id
     assert "yes" in run(app, ["adapters", "list"]).output
+
+
+def test_a_withdrawn_label_teaches_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flat_case(tmp_path, "a", 0)
+    assert "no label was accepted here yet" in run(app, ["labels", "list", "--studies", str(tmp_path)]).output
+    ledger = Ledger.of(str(tmp_path))
+    ledger.accept("a", tmp_path / "labels" / "final" / "a.png", {"reader": "ann"})
+    done = run(app, ["labels", "withdraw", "a", "--studies", str(tmp_path), "--why", "wrong side"])
+    assert done.exit_code == 0 and "version 1 of a is withdrawn" in done.output
+    listed = run(app, ["labels", "list", "--studies", str(tmp_path)]).output
+    assert "withdrawn" in listed and "ann" in listed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["samlabel", "train", "--studies", str(tmp_path), *SHORT])
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert end.value.code == 1 and "no accepted label yet" in capsys.readouterr().err
 
 
 def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.learning import PROGRESS_FILE, Learned, Learning, training_folder
+from sam_trainer.ledger import Ledger
 from sam_trainer.progress import read_progress
 from sam_trainer.studies import read_sources
 from sam_trainer.train_config import GatePolicy, TrainConfig
@@ -50,7 +51,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         seed=seed,
     )
     learning = Learning(config, GatePolicy(held_out_cases=held_out, promote=promote))
-    accepted = [] if resume else [AcceptedLabel(case) for source in read_sources(studies) for case in source.cases]
+    accepted = [] if resume else _accepted(studies)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with stopping() as should_stop, _Bar(model) as bar:
 
@@ -60,6 +61,13 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
 
         learned = learning.run(accepted, look, resume)
     _report(learned)
+
+
+def _accepted(studies: Path) -> list[AcceptedLabel]:
+    """The labels of a folder, in its ledger from now on."""
+    cases = [case for source in read_sources(studies) for case in source.cases]
+    found = [AcceptedLabel(case, facts={"found": "in the studies folder"}) for case in cases]
+    return Ledger.of(str(studies)).recorded(found, [case.name for case in cases])
 
 
 class _Bar:
