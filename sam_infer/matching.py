@@ -7,7 +7,7 @@ is involved: a prior is an argument like any other, and where none fits, nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sam_infer.automatic import GRID, LARGEST_SHARE, SMALLEST_SHARE, Proposal, clicks_on
 from sam_infer.cleanup import stability
 from sam_infer.predictor import CLIENT_CANDIDATES, Prediction
-from sam_infer.prompts import Prompts
+from sam_infer.prompts import FOREGROUND, Prompts
 from sam_infer.slice_view import SliceView
 from sam_infer.volume import Volume
 
@@ -24,6 +24,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Below this quality a mask hangs on the threshold: the grid clicked on an edge or on noise.
 LEAST_QUALITY = 0.3
+
+# Clicks per side of the box around a prior: of an organ of any size, some land where it looks like itself.
+CLICKS_PER_PRIOR = 4
 
 # Below this overlap a mask shows something else than the prior.
 LEAST_OVERLAP = 0.25
@@ -37,11 +40,33 @@ class Match:
     overlap: float
 
 
+def clicks_near(view: SliceView, priors: Iterable[BoolArray]) -> Iterator[Prompts]:
+    """A grid of single clicks over each prior (H, W), where the prior is; a click is given once."""
+    seen: set[tuple[int, int]] = set()
+    for prior in priors:
+        rows, cols = np.flatnonzero(prior.any(axis=1)), np.flatnonzero(prior.any(axis=0))
+        if not len(rows):
+            continue
+        share = (np.arange(CLICKS_PER_PRIOR) + 0.5) / CLICKS_PER_PRIOR
+        spots = [(int(rows[0] + r * (rows[-1] - rows[0] + 1)), int(cols[0] + c * (cols[-1] - cols[0] + 1)))
+                 for r in share for c in share]  # fmt: skip
+        inside = [spot for spot in spots if prior[spot]] or [_middle(prior)]
+        for row, col in dict.fromkeys(inside):
+            if (row, col) not in seen:
+                seen.add((row, col))
+                point = np.rint(view.to_stored([[row, col]])).astype(np.int64)
+                yield Prompts(view.axis, point, np.array([FOREGROUND]))
+
+
 def gallery(
-    volume: Volume, view: SliceView, predict: Callable[[Prompts], Prediction], grid: int = GRID
+    volume: Volume,
+    view: SliceView,
+    predict: Callable[[Prompts], Prediction],
+    clicks: Iterable[Prompts] | None = None,
 ) -> list[Proposal]:
-    """All masks a grid of clicks brings up, every candidate of each click; `predict` answers one click."""
-    found = [proposal for prompts in clicks_on(volume, view, grid) for proposal in _candidates(predict(prompts))]
+    """All masks that clicks bring up, every candidate of each; `predict` answers one click, by default of a grid."""
+    asked = clicks_on(volume, view, GRID) if clicks is None else clicks
+    found = [proposal for prompts in asked for proposal in _candidates(predict(prompts))]
     area = view.height * view.width
     return [
         proposal
@@ -74,6 +99,12 @@ def match(proposals: Sequence[Proposal], priors: Mapping[str, BoolArray]) -> dic
         used.add(number)
         taken |= pixels
     return {name: matched[name] for name in priors if name in matched}
+
+
+def _middle(mask: BoolArray) -> tuple[int, int]:
+    """The pixel of a mask (H, W) that halves it in reading order: inside, whatever the shape."""
+    row, col = np.argwhere(mask)[int(mask.sum()) // 2]
+    return int(row), int(col)
 
 
 def _candidates(prediction: Prediction) -> list[Proposal]:

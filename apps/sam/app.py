@@ -108,7 +108,8 @@ class SamApp(AppParts, MONAILabelApp):
         if not isinstance(image, str | Path) or not str(image):
             raise RequestError("image must be the id of an image", "image")
         path = image if isinstance(image, Path) else Path(store.get_image_uri(image))
-        file, result = task({**request, "image": str(path)})
+        named = image if isinstance(image, str) else None
+        file, result = task({**request, "image": str(path), "image_id": named})
         tag = request.get("label_tag", "original")
         if file and request.get("save_label") and isinstance(image, str):
             stored = store.save_label(image, file, tag, {"model": request["model"], "params": result})

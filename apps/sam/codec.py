@@ -80,7 +80,7 @@ def decode(request: Mapping[str, Any], geometry: Geometry, labels: LabelNames) -
     axis = decode_axis(given, geometry)
     foreground, background = _points(given, geometry)
     strokes = decode_scribble(given, geometry)
-    box, prior = decode_box(given, geometry), _prior(given, geometry)
+    box, prior = decode_box(given, geometry), decode_prior(given, geometry)
     marks = Marks(
         np.concatenate([strokes.inside, foreground]), np.concatenate([strokes.outside, background]), box, prior
     )
@@ -182,7 +182,8 @@ def decode_box(given: Mapping[str, Any], geometry: Geometry) -> Box | None:
     return Box.of(corners[0], corners[1]).clipped(geometry)
 
 
-def _prior(given: Mapping[str, Any], geometry: Geometry) -> Mask | None:
+def decode_prior(given: Mapping[str, Any], geometry: Geometry) -> Mask | None:
+    """The mask that came with the request, on the image's grid."""
     path = given.get("prior")
     if path is None:
         return None

@@ -36,7 +36,18 @@ router = APIRouter()
 OUTPUTS = ("all", "image", "json")
 
 # What the request itself says, and no parameter may replace.
-RESERVED = ("image", "image_path", "model", "session", "session_id", "file", "prior", "save_label", "output")
+RESERVED = (
+    "image",
+    "image_id",
+    "image_path",
+    "model",
+    "session",
+    "session_id",
+    "file",
+    "prior",
+    "save_label",
+    "output",
+)
 
 MAX_THREADS = 64
 

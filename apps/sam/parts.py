@@ -13,9 +13,12 @@ from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
 
 from sam_infer.serving import Serving
+from samlabel.auto_task import SamAutoTask
 from samlabel.config import AppConfig
+from samlabel.datastore import StudyStore
+from samlabel.examples import Examples
 from samlabel.labels import LabelNames
-from samlabel.tasks import Sam2dTask, SamAutoTask
+from samlabel.tasks import Sam2dTask
 from samlabel.train_request import TRAINER
 from samlabel.train_task import SamTrain
 from samlabel.volume_tasks import Sam3dTask, SamMultiTask
@@ -28,6 +31,7 @@ class AppParts:
     label_names: LabelNames
     serving: Serving  # of the app: built by whoever asks first
     studies: str
+    _store: StudyStore
 
     def init_infers(self) -> dict[str, InferTask]:
         """`sam_auto` first: 3D Slicer runs the first model that knows a label on every new case."""
@@ -37,7 +41,7 @@ class AppParts:
 
         names = self.label_names
         return {
-            "sam_auto": SamAutoTask(serving, names),
+            "sam_auto": SamAutoTask(serving, names, lambda: Examples(self._store, names)),
             "sam_2d": Sam2dTask(serving, names),
             "sam_3d": Sam3dTask(serving, names),
             "sam_multi": SamMultiTask(serving, names),

@@ -7,17 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sam_infer.conduct import Conduct
 from sam_infer.geometry import Geometry
 from sam_infer.multi import LabelPrediction, segment_labels
 from sam_infer.propagation import segment_volume
 from sam_infer.serving import Serving
 from sam_infer.volume import Volume
 from sam_infer.volume_prediction import VolumePrediction
-from sam_infer.work_queue import Priority
 from samlabel import answer, volume_codec
 from samlabel.labels import LabelNames
-from samlabel.presence import client_has_gone
+from samlabel.progress import conduct
 from samlabel.reader import current_reader
 from samlabel.tasks import SamTask, model_facts, model_notes
 
@@ -44,7 +42,7 @@ class Sam3dTask(SamTask):
         wanted = volume_codec.decode_object(request, volume.geometry, self.names)
         ((label, prompts),) = wanted.prompts.items()
         predictor = serving.predictor
-        found = segment_volume(predictor, volume, prompts, wanted.options, conduct(serving))
+        found = segment_volume(predictor, volume, prompts, wanted.options, conduct(serving, "sam_3d"))
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)
         return str(file), {
@@ -77,7 +75,7 @@ class SamMultiTask(SamTask):
         volume = serving.volume(Path(request["image"]))
         wanted = volume_codec.decode_labels(request, volume.geometry, self.names)
         predictor = serving.predictor
-        found = segment_labels(predictor, volume, wanted.prompts, wanted.options, conduct(serving))
+        found = segment_labels(predictor, volume, wanted.prompts, wanted.options, conduct(serving, "sam_multi"))
         mask = found.mask_with(self.names.values)
         computed = time.perf_counter() - started
         file, written = answer.timed_file(mask, wanted.reply)
@@ -90,11 +88,6 @@ class SamMultiTask(SamTask):
             "reader": current_reader(),
             "warnings": _warnings(found) + model_notes(predictor),
         }
-
-
-def conduct(serving: Serving) -> Conduct:
-    """Every slice waits its turn behind clicks; all of it is called off when the client has gone."""
-    return Conduct(lambda job: serving.queue.submit(job, Priority.VOLUME).result(), client_has_gone())
 
 
 def _about(found: VolumePrediction, volume: Volume, network: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,0 +1,102 @@
+"""What readers have accepted, for the modes that learn from it: the only way from the studies to automatic answers.
+
+The image that is asked about is left out by its name here and by its voxels in `sam_infer/accepted_case.py`. A label of
+that image is read in one case only: the request names its tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+
+from sam_infer.accepted_case import AcceptedCase
+from sam_infer.errors import PromptError, SamError
+from sam_infer.image_file import read_mask
+from sam_infer.serving import Serving
+from sam_infer.volume import Mask
+from sam_trainer.studies import described_cases
+from samlabel.datastore import FINAL, StudyStore
+from samlabel.labels import LabelNames
+
+log = structlog.get_logger(__name__)
+
+# The newest cases are looked at, not all of a hospital: each costs reading an image.
+MOST_CASES = 8
+
+VALUES = 256
+
+
+class Examples:
+    """The accepted labels of a studies folder, with the values of the app's labels."""
+
+    def __init__(self, store: StudyStore, names: LabelNames) -> None:
+        self._store = store
+        self._names = names
+
+    def others(self, serving: Serving, image_id: str | None) -> list[AcceptedCase]:
+        """The newest accepted cases, without the one that is asked about; what cannot be read is left out."""
+        names = [name for name in self._store.get_labeled_images() if name != image_id]
+        newest = sorted(names, key=lambda name: (-self._saved_at(name), name))[:MOST_CASES]
+        cases = []
+        for name in newest:
+            try:
+                mask = self._mask(name, FINAL)
+                if mask.array.any():
+                    cases.append(AcceptedCase(serving.volume(Path(self._store.get_image_uri(name))), mask))
+            except SamError as error:
+                log.warning("accepted case left out", image=name, reason=str(error))
+        return cases
+
+    def earlier(self, image_id: str | None, tag: str) -> Mask:
+        """A stored label of the image itself, because the request names its tag."""
+        if image_id is None:
+            raise PromptError("an upload has no stored labels: send the prior as the file part 'label'", "prior_tag")
+        return self._mask(image_id, tag)
+
+    def _mask(self, image_id: str, tag: str) -> Mask:
+        """A stored label map with the app's values."""
+        mask = read_mask(Path(self._store.get_label_uri(image_id, tag)))
+        info = self._store.get_label_info(image_id, tag) or {}
+        table = value_table(self._names, _named(info.get("label_info"), self._described(image_id)))
+        return Mask(np.asfortranarray(table[mask.array]), mask.geometry)
+
+    def _saved_at(self, image_id: str) -> int:
+        return int((self._store.get_label_info(image_id, FINAL) or {}).get("ts") or 0)
+
+    def _described(self, image_id: str) -> Mapping[int, str]:
+        """The names of values that `dataset.json` gives for an image; none where it says nothing."""
+        folder = Path(self._store._datastore_path)
+        case = described_cases(folder).get(image_id) if (folder / "dataset.json").is_file() else None
+        return case.labels if case is not None else {}
+
+
+def value_table(names: LabelNames, named: Mapping[int, str]) -> np.ndarray:
+    """From a file's value to the app's (256,): by name where names are known, else the n-th is the n-th.
+
+    A label whose name the app does not have is background: it is somebody else's question.
+    """
+    table = np.zeros(VALUES, np.uint8)
+    if named and names.strict:
+        for value, name in named.items():
+            table[value] = names.values.get(name, 0)
+    else:
+        count = len(names.names)
+        table[1 : count + 1] = np.arange(1, count + 1)
+    return table
+
+
+def _named(listed: Any, described: Mapping[int, str]) -> Mapping[int, str]:
+    """Names of values: what came with the label first; its n-th entry names value n."""
+    if isinstance(listed, Sequence) and not isinstance(listed, str):
+        found = {
+            number: str(entry["name"])
+            for number, entry in enumerate(listed, 1)
+            if number < VALUES and isinstance(entry, dict) and entry.get("name")
+        }
+        if found:
+            return found
+    return {value: name for value, name in described.items() if 0 < value < VALUES}

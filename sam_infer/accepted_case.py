@@ -1,0 +1,65 @@
+"""Cases that readers have accepted: what automatic modes may learn from, handed to them explicitly.
+
+Nothing in this package looks for labels. Whoever asks decides what may be known, and the image that is asked about is
+left out here a second time: a copy of it under another name would be its own answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from sam_infer.errors import PromptError
+from sam_infer.volume import Mask, Volume
+
+# Cases are compared as pictures of this many voxels per side.
+THUMBNAIL = 12
+
+
+@dataclass(frozen=True, eq=False)
+class AcceptedCase:
+    """An image and its accepted labels; a value means the same label in every case."""
+
+    volume: Volume
+    labels: Mask
+
+    def __post_init__(self) -> None:
+        self.labels.require_same_grid(self.volume.geometry, "accepted label")
+
+
+def others(volume: Volume, cases: Sequence[AcceptedCase]) -> list[AcceptedCase]:
+    """The cases that can say something about a volume: other images of its kind, most alike first."""
+    fitting = [
+        case
+        for case in cases
+        if case.volume.digest != volume.digest
+        and case.volume.modality == volume.modality
+        and (case.volume.geometry.shape[2] == 1) == (volume.geometry.shape[2] == 1)
+    ]
+    if not fitting:
+        raise PromptError(
+            f"there is no accepted label of another {volume.modality} image to learn from: accept one first, or use "
+            "mode propose",
+            "mode",
+        )
+    mine = _thumbnail(volume)
+    return sorted(fitting, key=lambda case: -float((_thumbnail(case.volume) * mine).mean()))
+
+
+def _thumbnail(volume: Volume) -> npt.NDArray[np.float64]:
+    """A small picture in body order (THUMBNAIL per side), mean 0 and deviation 1."""
+    grey = volume.array.mean(axis=3) if volume.is_colour else volume.array
+    world = volume.geometry.world_axes
+    order = np.argsort([axis for axis, _ in world])
+    turned = grey.transpose(order)
+    for axis, stored in enumerate(order):
+        if world[stored][1] < 0:
+            turned = np.flip(turned, axis)
+    step = tuple(slice(None, None, max(1, n // (2 * THUMBNAIL))) for n in turned.shape)
+    small = turned[step].astype(np.float64)
+    small = ndimage.zoom(small, [THUMBNAIL / n for n in small.shape], order=1)
+    return np.asarray((small - small.mean()) / (small.std() + 1e-6))
