@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import structlog
 
 from sam_infer.accepted_case import AcceptedCase
@@ -20,14 +19,12 @@ from sam_infer.serving import Serving
 from sam_infer.volume import Mask
 from sam_trainer.studies import described_cases
 from samlabel.datastore import FINAL, StudyStore
-from samlabel.labels import LabelNames
+from samlabel.labels import MAX_LABELS, LabelNames
 
 log = structlog.get_logger(__name__)
 
 # The newest cases are looked at, not all of a hospital: each costs reading an image.
 MOST_CASES = 8
-
-VALUES = 256
 
 
 class Examples:
@@ -61,8 +58,8 @@ class Examples:
         """A stored label map with the app's values."""
         mask = read_mask(Path(self._store.get_label_uri(image_id, tag)))
         info = self._store.get_label_info(image_id, tag) or {}
-        table = value_table(self._names, _named(info.get("label_info"), self._described(image_id)))
-        return Mask(np.asfortranarray(table[mask.array]), mask.geometry)
+        named = _named(info.get("label_info"), self._described(image_id))
+        return self._names.renumbered(mask, named)
 
     def _saved_at(self, image_id: str) -> int:
         return int((self._store.get_label_info(image_id, FINAL) or {}).get("ts") or 0)
@@ -74,29 +71,14 @@ class Examples:
         return case.labels if case is not None else {}
 
 
-def value_table(names: LabelNames, named: Mapping[int, str]) -> np.ndarray:
-    """From a file's value to the app's (256,): by name where names are known, else the n-th is the n-th.
-
-    A label whose name the app does not have is background: it is somebody else's question.
-    """
-    table = np.zeros(VALUES, np.uint8)
-    if named and names.strict:
-        for value, name in named.items():
-            table[value] = names.values.get(name, 0)
-    else:
-        count = len(names.names)
-        table[1 : count + 1] = np.arange(1, count + 1)
-    return table
-
-
 def _named(listed: Any, described: Mapping[int, str]) -> Mapping[int, str]:
     """Names of values: what came with the label first; its n-th entry names value n."""
     if isinstance(listed, Sequence) and not isinstance(listed, str):
         found = {
             number: str(entry["name"])
             for number, entry in enumerate(listed, 1)
-            if number < VALUES and isinstance(entry, dict) and entry.get("name")
+            if number <= MAX_LABELS and isinstance(entry, dict) and entry.get("name")
         }
         if found:
             return found
-    return {value: name for value, name in described.items() if 0 < value < VALUES}
+    return {value: name for value, name in described.items() if 0 < value <= MAX_LABELS}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import structlog
 
 from sam_infer.errors import PromptError
+from sam_infer.volume import Mask
 from samlabel.config import AppConfig
 
 log = structlog.get_logger(__name__)
@@ -35,6 +38,19 @@ class LabelNames:
     def values(self) -> dict[str, int]:
         """Name to value, without gaps."""
         return {name: value for value, name in enumerate(self.names, 1)}
+
+    def renumbered(self, mask: Mask, named: Mapping[int, str]) -> Mask:
+        """A label map with our values: by name where names are known, else the n-th is the n-th.
+
+        A label whose name we do not have becomes background: it is somebody else's question.
+        """
+        table = np.zeros(MAX_LABELS + 1, np.uint8)
+        if named and self.strict:
+            for value, name in named.items():
+                table[value] = self.values.get(name, 0)
+        else:
+            table[1 : len(self.names) + 1] = np.arange(1, len(self.names) + 1)
+        return Mask(np.asfortranarray(table[mask.array]), mask.geometry)
 
     def checked(self, name: Any) -> str:
         """The label a client asks for; none is the first.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.interfaces.tasks.infer_v2 import InferTask
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
@@ -14,6 +13,7 @@ from monailabel.tasks.activelearning.random import Random
 
 from sam_infer.serving import Serving
 from samlabel.auto_task import SamAutoTask
+from samlabel.batch import batch_infer
 from samlabel.config import AppConfig
 from samlabel.datastore import StudyStore
 from samlabel.examples import Examples
@@ -56,6 +56,5 @@ class AppParts:
         return {TRAINER: SamTrain(self.config.model, self.studies, self.label_names)}
 
     def init_batch_infer(self) -> Callable[..., Any]:
-        """The host's batch task, which divides by the number of GPUs unless it is told not to."""
-        task = BatchInferTask()
-        return lambda request, datastore, infer: task({"multi_gpu": False, **request}, datastore, infer)
+        """Every image of the studies, one after the other."""
+        return batch_infer
