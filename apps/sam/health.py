@@ -114,6 +114,29 @@ def models(home: Path) -> list[Check]:
     return checks
 
 
+def adapters(home: Path) -> list[Check]:
+    """The adapter that serves with each model: whole, and made for the weights that are here."""
+    from sam_infer.adapter import SHOWN_DIGITS
+    from sam_infer.adapter_store import AdapterStore
+    from sam_infer.errors import SamError
+    from sam_infer.models import load_network
+
+    checks = []
+    for folder in sorted((home / "adapters").glob("*/")):
+        store, name = AdapterStore(folder.name, home), None
+        try:
+            name = store.pointer().adapter
+            if name is None:
+                continue
+            store.get(name).require_base(folder.name, load_network(folder.name, home).fingerprint.weights)
+        except SamError as error:
+            cure = f"run `samlabel adapters rollback --model {folder.name}`, or train again"
+            checks.append(Check(f"adapter of {folder.name}", False, str(error), cure))
+        else:
+            checks.append(Check(f"adapter of {folder.name}", True, f"{str(name)[:SHOWN_DIGITS]} serves"))
+    return checks
+
+
 def studies(address: str) -> Check:
     """A studies folder with images, or an archive that answers."""
     if address.startswith(("http://", "https://")):

@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from sam_infer.adapter import Adapter
 from sam_infer.adapter_store import ADAPTER_FILE, AdapterStore
+from sam_infer.models import load_network
 from sam_trainer.ledger import Ledger
+from samlabel import health
 from samlabel.cli import app, main
 from tests.sam_infer.test_adapter import provenance, tensors
 from tests.sam_trainer.conftest import flat_case
@@ -83,3 +85,18 @@ def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.Capture
         assert end.value.code == 1
         assert sentence in capsys.readouterr().err
     assert store.pointer().adapter == first
+
+
+def test_the_doctor_looks_at_the_adapter_that_serves(isolated_home: Path) -> None:
+    assert health.adapters(isolated_home) == []
+    store = AdapterStore("tiny", isolated_home)
+    base = load_network("tiny").fingerprint.weights
+    good = store.put(Adapter(tensors(1), provenance(base=base)))
+    foreign = store.put(Adapter(tensors(2), provenance()))
+    assert health.adapters(isolated_home) == []
+    store.promote(good, "a test")
+    (check,) = health.adapters(isolated_home)
+    assert check.ok and good[:12] in check.found
+    store.promote(foreign, "a test")
+    (check,) = health.adapters(isolated_home)
+    assert not check.ok and "trained on other weights" in check.found and "rollback --model tiny" in check.cure

@@ -40,6 +40,7 @@ def examine(home: Path, studies: str | None) -> Iterator[health.Check]:
     yield health.gpu()
     yield health.disk(home)
     yield from health.models(home)
+    yield from health.adapters(home)
     yield health.viewer()
     yield health.orientation()
     if studies is not None:
