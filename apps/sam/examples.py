@@ -17,6 +17,7 @@ from sam_infer.errors import PromptError, SamError
 from sam_infer.image_file import read_mask
 from sam_infer.serving import Serving
 from sam_infer.volume import Mask
+from sam_trainer.ledger import WITHDRAWN, Ledger
 from sam_trainer.studies import described_cases
 from samlabel.datastore import FINAL, StudyStore
 from samlabel.labels import MAX_LABELS, LabelNames
@@ -30,13 +31,15 @@ MOST_CASES = 8
 class Examples:
     """The accepted labels of a studies folder, with the values of the app's labels."""
 
-    def __init__(self, store: StudyStore, names: LabelNames) -> None:
+    def __init__(self, store: StudyStore, names: LabelNames, studies: str) -> None:
         self._store = store
         self._names = names
+        self._studies = studies
 
     def others(self, serving: Serving, image_id: str | None) -> list[AcceptedCase]:
         """The newest accepted cases, without the one that is asked about; what cannot be read is left out."""
-        names = [name for name in self._store.get_labeled_images() if name != image_id]
+        left_out = {image_id, *withdrawn(self._studies)}
+        names = [name for name in self._store.get_labeled_images() if name not in left_out]
         newest = sorted(names, key=lambda name: (-self._saved_at(name), name))[:MOST_CASES]
         cases = []
         for name in newest:
@@ -69,6 +72,12 @@ class Examples:
         folder = Path(self._store._datastore_path)
         case = described_cases(folder).get(image_id) if (folder / "dataset.json").is_file() else None
         return case.labels if case is not None else {}
+
+
+def withdrawn(studies: str) -> set[str]:
+    """Cases whose label a person took back: it stays where it is and teaches nobody."""
+    last = {record.case: record.event for record in Ledger.of(studies).records()}
+    return {case for case, event in last.items() if event == WITHDRAWN}
 
 
 def _named(listed: Any, described: Mapping[int, str]) -> Mapping[int, str]:

@@ -41,7 +41,7 @@ class AppParts:
 
         names = self.label_names
         return {
-            "sam_auto": SamAutoTask(serving, names, lambda: Examples(self._store, names)),
+            "sam_auto": SamAutoTask(serving, names, lambda: Examples(self._store, names, self.studies)),
             "sam_2d": Sam2dTask(serving, names),
             "sam_3d": Sam3dTask(serving, names),
             "sam_multi": SamMultiTask(serving, names),

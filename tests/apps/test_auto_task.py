@@ -42,7 +42,7 @@ def studies(server: Server) -> Iterator[Server]:
 
     task, store = server.app.infer_task("sam_auto"), server.app.datastore()
     before = task.names, task.examples
-    task.names, task.examples = LabelNames(NAMES), lambda: Examples(store, LabelNames(NAMES))
+    task.names, task.examples = LabelNames(NAMES), lambda: Examples(store, LabelNames(NAMES), str(server.studies))
     for name, (seed, shift) in CASES.items():
         volume, mask = patient(seed, shift)
         write_image(volume, server.studies / f"{name}.nii.gz")
@@ -112,6 +112,17 @@ def test_no_mode_reads_the_label_of_the_case_it_answers(
         monkeypatch.undo()
         store.remove_label("case_c", "final")
         store.remove_image("copy_of_c")
+
+
+def test_a_withdrawn_label_teaches_nobody(studies: Server, tmp_path: Path) -> None:
+    from sam_trainer.ledger import Ledger
+
+    ledger, store = Ledger.of(str(studies.studies)), studies.app.datastore()
+    for name in ("case_a", "case_b"):
+        ledger.accept(name, Path(store.get_label_uri(name, "final")), {})
+        ledger.withdraw(name, {})
+    answer = ask(studies, mode="atlas")
+    assert answer.status == 422 and "no accepted label" in answer.facts["detail"]
 
 
 def test_an_earlier_label_is_read_when_the_request_names_it(studies: Server, tmp_path: Path) -> None:

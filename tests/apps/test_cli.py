@@ -17,8 +17,9 @@ from sam_infer.volume import Mask, Volume
 from sam_trainer.phantoms import lesion_photo
 from samlabel import cli, health
 from samlabel.cli import COMMANDS, app, main
-from samlabel.commands import doctor, predict
+from samlabel.commands import doctor
 from samlabel.errors import ConfigError
+from samlabel.recipe import parsed
 from samlabel.server import ServeOptions, is_loopback, prepare_app_dir, prepare_environment, require_free_port
 from tests.apps.region_growing import RegionGrowing
 
@@ -123,10 +124,12 @@ def test_predict_on_what_is_no_image(growing: Any, tmp_path: Path, monkeypatch: 
 
 def test_the_box_takes_its_slice_from_the_points(scan: Path) -> None:
     volume = read_image(scan)
-    prompts, index = predict.parse_prompts(volume, ["24,12,7"], "1,2,30,30", None)
-    assert index == 7 and prompts.box is not None and prompts.box.low.tolist() == [1, 2, 7]
+    prompts, marks = parsed(volume, ["24,12,7"], "1,2,30,30", None)
+    assert marks.likeliest(2) == 7 and prompts.box is not None and prompts.box.low.tolist() == [1, 2, 7]
     with pytest.raises(PromptError, match="slice"):
-        predict.parse_prompts(volume, ["24,12,7", "24,12,8"], "1,2,30,30", None)
+        parsed(volume, ["24,12,7", "24,12,8"], "1,2,30,30", None)
+    _, marks = parsed(volume, ["24,12,8", "10,10,7"], None, None)
+    assert marks.likeliest(2) == 7  # the last one typed, not the last one sorted
 
 
 def test_a_taken_port_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

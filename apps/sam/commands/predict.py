@@ -1,20 +1,23 @@
-"""`samlabel predict`: one object of one image file, without a server."""
+"""`samlabel predict`: one object, or all labels, of one image or of a folder of images, without a server.
+
+Exit code 0: every mask is written; 1: something could not be answered, and the sentence says why; 2: the command line
+is wrong.
+"""
 
 from __future__ import annotations
 
-import time
+import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sam_infer.errors import PromptError
 
 if TYPE_CHECKING:
-    from sam_infer.predictor import Prediction
-    from sam_infer.prompts import Prompts
     from sam_infer.volume import Volume
+    from samlabel.recipe import Answer, Cook, Recipe
 
 
 class Plane(StrEnum):
@@ -26,22 +29,48 @@ class Plane(StrEnum):
 
 
 class Mode(StrEnum):
-    """How far an answer reaches."""
+    """How far an answer reaches, and whether it needs a hint."""
 
     SLICE = "2d"
+    VOLUME = "3d"
+    AUTO = "auto"
+
+
+class Auto(StrEnum):
+    """What `--mode auto` goes by; see the README."""
+
+    PROPOSE = "propose"
+    GRID = "grid"
+    SELFPROMPT = "selfprompt"
+    ATLAS = "atlas"
 
 
 def predict(  # noqa: PLR0913 - every parameter is an option of the command
-    image: Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, or a DICOM folder.")],
+    image: Annotated[
+        Path, typer.Argument(help="NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, a DICOM folder, or a folder of images.")
+    ],
     point: Annotated[
         list[str] | None, typer.Option(help="Voxel i,j,k on the object, or i,j,k,- beside it; may be repeated.")
     ] = None,
     box: Annotated[
         str | None, typer.Option(help="i0,j0,i1,j1 or i0,j0,i1,j1,k around it; six numbers are two corners i,j,k.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the mask goes; default: beside you, NAME_mask.")] = None,
-    plane: Annotated[Plane | None, typer.Option(help="Anatomical plane of the slice.")] = None,
-    mode: Annotated[Mode, typer.Option(help="One slice.")] = Mode.SLICE,
+    prompts: Annotated[
+        Path | None, typer.Option(help='JSON for a folder: {"NAME": {"point": ["i,j,k"], "box": "..."}}.')
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the mask goes; default: beside you, NAME_mask, or the folder NAME_masks.")
+    ] = None,
+    plane: Annotated[Plane | None, typer.Option(help="Anatomical plane of the slices.")] = None,
+    mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
+    auto: Annotated[
+        Auto, typer.Option(help="auto: what to go by; all but propose learn from --accepted.")
+    ] = Auto.PROPOSE,
+    accepted: Annotated[
+        Path | None, typer.Option(help="auto: studies folder with labels/final/; default: the folder of the image.")
+    ] = None,
+    labels: Annotated[str, typer.Option(help="auto: names, comma-separated; default: those of dataset.json.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Folder: answer finished cases again.")] = False,
     model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
     window: Annotated[str, typer.Option(help="auto, soft_tissue, lung, bone, brain, file, percentile, ...")] = "auto",
     candidate: Annotated[int | None, typer.Option(min=0, max=2, help="Another of the three masks.")] = None,
@@ -49,44 +78,118 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     keep_largest: Annotated[bool, typer.Option("--keep-largest", help="Drop all but the largest part.")] = False,
     fill_holes: Annotated[bool, typer.Option("--fill-holes", help="Close holes.")] = False,
 ) -> None:
-    """Segment what the points and the box mean, and write the mask on the image's own grid."""
-    from sam_infer.embedding import EmbeddingCache  # torch and itk: half a second that help need not pay
-    from sam_infer.image_file import read_image, write_mask
-    from sam_infer.models import load_backbone
-    from sam_infer.predictor import Options, Predictor
+    """Segment what the points and the box mean, or all labels; masks lie on the images' own grids."""
+    from sam_infer.predictor import Options  # torch and itk: half a second that help need not pay
     from sam_infer.zoom import ZoomPolicy
+    from samlabel.config import AppConfig
+    from samlabel.folder_run import images_in
+    from samlabel.labels import app_labels
+    from samlabel.recipe import Recipe
 
-    started = time.perf_counter()
-    volume = read_image(image)
-    prompts, index = parse_prompts(volume, point or [], box, plane.value if plane else None)
+    studies = accepted or (image if image.is_dir() else image.parent)
+    listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
+    names = app_labels(AppConfig(labels=listed), str(studies))
     options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes)
-    prediction = Predictor(load_backbone(model), EmbeddingCache()).predict(volume, prompts, index, options)
-    target = write_mask(prediction.mask(volume), out or default_out(image, volume))
-    _report(prediction, target, time.perf_counter() - started)
+    recipe = Recipe(mode.value, tuple(point or ()), box, plane.value if plane else None, auto.value, options, names)
+    _require_fitting(recipe, prompts)
+    images = images_in(image) if image.is_dir() else {}
+    cook = _cook(model, studies if mode is Mode.AUTO and auto is not Auto.PROPOSE else None)
+    if images:
+        _folder(
+            cook, recipe, images, _prompts_by_name(prompts, images), out or Path(f"{image.resolve().name}_masks"), force
+        )
+        return
+    if prompts is not None:
+        raise PromptError("--prompts is for a folder of images; use --point and --box", "prompts")
+    _single(cook, recipe, image, out)
 
 
-def parse_prompts(volume: Volume, points: list[str], box: str | None, plane: str | None) -> tuple[Prompts, int]:
-    """The prompts of a command line and the slice they lie on: that of the last point on the object, else the box's."""
-    import numpy as np  # after help
+def _require_fitting(recipe: Recipe, prompts: Path | None) -> None:
+    """Refuse hints that the mode would ignore."""
+    said = bool(recipe.points) or recipe.box is not None or prompts is not None
+    if recipe.mode == "auto" and said:
+        raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
 
-    from sam_infer.prompts import Box, Prompts
-    from sam_infer.slice_choice import Marks, choose_slice
 
-    axis = 2 if plane is None else volume.geometry.axis_of_plane(plane)
-    voxels, labels = [], []
-    for text in points:
-        parts = text.replace(" ", "").split(",")
-        labels.append(0 if parts[-1] == "-" else 1)
-        voxels.append(_numbers("point", ",".join(parts[:-1] if parts[-1] in "+-" else parts), (3,), volume))
-    array = np.array(voxels, np.int64).reshape(-1, 3)
-    chosen = np.array(labels, np.int64)
-    corners = Box.of(*_corners(box, array, volume)).clipped(volume.geometry) if box else None
-    prompts = Prompts(axis, array, chosen, corners).checked(volume.geometry)
-    marks = Marks(array[chosen == 1], array[chosen == 0], corners)
-    index, notes = choose_slice(volume.geometry, axis, None, marks)
-    for note in notes:
-        typer.secho(note, fg="yellow", err=True)
-    return prompts, index
+def _cook(model: str, studies: Path | None) -> Cook:
+    from sam_infer import models
+    from sam_infer.embedding import EmbeddingCache
+    from sam_infer.predictor import Predictor
+    from sam_trainer.studies import described_cases
+    from samlabel.recipe import Cook
+
+    examples = list(described_cases(studies).values()) if studies is not None and studies.is_dir() else []
+    return Cook(Predictor(models.load_backbone(model), EmbeddingCache()), examples)
+
+
+def _single(cook: Cook, recipe: Recipe, image: Path, out: Path | None) -> None:
+    from sam_infer.image_file import write_mask
+
+    answer = cook.answer(recipe, image)
+    _tell(answer.notes)
+    target = write_mask(answer.mask, out or default_out(image, answer.volume))
+    typer.echo(f"{target}: {answer.sentence}")
+
+
+def _folder(
+    cook: Cook, recipe: Recipe, images: dict[str, Path], said: dict[str, dict[str, Any]] | None, out: Path, force: bool
+) -> None:
+    """Every image of a folder, with a bar; exit code 1 when one could not be answered."""
+    from dataclasses import replace
+
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from samlabel.folder_run import FolderRun, Outcome
+
+    backbone = cook.predictor.backbone
+    settings = {"model": backbone.name, "weights": backbone.weights_id, **recipe.facts, "prompts": said}
+    outcome = Outcome()
+    columns = (SpinnerColumn(), TextColumn("{task.completed}/{task.total} {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=len(images))
+
+        def answer(name: str, path: Path) -> Answer:
+            steps = 0
+
+            def step(done: int) -> None:
+                nonlocal steps
+                steps += done
+                bar.update(task, description=f"{name}, step {steps}")
+
+            bar.update(task, description=name)
+            own = recipe
+            if said is not None:
+                if name not in said:
+                    raise PromptError(f"the prompts file says nothing about {name}", "prompts")
+                own = replace(recipe, **said[name])
+            return cook.answer(own, path, step)
+
+        for _, outcome in FolderRun(out, settings, force).over(images, answer):  # noqa: B007 - the last one is told
+            bar.update(task, advance=1)
+    _tell(tuple(f"{name}: {sentence}" for name, sentence in outcome.failed.items()))
+    typer.echo(f"{out}: {outcome.sentence}")
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _prompts_by_name(file: Path | None, images: dict[str, Path]) -> dict[str, dict[str, Any]] | None:
+    """The hints of each case, checked; None without a file."""
+    if file is None:
+        return None
+    try:
+        told = json.loads(file.read_text())
+        said = {
+            str(name): {"points": tuple(map(str, hints.get("point", ()))), "box": hints.get("box"),
+                        "plane": hints.get("plane")}
+            for name, hints in told.items()
+        }  # fmt: skip
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise PromptError(f"{file.name} must be JSON as in --help: {error}", "prompts") from None
+    unknown = sorted(set(said) - set(images))
+    if unknown:
+        raise PromptError(f"{file.name} names {unknown[0]!r}, and the folder has no such image", "prompts")
+    return said
 
 
 def default_out(image: Path, volume: Volume) -> Path:
@@ -98,41 +201,6 @@ def default_out(image: Path, volume: Volume) -> Path:
     return Path(f"{stem}_mask{'.png' if volume.is_colour or volume.geometry.shape[2] == 1 else '.nii.gz'}")
 
 
-def _corners(box: str, points: object, volume: Volume) -> tuple[list[int], list[int]]:
-    """Two corners of a box that was given in one slice or in space."""
-    numbers = _numbers("box", box, (4, 5, 6), volume)
-    if len(numbers) == 6:
-        return numbers[:3], numbers[3:]
-    i0, j0, i1, j1 = numbers[:4]
-    if len(numbers) == 5:
-        k = numbers[4]
-    elif volume.geometry.shape[2] == 1:
-        k = 0
-    else:
-        slices = {int(p[2]) for p in points}  # type: ignore[attr-defined]
-        if len(slices) != 1:
-            raise PromptError("box needs its slice: i0,j0,i1,j1,k", "box")
-        k = slices.pop()
-    return [i0, j0, k], [i1, j1, k]
-
-
-def _numbers(name: str, text: str, lengths: tuple[int, ...], volume: Volume) -> list[int]:
-    """Whole numbers between commas; a point of a picture may leave out its only slice."""
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise PromptError(f"{name} must be whole numbers between commas, got {text!r}", name) from None
-    if name == "point" and len(numbers) == 2 and volume.geometry.shape[2] == 1:
-        numbers.append(0)
-    if len(numbers) not in lengths:
-        wanted = " or ".join(str(length) for length in lengths)
-        raise PromptError(f"{name} must have {wanted} numbers, got {text!r}", name)
-    return numbers
-
-
-def _report(prediction: Prediction, target: Path, seconds: float) -> None:
-    typer.echo(
-        f"{target}: {int(prediction.pixels.sum())} voxels on slice {prediction.view.index} "
-        f"(axis {'ijk'[prediction.view.axis]}), score {prediction.score:.2f}, stability {prediction.stability:.2f}, "
-        f"window {prediction.window.name}, {seconds:.1f} s"
-    )
+def _tell(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        typer.secho(note, fg="yellow", err=True)
