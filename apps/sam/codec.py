@@ -105,7 +105,12 @@ def decode_axis(given: Mapping[str, Any], geometry: Geometry) -> int:
     plane = given.get("plane") or "stored"
     if not isinstance(plane, str):
         raise PromptError(f"plane must be one of {sorted(PLANE_NORMAL)}, got {plane!r}", "plane")
-    return 2 if plane in AUTO else geometry.axis_of_plane(plane)
+    if plane in AUTO:
+        return 2
+    axis = geometry.axis_of_plane(plane)
+    if any(geometry.shape[other] == 1 for other in range(3) if other != axis):
+        raise PromptError(f"the image is one slice, and {plane} would cut it into lines: leave plane out", "plane")
+    return axis
 
 
 def decode_slice(given: Mapping[str, Any]) -> int | None:

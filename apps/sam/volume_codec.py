@@ -64,6 +64,9 @@ def decode_labels(request: Mapping[str, Any], geometry: Geometry, names: LabelNa
         points = codec.decode_voxels(given, name)
         if len(points) + len(background) > MAX_POINTS:
             raise PromptError(f"{name} has {len(points)} points, more than the {MAX_POINTS} allowed", name)
+        shared = {tuple(p) for p in points.tolist()} & {tuple(p) for p in background.tolist()}
+        if shared:
+            raise PromptError(f"point {list(min(shared))} is both {name} and background", name)
         if len(points):
             both = np.concatenate([points, background])
             labels = np.repeat([1, 0], [len(points), len(background)])
