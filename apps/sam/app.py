@@ -18,7 +18,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.infer_v2 import InferTask
 
-from sam_infer.errors import SamError
+from sam_infer.errors import SamError, VolumeError
 from sam_infer.serving import Serving
 from samlabel import host_settings, sessions
 from samlabel.accepted import note_label
@@ -91,9 +91,14 @@ class SamApp(AppParts, MONAILabelApp):
         elsewhere = self.leases.of_others(who) | {left}
         while chosen := task(request, OfferedCases(self._store, elsewhere)):
             image = chosen["id"]
-            if self.leases.take(image, who).reader == who:
+            elsewhere.add(image)
+            if self.leases.take(image, who).reader != who:
+                continue  # somebody else was sent there in this moment
+            try:
                 return {**chosen, "path": self._store.get_image_uri(image)}
-            elsewhere.add(image)  # somebody else was sent there in this moment
+            except VolumeError as error:
+                log.warning("case cannot be opened, another one is offered", image=image, reason=str(error))
+                self.leases.end(image, who)
         return {}
 
     def infer(self, request: Mapping[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
@@ -110,6 +115,9 @@ class SamApp(AppParts, MONAILabelApp):
         path = image if isinstance(image, Path) else Path(store.get_image_uri(image))
         named = image if isinstance(image, str) else None
         file, result = task({**request, "image": str(path), "image_id": named})
+        note = store.get_image_info(named).get("note") if named else None
+        if note:
+            result["warnings"] = [*result.get("warnings", []), note]
         tag = request.get("label_tag", "original")
         if file and request.get("save_label") and isinstance(image, str):
             stored = store.save_label(image, file, tag, {"model": request["model"], "params": result})

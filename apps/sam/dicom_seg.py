@@ -20,6 +20,7 @@ from sam_infer.geometry import Geometry
 from sam_infer.image_file import LPS_TO_RAS
 from sam_infer.volume import Mask
 from samlabel.codes import meaning_of
+from samlabel.slice_stack import stack_of
 
 AUTOMATIC, SEMIAUTOMATIC, MANUAL = "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"
 ALGORITHM_TYPES = (AUTOMATIC, SEMIAUTOMATIC, MANUAL)
@@ -91,24 +92,19 @@ def write_seg(mask: Mask, names: Mapping[int, str], sources: Sequence[Dataset], 
 
 def slices_of(sources: Sequence[Dataset], geometry: Geometry) -> list[Dataset]:
     """The images of a series in the order of a grid's slices; refused when the grid is another one."""
-    if any(int(source.get("NumberOfFrames") or 1) > 1 for source in sources):
-        raise VolumeError("labels on multi-frame images cannot be stored as DICOM SEG yet", "image")
+    stack = stack_of(sources)
     if len(sources) != geometry.shape[2]:
         raise VolumeError(f"the series has {len(sources)} slices, the label {geometry.shape[2]}", "label")
-    placed: dict[int, Dataset] = {}
-    for source in sources:
-        if (int(source.Columns), int(source.Rows)) != geometry.shape[:2]:
-            raise VolumeError("the label's slices have another size than the series'", "label")
-        origin, column, row = corners_ras(source)
-        index = geometry.to_index([origin, column, row])
-        expected = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], float)
-        expected[:, 2] = np.rint(index[0, 2])
-        if np.abs(index - expected).max() > PLACE_TOLERANCE:
+    if (int(sources[0].Columns), int(sources[0].Rows)) != geometry.shape[:2]:
+        raise VolumeError("the label's slices have another size than the series'", "label")
+    along = (LPS_TO_RAS[:3, :3] @ stack.normal) @ geometry.affine[:3, 2] > 0
+    ordered = list(stack.slices if along else stack.slices[::-1])
+    # Of slices that no even grid fits, the first one tells whether the grid is the series' own.
+    for k, source in enumerate(ordered if stack.note is None else ordered[:1]):
+        index = geometry.to_index(corners_ras(source))
+        if np.abs(index - [[0, 0, k], [1, 0, k], [0, 1, k]]).max() > PLACE_TOLERANCE:
             raise VolumeError("the label lies elsewhere than the series: resample it to the image first", "label")
-        placed[int(expected[0, 2])] = source
-    if sorted(placed) != list(range(geometry.shape[2])):
-        raise VolumeError("two slices of the series lie at the same place", "image")
-    return [placed[k] for k in range(geometry.shape[2])]
+    return ordered
 
 
 def corners_ras(image: Dataset) -> np.ndarray:

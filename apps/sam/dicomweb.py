@@ -7,6 +7,7 @@ is saved; one download per series however many readers open it; an archive that 
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 import threading
 import time
@@ -30,6 +31,7 @@ from samlabel.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, name
 from samlabel.datastore import FINAL, StudyStore
 from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
 from samlabel.reader import current_reader
+from samlabel.slice_stack import stack_of
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +83,11 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
             if self._convert_to_nifti and cached.is_file():
                 return str(cached.resolve())
             with _archive_errors(image_id):
+                note = self._checked(image_id) if self._convert_to_nifti else None
                 got = Path(super().get_image_uri(image_id))
+            if note:
+                log.warning("series needs attention", series=image_id, note=note)
+                self.update_image_info(image_id, {"note": note})
         if cached.is_file() and got.resolve() != cached.resolve():
             got.unlink(missing_ok=True)  # the stock store hands out its temporary file the first time, and leaves it
             return str(cached.resolve())
@@ -92,6 +98,12 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
         if label_tag == FINAL and label_id not in StudyStore.get_labeled_images(self):
             self._import_label(label_id)
         return StudyStore.get_label_uri(self, label_id, label_tag)
+
+    def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
+        """What is recorded about a label; one that another tool stored in the archive is fetched first."""
+        if label_tag == FINAL and label_id not in StudyStore.get_labeled_images(self):
+            self._import_label(label_id)
+        return dict(StudyStore.get_label_info(self, label_id, label_tag))
 
     def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
         """Image and label pairs; what other tools stored in the archive is fetched first."""
@@ -151,10 +163,24 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
     def _slices(self, image_id: str) -> list[Dataset]:
         """The headers of a series' files, downloaded again when the cache lost them."""
         self.get_image_uri(image_id)
+        return self._headers(image_id)
+
+    def _headers(self, image_id: str) -> list[Dataset]:
         folder = Path(self._datastore.image_path()) / image_id
         if not any(folder.glob("*.dcm")):
-            dicom_web_download_series(None, image_id, str(folder), self._client, self._fetch_by_frame)
+            # Moved into place when it is whole: a download that was cut off is not half a patient.
+            part = folder.with_name(f".{image_id}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            dicom_web_download_series(None, image_id, str(part), self._client, self._fetch_by_frame)
+            shutil.rmtree(folder, ignore_errors=True)
+            part.rename(folder)
         return [dcmread(path, stop_before_pixels=True) for path in sorted(folder.glob("*.dcm"))]
+
+    def _checked(self, image_id: str) -> str | None:
+        """What is odd about a series, if anything; refused when it is no volume at all."""
+        headers = self._headers(image_id)
+        flat = len(headers) == 1 and int(headers[0].get("NumberOfFrames") or 1) == 1
+        return None if flat else stack_of(headers).note
 
     def _import_label(self, image_id: str) -> None:
         """Keep the archive's newest label of a series here, on the series' grid."""

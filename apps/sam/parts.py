@@ -9,7 +9,6 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.tasks.activelearning.first import First
-from monailabel.tasks.activelearning.random import Random
 
 from sam_infer.serving import Serving
 from samlabel.auto_task import SamAutoTask
@@ -18,6 +17,7 @@ from samlabel.config import AppConfig
 from samlabel.datastore import StudyStore
 from samlabel.examples import Examples
 from samlabel.labels import LabelNames
+from samlabel.strategies import RandomCase
 from samlabel.tasks import Sam2dTask
 from samlabel.train_request import TRAINER
 from samlabel.train_task import SamTrain
@@ -49,7 +49,7 @@ class AppParts:
 
     def init_strategies(self) -> dict[str, Strategy]:
         """Which case comes next."""
-        return {"random": Random(), "first": First()}
+        return {"random": RandomCase(), "first": First()}
 
     def init_trainers(self) -> dict[str, TrainTask]:
         """One trainer, for the network that serves."""

@@ -107,6 +107,7 @@ def test_segmentations_of_other_tools_count_and_come_to_the_images_grid(
     DICOMwebClient(archive.url).store_instances([seg])
     store.forget_lists()
     assert store.get_labeled_images() == [SERIES]
+    assert store.get_label_info(SERIES, "final")["imported"]
     (pair,) = store.datalist()
     present = [int(v) for v in np.unique(mask.array) if v]
     renumbered = np.zeros(256, np.uint8)
