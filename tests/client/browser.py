@@ -23,6 +23,21 @@ PATIENCE_MS = 240_000
 @contextmanager
 def browser_page(address: str) -> Iterator[Any]:
     """A page of a fresh browser."""
+    with browser() as chromium:
+        yield new_page(chromium, address)
+
+
+def new_page(chromium: Any, address: str) -> Any:
+    """A page of another person at another machine: nothing is shared with other pages."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 900}, base_url=address)
+    context.set_default_timeout(PATIENCE_MS)
+    context.on("dialog", lambda dialog: dialog.accept())
+    return context.new_page()
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, for several people."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is missing: apt install chromium")
@@ -30,10 +45,7 @@ def browser_page(address: str) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 900}, base_url=address)
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("dialog", lambda dialog: dialog.accept())
-        yield page
+        yield browser
         browser.close()
 
 
@@ -65,6 +77,30 @@ class Reader:
         button = self.page.query_selector("[data-cy=confirm-and-hide-button]")
         if button:
             button.click()
+
+    def called(self, name: str) -> None:
+        """Say who is reading."""
+        self.page.fill("#samlabel [data-samlabel=reader]", name)
+        with self.page.expect_response(lambda r: "/lease/" in r.url and r.request.method == "PUT"):
+            self.page.press("#samlabel [data-samlabel=reader]", "Tab")
+
+    def reads(self, place: str) -> str:
+        """What stands at a place of the companion."""
+        return str(self.page.inner_text(f"#samlabel [data-samlabel={place}]"))
+
+    def prompts(self) -> list[list[float]]:
+        """The points that are drawn, in millimetres."""
+        return list(self.page.evaluate(
+            """() => cornerstoneTools.annotation.state.getAllAnnotations()
+                     .filter(a => a.metadata.toolName === 'ProbeMONAILabel')
+                     .map(a => Array.from(a.data.handles.points[0]))"""
+        ))  # fmt: skip
+
+    def draft_kept(self) -> None:
+        """Wait until the server has what was drawn."""
+        self.page.wait_for_function(
+            "() => document.querySelector('#samlabel [data-samlabel=stored]').innerText.includes('Draft of')"
+        )
 
     def study(self) -> str:
         """The study that is open."""

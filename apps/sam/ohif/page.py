@@ -23,7 +23,7 @@ from samlabel.proxy import CALLER
 router = APIRouter(include_in_schema=False, dependencies=[CALLER])
 
 VIEWER = Path(monailabel.__file__).parent / "endpoints" / "static" / "ohif"
-COMPANION = Path(__file__).with_name("companion.js")
+COMPANION = Path(__file__).with_name("companion")
 
 # The build that the companion was written for; with another one it says so.
 KNOWN_BUILD = "app.bundle.af87d1dd396d277eac89.js"
@@ -32,10 +32,12 @@ _FOREIGN = re.compile(r'<link\b[^>]*(?:href="?https?://)[^>]*>', re.IGNORECASE)
 _HASHED = re.compile(r"\.[0-9a-f]{16,}\.(js|css)$|^[0-9a-f]{16,}\.wasm$")
 
 
-@router.get("/ohif/companion.js")
-def companion() -> Response:
-    """Our script."""
-    return FileResponse(COMPANION, media_type="text/javascript", headers={"cache-control": "no-cache"})
+@router.get("/ohif/companion/{name}")
+def companion(name: str) -> Response:
+    """A part of our script."""
+    if name not in {path.name for path in COMPANION.glob("*.js")}:
+        raise NotFoundError("the companion has no such part", "path")
+    return FileResponse(COMPANION / name, media_type="text/javascript", headers={"cache-control": "no-cache"})
 
 
 @router.get("/ohif/{path:path}")
@@ -61,5 +63,5 @@ def page() -> str:
         raise NotFoundError("this installation of monailabel has no OHIF viewer; install it from its wheel", "ohif")
     text = _FOREIGN.sub("", index.read_text())
     known = "known" if KNOWN_BUILD in text else "unknown"
-    tag = f'<script defer src="/ohif/companion.js" data-build="{known}"></script>'
+    tag = f'<script type="module" src="/ohif/companion/main.js" data-build="{known}"></script>'
     return text.replace("</body>", f"{tag}</body>", 1)
