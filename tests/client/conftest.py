@@ -62,12 +62,12 @@ def embedded(home: Path, series: tuple[DemoSeries, ...]) -> Iterator[Station]:
 
 
 @contextmanager
-def orthanc(home: Path, login: tuple[str, str] | None) -> Iterator[str]:
-    """Orthanc on a port of its own; its DICOMweb root."""
+def orthanc(home: Path, login: tuple[str, str] | None, port: int | None = None) -> Iterator[str]:
+    """Orthanc on a port of its own or a given one; its DICOMweb root."""
     program = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if program is None or not PLUGIN.exists():
         pytest.skip("orthanc is missing: apt install orthanc orthanc-dicomweb")
-    port = free_port()
+    port = port or free_port()
     config = {
         "StorageDirectory": str(home / "storage"), "IndexDirectory": str(home / "storage"), "Plugins": [str(PLUGIN)],
         "HttpPort": port, "DicomServerEnabled": False, "RemoteAccessAllowed": False,

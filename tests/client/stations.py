@@ -48,7 +48,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(studies: str, home: Path, kill: bool = False, **environment: str) -> Iterator[str]:
+def serving(studies: str, home: Path, kill: bool = False, answers: int = 200, **environment: str) -> Iterator[str]:
     """`samlabel serve` on studies; the address once it answers; at the end stopped, or killed without warning."""
     port = free_port()
     command = [sys.executable, "-m", "samlabel", "serve", "--studies", studies, "--port", str(port),
@@ -59,24 +59,25 @@ def serving(studies: str, home: Path, kill: bool = False, **environment: str) ->
         server = subprocess.Popen(command, env={**os.environ, **settings}, stdout=output, stderr=subprocess.STDOUT)
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_for(f"{address}/info/", server, log)
+        wait_for(f"{address}/info/", server, log, answers)
         yield address
     finally:
         server.kill() if kill else server.terminate()
         server.wait(30)
 
 
-def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once an address answers."""
+def wait_for(url: str, server: subprocess.Popen[bytes], log: Path, status: int) -> None:
+    """Return once an address answers with a status."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise RuntimeError(f"the server ended at start:\n{log.read_text()[-2000:]}")
         try:
-            if httpx.get(url, timeout=10).is_success:
+            if httpx.get(url, timeout=10).status_code == status:
                 return
         except httpx.HTTPError:
-            time.sleep(0.5)
+            pass
+        time.sleep(0.5)
     raise RuntimeError(f"the server did not answer within {START_S:.0f} s:\n{log.read_text()[-2000:]}")
 
 

@@ -1,6 +1,9 @@
 """Our server on real archives, without a browser: images, labels as SEG, who may ask, what happens when it is down."""
 
 import http.client
+import os
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,10 +15,15 @@ from pydicom import Dataset
 from sam_infer.image_file import read_image, write_mask
 from sam_infer.volume import Mask
 from sam_trainer.phantoms import ABDOMEN_LABELS
+from samlabel.demo_dicom import SMALL, demo_dicom
 from samlabel.seg_reading import read_seg
 from tests.client.stations import Station
 
 pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+# Once is enough for what has nothing to do with the archive.
+EMBEDDED = pytest.mark.parametrize("station", ["embedded"], indirect=True, scope="module")
 
 
 def raw(address: str, path: str) -> int:
@@ -68,3 +76,36 @@ def test_a_label_becomes_a_seg_of_the_archive_with_equal_voxels(station: Station
     url = f"{station.address}/datastore/label?id={series.uid('series')}&tag=final"
     assert httpx.delete(url, timeout=60).status_code == 200
     assert station.completed() == 0
+
+
+def multipart(*parts: bytes) -> tuple[bytes, dict[str, str]]:
+    head = b"--XYZ\r\nContent-Type: application/dicom\r\n\r\n"
+    body = b"".join(head + part + b"\r\n" for part in parts) + b"--XYZ--"
+    return body, {"content-type": 'multipart/related; type="application/dicom"; boundary=XYZ'}
+
+
+def test_garbage_is_not_stored(station: Station, tmp_path: Path) -> None:
+    """Nothing that is no whole DICOM file gets in through the server, and the archive is as it was."""
+    whole = next((demo_dicom(tmp_path, SMALL[2:]) / SMALL[2].name).glob("*.dcm")).read_bytes()
+    url = f"{station.address}/proxy/dicom/stow/studies"
+    before = station.client().search_for_studies()
+    for part in (b"", b"garbage", b"\0" * 128 + b"DICM" + b"\xff" * 50, whole[:300]):
+        body, headers = multipart(part)
+        answer = httpx.post(url, content=body, headers=headers, timeout=60)
+        failed = answer.status_code == 200 and "00081198" in answer.json() and "00081199" not in answer.json()
+        assert failed or 400 <= answer.status_code < 500, (answer.status_code, answer.text)
+    for body, headers in ((b"garbage", multipart()[1]), (multipart(whole)[0], {"content-type": "text/plain"})):
+        assert 400 <= httpx.post(url, content=body, headers=headers, timeout=60).status_code < 500
+    assert station.client().search_for_studies() == before
+
+
+@EMBEDDED
+def test_a_second_server_on_the_same_port_says_so(station: Station, tmp_path: Path) -> None:
+    port = str(urlsplit(station.address).port)
+    command = [sys.executable, "-m", "samlabel", "serve", "--studies", "demo", "--port", port]
+    environment = {**os.environ, "SAMLABEL_HOME": str(tmp_path)}
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in second.stderr and "choose another --port" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert httpx.get(f"{station.address}/info/", timeout=60).status_code == 200
