@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import requests
 import structlog
-from dicomweb_client.session_utils import create_session_from_user_pass
 from monailabel.config import settings
-from monailabel.datastore.dicom import DICOMwebClientX, DICOMWebDatastore
+from monailabel.datastore.dicom import DICOMWebDatastore
 from monailabel.datastore.utils.dicom import dicom_web_download_series
 from pydicom import Dataset, dcmread
 
 from sam_infer.errors import VolumeError
 from sam_infer.image_file import read_image, read_mask, write_mask
+from samlabel.archive_client import archive_client
 from samlabel.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
 from samlabel.datastore import FINAL, StudyStore
 from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
@@ -202,16 +202,8 @@ def open_archive(address: str) -> DicomWebStore:
 
     The stock version also downloads a converter from the internet at every start.
     """
-    user, password = settings.MONAI_LABEL_DICOMWEB_USERNAME, settings.MONAI_LABEL_DICOMWEB_PASSWORD
-    client = DICOMwebClientX(
-        url=address.strip().rstrip("/"),
-        session=create_session_from_user_pass(user, password) if user and password else None,
-        qido_url_prefix=settings.MONAI_LABEL_QIDO_PREFIX,
-        wado_url_prefix=settings.MONAI_LABEL_WADO_PREFIX,
-        stow_url_prefix=settings.MONAI_LABEL_STOW_PREFIX,
-    )
     return DicomWebStore(
-        client=client,
+        client=archive_client(address),
         search_filter=settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER,
         cache_path=settings.MONAI_LABEL_DICOMWEB_CACHE_PATH.strip() or None,
         fetch_by_frame=settings.MONAI_LABEL_DICOMWEB_FETCH_BY_FRAME,

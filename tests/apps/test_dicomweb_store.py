@@ -1,6 +1,7 @@
 """Labels on a DICOMweb archive: stored as SEG, listed at once, fetched, withdrawn."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,3 +157,15 @@ def test_names_go_by_position_and_origins_are_checked() -> None:
     assert origin_of({"algorithm_type": "manual"}, "a").algorithm_type == "MANUAL"
     with pytest.raises(VolumeError, match="algorithm_type"):
         origin_of({"algorithm_type": "guess"}, "a")
+
+
+def test_an_archive_that_is_down_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library would ask five times and take half a minute."""
+    monkeypatch.setattr(settings, "MONAI_LABEL_DICOMWEB_CACHE_PATH", str(tmp_path / "cache"))
+    opened = open_archive("http://127.0.0.1:9/dicom-web")
+    for ask in (opened.list_images, opened.get_labeled_images, lambda: opened.get_image_uri(SERIES)):
+        started = time.monotonic()
+        with pytest.raises(ArchiveError, match="cannot be reached"):
+            ask()
+        assert time.monotonic() - started < 2
+    opened.close()

@@ -240,3 +240,44 @@ def sent_params(request: Any) -> dict[str, Any]:
     """The parameters in a request that the companion made."""
     text = request.post_data_buffer.decode(errors="replace")
     return dict(json.loads(text.split('name="params"\r\n\r\n')[1].split("\r\n--")[0]))
+
+
+@pytest.mark.accept
+@EMBEDDED
+def test_under_another_build_the_companion_says_so_and_the_stock_panel_works(station: Station, shots: Path) -> None:
+    series = station.series[0]
+    volume, mask = series.build()
+    point = lps(volume, middle_of(mask))
+
+    def other_build(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace('data-build="known"', 'data-build="unknown"'))
+
+    with browser_page(station.address) as page:
+        # A build that keeps its commands to itself.
+        page.add_init_script("Object.defineProperty(window, 'commandsManager', { get() {}, set() {} })")
+        page.route("**/ohif/monai-label*", other_build)
+        reader = Reader(page, shots)
+        page.goto(f"/ohif/monai-label?StudyInstanceUIDs={series.uid('study')}")
+        assert "(commandsManager) did not appear; the stock panel works" in reader.says("did not appear")
+        assert "another build" in reader.reads("notice")
+        page.wait_for_function(
+            "() => services.cornerstoneViewportService.viewportsById.get('mpr-axial')"
+            "?.viewportData?.data?.[0]?.volume?.loadStatus?.loaded"
+        )
+        page.fill("#monailabelServerURL", station.address)
+        page.click(".settingsTable button.actionButton")
+        page.click("label.tab-label:has-text('Point Prompts')")
+        tab = page.locator("div.tab", has_text="Point Prompts")
+        tab.locator("select.selectBox").select_option("sam_2d")
+        tab.locator("tr.clickable-row", has=page.locator(f"td:text-is('{ORGAN}')")).click()
+        reader.look_at(point)
+        page.mouse.click(*reader.pixel_of(point))
+        page.wait_for_function("() => cornerstoneTools.annotation.state.getAllAnnotations().length")
+        with page.expect_response(lambda r: "/infer/sam_2d" in r.url) as answered:
+            tab.locator("button.actionButton", has_text="Run").click()
+        assert answered.value.ok
+        page.wait_for_timeout(1500)
+        shown, names = reader.mask()
+        reader.shot("stock")
+        check_overlay(shown == next(n for n, name in names.items() if name == ORGAN), mask.array == VALUE, series)
