@@ -14,7 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from monailabel.app import app as host_app
 from monailabel.config import settings
 
-from samlabel import adapter_route, failures, infer_route, lease_route, proxy, train_route
+from samlabel import adapter_route, failures, infer_route, lease_route, login, proxy, train_route
 from samlabel.host_routes import mended_routes
 from samlabel.logs import route_structlog
 from samlabel.ohif import page
@@ -57,6 +57,7 @@ def mend(app: FastAPI) -> FastAPI:
     app.add_middleware(PresenceMiddleware)
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
     failures.install(app)
+    login.mend()
     route_structlog()
     return app
 

@@ -259,6 +259,7 @@ def test_under_another_build_the_companion_says_so_and_the_stock_panel_works(sta
         page.route("**/ohif/monai-label*", other_build)
         reader = Reader(page, shots)
         page.goto(f"/ohif/monai-label?StudyInstanceUIDs={series.uid('study')}")
+        page.wait_for_selector("#samlabel")
         assert "(commandsManager) did not appear; the stock panel works" in reader.says("did not appear")
         assert "another build" in reader.reads("notice")
         page.wait_for_function(

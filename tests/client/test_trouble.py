@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import jwt
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sam_infer.image_file import read_image, write_mask
 from sam_infer.volume import Mask
@@ -98,16 +107,60 @@ def test_an_archive_that_comes_and_goes(tmp_path: Path) -> None:
             assert len(station.client().search_for_series(search_filters={"Modality": "SEG"})) == 1
 
 
-def test_without_login_nothing_is_told_when_logins_are_on(tmp_path: Path) -> None:
-    files = demo_dicom(tmp_path / "files", SMALL[:1])
-    with serving(str(files), tmp_path, answers=401, MONAI_LABEL_AUTH_ENABLE="true") as address:
-        paths = ("/proxy/dicom/qido/studies", f"/proxy/dicom/wado/studies/{CT.uid('study')}/metadata", "/ohif/",
-                 "/info/", f"/datastore/image?image={SERIES}", "/datastore/label/info?label=a&tag=final")  # fmt: skip
-        for path in paths:
-            for headers in ({}, {"authorization": "Bearer nonsense"}, {"authorization": "Basic cmVhZGVyOng="}):
-                answer = httpx.get(address + path, headers=headers, timeout=30)
-                assert answer.status_code == 401, path
-                assert CT.name not in answer.text
-        for method, path in (("PUT", f"/lease/?image={SERIES}"), ("POST", "/proxy/dicom/stow/studies"),
-                             ("POST", "/activelearning/random"), ("POST", "/infer/sam_2d")):  # fmt: skip
-            assert httpx.request(method, address + path, timeout=30).status_code == 401, path
+@contextmanager
+def realm(port: int, key: RSAPrivateKey) -> Iterator[None]:
+    """A login service, as far as the server asks one: it tells the key that tokens are signed with."""
+
+    class Realm(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            body = json.dumps({"public_key": base64.b64encode(public).decode()}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Realm) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def token(key: RSAPrivateKey, *roles: str) -> dict[str, str]:
+    claims = {"preferred_username": "anna", "realm_access": {"roles": roles}, "exp": time.time() + 600}
+    return {"authorization": "Bearer " + jwt.encode(claims, key, "RS256")}
+
+
+def test_with_logins_on_only_readers_who_are_logged_in_are_told_anything(tmp_path: Path) -> None:
+    files, port = demo_dicom(tmp_path / "files", SMALL[:1]), free_port()
+    key, foreign = (generate_private_key(65537, 2048) for _ in range(2))
+    settings = {"MONAI_LABEL_AUTH_ENABLE": "true", "MONAI_LABEL_AUTH_REALM_URI": f"http://127.0.0.1:{port}/realm"}
+    with serving(str(files), tmp_path, answers=401, **settings) as address:
+        asked = [("GET", path) for path in (
+            "/proxy/dicom/qido/studies", f"/proxy/dicom/wado/studies/{CT.uid('study')}/metadata", "/ohif/", "/info/",
+            f"/datastore/image?image={SERIES}", "/datastore/label/info?label=a&tag=final")]  # fmt: skip
+        asked += [("PUT", f"/lease/?image={SERIES}"), ("POST", "/proxy/dicom/stow/studies"),
+                  ("POST", "/activelearning/random"), ("POST", "/infer/sam_2d")]  # fmt: skip
+
+        def refused(status: int, headers: dict[str, str]) -> None:
+            for method, path in asked:
+                answer = httpx.request(method, address + path, headers=headers, timeout=30)
+                assert answer.status_code == status and CT.name not in answer.text, (path, answer.text)
+
+        refused(401, {})
+        refused(401, {"authorization": "Basic cmVhZGVyOng="})
+        refused(503, token(key, "monailabel-user"))  # the realm is away: nobody can be told from a stranger
+        with realm(port, key):
+            refused(401, {"authorization": "Bearer nonsense"})
+            refused(401, token(foreign, "monailabel-user"))
+            refused(403, token(key, "monailabel-guest"))
+            anna = token(key, "monailabel-user")
+            studies = httpx.get(f"{address}/proxy/dicom/qido/studies", headers=anna, timeout=30).json()
+            assert [study["00100020"]["Value"] for study in studies] == [[CT.name]]
+            lease = httpx.put(f"{address}/lease/?image={SERIES}", headers=anna, timeout=30).json()
+            assert lease["reader"] == "anna"

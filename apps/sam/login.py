@@ -1,0 +1,32 @@
+"""The host's login, mended: with today's PyJWT it accepts nobody, and it fails with 500 while the realm is away."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+
+import requests
+from fastapi import HTTPException
+from monailabel.endpoints.user import auth
+
+# What Keycloak signs with; without a list PyJWT refuses every token.
+ALGORITHMS = ["RS256"]
+
+
+def mend() -> None:
+    """Make tokens of the realm count, and say when it cannot be asked; done once however often it is called."""
+    if isinstance(auth.jwt, SimpleNamespace):
+        return
+    stock = auth.from_token
+
+    def from_token(token: str) -> auth.User:
+        """The user of a token."""
+        try:
+            return stock(token)
+        except (requests.RequestException, KeyError) as error:
+            raise HTTPException(
+                503, "the login service cannot be asked; check MONAI_LABEL_AUTH_REALM_URI and that it runs"
+            ) from error
+
+    auth.jwt = SimpleNamespace(decode=partial(auth.jwt.decode, algorithms=ALGORITHMS))
+    auth.from_token = from_token
