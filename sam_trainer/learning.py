@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from sam_infer.models import BaseNetwork, load_network
 from sam_infer.predictor import Predictor
 from sam_trainer.bench.report import versions
 from sam_trainer.fit import Fit, Fitted, Teacher
+from sam_trainer.fit_state import STATE_FILE
 from sam_trainer.gate import Score, StoppedError, Verdict, examine, judge, overall
 from sam_trainer.label_round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, LabelRound, open_round, read_round
 from sam_trainer.lesson_batch import LessonBatches
@@ -102,14 +102,16 @@ class Learning:
         """One training of a model at a time, whoever started it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(str(self._folder / ".lock"), timeout=0):
-                yield
+            lock = FileLock(str(self._folder / ".lock"), timeout=0)
+            lock.acquire()
         except Timeout:
             raise TrainingError(f"a training of {self.config.model} is running: wait for its end, or stop it") from None
         except OSError as error:
-            raise TrainingError(
-                f"the training's folder cannot be written ({error.strerror or error}): free some space"
-            ) from error
+            raise _unwritable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _learn(
         self, accepted: Sequence[AcceptedLabel], progress: Progress, should_stop: Callable[[], bool], resume: bool
@@ -146,15 +148,15 @@ class Learning:
                     "the training to resume had other settings: give the same ones, or start a new one", "resume"
                 )
             return folder, read_round(folder)
-        folder = self._folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{time.time_ns() % 1000:03d}"
+        folder = self._folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         try:
+            for abandoned in self._folder.glob(f"*/{STATE_FILE}"):
+                abandoned.unlink(missing_ok=True)
             folder.mkdir(parents=True)
             found = open_round(accepted, folder)
             (folder / CONFIG_FILE).write_text(json.dumps(_plain(self.config)))
         except OSError as error:
-            raise TrainingError(
-                f"the training's folder cannot be written ({error.strerror}): free some space"
-            ) from error
+            raise _unwritable(error) from error
         return folder, found
 
     def _last(self) -> Path:
@@ -169,8 +171,7 @@ class Learning:
     ) -> Learned | None:
         """The verdict, written beside the adapter, and its consequence; None when somebody asked for an end."""
         progress.judging()
-        serving = self._store.pointer().adapter
-        incumbent = self._incumbent(serving)
+        incumbent, serving = self._incumbent(desk)
         cases = found.of(HELD_OUT)
         try:
             before, after = (desk.scores(entry, cases, self.policy.objects_per_case) for entry in (incumbent, adapter))
@@ -184,15 +185,18 @@ class Learning:
         state = "promoted" if verdict.promote else "kept as a candidate"
         return Learned(name, verdict.promote, f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}", verdict)
 
-    def _incumbent(self, serving: str | None) -> Adapter | None:
-        """The adapter that serves; one that cannot be used is what the server does without, too."""
-        if serving is None:
-            return None
+    def _incumbent(self, desk: _Desk) -> tuple[Adapter | None, str | None]:
+        """The adapter that serves, and its id; one that cannot be used is what the server does without, too."""
         try:
-            return self._store.get(serving)
+            serving = self._store.pointer().adapter
+            if serving is None:
+                return None, None
+            incumbent = self._store.get(serving)
+            desk.require_fit(incumbent)
         except AdapterError as error:
             log.warning("the incumbent cannot be used, the base network stands in for it: %s", error)
-            return None
+            return None, None
+        return incumbent, serving
 
 
 class _Desk:
@@ -203,6 +207,10 @@ class _Desk:
         self._config = config
         self._home = home
         self._should_stop = should_stop
+
+    def require_fit(self, adapter: Adapter) -> None:
+        """Refuse an adapter of another network."""
+        adapter.require_base(self._base.name, self._base.fingerprint.weights)
 
     def teacher(self, found: LabelRound) -> Teacher:
         """Lessons of the cases that teach, and a validation on others, or on the same if there are no others."""
@@ -261,6 +269,10 @@ class _Desk:
             raise StoppedError
 
 
+def _unwritable(error: OSError) -> TrainingError:
+    return TrainingError(f"the training's folder cannot be written ({error.strerror or error}): free some space")
+
+
 def _plain(config: TrainConfig) -> dict[str, object]:
     """A config as JSON gives it back."""
     plain: dict[str, object] = json.loads(json.dumps(asdict(config)))
@@ -268,5 +280,6 @@ def _plain(config: TrainConfig) -> dict[str, object]:
 
 
 def _end(folder: Path, message: str) -> None:
-    """There is nothing to resume any more."""
+    """There is nothing to resume any more: of a large network the state alone is gigabytes."""
     (folder / END_FILE).write_text(json.dumps({"message": message}) + "\n")
+    (folder / STATE_FILE).unlink(missing_ok=True)

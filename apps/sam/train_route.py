@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -28,6 +30,12 @@ ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
 # A training looks for the signal between two steps and between two objects of a validation, then writes what it has.
 STOP_SECONDS = 120.0
 
+# The host starts a process within milliseconds of an order.
+START_SECONDS = 10.0
+
+# How the host writes the time of day, this machine's.
+HOST_TIME = "%Y-%m-%d %H:%M:%S"
+
 router = APIRouter(prefix="/train", tags=["Train"])
 
 
@@ -35,7 +43,7 @@ router = APIRouter(prefix="/train", tags=["Train"])
 def status(all: bool = False, check_if_running: bool = False) -> Any:
     """The host's record of the last training, with percent, seconds left and metrics; of all, without them."""
     found = host.status(all, check_if_running)
-    return found if all else {**found, "progress": trainer().stats()}
+    return found if all else {**found, "progress": _progress_of(found)}
 
 
 @router.post("/", summary="Train", include_in_schema=False, dependencies=[ADMIN])
@@ -60,7 +68,7 @@ def start(
 def stop() -> Any:
     """End the training after its present step and keep the best version; the host's way kills it."""
     stop_requested.set()
-    running = next(iter(processes("train").items()), None)
+    running = _running()
     if running is None:
         return None
     number, process = running
@@ -72,7 +80,25 @@ def stop() -> Any:
     except subprocess.TimeoutExpired:
         log.warning("the training did not end in time and is killed", seconds=STOP_SECONDS)
         return host.stop()
-    return {**task, "progress": trainer().stats()}
+    return {**task, "progress": _progress_of(task)}
+
+
+def _running() -> tuple[str, subprocess.Popen[str]] | None:
+    """The training's process, waited for if it was ordered this moment; None when there is none."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        running = next(iter(processes("train").items()), None)
+        if running is not None or not any(task["status"] == "SUBMITTED" for task in tasks("train")):
+            return running
+        time.sleep(0.05)
+    return None
+
+
+def _progress_of(task: dict[str, Any]) -> dict[str, Any]:
+    """How far a training is; while its process still loads, the file tells of the one before."""
+    facts = trainer().stats()
+    started = datetime.strptime(task["start_ts"], HOST_TIME).timestamp()
+    return facts if facts.get("start_ts", 0) >= int(started) else {"state": "starting", "percent": 0.0}
 
 
 def trainer(name: str = TRAINER) -> SamTrain:

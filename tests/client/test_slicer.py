@@ -126,6 +126,17 @@ def test_accepted_labels_become_an_adapter_that_serves_and_can_be_taken_back(fil
     files.post("/adapters/rollback")
 
 
+def test_a_training_can_be_stopped_before_it_began(files: Files) -> None:
+    """No process is left, and none appears later."""
+    assert files.post("/train/sam", method="decoder", epochs=500).status_code == 200
+    stopped = httpx.delete(f"{files.address}/train/", timeout=180).json()
+    assert stopped["status"] == "STOPPED" and stopped["progress"] == {"state": "starting", "percent": 0.0}
+    status = files.get("/train/")
+    assert status["status"] == "STOPPED" and status["progress"]["state"] == "starting"
+    assert httpx.get(f"{files.address}/train/?check_if_running=true", timeout=60).status_code == 404
+    assert httpx.delete(f"{files.address}/train/", timeout=60).json() is None
+
+
 @pytest.mark.accept
 def test_a_round_with_wrong_labels_is_refused_by_the_gate(files: Files, tmp_path: Path) -> None:
     for case in ("a", "b"):

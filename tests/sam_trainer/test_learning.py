@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import nn
 
+from sam_infer.adapter import Adapter
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.errors import SamError
 from sam_infer.image_file import read_mask, write_mask
@@ -29,6 +30,7 @@ from sam_trainer.progress import read_progress
 from sam_trainer.promptable import promptable
 from sam_trainer.studies import Case, read_sources
 from sam_trainer.train_config import GatePolicy, TrainConfig
+from tests.sam_infer.test_adapter import provenance, tensors
 from tests.sam_trainer.conftest import flat_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -170,6 +172,16 @@ def test_too_few_held_out_cases_leave_a_candidate(cases: list[Case], tmp_path: P
     result = learned(cases, tmp_path, config, GatePolicy(held_out_cases=3, objects_per_case=1))
     assert result.adapter is not None and not result.promoted and "promote it by hand" in result.message
     assert AdapterStore("tiny", tmp_path).pointer().adapter is None
+
+
+def test_an_incumbent_that_cannot_be_used_is_no_hindrance(cases: list[Case], tmp_path: Path) -> None:
+    """It was trained on other weights: the server does without it, so the base network is what must be beaten."""
+    store = AdapterStore("tiny", tmp_path)
+    store.promote(store.put(Adapter(tensors(), provenance())), "before the weights changed")
+    result = learned(cases, tmp_path, TrainConfig(**{**vars(SHORT), "epochs": 1, "steps": 1}))
+    assert result.adapter is not None and result.verdict is not None and result.verdict.cases == 2
+    verdict = store.verdict(result.adapter)
+    assert verdict is not None and verdict["against"] is None
 
 
 def test_shuffled_labels_are_refused_by_the_gate(cases: list[Case], tmp_path: Path) -> None:
