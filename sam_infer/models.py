@@ -66,6 +66,11 @@ def load_network(name: str, home: Path | None = None) -> BaseNetwork:
     return BaseNetwork(name, tensors, stored.fingerprint)
 
 
+def weights_id_of(name: str, home: Path | None = None) -> str:
+    """What identifies a model's weights, without reading large ones."""
+    return ModelStore(home).record(name).weights_id if name in KNOWN_MODELS else load_network(name).fingerprint.weights
+
+
 def load_backbone(name: str, home: Path | None = None) -> Backbone:
     """The network called `name` without an adapter."""
     return load_network(name, home).backbone()

@@ -9,10 +9,10 @@ from sam_infer.adapter_store import AdapterStore, StoredAdapter
 from sam_infer.errors import AdapterError
 
 
-def overview(store: AdapterStore) -> list[dict[str, Any]]:
-    """Every adapter, the newest first; a damaged one says so instead of hiding."""
+def overview(store: AdapterStore, base: str) -> list[dict[str, Any]]:
+    """Every adapter, the newest first; one that is damaged, or not of the weights `base`, says so."""
     serving = store.pointer().adapter
-    return [_short(store, stored, serving) for stored in reversed(store.adapters())]
+    return [_short(store, stored, serving, base) for stored in reversed(store.adapters())]
 
 
 def details(store: AdapterStore, beginning: str) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def details(store: AdapterStore, beginning: str) -> dict[str, Any]:
     }
 
 
-def _short(store: AdapterStore, stored: StoredAdapter, serving: str | None) -> dict[str, Any]:
+def _short(store: AdapterStore, stored: StoredAdapter, serving: str | None, base: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "adapter": stored.id,
         "serves": stored.id == serving,
@@ -48,7 +48,8 @@ def _short(store: AdapterStore, stored: StoredAdapter, serving: str | None) -> d
         return {**row, "damaged": str(error)}
     judged = {} if verdict is None else {"gain": verdict.get("gain"), "verdict": verdict.get("reason")}
     taught = sum(case.part == "train" for case in provenance.cases)
-    return {**row, "method": provenance.method, "base": provenance.base, "taught_by": taught, **judged}
+    stale = {"stale": "trained on other weights: `samlabel adapters retrain`"} if provenance.base != base else {}
+    return {**row, "method": provenance.method, "base": provenance.base, "taught_by": taught, **judged, **stale}
 
 
 def _file(store: AdapterStore, name: str) -> Path:

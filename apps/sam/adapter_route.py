@@ -10,6 +10,7 @@ from monailabel.endpoints.user.auth import RBAC
 from monailabel.interfaces.utils.app import app_instance
 
 from sam_infer.adapter_store import AdapterStore
+from sam_infer.models import weights_id_of
 from samlabel import adapter_facts
 from samlabel.guards import check_name
 from samlabel.reader import current_reader
@@ -24,7 +25,8 @@ router = APIRouter(prefix="/adapters", tags=["Adapters"])
 def overview() -> dict[str, Any]:
     """Which adapter serves, and all there are, the newest first."""
     store = _store()
-    return {"model": store.model, "serves": store.pointer().adapter, "adapters": adapter_facts.overview(store)}
+    found = adapter_facts.overview(store, weights_id_of(store.model))
+    return {"model": store.model, "serves": store.pointer().adapter, "adapters": found}
 
 
 @router.get("/{adapter}", summary="Where an adapter comes from and how it was judged", dependencies=[USER])

@@ -42,6 +42,13 @@ def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isola
     assert run(app, ["adapters", "promote", stored.id[:8]]).exit_code == 0
     assert AdapterStore("tiny", isolated_home).pointer().adapter == stored.id
     assert "yes" in run(app, ["adapters", "list"]).output
+    # the same settings, seed and labels: the same adapter; on the weights of a new release it would be another
+    again = run(app, ["adapters", "retrain", "--studies", str(tmp_path)])
+    assert again.exit_code == 0 and stored.id[:12] in again.output
+    assert len(AdapterStore("tiny", isolated_home).adapters()) == 1
+    old = AdapterStore("tiny", isolated_home).put(Adapter(tensors(), provenance()))
+    listed = run(app, ["adapters", "list"]).output
+    assert old[:12] in listed and "trained on other weights" in " ".join(listed.split())
 
 
 def test_a_withdrawn_label_teaches_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +81,7 @@ def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.Capture
         (["adapters", "promote", second[:12]], "was changed or is damaged"),
         (["adapters", "show", second[:12]], "was changed or is damaged"),
         (["adapters", "rollback", "--model", "vit_b"], "nothing to go back from"),
+        (["adapters", "retrain", "--model", "vit_b", "--studies", "."], "say which one to train again"),
         (["train", "--studies", str(isolated_home / "nowhere")], "there is no studies folder"),
         (["train", "--studies", str(isolated_home), "--method", "magic"], "method must be one of"),
         (["train", "--studies", str(isolated_home), "--resume"], "no interrupted training to resume"),

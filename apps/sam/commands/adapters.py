@@ -16,6 +16,7 @@ from rich.table import Table
 
 from sam_infer.adapter import SHOWN_DIGITS
 from sam_infer.adapter_store import AdapterStore
+from sam_infer.errors import UnknownAdapterError
 from sam_infer.model_store import HOME_VARIABLE
 from samlabel import adapter_facts
 
@@ -32,7 +33,10 @@ Id = Annotated[str, typer.Argument(help="An adapter's id, or its beginning.")]
 @app.command("list")
 def list_adapters(model: Model = "tiny", home: Home = None) -> None:
     """Every adapter, the newest first, and which one serves."""
-    rows = adapter_facts.overview(AdapterStore(model, home))
+    from sam_infer.models import weights_id_of  # reads weights
+
+    store = AdapterStore(model, home)
+    rows = adapter_facts.overview(store, weights_id_of(model, home)) if store.adapters() else []
     if not rows:
         typer.echo(f"nothing was learned for {model} yet: run `samlabel train`")
         return
@@ -40,7 +44,7 @@ def list_adapters(model: Model = "tiny", home: Home = None) -> None:
     for column in ("adapter", "serves", "stored", "method", "cases", "verdict"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        verdict = row.get("damaged") or row.get("verdict") or "not judged"
+        verdict = row.get("damaged") or row.get("stale") or row.get("verdict") or "not judged"
         cells = (row["adapter"][:SHOWN_DIGITS], "yes" if row["serves"] else "", row["stored"][:16],
                  str(row.get("method", "")), str(row.get("taught_by", "")), verdict)  # fmt: skip
         table.add_row(*(escape(cell) for cell in cells))
@@ -72,3 +76,22 @@ def rollback(
     name = AdapterStore(model, home).rollback(why)
     what = f"adapter {name[:SHOWN_DIGITS]}" if name else "no adapter"
     typer.echo(f"{model} serves {what} from the next click on")
+
+
+@app.command()
+def retrain(
+    studies: Annotated[Path, typer.Option(help="The studies folder that it learned from.")],
+    adapter: Annotated[str | None, typer.Argument(help="An adapter's id [default: the one that serves].")] = None,
+    model: Model = "tiny",
+) -> None:
+    """Train with an adapter's settings again, on the weights and the accepted labels of today."""
+    from sam_trainer.train_config import GatePolicy, TrainConfig
+    from samlabel.commands import train  # the trainer, only for this
+
+    store = AdapterStore(model)
+    name = store.find(adapter) if adapter else store.pointer().adapter
+    if name is None:
+        raise UnknownAdapterError(f"{model} is served without an adapter: say which one to train again", "adapter")
+    made = store.get(name).provenance
+    settings = {**made.settings, "targets": tuple(made.settings["targets"])}
+    train.run(studies, TrainConfig(model=model, method=made.method, seed=made.seed, **settings), GatePolicy())

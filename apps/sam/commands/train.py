@@ -19,6 +19,7 @@ from sam_trainer.ledger import Ledger
 from sam_trainer.progress import read_progress
 from sam_trainer.studies import read_sources
 from sam_trainer.train_config import GatePolicy, TrainConfig
+from samlabel.stopping import stopping
 
 
 def train(  # noqa: PLR0913 - every parameter is an option of the command
@@ -37,8 +38,6 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that was interrupted.")] = False,
 ) -> None:
     """Train an adapter on accepted labels, judge it on held-out cases, and promote it if it is better."""
-    from samlabel.stopping import stopping  # after help
-
     config = TrainConfig(
         model=model,
         method=method,
@@ -50,16 +49,20 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         lr=lr,
         seed=seed,
     )
-    learning = Learning(config, GatePolicy(held_out_cases=held_out, promote=promote))
+    run(studies, config, GatePolicy(held_out_cases=held_out, promote=promote), resume)
+
+
+def run(studies: Path, config: TrainConfig, policy: GatePolicy, resume: bool = False) -> None:
+    """Train with a bar, and say what came of it."""
     accepted = [] if resume else _accepted(studies)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    with stopping() as should_stop, _Bar(model) as bar:
+    with stopping() as should_stop, _Bar(config.model) as bar:
 
         def look() -> bool:
             bar.show()
             return should_stop()
 
-        learned = learning.run(accepted, look, resume)
+        learned = Learning(config, policy).run(accepted, look, resume)
     _report(learned)
 
 
