@@ -126,12 +126,17 @@ def atlas_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:
 def warped_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> Mask:
     """The labels of the accepted case most like this volume, laid over it."""
     nearest = others(survey.volume, cases)[0]
-    return survey.conduct.slice(lambda: register(survey.volume, nearest.volume).warp(nearest.labels))
+    found = survey.memo.get(
+        ("registration", survey.volume.digest, nearest.volume.digest),
+        lambda: survey.conduct.slice(lambda: register(survey.volume, nearest.volume)),
+    )
+    return found.warp(nearest.labels)
 
 
 def _learned(survey: Survey, cases: Sequence[AcceptedCase]) -> CoarseMap:
     """The coarse map of accepted cases, on slices of the same plane."""
-    side = survey.predictor.backbone.low_res
+    backbone = survey.predictor.backbone
+    side = backbone.low_res
     world = survey.volume.geometry.world_axes[survey.axis][0]
 
     def lessons() -> Iterator[Lesson]:
@@ -144,7 +149,8 @@ def _learned(survey: Survey, cases: Sequence[AcceptedCase]) -> CoarseMap:
                 values = in_frame(view.extract(case.labels.array), frame)
                 yield Lesson(features, values, places(view, frame, geometry, centre, side))
 
-    return CoarseMap.learned(len(survey.labels), side, lessons)
+    key = ("coarse map", backbone.encoder_id, world, survey.window, len(survey.labels), *(c.digest for c in cases))
+    return survey.memo.get(key, lambda: CoarseMap.learned(len(survey.labels), side, lessons))
 
 
 def _clicker(survey: Survey, index: int, options: Options) -> Callable[[Prompts], Prediction]:

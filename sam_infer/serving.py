@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam_infer.image_file import read_image
+from sam_infer.memo import Memo
 from sam_infer.predictor import Options, Prediction, Predictor
 from sam_infer.prompts import Prompts
 from sam_infer.volume import Volume
@@ -54,6 +55,7 @@ class Serving:
         follow: Callable[[Predictor], Predictor] | None = None,
     ) -> None:
         self.queue = WorkQueue(workers)
+        self.memo = Memo()  # of the automatic modes
         self._predictor = predictor
         self._follow = follow
         self._volume_bytes = volume_bytes

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sam_infer.conduct import Conduct
 from sam_infer.errors import PromptError
 from sam_infer.follower import Follower, FollowPolicy
+from sam_infer.memo import Memo
 from sam_infer.predictor import Predictor
 from sam_infer.prompts import Box
 from sam_infer.propagation import inside
@@ -58,6 +59,7 @@ class Survey:
     window: str = "auto"
     limit: Box | None = None
     conduct: Conduct = field(default_factory=Conduct)
+    memo: Memo = field(default_factory=Memo)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.labels) <= MAX_LABELS:

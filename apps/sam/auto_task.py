@@ -51,7 +51,7 @@ class SamAutoTask(SamTask):
         wanted = auto_codec.decode(request, volume.geometry)
         survey = Survey(
             serving.predictor, volume, wanted.axis, wanted.slices, self.names.names, wanted.window, wanted.limit,
-            conduct(serving, f"sam_auto {wanted.mode}"),
+            conduct(serving, f"sam_auto {wanted.mode}"), serving.memo,
         )  # fmt: skip
         found = self._found(survey, wanted, request.get("image_id"))
         computed = time.perf_counter() - started

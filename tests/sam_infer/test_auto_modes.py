@@ -181,6 +181,21 @@ def test_selfprompt_finds_both_objects_by_two_examples(network) -> None:
     assert min(dice(found.mask.array == n, truth.array == n) for n in (1, 2)) > 0.9
 
 
+def test_what_was_learned_is_kept_and_other_labels_teach_anew(network) -> None:
+    volume, _ = two_boxes()
+    first, second = AcceptedCase(*two_boxes(2)), AcceptedCase(*two_boxes(-2))
+    steps: list[int] = []
+    survey = survey_of(volume, network, conduct=Conduct(progress=steps.append))
+    answers, counts = [], []
+    swapped = Mask(np.choose(second.labels.array, [0, 2, 1]).astype(np.uint8, order="F"), second.labels.geometry)
+    for cases in ([first, second], [first, second], [first, AcceptedCase(second.volume, swapped)]):
+        steps.clear()
+        answers.append(selfprompt_labels(survey, cases).mask.array)
+        counts.append(len(steps))
+    assert np.array_equal(answers[0], answers[1]) and not np.array_equal(answers[0], answers[2])
+    assert counts[1] < counts[0] and counts[2] > counts[1]
+
+
 def test_work_that_nobody_waits_for_ends(network) -> None:
     volume, truth = two_boxes()
     steps: list[int] = []
