@@ -7,7 +7,7 @@ left out here a second time: a copy of it under another name would be its own an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,10 @@ from sam_infer.volume import Mask, Volume
 
 # Cases are compared as pictures of this many voxels per side.
 THUMBNAIL = 12
+
+
+# Each case that is looked at costs reading its image, and stays in memory for the time of the request.
+MOST_CASES, MOST_BYTES = 8, 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,18 @@ class AcceptedCase:
         state = hashlib.blake2b(self.volume.digest.encode(), digest_size=16)
         state.update(np.ascontiguousarray(self.labels.array.transpose(2, 1, 0)).data)
         return state.hexdigest()
+
+
+def affordable(cases: Iterable[AcceptedCase], most_cases: int = MOST_CASES) -> list[AcceptedCase]:
+    """The first of many cases, read one by one until there are enough or memory says so; always one if there is any."""
+    kept: list[AcceptedCase] = []
+    used = 0
+    for case in cases:
+        kept.append(case)
+        used += case.volume.nbytes + case.labels.array.nbytes
+        if len(kept) == most_cases or used >= MOST_BYTES:
+            break
+    return kept
 
 
 def others(volume: Volume, cases: Sequence[AcceptedCase]) -> list[AcceptedCase]:

@@ -25,7 +25,7 @@ from sam_infer.matching import BoolArray, Match, clicks_near, gallery, match
 from sam_infer.predictor import Options, Prediction
 from sam_infer.prompts import Box, Prompts
 from sam_infer.propagation import segment_volume
-from sam_infer.registration import register
+from sam_infer.registration import prepare, register
 from sam_infer.selfprompt import CoarseMap, Lesson, in_frame, likeliest, places
 from sam_infer.slice_view import SliceView
 from sam_infer.survey import LabelMap, Survey
@@ -126,6 +126,7 @@ def atlas_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:
 def warped_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> Mask:
     """The labels of the accepted case most like this volume, laid over it."""
     nearest = others(survey.volume, cases)[0]
+    prepare()
     found = survey.memo.get(
         ("registration", survey.volume.digest, nearest.volume.digest),
         lambda: survey.conduct.slice(lambda: register(survey.volume, nearest.volume)),

@@ -66,6 +66,14 @@ class Registration:
         return out
 
 
+def prepare() -> None:
+    """Load ITK's registration: half a minute at first use, which must not happen while clicks wait."""
+    for name in ("AffineTransform", "MattesMutualInformationImageToImageMetricv4", "ImageRegistrationMethodv4",
+                 "RegularStepGradientDescentOptimizerv4", "RegistrationParameterScalesFromPhysicalShift",
+                 "DiffeomorphicDemonsRegistrationFilter"):  # fmt: skip
+        getattr(itk, name)
+
+
 def register(fixed: Volume, moving: Volume) -> Registration:
     """The map that takes a place in `fixed` to the same anatomy in `moving`."""
     still, other = _Samples.of(fixed), _Samples.of(moving)

@@ -6,13 +6,13 @@ that image is read in one case only: the request names its tag.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from sam_infer.accepted_case import AcceptedCase
+from sam_infer.accepted_case import AcceptedCase, affordable
 from sam_infer.errors import PromptError, SamError
 from sam_infer.image_file import read_mask
 from sam_infer.serving import Serving
@@ -23,9 +23,6 @@ from samlabel.datastore import FINAL, StudyStore
 from samlabel.labels import MAX_LABELS, LabelNames
 
 log = structlog.get_logger(__name__)
-
-# The newest cases are looked at, not all of a hospital: each costs reading an image.
-MOST_CASES = 8
 
 
 class Examples:
@@ -40,16 +37,17 @@ class Examples:
         """The newest accepted cases, without the one that is asked about; what cannot be read is left out."""
         left_out = {image_id, *withdrawn(self._studies)}
         names = [name for name in self._store.get_labeled_images() if name not in left_out]
-        newest = sorted(names, key=lambda name: (-self._saved_at(name), name))[:MOST_CASES]
-        cases = []
-        for name in newest:
+        newest = sorted(names, key=lambda name: (-self._saved_at(name), name))
+        return affordable(self._read(serving, newest))
+
+    def _read(self, serving: Serving, names: Sequence[str]) -> Iterator[AcceptedCase]:
+        for name in names:
             try:
                 mask = self._mask(name, FINAL)
                 if mask.array.any():
-                    cases.append(AcceptedCase(serving.volume(Path(self._store.get_image_uri(name))), mask))
+                    yield AcceptedCase(serving.volume(Path(self._store.get_image_uri(name))), mask)
             except SamError as error:
                 log.warning("accepted case left out", image=name, reason=str(error))
-        return cases
 
     def earlier(self, image_id: str | None, tag: str) -> Mask:
         """A stored label of the image itself, because the request names its tag."""

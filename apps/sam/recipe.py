@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_infer.accepted_case import AcceptedCase
+from sam_infer.accepted_case import AcceptedCase, affordable
 from sam_infer.auto_modes import (
     atlas_labels,
     grid_labels,
@@ -31,9 +31,6 @@ from sam_infer.survey import LabelMap, Survey
 from sam_infer.volume import Mask, Volume
 from sam_trainer.studies import Case
 from samlabel.labels import LabelNames
-
-# Cases that automatic modes learn from: each is kept in memory.
-MOST_EXAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -122,13 +119,11 @@ class Cook:
         )
         if recipe.auto == "propose":
             return propose_labels(survey, length // 2) if length > 1 else propose_on_slice(survey, 0)
-        cases = [self._example(case, recipe.names) for case in self._others(path)]
+        others = (case for case in self.examples if case.image.resolve() != path.resolve())
+        cases = affordable(self._example(case, recipe.names) for case in others)
         if recipe.auto == "grid":
             return grid_labels(survey, warped_labels(survey, cases))
         return atlas_labels(survey, cases) if recipe.auto == "atlas" else selfprompt_labels(survey, cases)
-
-    def _others(self, path: Path) -> list[Case]:
-        return [case for case in self.examples if case.image.resolve() != path.resolve()][:MOST_EXAMPLES]
 
     def _example(self, case: Case, names: LabelNames) -> AcceptedCase:
         if case.image not in self._read:

@@ -1,12 +1,12 @@
 """Labels without a hint: what a prior and accepted cases are worth, and what no mode may look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from sam_infer.accepted_case import AcceptedCase, others
+from sam_infer.accepted_case import AcceptedCase, affordable, others
 from sam_infer.auto_modes import (
     atlas_labels,
     grid_labels,
@@ -173,6 +173,19 @@ def test_cases_of_another_kind_teach_nothing(network) -> None:
 def test_the_case_most_alike_comes_first() -> None:
     volume, near, far = two_boxes()[0], AcceptedCase(*two_boxes(1)), AcceptedCase(*two_boxes(9))
     assert others(volume, [far, near]) == [near, far]
+
+
+def test_no_more_cases_are_read_than_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def endless() -> Iterator[AcceptedCase]:
+        while True:
+            read.append(1)
+            yield AcceptedCase(*two_boxes())
+
+    assert len(affordable(endless())) == len(read) == 8
+    monkeypatch.setattr("sam_infer.accepted_case.MOST_BYTES", 1)
+    assert len(affordable(endless())) == 1 and affordable([]) == []
 
 
 def test_selfprompt_finds_both_objects_by_two_examples(network) -> None:

@@ -11,8 +11,9 @@ from sam_infer.models import load_backbone
 from sam_infer.predictor import Predictor
 from sam_infer.prompts import Box, Prompts
 from sam_infer.propagation import segment_volume
+from sam_infer.volume import Volume
 from sam_trainer.metrics import dice
-from sam_trainer.phantoms import Solid, ellipsoid, grid, render, tube
+from sam_trainer.phantoms import Solid, ellipsoid, grid, render, reoriented, tube
 from sam_trainer.volume_phantoms import SCENES, TARGET, scene
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,22 @@ def test_one_box_on_the_middle_slice(tiny: Backbone, name: str, modality: str) -
     assert dice(found, truth) >= 0.85 * dice(ceiling, truth)
     ends = slices_of(found)
     assert abs(ends[0] - slices[0]) <= 1 and abs(ends[-1] - slices[-1]) <= 1
+
+
+@pytest.mark.parametrize("name", ["fork", "touching"])
+def test_flips_and_permutations_change_nothing(tiny: Backbone, name: str) -> None:
+    volume, labels = render(scene(name), grid(SHAPE, SPACING), "CT", np.random.default_rng(1))
+    truth, predictor = (labels.array == TARGET).astype(np.uint8), Predictor(tiny, EmbeddingCache())
+    slices = slices_of(truth)
+    found = segment_volume(predictor, volume, Prompts(box=box_on(truth, slices[len(slices) // 2]))).mask.array
+    order, flips = (2, 0, 1), (True, False, True)  # the prompted axis becomes the first, and is flipped
+    array, geometry = reoriented(volume.array, volume.geometry, order, flips)
+    turned, expected = (reoriented(mask, volume.geometry, order, flips)[0] for mask in (truth, found))
+    index = array.shape[0] - 1 - slices[len(slices) // 2]
+    voxels = np.argwhere(turned[index])
+    box = Box.of([index, *voxels.min(axis=0)], [index, *voxels.max(axis=0)])
+    again = segment_volume(predictor, Volume(array, geometry, "CT"), Prompts(0, box=box)).mask.array
+    assert dice(again > 0, expected > 0) >= 0.98
 
 
 def test_a_hundred_slices_in_seconds(tiny: Backbone) -> None:
