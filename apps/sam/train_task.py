@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,9 @@ from samlabel import train_request
 from samlabel.accepted import accepted_labels
 from samlabel.labels import LabelNames
 from samlabel.stopping import stopping
+
+# Steps of niceness that a training takes: on two cores a click would otherwise wait for it.
+BEHIND_CLICKS = 10
 
 
 class SamTrain(TrainTask):
@@ -40,6 +45,8 @@ class SamTrain(TrainTask):
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Train; the summary."""
         order = self.order(request)
+        if threading.current_thread() is threading.main_thread():
+            os.nice(BEHIND_CLICKS)  # a process of its own: readers come first
         accepted = [] if order.resume else accepted_labels(datastore, self._studies, self._names)
         with stopping() as should_stop:
             learned = Learning(order.config, order.policy).run(accepted, should_stop, order.resume)
