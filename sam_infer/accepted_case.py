@@ -67,8 +67,8 @@ def others(volume: Volume, cases: Sequence[AcceptedCase]) -> list[AcceptedCase]:
     ]
     if not fitting:
         raise PromptError(
-            f"there is no accepted label of another {volume.modality} image to learn from: accept one first, or use "
-            "mode propose",
+            f"there is no accepted label of another image of modality {volume.modality} to learn from: accept one "
+            "first, or use mode propose",
             "mode",
         )
     mine = _thumbnail(volume)

@@ -166,7 +166,7 @@ def test_a_missing_label_is_not_found_and_nothing_accepted_is_a_sentence(studies
     missing = ask(studies, mode="grid", prior_tag="nothing")
     assert missing.status == 404 and "no label with tag" in missing.facts["detail"]
     none = ask(studies, "l", mode="atlas")  # the only image here that is not CT
-    assert none.status == 422 and "no accepted label of another OTHER image" in none.facts["detail"]
+    assert none.status == 422 and "no accepted label of another image of modality OTHER" in none.facts["detail"]
 
 
 def test_the_log_hears_of_long_work() -> None:

@@ -156,7 +156,7 @@ def test_the_image_itself_is_never_its_own_example(network) -> None:
     volume, truth = two_boxes()
     copy = Volume(volume.array.copy(order="F"), volume.geometry, "MR")
     poison = AcceptedCase(copy, Mask(np.full_like(truth.array, 2), volume.geometry))
-    with pytest.raises(PromptError, match="another MR image"):
+    with pytest.raises(PromptError, match="another image of modality MR"):
         others(volume, [poison])
     cases = [AcceptedCase(*two_boxes(2)), AcceptedCase(*two_boxes(-2, 20))]
     clean, poisoned = (selfprompt_labels(survey_of(volume, network), c) for c in (cases, [poison, *cases, poison]))
