@@ -46,7 +46,7 @@ def station(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             zip(("MONAI_LABEL_DICOMWEB_USERNAME", "MONAI_LABEL_DICOMWEB_PASSWORD"), login or (), strict=False)
         )
         with serving(archive, home, **settings) as address:
-            yield Station(address, archive, DEMO[:2], login)
+            yield Station(address, archive, DEMO[:2], login, home)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def matrix_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station
 def embedded(home: Path, series: tuple[DemoSeries, ...]) -> Iterator[Station]:
     folder = demo_dicom(home / "files", series)
     with serving(str(folder), home) as address:
-        yield Station(address, through(address), series)
+        yield Station(address, through(address), series, home=home)
 
 
 @contextmanager

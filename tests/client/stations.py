@@ -29,6 +29,7 @@ class Station:
     archive: str
     series: tuple[DemoSeries, ...]
     login: tuple[str, str] | None = None
+    home: Path = Path()  # where the server keeps its own files
 
     def client(self) -> DICOMwebClient:
         """The archive, asked directly."""

@@ -13,7 +13,9 @@ from pydicom import Dataset
 from scipy import ndimage
 
 from sam_infer.volume import Mask, Volume
+from sam_trainer.learning import PROGRESS_FILE, training_folder
 from sam_trainer.phantoms import ABDOMEN_LABELS
+from sam_trainer.progress import Progress
 from samlabel.demo_dicom import DEMO, MATRIX, DemoSeries, demo_dicom
 from samlabel.dicom_seg import referenced_series
 from tests.client.browser import Reader, browser, browser_page, new_page
@@ -89,13 +91,18 @@ def test_a_reader_annotates_a_case(station: Station, shots: Path) -> None:
         reader = Reader(page, shots)
         assert len(reader.listed()) == len(station.series)
         reader.shot("list")
+        foreign.clear()
         reader.open(first.uid("study"))
         shown, true, (i, j, k) = click_the_organ(reader, first)
         reader.shot("clicked")
         check_overlay(shown, true, first)
-        # only the patient who is open is asked for
-        asked = [url for url in foreign if "00100020=" in url]
-        assert all(f"00100020={first.name}" in url for url in asked)
+        # only the patient who is open is asked for, and shown
+        own = (f"00100020={first.name}", f"StudyInstanceUID={first.uid('study')}")
+        assert foreign and all(any(key in url for key in own) for url in foreign), foreign
+        told = [study for url in foreign for study in httpx.get(url, timeout=60).json()]
+        assert told and {study["00100020"]["Value"][0] for study in told} == {first.name}
+        # every patient's study is called so
+        assert page.get_by_text("Procedural abdomen").filter(visible=True).count() == 1
 
         volume, _ = first.build()
         before = int(shown.sum())
@@ -193,8 +200,15 @@ def test_two_readers_keep_their_drafts_and_get_two_cases(station: Station, shots
         shown, _, (i, j, k) = click_the_organ(anna, first)
         anna.draft_kept()
 
+        # A training is under way: its own progress file, as the trainer's process writes it.
+        progress = Progress(training_folder("tiny", station.home) / PROGRESS_FILE, total_epochs=10)
+        progress.step(0.3, 3, 0.5)
+        progress.validated(3, 0.8, 0.81, 2)
+
         bert = Reader(new_page(chromium, station.address), shots)
         bert.open(first.uid("study"))
+        assert "(training, 28 %): epoch 3 of 10, best Dice 81 %" in bert.reads("training")
+        progress.finish("done", "promoted: 0.81 instead of 0.79")
         assert "Restored" not in bert.status() and not bert.mask()[0].any()
         bert.called("bert")
         assert "anna has this case open" in bert.reads("lease")
@@ -209,6 +223,7 @@ def test_two_readers_keep_their_drafts_and_get_two_cases(station: Station, shots
 
         anna.page.reload()
         anna.ready()
+        assert anna.reads("training") == "Last training: promoted: 0.81 instead of 0.79"
         anna.says("Restored: your draft of")
         np.testing.assert_array_equal(anna.mask()[0] > 0, shown)
         (point,) = anna.prompts()

@@ -56,10 +56,12 @@ async function next() {
 
 async function showTraining() {
   const stats = Object.values((await (await ask('/info/')).json()).train_stats || {})[0];
-  // A run that is over has its total time.
-  if (!stats?.epoch || stats.total_time) { $('training').textContent = ''; return; }
-  const best = stats.best_metric ? `, best ${(100 * stats.best_metric).toFixed(0)} %` : '';
-  $('training').textContent = `Training: epoch ${stats.epoch} of ${stats.total_epochs || '?'}${best}`;
+  if (!stats?.stage) return;
+  const best = stats.best_metric ? `, best Dice ${(100 * stats.best_metric).toFixed(0)} %` : '';
+  // A run that is over has its total time, and says what came of it.
+  $('training').textContent = stats.total_time
+    ? `Last training: ${stats.message || stats.stage}`
+    : `Training (${stats.stage}, ${Math.round(stats.percent)} %): epoch ${stats.epoch} of ${stats.total_epochs}${best}`;
 }
 
 function onTool(tool, sign) {
