@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ ORDERS = list(permutations(range(3)))
 FLIPS = list(product((False, True), repeat=3))
 ALL = list(product(ORDERS, FLIPS))
 KEEP_SLICES = [(order, flips) for order, flips in ALL if order[2] == 2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cleared(server: Server) -> Iterator[None]:
+    """The turned copies are nobody else's next case."""
+    yield
+    for name in [name for name in server.app.datastore().list_images() if name.startswith("l_")]:
+        server.app.datastore().remove_image(name)
 
 
 def stored(server: Server, phantom: tuple[Volume, Mask], order: tuple[int, ...], flips: tuple[bool, ...]) -> str:
