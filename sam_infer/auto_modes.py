@@ -31,7 +31,7 @@ from sam_infer.slice_view import SliceView
 from sam_infer.survey import LabelMap, Survey
 from sam_infer.volume import Mask, Volume
 from sam_infer.volume_prompts import VolumePrompts
-from sam_infer.window import Window, choose_window
+from sam_infer.window import choose_window
 
 MODES = ("propose", "grid", "selfprompt", "atlas")
 
@@ -39,7 +39,10 @@ MODES = ("propose", "grid", "selfprompt", "atlas")
 NEIGHBOURS = 2
 
 # So many slices of so many accepted cases teach the coarse map: more say the same again.
-SLICES_PER_CASE, MOST_CASES = 24, 6
+SLICES_PER_CASE, MOST_TEACHERS = 24, 6
+
+# Slices beyond the labels that say what is none of them, and the finest grid of a coarse map.
+BEYOND, COARSE_SIDE = 2, 64
 
 # A coarse map is seen through the first pass; the second draws around what the first one drew.
 SELFPROMPT_PASSES = 2
@@ -100,7 +103,7 @@ def grid_labels(survey: Survey, prior: Mask) -> LabelMap:
 
 def selfprompt_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:
     """A coarse map of accepted cases on every slice; its pieces in 3D become box and mask prompts, two passes."""
-    coarse = _learned(survey, others(survey.volume, cases)[:MOST_CASES])
+    coarse = _learned(survey, others(survey.volume, cases)[:MOST_TEACHERS])
     centre = body_centre(survey.volume)
     maps, frames = [], []
     for index in survey.slices:
@@ -137,7 +140,7 @@ def warped_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> Mask:
 def _learned(survey: Survey, cases: Sequence[AcceptedCase]) -> CoarseMap:
     """The coarse map of accepted cases, on slices of the same plane."""
     backbone = survey.predictor.backbone
-    side = backbone.low_res
+    side = min(backbone.low_res, COARSE_SIDE)
     world = survey.volume.geometry.world_axes[survey.axis][0]
 
     def lessons() -> Iterator[Lesson]:
@@ -172,23 +175,18 @@ def _around(survey: Survey, view: SliceView, pixels: BoolArray) -> Prompts:
 
 def _features(survey: Survey, volume: Volume, view: SliceView) -> tuple[Features, Frame]:
     """The whole slice as the network sees it."""
-    window = _window(survey, volume)
+    window = choose_window(volume, survey.window)
     frame = survey.predictor.backbone.frame(whole(view.height, view.width), view.pixel_mm)
     return survey.conduct.slice(lambda: survey.predictor.features(volume, view, window, frame)), frame
 
 
-def _window(survey: Survey, volume: Volume) -> Window:
-    return choose_window(volume, survey.window)
-
-
 def _spread(labels: Mask, axis: int) -> list[int]:
-    """Slices of an accepted case to learn from: those with labels, and as many ends where there are none."""
-    others_ = tuple(a for a in range(3) if a != axis)
-    filled = np.flatnonzero(labels.array.any(axis=others_))
+    """Slices of an accepted case to learn from: those with labels, and some beyond where there are none."""
+    across = tuple(a for a in range(3) if a != axis)
+    filled = np.flatnonzero(labels.array.any(axis=across))
     if not len(filled):
         return []
-    margin = 2
-    low, high = max(int(filled[0]) - margin, 0), min(int(filled[-1]) + margin, labels.array.shape[axis] - 1)
+    low, high = max(int(filled[0]) - BEYOND, 0), min(int(filled[-1]) + BEYOND, labels.array.shape[axis] - 1)
     count = min(SLICES_PER_CASE, high - low + 1)
     return sorted({round(k) for k in np.linspace(low, high, count)})
 
