@@ -297,3 +297,30 @@ def test_under_another_build_the_companion_says_so_and_the_stock_panel_works(sta
         shown, names = reader.mask()
         reader.shot("stock")
         check_overlay(shown == next(n for n, name in names.items() if name == ORGAN), mask.array == VALUE, series)
+
+
+@EMBEDDED
+def test_a_box_is_answered_and_taken_back(station: Station, shots: Path) -> None:
+    series = station.series[1]
+    volume, mask = series.build()
+    i, j, k = middle_of(mask)
+    inside = np.argwhere(mask.array[:, :, k] == VALUE)
+    low, high = inside.min(0) - 2, inside.max(0) + 2
+    with browser_page(station.address) as page:
+        reader = Reader(page, shots)
+        reader.open(series.uid("study"))
+        reader.choose(ORGAN)
+        reader.look_at(lps(volume, (i, j, k)))
+        reader.tool("box")
+        with page.expect_response(lambda r: "/infer/" in r.url) as answered:
+            reader.drag(lps(volume, (*low, k)), lps(volume, (*high, k)))
+        sent = sent_params(answered.value.request)
+        assert sent["foreground"] == [] and np.abs(np.subtract(sent["roi"][::2], (*low, k))).max() <= 1
+        reader.says("score")
+        page.wait_for_timeout(500)
+        reader.shot("box")
+        shown, names = reader.mask()
+        check_overlay(shown == next(n for n, name in names.items() if name == ORGAN), mask.array == VALUE, series)
+        reader.tool("undo")
+        reader.says("Undone")
+        assert not reader.mask()[0].any()
