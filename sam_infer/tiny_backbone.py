@@ -12,7 +12,6 @@ import torch
 import sam_infer.weights
 from sam_infer.backbone import Candidates, Features, Hints
 from sam_infer.checkpoint import file_sha256, read_safetensors
-from sam_infer.cleanup import stability
 from sam_infer.errors import ModelError
 from sam_infer.fingerprint import Fingerprint
 from sam_infer.frame import Crop, Frame, fit_longest
@@ -28,6 +27,10 @@ ENCODER_PREFIXES = ("image_encoder.", "necks.")
 SINGLE_MASK = 3
 TOKEN_ORDER = [1, 2, 3, 0]
 
+# Dice rewards a pixel that is a little less likely inside than outside: on real scans a cut at this logit below zero
+# was worth 0.01 for boxes, and no less for clicks.
+MASK_OFFSET = np.float32(0.5)
+
 
 class TinyBackbone:
     """A `TinySam` in evaluation mode; nothing changes after construction, so any number of threads may call it."""
@@ -36,7 +39,7 @@ class TinyBackbone:
     input_size = INPUT_SIZE
     low_res = LOW_RES
     refine_passes = 1  # a second look at its own answer gained nothing from a box and lost 0.1 Dice after one click
-    follows_masks = False
+    follows_masks = True
 
     def __init__(self, model: TinySam) -> None:
         identity = Fingerprint.of(model.state_dict(), ENCODER_PREFIXES, "tiny")
@@ -80,17 +83,8 @@ class TinyBackbone:
             mask = torch.tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
         logits, scores = self._model.decode(maps, points, labels, box, mask)
         iou = scores[0, TOKEN_ORDER].cpu().numpy()
-        masks = logits[0, TOKEN_ORDER].cpu().numpy()
-        return Candidates(masks, iou, _surest(masks[:SINGLE_MASK]) if hints.is_ambiguous else SINGLE_MASK)
-
-
-def _surest(masks: npt.NDArray[np.float32]) -> int:
-    """Which of the proposals (M, h, w) depends least on its threshold.
-
-    After one click this knows better than the predicted IoU which proposal is an object: measured on 67 objects of 11
-    sources of real scans, Dice 0.75 against 0.70 (0.80 for the best of three).
-    """
-    return int(np.argmax([stability(mask) for mask in masks]))
+        masks = logits[0, TOKEN_ORDER].cpu().numpy() + MASK_OFFSET
+        return Candidates(masks, iou, int(iou[:SINGLE_MASK].argmax()) if hints.is_ambiguous else SINGLE_MASK)
 
 
 def embedded_model(weights: Path = WEIGHTS) -> TinySam:

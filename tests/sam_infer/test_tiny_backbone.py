@@ -12,12 +12,11 @@ import torch
 from safetensors.torch import save_file
 
 from sam_infer.backbone import Hints
-from sam_infer.cleanup import stability
 from sam_infer.embedding import read_features, write_features
 from sam_infer.errors import ModelError
 from sam_infer.frame import resize_pixels, whole
 from sam_infer.tiny import TinySam
-from sam_infer.tiny_backbone import WEIGHTS, TinyBackbone, verify_embedded
+from sam_infer.tiny_backbone import MASK_OFFSET, WEIGHTS, TinyBackbone, verify_embedded
 
 NO_POINTS = np.zeros((0, 2), np.float32)
 NO_LABELS = np.zeros(0, np.int64)
@@ -67,7 +66,7 @@ def test_every_kind_of_prompt_is_answered(
     assert answer.scores.shape == (4,)
     assert (answer.preferred == 3) == preferred_is_single
     if not preferred_is_single:
-        assert answer.preferred == int(np.argmax([stability(mask) for mask in answer.logits[:3]]))
+        assert answer.preferred == int(answer.scores[:3].argmax())
 
 
 def test_the_three_candidates_come_before_the_single_mask(tiny: TinyBackbone, pixels: np.ndarray) -> None:
@@ -75,7 +74,8 @@ def test_the_three_candidates_come_before_the_single_mask(tiny: TinyBackbone, pi
     maps = {name: values.float() for name, values in features.items()}
     with torch.inference_mode():
         logits, _ = tiny._model.decode(maps, torch.tensor(ONE[0])[None], torch.tensor(ONE[1])[None])
-    assert np.array_equal(tiny.decode(features, Hints(*ONE)).logits, logits[0, [1, 2, 3, 0]].numpy())
+    expected = logits[0, [1, 2, 3, 0]].numpy() + MASK_OFFSET
+    assert np.array_equal(tiny.decode(features, Hints(*ONE)).logits, expected)
 
 
 def test_features_survive_the_disk_bit_for_bit(tiny: TinyBackbone, pixels: np.ndarray, tmp_path: Path) -> None:
