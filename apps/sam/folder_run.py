@@ -41,21 +41,34 @@ class Outcome:
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """The images of a folder by name: files at the top, else subfolders with a DICOM series each."""
+    """The images of a folder by name: files at the top, else subfolders with a DICOM series each.
+
+    None in a folder of DICOM files: it is one image itself, whatever lies beside the slices.
+    """
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    if any(_is_dicom(path) for path in files):
+        return {}
     found: dict[str, Path] = {}
     for path in files:
         suffix = suffix_of(path)
-        if not suffix or suffix == ".dcm":
+        if not suffix:
             continue
         name = path.name[: -len(suffix)]
         if name in found:
             raise VolumeError(f"{folder.name} has two images called {name}: rename or move one", "image")
         found[name] = path
-    if found or any(suffix_of(path) == ".dcm" for path in files):
+    if found:
         return found
     folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and any(path.glob("*.dcm"))]
     return {path.name: path for path in folders}
+
+
+def _is_dicom(path: Path) -> bool:
+    """By name, or by the mark that follows the preamble: archives export slices without a suffix."""
+    if suffix_of(path):
+        return suffix_of(path) == ".dcm"
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from sam_infer.image_file import read_mask, write_image, write_mask
 from sam_infer.volume import Mask, Volume
 from sam_trainer.phantoms import Solid, block, ellipsoid, grid, lesion_photo, render
 from samlabel.cli import app, main
+from samlabel.folder_run import images_in
 from tests.apps.region_growing import RegionGrowing
 
 run = CliRunner().invoke
@@ -139,3 +140,13 @@ def test_refusals_say_what_is_wrong(studies: Path, arguments: list[str], word: s
     (studies.parent / "empty").mkdir()
     result = run(app, ["predict", str(studies / "c.nii.gz"), *arguments])
     assert result.exit_code == 1 and word in str(result.exception)
+
+
+@pytest.mark.parametrize("name", ["1.dcm", "IM0001"])
+def test_a_dicom_series_is_one_image_whatever_lies_beside_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "label.nii.gz").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("seen")
+    assert images_in(tmp_path) == {}
+    (tmp_path / name).unlink()
+    assert list(images_in(tmp_path)) == ["label"]
