@@ -15,6 +15,8 @@ from sam_trainer.bench.runs import run_clicks, run_prompts, run_robustness
 from sam_trainer.model_card import card, write_card
 from sam_trainer.studies import collect, read_sources
 
+pytestmark = pytest.mark.slow  # seconds of real predictions
+
 MANIFEST = {"sha256": "ab" * 32, "parameters": 4_000_000, "stages": [{"name": "a", "minutes": 30}]}
 LATENCY = [
     {"phase": "memory", "bytes": 400 << 20},

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from sam_infer.backbone import Backbone
 from samlabel.commands import bench
 
+pytestmark = pytest.mark.slow  # seconds of real predictions
+
 RUNNER = CliRunner()
 
 

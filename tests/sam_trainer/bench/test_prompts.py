@@ -11,6 +11,8 @@ from sam_trainer.bench.gallery import SIDE, Gallery
 from sam_trainer.bench.runs import run_prompts
 from sam_trainer.bench.table import MEAN
 
+pytestmark = pytest.mark.slow  # seconds of real predictions
+
 
 @pytest.fixture
 def rows(exam: Exam) -> list[dict]:
