@@ -1,0 +1,101 @@
+"""Small procedural patients for active learning: one lesion in an oval body, of a kind that is easy or hard to outline.
+
+The kinds differ in what a network that was never shown one gets wrong: a `node` is one bright blob; the outer part of
+the others looks like something else but belongs to the lesion, which is learned from few labels. The generator is
+frozen: strategies are compared on it, so it must not change to please one (tests/sam_trainer/test_pools.py holds its
+voxels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sam_infer.volume import Mask, Volume
+from sam_trainer.phantoms import Solid, ellipsoid, grid, render
+
+LESION = 1
+LABELS = {LESION: "lesion"}
+
+SHAPE, SPACING_MM = (72, 64, 3), (1.6, 1.6, 6.0)
+FAT_HU, TISSUE_HU = -95.0, 35.0
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What decides a picture: the same patient looks the same but for the noise of the day."""
+
+    kind: str
+    seed: tuple[int, ...]
+    contrast: float = 1.0  # of the lesion against tissue
+    noise: float = 1.0
+    visit: int = 0  # a later one differs by noise and by a breath
+
+
+def picture(patient: Patient) -> tuple[Volume, Mask]:
+    """Image and truth of one visit."""
+    rng = np.random.default_rng([*patient.seed, 1])
+    breath = np.random.default_rng([*patient.seed, 2, patient.visit])
+    shift = breath.uniform(-1.2, 1.2, 2) if patient.visit else np.zeros(2)
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    centre = (side * rng.uniform(12, 26) + shift[0], rng.uniform(-14, 14) + shift[1], 0.0)
+    body = [Solid(ellipsoid((0, 0, 0), (55, 48, 400), 0.02), 0, FAT_HU, 0.0),
+            Solid(ellipsoid((0, 0, 0), (51, 44, 390), 0.02), 0, TISSUE_HU, 0.0)]  # fmt: skip
+    others = [_other(rng, centre) for _ in range(3)]
+    lesion = KINDS[patient.kind](rng, centre, patient.contrast)
+    return render([*body, *others, *lesion], grid(SHAPE, SPACING_MM), "CT", breath, patient.noise)
+
+
+def _other(rng: np.random.Generator, centre: Point) -> Solid:
+    """Something that is not the lesion, on the other half of the body."""
+    place = (-np.sign(centre[0]) * rng.uniform(6, 34), rng.uniform(-26, 26), 0.0)
+    radii = rng.uniform(4, 10, 2)
+    return Solid(ellipsoid(place, (radii[0], radii[1], 40), rng.uniform(0, 3)), 0, rng.uniform(60, 150), 0.0)
+
+
+def _hu(contrast: float, above: float) -> float:
+    return TISSUE_HU + contrast * above
+
+
+def _radii(rng: np.random.Generator, low: float, high: float) -> Point:
+    a, b = rng.uniform(low, high, 2)
+    return float(a), float(b), 60.0
+
+
+def _node(rng: np.random.Generator, centre: Point, contrast: float) -> list[Solid]:
+    return [Solid(ellipsoid(centre, _radii(rng, 9, 14), rng.uniform(0, 3)), LESION, _hu(contrast, 95), 0.0)]
+
+
+def _rimmed(rng: np.random.Generator, centre: Point, contrast: float) -> list[Solid]:
+    outer, tilt, share = _radii(rng, 13, 17), rng.uniform(0, 3), rng.uniform(0.55, 0.7)
+    core = (outer[0] * share, outer[1] * share, 60.0)
+    return [Solid(ellipsoid(centre, outer, tilt), LESION, _hu(contrast, 45), 0.0),
+            Solid(ellipsoid(centre, core, tilt), LESION, _hu(contrast, 140), 0.0)]  # fmt: skip
+
+
+def _hollow(rng: np.random.Generator, centre: Point, contrast: float) -> list[Solid]:
+    outer, tilt, share = _radii(rng, 13, 17), rng.uniform(0, 3), rng.uniform(0.6, 0.75)
+    lumen = (outer[0] * share, outer[1] * share, 60.0)
+    return [Solid(ellipsoid(centre, outer, tilt), LESION, _hu(contrast, 110), 0.0),
+            Solid(ellipsoid(centre, lumen, tilt), LESION, _hu(contrast, -70), 0.0)]  # fmt: skip
+
+
+def _halves(rng: np.random.Generator, centre: Point, contrast: float) -> list[Solid]:
+    turn, apart = rng.uniform(0, np.pi), rng.uniform(7, 10)
+    step = np.array([np.cos(turn), np.sin(turn), 0.0]) * apart / 2
+    first, second = (tuple(float(v) for v in np.asarray(centre) + sign * step) for sign in (1, -1))
+    return [Solid(ellipsoid(_point(first), _radii(rng, 9, 12)), LESION, _hu(contrast, 150), 0.0),
+            Solid(ellipsoid(_point(second), _radii(rng, 9, 12)), LESION, _hu(contrast, -60), 0.0)]  # fmt: skip
+
+
+def _point(values: tuple[float, ...]) -> Point:
+    return values[0], values[1], values[2]
+
+
+KINDS: Mapping[str, Callable[[np.random.Generator, Point, float], list[Solid]]] = {
+    "node": _node, "rimmed": _rimmed, "hollow": _hollow, "halves": _halves,
+}  # fmt: skip
