@@ -120,7 +120,7 @@ class AdapterStore:
 
     def write_verdict(self, name: str, verdict: Mapping[str, Any]) -> None:
         """Keep how an adapter was judged, beside it."""
-        _replace(self.folder / name / VERDICT_FILE, json.dumps(verdict, indent=1) + "\n")
+        replace_text(self.folder / name / VERDICT_FILE, json.dumps(verdict, indent=1) + "\n")
 
     def verdict(self, name: str) -> dict[str, Any] | None:
         """How an adapter was judged; None when it was not."""
@@ -178,7 +178,7 @@ class AdapterStore:
         except AdapterError:  # damaged: this move mends it
             history = ()
         pointer = Pointer(move.adapter, (*history, move)[-HISTORY:])
-        _replace(self.folder / POINTER_FILE, json.dumps(asdict(pointer), indent=1) + "\n")
+        replace_text(self.folder / POINTER_FILE, json.dumps(asdict(pointer), indent=1) + "\n")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -203,7 +203,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file in one move: whoever reads sees the old one or the new one."""
     handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     os.close(handle)
     try:

@@ -1,7 +1,8 @@
 """Training of one adaptation: an ignite engine around dialogues with a simulated reader.
 
 Every batch is a function of seed, epoch and step, so a training that was interrupted goes on, from its last whole
-epoch, to exactly the adapter that it would have become.
+epoch, to exactly the adapter that it would have become. The members of a team draw batches of their own and average
+their gradients; the first of them validates, decides and writes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 from sam_infer.tiny import TinySam
 from sam_trainer.adaptation import adapt
 from sam_trainer.dialogue import hold_dialogue
+from sam_trainer.fit_record import note_epoch
 from sam_trainer.fit_state import STATE_FILE, FitState, Standing
 from sam_trainer.gate import StoppedError
 from sam_trainer.lesson_batch import LessonBatches
@@ -29,6 +31,7 @@ from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.progress import Progress
 from sam_trainer.promptable import Promptable, Remembered
 from sam_trainer.schedule import Schedule
+from sam_trainer.team import Team, gradients
 from sam_trainer.train_config import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -60,11 +63,14 @@ class Teacher:
 class Fit:
     """One training; `folder` keeps its state, `should_stop` ends it between two steps."""
 
-    def __init__(self, network: Promptable, config: TrainConfig, teacher: Teacher, folder: Path) -> None:
+    def __init__(
+        self, network: Promptable, config: TrainConfig, teacher: Teacher, folder: Path, team: Team | None = None
+    ) -> None:  # fmt: skip
         self._network = network
         self._config = config
         self._teacher = teacher
         self._folder = folder
+        self._team = team or Team()
         adaptation = adapt(network.network, config)
         self._rates = [rate for rate, _ in adaptation.rates()]
         groups = [{"params": parameters, "lr": rate} for rate, parameters in adaptation.rates()]
@@ -92,7 +98,7 @@ class Fit:
         engine = Engine(self._step)
         patience = EarlyStopping(config.patience, lambda _: self._metric, engine)
         patience.load_state_dict({"counter": standing.waited, "best_score": standing.best, "threshold_mode": "abs"})
-        ending = _Ending(engine, should_stop)
+        ending = _Ending(engine, should_stop, self._team)
 
         def after_step(engine: Engine) -> None:
             done = engine.state.iteration / (config.epochs * config.steps)
@@ -100,10 +106,9 @@ class Fit:
             ending.check()
 
         def after_epoch(engine: Engine) -> None:
-            if not ending.came:
-                with ending.by_exception():
-                    self._validate(engine.state.epoch, progress)
-                    patience(engine)
+            if not ending.came and self._validated(ending):
+                self._conclude(engine.state.epoch, progress)
+                patience(engine)
 
         engine.add_event_handler(Events.ITERATION_COMPLETED, after_step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, after_epoch)
@@ -115,11 +120,11 @@ class Fit:
         """One batch; returns its loss."""
         config = self._config
         epoch = engine.state.epoch
-        rng = np.random.default_rng((config.seed, epoch, step))
+        mine = (self._team.rank,) if self._team.size > 1 else ()
+        rng = np.random.default_rng((config.seed, epoch, step, *mine))
         batch, features = self._teacher.batches.draw(self._network, config.images, config.objects, rng)
         asked = self._network if features is None else Remembered(self._network, features)
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
-        with torch.autocast(kind, torch.bfloat16):
+        with mixed_precision(config.precision):
             # every network of `promptable` has the two methods that a dialogue calls
             losses = hold_dialogue(cast(TinySam, asked), batch, rng, config.decodes)
             total = torch.stack([part.total for part in losses]).mean()
@@ -131,6 +136,8 @@ class Fit:
     def _update(self, done: float) -> None:
         """Follow the gradient, unless it is not finite."""
         config, state = self._config, self._state
+        if self._team.size > 1:
+            self._team.average(gradients(state.adaptation.parameters()))
         norm = torch.nn.utils.clip_grad_norm_(state.adaptation.parameters(), config.max_gradient)
         factor = Schedule(DECAY_SHARE, WARMUP_STEPS).factor(round(done * config.epochs * config.steps), done)
         for group, rate in zip(state.optimizer.param_groups, self._rates, strict=True):
@@ -147,41 +154,65 @@ class Fit:
                 f"{MAX_SKIPPED} steps in a row had no finite gradient: lower the learning rate (lr)", "lr"
             )
 
-    def _validate(self, epoch: int, progress: Progress) -> None:
-        """Measure, remember the best, and write everything down."""
-        standing, tensors = self._state.standing, self._state.adaptation.tensors()
-        self._metric = self._teacher.validate(tensors)
+    def _validated(self, ending: _Ending) -> bool:
+        """Measure, on the first of the team; whether nobody asked for an end meanwhile."""
+        metric = float("nan")
+        with ending.by_exception():
+            if self._team.rank == 0:
+                metric = self._teacher.validate(self._state.adaptation.tensors())
+        self._metric = self._team.agree(metric)
+        if np.isnan(self._metric):
+            ending.end()
+        return not ending.came
+
+    def _conclude(self, epoch: int, progress: Progress) -> None:
+        """Remember the best, and write everything down."""
+        standing = self._state.standing
         standing.epoch, standing.loss = epoch, float(np.mean(self._losses))
         self._losses.clear()
         standing.waited += 1
         if self._metric > standing.best:
             standing.best, standing.best_epoch, standing.waited = self._metric, epoch, 0
-            self._state.best = tensors
+            self._state.best = self._state.adaptation.tensors()
+        if self._team.rank:
+            return
         self._state.save(self._folder)
+        rate = float(self._state.optimizer.param_groups[0]["lr"])
+        note_epoch(
+            self._folder, {"loss": standing.loss, "dice": self._metric, "best": standing.best, "rate": rate}, epoch
+        )
         progress.validated(epoch, self._metric, standing.best, standing.best_epoch)
         log.info("epoch %d: loss %.4f, validation Dice %.4f, best %.4f of epoch %d",
                  epoch, standing.loss, self._metric, standing.best, standing.best_epoch)  # fmt: skip
 
 
+def mixed_precision(wanted: str) -> torch.autocast:
+    """The context in which a network works: bfloat16 needs no scaling of losses."""
+    on_gpu = torch.cuda.is_available()
+    enabled = wanted == "bfloat16" or (wanted == "auto" and on_gpu)
+    return torch.autocast("cuda" if on_gpu else "cpu", torch.bfloat16, enabled=enabled)
+
+
 class _Ending:
     """Whether somebody asked a training to end; asked between steps, and between the objects of a validation."""
 
-    def __init__(self, engine: Engine, should_stop: Callable[[], bool]) -> None:
+    def __init__(self, engine: Engine, should_stop: Callable[[], bool], team: Team) -> None:
         self.came = False
         self._engine = engine
         self._should_stop = should_stop
+        self._team = team
 
     def check(self) -> None:
-        if self._should_stop():
-            self._end()
+        if self._team.agree(float(self._should_stop())):
+            self.end()
 
     @contextmanager
     def by_exception(self) -> Iterator[None]:
         try:
             yield
         except StoppedError:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
         self.came = True
         self._engine.terminate()

@@ -12,41 +12,32 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from torch import Tensor
 
-from sam_infer.adapter import SHOWN_DIGITS, Adapter, Provenance
+from sam_infer.adapter import SHOWN_DIGITS, Adapter
 from sam_infer.adapter_store import AdapterStore
-from sam_infer.embedding import EmbeddingCache
 from sam_infer.errors import AdapterError, SamError
 from sam_infer.model_store import default_home
-from sam_infer.models import BaseNetwork, load_network
-from sam_infer.predictor import Predictor
-from sam_trainer.bench.report import versions
-from sam_trainer.fit import Fit, Fitted, Teacher
+from sam_infer.models import load_network
+from sam_trainer.crew import crew
+from sam_trainer.desk import Desk, plain
+from sam_trainer.fit import Fit
+from sam_trainer.fit_record import draw_fit
 from sam_trainer.fit_state import STATE_FILE
-from sam_trainer.gate import Score, StoppedError, Verdict, examine, judge, overall
-from sam_trainer.label_round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, LabelRound, open_round, read_round
-from sam_trainer.lesson_batch import LessonBatches
-from sam_trainer.lessons import lessons_of
+from sam_trainer.gate import StoppedError, Verdict, judge
+from sam_trainer.label_round import HELD_OUT, AcceptedLabel, LabelRound, open_round, read_round
 from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.progress import DONE, FAILED, STOPPED, Progress
 from sam_trainer.promptable import promptable
-from sam_trainer.studies import Case
 from sam_trainer.train_config import GatePolicy, TrainConfig
 
 log = logging.getLogger(__name__)
 
 PROGRESS_FILE, CONFIG_FILE, END_FILE = "progress.json", "config.json", "end.json"
-
-# Objects that an epoch's validation asks; the gate asks more.
-VALIDATION_OBJECTS = 10
-
-CACHE_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -121,11 +112,14 @@ class Learning:
         progress.facts["left_out"] = list(found.left_out)
         for sentence in found.left_out:
             log.warning("%s", sentence)
-        desk = _Desk(base, self.config, self._home, should_stop)
-        fit = Fit(promptable(base), self.config, desk.teacher(found), folder)
-        if resume:
-            fit.resume()
-        fitted = fit.run(progress, should_stop)
+        desk = Desk(base, self.config, self._home, should_stop)
+        progress.facts["run"] = folder.name
+        with crew(self.config, folder, self._home) as team:
+            fit = Fit(promptable(base), self.config, desk.teacher(found), folder, team)
+            if resume:
+                fit.resume()
+            fitted = fit.run(progress, should_stop)
+        draw_fit(folder, f"{self.config.model}, {self.config.method}, {folder.name}")
         if not fitted.tensors:
             _end(folder, "stopped before the first epoch was validated")
             return Learned(None, False, "stopped before the first epoch was over: nothing was learned")
@@ -143,7 +137,7 @@ class Learning:
         if resume:
             folder = self._last()
             config = json.loads((folder / CONFIG_FILE).read_text())
-            if config != _plain(self.config):
+            if config != plain(self.config):
                 raise TrainingError(
                     "the training to resume had other settings: give the same ones, or start a new one", "resume"
                 )
@@ -154,7 +148,7 @@ class Learning:
                 abandoned.unlink(missing_ok=True)
             folder.mkdir(parents=True)
             found = open_round(accepted, folder)
-            (folder / CONFIG_FILE).write_text(json.dumps(_plain(self.config)))
+            (folder / CONFIG_FILE).write_text(json.dumps(plain(self.config)))
         except OSError as error:
             raise _unwritable(error) from error
         return folder, found
@@ -166,15 +160,13 @@ class Learning:
             raise TrainingError("there is no interrupted training to resume: start a new one", "resume")
         return folders[-1]
 
-    def _judged(
-        self, name: str, adapter: Adapter, found: LabelRound, desk: _Desk, progress: Progress
-    ) -> Learned | None:
+    def _judged(self, name: str, adapter: Adapter, found: LabelRound, desk: Desk, progress: Progress) -> Learned | None:
         """The verdict, written beside the adapter, and its consequence; None when somebody asked for an end."""
         progress.judging()
         incumbent, serving = self._incumbent(desk)
         cases = found.of(HELD_OUT)
         try:
-            before, after = (desk.scores(entry, cases, self.policy.objects_per_case) for entry in (incumbent, adapter))
+            before, after = (desk.judged(entry, cases, self.policy) for entry in (incumbent, adapter))
         except StoppedError:
             return None
         verdict = judge(before, after, self.policy)
@@ -185,7 +177,7 @@ class Learning:
         state = "promoted" if verdict.promote else "kept as a candidate"
         return Learned(name, verdict.promote, f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}", verdict)
 
-    def _incumbent(self, desk: _Desk) -> tuple[Adapter | None, str | None]:
+    def _incumbent(self, desk: Desk) -> tuple[Adapter | None, str | None]:
         """The adapter that serves, and its id; one that cannot be used is what the server does without, too."""
         try:
             serving = self._store.pointer().adapter
@@ -199,84 +191,8 @@ class Learning:
         return incumbent, serving
 
 
-class _Desk:
-    """The base network with what is read and made around it in one round."""
-
-    def __init__(self, base: BaseNetwork, config: TrainConfig, home: Path, should_stop: Callable[[], bool]) -> None:
-        self._base = base
-        self._config = config
-        self._home = home
-        self._should_stop = should_stop
-
-    def require_fit(self, adapter: Adapter) -> None:
-        """Refuse an adapter of another network."""
-        adapter.require_base(self._base.name, self._base.fingerprint.weights)
-
-    def teacher(self, found: LabelRound) -> Teacher:
-        """Lessons of the cases that teach, and a validation on others, or on the same if there are no others."""
-        lessons = [lesson for case in found.of(TRAIN) for lesson in lessons_of(case)]
-        if not lessons:
-            raise TrainingError("no labelled object is large enough to learn from: at least 50 pixels on a slice")
-        cache = None if self._config.trains_encoder else self._cache()
-        watched = found.of(VALIDATION) or found.of(TRAIN)
-        each = max(1, VALIDATION_OBJECTS // len(watched))
-
-        def validate(tensors: dict[str, Tensor]) -> float:
-            candidate = Adapter(tensors, self._provenance(found, {}))
-            return overall(self.scores(candidate, watched[:VALIDATION_OBJECTS], each))
-
-        return Teacher(LessonBatches(lessons, self._base.backbone(), cache), validate)
-
-    def scores(self, adapter: Adapter | None, cases: Sequence[Case], objects: int) -> list[Score]:
-        """How a version of the network does on cases, asked as a server is."""
-        predictor = Predictor(self._base.backbone(adapter), self._cache())
-        return examine(predictor, cases, objects, self._pause)
-
-    def adapter(self, fitted: Fitted, found: LabelRound, parameters: int) -> Adapter:
-        """The best version with everything it came from."""
-        standing = fitted.standing
-        metrics = {
-            "validation_dice": round(standing.best, 5),
-            "validated_on": VALIDATION if found.of(VALIDATION) else TRAIN,
-            "best_epoch": standing.best_epoch,
-            "epochs": standing.epoch,
-            "skipped_steps": standing.skipped,
-            "parameters": parameters,
-        }
-        return Adapter(fitted.tensors, self._provenance(found, metrics))
-
-    def _provenance(self, found: LabelRound, metrics: dict[str, object]) -> Provenance:
-        settings = {key: value for key, value in _plain(self._config).items() if key not in ("model", "method", "seed")}
-        return Provenance(
-            model=self._config.model,
-            base=self._base.fingerprint.weights,
-            method=self._config.method,
-            settings=settings,
-            seed=self._config.seed,
-            labels=found.labels,
-            cases=tuple(entry.record for entry in found.cases),
-            metrics=metrics,
-            versions=versions(),
-        )
-
-    def _cache(self) -> EmbeddingCache:
-        """Where embeddings go: to the server's store while the encoder is the server's, else nowhere for long."""
-        folder = None if self._config.trains_encoder else self._home / "embeddings"
-        return EmbeddingCache(CACHE_BYTES, folder)
-
-    def _pause(self) -> None:
-        if self._should_stop():
-            raise StoppedError
-
-
 def _unwritable(error: OSError) -> TrainingError:
     return TrainingError(f"the training's folder cannot be written ({error.strerror or error}): free some space")
-
-
-def _plain(config: TrainConfig) -> dict[str, object]:
-    """A config as JSON gives it back."""
-    plain: dict[str, object] = json.loads(json.dumps(asdict(config)))
-    return plain
 
 
 def _end(folder: Path, message: str) -> None:

@@ -3,9 +3,9 @@
     FOLDER/labels/SHA256.SUFFIX   copies, never changed
     FOLDER/records.jsonl          one line per event, only ever appended to
 
-A second label of a case is a new version beside the old one, a withdrawal is a record. A copy is on disk before the
-line that names it, and the line before anybody is told: after a crash every acknowledged label is there, with its
-facts. A line that a crash cut short was acknowledged to nobody and is passed over.
+A second label of a case is a new version beside the old one; quarantine, release and withdrawal are records. A copy is
+on disk before the line that names it, and the line before anybody is told: after a crash every acknowledged label is
+there, with its facts. A line that a crash cut short was acknowledged to nobody and is passed over.
 """
 
 from __future__ import annotations
@@ -27,11 +27,15 @@ from filelock import FileLock
 from sam_infer.checkpoint import file_sha256
 from sam_infer.image_file import suffix_of
 from sam_infer.model_store import default_home
-from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.pretrain_config import TrainingError
+from sam_trainer.quarantine import UNUSABLE, Doubt
 
-# What happened: accepted by a reader; withdrawn by a person, for good; no longer found in the studies.
-ACCEPTED, WITHDRAWN, GONE = "accepted", "withdrawn", "gone"
+# What happened: accepted by a reader; accepted, but in doubt; the doubt dispelled by a person; withdrawn by a person,
+# for good; no longer found in the studies.
+ACCEPTED, QUARANTINED, RELEASED, WITHDRAWN, GONE = "accepted", "quarantined", "released", "withdrawn", "gone"
+
+# Events after which a label teaches and judges.
+STANDING = (ACCEPTED, RELEASED)
 
 RECORDS, LABELS = "records.jsonl", "labels"
 
@@ -46,7 +50,17 @@ class Record:
     label_sha256: str
     suffix: str
     when: str  # ISO 8601, UTC
-    facts: Mapping[str, Any] = field(default_factory=dict)  # who, and which model and adapter proposed it
+    facts: Mapping[str, Any] = field(default_factory=dict)  # who, which model and adapter proposed it, doubts
+
+    @property
+    def names(self) -> dict[int, str]:
+        """What the label's values are called, as far as its reader said."""
+        return {int(value): str(name) for value, name in (self.facts.get("labels") or {}).items()}
+
+    @property
+    def doubts(self) -> list[dict[str, Any]]:
+        """Why the label is in quarantine."""
+        return list(self.facts.get("doubts") or [])
 
 
 class Ledger:
@@ -75,10 +89,17 @@ class Ledger:
                 continue
         return found
 
+    def last(self) -> dict[str, Record]:
+        """The newest event of every case."""
+        return {record.case: record for record in self.records()}
+
     def standing(self) -> dict[str, Record]:
-        """The newest accepted label of every case whose label was not taken back."""
-        last = {record.case: record for record in self.records()}
-        return {case: record for case, record in last.items() if record.event == ACCEPTED}
+        """The newest label of every case, where it counts; an older one never takes the place of one in doubt."""
+        return {case: record for case, record in self.last().items() if record.event in STANDING}
+
+    def quarantine(self) -> dict[str, Record]:
+        """The labels that wait for somebody to look at them."""
+        return {case: record for case, record in self.last().items() if record.event == QUARANTINED}
 
     def label(self, record: Record) -> Path:
         """The copy of a record's label, its content checked."""
@@ -87,8 +108,11 @@ class Ledger:
             raise TrainingError(f"the ledger's label of {record.case} is missing or was changed: submit it again")
         return path
 
-    def accept(self, case: str, label: Path, facts: Mapping[str, Any]) -> Record:
-        """Record a label; the same label again changes nothing, nor does one that a person withdrew."""
+    def accept(self, case: str, label: Path, facts: Mapping[str, Any], doubts: Sequence[Doubt] = ()) -> Record:
+        """Record a label, in quarantine where there are doubts.
+
+        The same label again changes nothing, nor does one that a person withdrew; one that a person released stays so.
+        """
         sha256, suffix = file_sha256(label), suffix_of(label)
         with self._alone():
             before = [record for record in self.records() if record.case == case]
@@ -96,32 +120,32 @@ class Ledger:
                 return before[-1]
             self._keep(label, self._copy(sha256, suffix))
             version = 1 + max((record.version for record in before), default=0)
-            return self._append(Record(ACCEPTED, case, version, sha256, suffix, _now(), dict(facts)))
+            released = any(record.event == RELEASED and record.label_sha256 == sha256 for record in before)
+            held = bool(doubts) and not released
+            told = {**facts, "doubts": [doubt.facts() for doubt in doubts]} if held else dict(facts)
+            event = QUARANTINED if held else ACCEPTED
+            return self._append(Record(event, case, version, sha256, suffix, _now(), told))
+
+    def release(self, case: str, facts: Mapping[str, Any]) -> Record:
+        """Record that a person looked at a label in quarantine and found it good."""
+        with self._alone():
+            held = self.quarantine().get(case)
+            if held is None:
+                raise TrainingError(f"no label of {case!r} is in quarantine: there is nothing to release", "case")
+            for doubt in held.doubts:
+                if doubt["reason"] in UNUSABLE:
+                    raise TrainingError(
+                        f"{doubt['sentence']}; nothing can be learned from it as it is: submit a corrected one", "case"
+                    )
+            return self._append(replace(held, event=RELEASED, when=_now(), facts={**held.facts, **facts}))
 
     def withdraw(self, case: str, facts: Mapping[str, Any], event: str = WITHDRAWN) -> Record:
         """Record that a case's label does not count any more."""
         with self._alone():
-            standing = self.standing().get(case)
-            if standing is None:
+            last = self.last().get(case)
+            if last is None or last.event not in (*STANDING, QUARANTINED):
                 raise TrainingError(f"there is no accepted label of {case!r} to withdraw", "case")
-            return self._append(replace(standing, event=event, when=_now(), facts=dict(facts)))
-
-    def recorded(self, accepted: Sequence[AcceptedLabel], present: Sequence[str]) -> list[AcceptedLabel]:
-        """These labels as the ledger's own copies, all of them recorded; those not `present` any more are gone."""
-        names = [entry.case.name for entry in accepted]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise TrainingError(f"two images are called {twice!r}: give one studies folder at a time", "studies")
-        for entry in accepted:
-            self.accept(entry.case.name, entry.case.label, entry.facts)
-        for case in sorted(set(self.standing()) - set(present)):
-            self.withdraw(case, {"why": "no longer in the studies"}, GONE)
-        standing = self.standing()
-        return [
-            replace(entry, case=replace(entry.case, label=self.label(standing[entry.case.name])))
-            for entry in accepted
-            if entry.case.name in standing
-        ]
+            return self._append(replace(last, event=event, when=_now(), facts=dict(facts)))
 
     def _copy(self, sha256: str, suffix: str) -> Path:
         return self.folder / LABELS / f"{sha256}{suffix}"

@@ -136,7 +136,7 @@ def take_step(state: TrainState, config: PretrainConfig, team: Team, progress: f
         losses = hold_dialogue(state.model, batch, rng)  # type: ignore[arg-type]
         total = torch.stack([part.total for part in losses]).mean()
     total.backward()
-    grads = gradients(state.model)
+    grads = gradients(state.model.parameters())
     team.average(grads)
     norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), MAX_GRADIENT)
     rate = config.lr * Schedule(config.decay_share, config.warmup_steps).factor(step, progress)

@@ -1,14 +1,22 @@
-"""Several processes of one thread each train one model: two threads in one process lose to any other busy process."""
+"""Several processes train one model together, one per GPU, or on a CPU of one thread each: two threads in one process
+lose to any other busy process.
+
+They meet through `ignite.distributed` over gloo, and average gradients in main memory: what an adapter trains is small.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+import ignite.distributed as idist
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
+
+# The others wait while the first one validates; of a large network on a CPU that takes long.
+PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -22,21 +30,20 @@ class Team:
         """Meet the others; `meeting` is a file that all can reach and that does not exist yet."""
         if self.size > 1:
             where = f"file://{meeting.resolve()}"
-            dist.init_process_group("gloo", init_method=where, rank=self.rank, world_size=self.size)
+            idist.initialize("gloo", init_method=where, rank=self.rank, world_size=self.size, timeout=PATIENCE)
 
     def leave(self) -> None:
         """Part."""
         if self.size > 1:
-            dist.destroy_process_group()
+            idist.finalize()
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace every tensor by its mean over the team."""
         if self.size == 1:
             return
         tensors = list(tensors)
-        flat = torch.cat([t.reshape(-1) for t in tensors])
-        dist.all_reduce(flat)
-        flat /= self.size
+        flat = torch.cat([t.reshape(-1).cpu() for t in tensors])
+        flat = idist.all_reduce(flat) / self.size
         offset = 0
         for t in tensors:
             t.copy_(flat[offset : offset + t.numel()].view_as(t))
@@ -46,15 +53,13 @@ class Team:
         """The first member's value, for all."""
         if self.size == 1:
             return value
-        shared = torch.tensor([value], dtype=torch.float64)
-        dist.broadcast(shared, 0)
-        return float(shared)
+        return float(idist.broadcast(torch.tensor([value], dtype=torch.float64), src=0))
 
 
-def gradients(model: nn.Module) -> list[Tensor]:
+def gradients(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
     """Every parameter's gradient; zeros where a step left one out."""
     out = []
-    for parameter in model.parameters():
+    for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
         out.append(parameter.grad)

@@ -9,6 +9,9 @@ from sam_trainer.pretrain_config import TrainingError
 
 METHODS = ("lora", "decoder", "full")
 
+# auto is bfloat16 on a GPU, and float32 on a CPU, most of which are slower at anything else.
+PRECISIONS = ("auto", "bfloat16", "float32")
+
 # Projections of the encoder's blocks that a low-rank change may go to; q, k and v share one fused projection.
 TARGETS = ("q", "k", "v", "proj", "mlp")
 
@@ -19,7 +22,7 @@ RATES = {"lora": 2e-3, "decoder": 2e-4, "full": 1e-4}
 LIMITS: tuple[tuple[str, float, float], ...] = (
     ("rank", 1, 256), ("epochs", 1, 1000), ("steps", 1, 10_000), ("images", 1, 64), ("objects", 1, 64),
     ("decodes", 1, 16), ("patience", 1, 1000), ("rate", 1e-8, 1.0), ("max_gradient", 1e-6, 1e6),
-    ("weight_decay", 0.0, 1.0),
+    ("weight_decay", 0.0, 1.0), ("processes", 1, 64),
 )  # fmt: skip
 
 
@@ -41,11 +44,14 @@ class TrainConfig:
     weight_decay: float = 0.01
     max_gradient: float = 1.0
     patience: int = 4  # epochs without a better validation before it ends
+    precision: str = "auto"  # of the network's work; weights and their updates are always float32
+    processes: int = 1  # that train together; each draws batches of its own
     seed: int = 0
 
     def __post_init__(self) -> None:
         _one_of("model", self.model, MODEL_NAMES)
         _one_of("method", self.method, METHODS)
+        _one_of("precision", self.precision, PRECISIONS)
         for target in self.targets:
             _one_of("targets", target, TARGETS)
         if not self.targets or len(set(self.targets)) != len(self.targets):
@@ -75,11 +81,15 @@ class GatePolicy:
     least_gain: float = 0.002  # smaller differences of mean Dice are noise
     margin: float = 0.02  # no label's Dice may fall by more than this
     objects_per_case: int = 8
+    clicks: int = 10  # that are made on each, to count how many are needed
+    certain: bool = True  # a gain that may be chance does not promote
     promote: bool = True  # False: judge, but leave the promotion to a person
 
     def __post_init__(self) -> None:
         if self.held_out_cases < 1 or self.objects_per_case < 1:
             raise TrainingError("the gate needs at least one held-out case and one object", "held_out_cases")
+        if not 5 <= self.clicks <= 50:
+            raise TrainingError(f"clicks must be from 5 to 50, got {self.clicks}", "clicks")
         for name in ("margin", "least_gain"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"{name} must be from 0 to 1, got {getattr(self, name)}", name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sam_infer.adapter_store import AdapterStore, StoredAdapter
 from sam_infer.errors import AdapterError
+from sam_trainer.alarm import alarm_of
 
 
 def overview(store: AdapterStore, base: str) -> list[dict[str, Any]]:
@@ -33,6 +34,7 @@ def details(store: AdapterStore, beginning: str) -> dict[str, Any]:
         "versions": dict(provenance.versions),
         "bytes": _file(store, name).stat().st_size,
         "verdict": store.verdict(name),
+        "alarm": alarm_of(store, name),
     }
 
 
@@ -46,7 +48,9 @@ def _short(store: AdapterStore, stored: StoredAdapter, serving: str | None, base
         provenance, verdict = store.get(stored.id).provenance, store.verdict(stored.id)
     except AdapterError as error:
         return {**row, "damaged": str(error)}
-    judged = {} if verdict is None else {"gain": verdict.get("gain"), "verdict": verdict.get("reason")}
+    judged: dict[str, Any] = {} if verdict is None else {"gain": verdict.get("gain"), "verdict": verdict.get("reason")}
+    alarm = alarm_of(store, stored.id)
+    judged |= {} if alarm is None else {"alarm": alarm["sentence"]}
     taught = sum(case.part == "train" for case in provenance.cases)
     stale = {"stale": "trained on other weights: `samlabel adapters retrain`"} if provenance.base != base else {}
     return {**row, "method": provenance.method, "base": provenance.base, "taught_by": taught, **judged, **stale}

@@ -11,6 +11,7 @@ from monailabel.interfaces.utils.app import app_instance
 
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.models import weights_id_of
+from sam_trainer.alarm import alarm_of
 from samlabel import adapter_facts
 from samlabel.guards import check_name
 from samlabel.reader import current_reader
@@ -23,10 +24,11 @@ router = APIRouter(prefix="/adapters", tags=["Adapters"])
 
 @router.get("/", summary="Every adapter of the model that serves", dependencies=[USER])
 def overview() -> dict[str, Any]:
-    """Which adapter serves, and all there are, the newest first."""
+    """Which adapter serves, whether there is an alarm about it, and all there are, the newest first."""
     store = _store()
-    found = adapter_facts.overview(store, weights_id_of(store.model))
-    return {"model": store.model, "serves": store.pointer().adapter, "adapters": found}
+    serves, found = store.pointer().adapter, adapter_facts.overview(store, weights_id_of(store.model))
+    alarm = alarm_of(store, serves) if serves else None
+    return {"model": store.model, "serves": serves, "alarm": alarm, "adapters": found}
 
 
 @router.get("/{adapter}", summary="Where an adapter comes from and how it was judged", dependencies=[USER])

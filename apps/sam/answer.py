@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,18 @@ from samlabel.reader import current_reader
 PREFIX = "samlabel-"
 
 
+# The mask that this request is answered with, whichever task made it: reading it back from its file costs a second.
+_answered: ContextVar[Mask | None] = ContextVar("answered", default=None)
+
+
+def answered() -> Mask | None:
+    """The mask of the last answer that was made in the running request."""
+    return _answered.get()
+
+
 def mask_file(mask: Mask, reply: ReplyFormat) -> Path:
     """A new temporary file with the mask, for the caller to delete."""
+    _answered.set(mask)
     handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=reply.suffix)
     os.close(handle)
     path = Path(name)

@@ -18,10 +18,14 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.infer_v2 import InferTask
 
+from sam_infer.adapter_store import AdapterStore
 from sam_infer.errors import SamError, VolumeError
 from sam_infer.serving import Serving
+from sam_trainer.alarm import watch
+from sam_trainer.ledger import Ledger
 from samlabel import host_settings, sessions
 from samlabel.accepted import note_label
+from samlabel.answer import answered
 from samlabel.config import AppConfig
 from samlabel.datastore import StudyStore
 from samlabel.dicomweb import open_archive
@@ -30,6 +34,7 @@ from samlabel.labels import app_labels
 from samlabel.leases import Leases, OfferedCases, holder
 from samlabel.loading import load_serving, warm_up
 from samlabel.parts import AppParts
+from samlabel.proposals import Proposals
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +47,7 @@ class SamApp(AppParts, MONAILabelApp):
         self.config = AppConfig.of(conf or {})
         self.label_names = app_labels(self.config, studies)
         self._serving: Serving | None = None
+        self._proposals = Proposals()
         self._loading = threading.Lock()
         super().__init__(
             app_dir,
@@ -123,6 +129,9 @@ class SamApp(AppParts, MONAILabelApp):
             stored = store.save_label(image, file, tag, {"model": request["model"], "params": result})
             Path(file).unlink(missing_ok=True)
             return {"label": stored, "tag": tag, "file": None, "params": result}
+        mask = answered()
+        if named and mask is not None:
+            self._proposals.note(named, mask, request, result)
         return {"label": file, "tag": tag, "file": file, "params": result}
 
     def infer_task(self, name: str | None) -> InferTask:
@@ -133,7 +142,10 @@ class SamApp(AppParts, MONAILabelApp):
 
     def on_save_label(self, image_id: str, label_id: str) -> None:
         """A label was saved, of any tag: the accepted ones go into the ledger."""
-        note_label(self.datastore(), self.studies, image_id)
+        work = self._proposals.of(image_id)
+        if note_label(self.datastore(), self.studies, self.label_names, image_id, work):
+            self._proposals.forget(image_id)
+            watch(AdapterStore(self.config.model), Ledger.of(self.studies).records(), self.config.watch_policy)
 
     def cleanup_sessions(self) -> None:
         """Delete sessions that are over; a damaged one is no reason not to start."""

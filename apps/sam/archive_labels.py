@@ -135,10 +135,10 @@ def origin_of(info: Mapping[str, Any], reader: str) -> Origin:
     if kind not in ALGORITHM_TYPES:
         raise VolumeError(f"algorithm_type must be one of {', '.join(ALGORITHM_TYPES)}, got {kind[:20]!r}", "params")
     model, adapter = (str(info.get(key) or "")[:MAX_TEXT] for key in ("model", "adapter"))
-    return Origin(kind, model, adapter, _digest(info.get("prompts")), reader)
+    return Origin(kind, model, adapter, prompts_digest(info.get("prompts")), reader)
 
 
-def _digest(prompts: Any) -> str:
+def prompts_digest(prompts: Any) -> str:
     """A short hash of prompts, whatever their shape; none stays none."""
     if not prompts:
         return ""

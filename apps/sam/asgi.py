@@ -14,7 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from monailabel.app import app as host_app
 from monailabel.config import settings
 
-from samlabel import adapter_route, failures, infer_route, lease_route, login, proxy, train_route
+from samlabel import adapter_route, failures, infer_route, label_route, lease_route, login, proxy, train_route
 from samlabel.host_routes import mended_routes
 from samlabel.logs import route_structlog
 from samlabel.ohif import page
@@ -29,6 +29,7 @@ OURS = (
     infer_route.router,
     train_route.router,
     adapter_route.router,
+    label_route.router,
     lease_route.router,
     proxy.router,
     page.router,

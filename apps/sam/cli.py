@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pretrain": ("samlabel.commands.pretrain", "pretrain", "Train the embedded model on procedural scans."),
     "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
     "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
-    "labels": ("samlabel.commands.labels", "app", "List accepted labels, withdraw one."),
+    "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),
     "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),
 }
 

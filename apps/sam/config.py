@@ -10,6 +10,13 @@
     disk_mb         encoded slices kept on disk                                                  (4096)
     volumes_mb      images kept in memory                                                        (2048)
     lease_seconds   how long a case stays with a reader of whom nothing is heard                  (900)
+    gate_cases      held-out cases without which no adapter is promoted but by hand                 (3)
+    gate_margin     Dice that no label may lose                                                  (0.02)
+    gate_gain       least gain of mean Dice that is worth a promotion                           (0.002)
+    gate_promote    let the gate promote; false leaves every promotion to a person               (true)
+    alarm_cases     accepted labels before and after a promotion that an alarm needs                (5)
+    alarm_rise      rise of the mean edit distance that raises one                               (0.05)
+    alarm_rollback  go back by itself to what served before                                     (false)
 """
 
 from __future__ import annotations
@@ -18,6 +25,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from sam_trainer.alarm import WatchPolicy
+from sam_trainer.pretrain_config import TrainingError
+from sam_trainer.train_config import GatePolicy
 from samlabel.errors import ConfigError
 
 # Read by the host itself from the same dictionary.
@@ -38,6 +48,29 @@ class AppConfig:
     disk_mb: int = 4096
     volumes_mb: int = 2048
     lease_seconds: int = 900
+    gate_cases: int = GatePolicy.held_out_cases
+    gate_margin: float = GatePolicy.margin
+    gate_gain: float = GatePolicy.least_gain
+    gate_promote: bool = True
+    alarm_cases: int = WatchPolicy.cases
+    alarm_rise: float = WatchPolicy.rise
+    alarm_rollback: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self.gate_policy, self.watch_policy
+        except TrainingError as error:
+            raise ConfigError(f"the settings gate_... or alarm_... cannot be used: {error}", error.field) from error
+
+    @property
+    def gate_policy(self) -> GatePolicy:
+        """When an adapter may serve."""
+        return GatePolicy(self.gate_cases, self.gate_gain, self.gate_margin, promote=self.gate_promote)
+
+    @property
+    def watch_policy(self) -> WatchPolicy:
+        """When one that serves is doubted."""
+        return WatchPolicy(self.alarm_cases, self.alarm_rise, rollback=self.alarm_rollback)
 
     @classmethod
     def of(cls, conf: Mapping[str, Any]) -> AppConfig:
@@ -59,11 +92,20 @@ def _value(name: str, text: Any) -> Any:
         if not text.isdecimal():
             raise ConfigError(f"{name} must be a whole number, got {text!r}", name)
         return int(text)
+    if isinstance(default, float):
+        return _fraction(name, text)
     if isinstance(default, tuple):
         return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not text:
         raise ConfigError(f"{name} must not be empty", name)
     return text
+
+
+def _fraction(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"{name} must be a number, got {text!r}", name) from None
 
 
 def flag(name: str, text: str) -> bool:

@@ -17,7 +17,7 @@ from sam_infer.errors import PromptError, SamError
 from sam_infer.image_file import read_mask
 from sam_infer.serving import Serving
 from sam_infer.volume import Mask
-from sam_trainer.ledger import WITHDRAWN, Ledger
+from sam_trainer.ledger import QUARANTINED, WITHDRAWN, Ledger
 from sam_trainer.studies import described_cases
 from samlabel.datastore import FINAL, StudyStore
 from samlabel.labels import MAX_LABELS, LabelNames
@@ -35,7 +35,7 @@ class Examples:
 
     def others(self, serving: Serving, image_id: str | None) -> list[AcceptedCase]:
         """The newest accepted cases, without the one that is asked about; what cannot be read is left out."""
-        left_out = {image_id, *withdrawn(self._studies)}
+        left_out = {image_id, *not_counting(self._studies)}
         names = [name for name in self._store.get_labeled_images() if name not in left_out]
         newest = sorted(names, key=lambda name: (-self._saved_at(name), name))
         return affordable(self._read(serving, newest))
@@ -72,10 +72,9 @@ class Examples:
         return case.labels if case is not None else {}
 
 
-def withdrawn(studies: str) -> set[str]:
-    """Cases whose label a person took back: it stays where it is and teaches nobody."""
-    last = {record.case: record.event for record in Ledger.of(studies).records()}
-    return {case for case, event in last.items() if event == WITHDRAWN}
+def not_counting(studies: str) -> set[str]:
+    """Cases whose label a person took back, or must look at first: it stays where it is and teaches nobody."""
+    return {case for case, last in Ledger.of(studies).last().items() if last.event in (WITHDRAWN, QUARANTINED)}
 
 
 def _named(listed: Any, described: Mapping[int, str]) -> Mapping[int, str]:

@@ -53,7 +53,7 @@ class AppParts:
 
     def init_trainers(self) -> dict[str, TrainTask]:
         """One trainer, for the network that serves."""
-        return {TRAINER: SamTrain(self.config.model, self.studies, self.label_names)}
+        return {TRAINER: SamTrain(self.config.model, self.studies, self.label_names, self.config.gate_policy)}
 
     def init_batch_infer(self) -> Callable[..., Any]:
         """Every image of the studies, one after the other."""

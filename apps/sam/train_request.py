@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sam_trainer.train_config import METHODS, TARGETS, GatePolicy, TrainConfig
@@ -25,8 +25,8 @@ OPTIONS: dict[str, Any] = {
 
 NUMBERS = ("rank", "epochs", "steps", "images", "objects", "decodes", "patience", "seed")
 FRACTIONS = ("lr", "weight_decay", "max_gradient")
-GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case"), ("margin", "least_gain")
-SWITCHES = ("with_decoder", "promote", "resume")
+GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case", "clicks"), ("margin", "least_gain")
+SWITCHES = ("with_decoder", "certain", "promote", "resume")
 
 # What the host and its clients put into every request.
 HOSTS_OWN = {"model", "client_id", "gpus", "multi_gpu", "local_rank", "bundle_path", "device", "user", TRAINER}
@@ -41,8 +41,9 @@ class TrainOrder:
     resume: bool = False
 
 
-def parse(request: Mapping[str, Any], model: str) -> TrainOrder:
-    """The order in a request; an unknown key is refused, not ignored."""
+def parse(request: Mapping[str, Any], model: str, policy: GatePolicy | None = None) -> TrainOrder:
+    """The order in a request, the gate's `policy` where it says nothing; an unknown key is refused, not ignored."""
+    policy = policy or GatePolicy()
     nested = request.get(TRAINER)
     given = {**request, **(nested if isinstance(nested, Mapping) else {})}
     given = {key: value for key, value in given.items() if key not in HOSTS_OWN and value is not None}
@@ -51,9 +52,11 @@ def parse(request: Mapping[str, Any], model: str) -> TrainOrder:
     if unknown:
         raise RequestError(f"unknown parameter {unknown[0]!r}; known are {', '.join(sorted(known))}", unknown[0])
     values = {key: _value(key, value) for key, value in given.items()}
-    gate = {key: values.pop(key) for key in (*GATE_NUMBERS, *GATE_FRACTIONS, "promote") if key in values}
+    gate = {key: values.pop(key) for key in (*GATE_NUMBERS, *GATE_FRACTIONS, "certain", "promote") if key in values}
+    # 3D Slicer sends every option, changed or not: a promotion that the server leaves to people stays theirs
+    gate["promote"] = policy.promote and gate.get("promote", True)
     resume = values.pop("resume", False)
-    return TrainOrder(TrainConfig(model=model, **values), GatePolicy(**gate), resume)
+    return TrainOrder(TrainConfig(model=model, **values), replace(policy, **gate), resume)
 
 
 def _value(key: str, value: Any) -> Any:

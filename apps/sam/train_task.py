@@ -12,6 +12,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 
 from sam_trainer.learning import PROGRESS_FILE, Learning, training_folder
 from sam_trainer.progress import read_progress
+from sam_trainer.train_config import GatePolicy
 from samlabel import train_request
 from samlabel.accepted import accepted_labels
 from samlabel.labels import LabelNames
@@ -24,11 +25,12 @@ BEHIND_CLICKS = 10
 class SamTrain(TrainTask):
     """Trains an adapter for the network that serves, judges it and promotes it if it is better."""
 
-    def __init__(self, model: str, studies: str, names: LabelNames) -> None:
+    def __init__(self, model: str, studies: str, names: LabelNames, policy: GatePolicy) -> None:
         super().__init__("Learns from accepted labels; the result serves only if it does better on held-out cases")
         self.model = model
         self._studies = studies
         self._names = names
+        self._policy = policy
 
     def config(self) -> dict[str, Any]:
         """What a client may choose."""
@@ -40,7 +42,7 @@ class SamTrain(TrainTask):
 
     def order(self, request: Mapping[str, Any]) -> train_request.TrainOrder:
         """What a request asks for, or a refusal."""
-        return train_request.parse(request, self.model)
+        return train_request.parse(request, self.model, self._policy)
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Train; the summary."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sam_trainer.gate import Score, judge, overall
+from sam_trainer.gate import Interval, Score, Semantic, SemanticScore, interval, judge, overall
 from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.train_config import GatePolicy
 
@@ -66,3 +66,38 @@ def test_networks_that_were_asked_different_things_cannot_be_compared() -> None:
 def test_a_policy_is_valid_when_constructed(changes: dict[str, float]) -> None:
     with pytest.raises(TrainingError):
         GatePolicy(**changes)  # type: ignore[arg-type]
+
+
+def test_a_gain_that_may_be_chance_is_left_to_a_person() -> None:
+    before = scores(*((name, "liver", 0.7) for name in "abcd"))
+    after = scores(*((name, "liver", dice) for name, dice in zip("abcd", (0.95, 0.6, 0.72, 0.71), strict=True)))
+    verdict = judge(before, after, GatePolicy())
+    assert not verdict.promote and "may be chance" in verdict.reason and "by hand" in verdict.reason
+    low, high = verdict.intervals["gain"]
+    assert low < 0 < verdict.gain < high and verdict.intervals["liver"] == (low, high)
+    assert judge(before, after, GatePolicy(certain=False)).promote
+
+
+def test_intervals_are_paired_and_draw_whole_cases() -> None:
+    """Cases differ by far more than the networks do: what counts is the difference within each."""
+    values = [("a", 0.02)] * 5 + [("b", 0.03), ("c", 0.04)]
+    found = interval(values)
+    assert found.mean == pytest.approx(0.03) and 0.02 <= found.low < 0.03 < found.high <= 0.04
+    assert interval([("a", 0.1), ("a", 0.3)]) == Interval(0.2, 0.2, 0.2)
+
+
+def test_a_label_that_gets_worse_without_a_prompt_stops_a_promotion() -> None:
+    better = candidate(0.9, 0.9, 0.95)
+    heads = Semantic([SemanticScore("a", "liver", 0.8)], [SemanticScore("a", "liver", 0.7)])
+    verdict = judge(BEFORE, better, GatePolicy(), heads)
+    assert not verdict.promote and "liver without a prompt would lose 0.100" in verdict.reason
+    assert (verdict.incumbent["dice_semantic"], verdict.candidate["dice_semantic"]) == (0.8, 0.7)
+    first = judge(BEFORE, better, GatePolicy(), Semantic([], heads.candidate))
+    assert first.promote and "dice_semantic" not in first.incumbent and first.candidate["dice_semantic"] == 0.7
+
+
+def test_clicks_until_it_is_good_are_counted() -> None:
+    before = [Score("a", "x", "1", (0.5, 0.7, 0.9), 5), Score("a", "x", "2", (0.9, 0.9, 0.9), 1)]
+    after = [Score("a", "x", "1", (0.9, 0.9, 0.9), 1), Score("a", "x", "2", (0.9, 0.9, 0.9), 1)]
+    verdict = judge(before, after, GatePolicy(held_out_cases=1))
+    assert (verdict.incumbent["noc85"], verdict.candidate["noc85"]) == (3.0, 1.0)

@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 import torch
 from sam_infer.adapter_store import AdapterStore
+from sam_trainer.intake import recorded
 from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.learning import Learning
 from sam_trainer.ledger import Ledger
@@ -36,7 +37,7 @@ cases = list(read_sources(Path(studies))[0].cases)
 for n, case in enumerate(cases):
     record = ledger.accept(case.name, case.label, {"reader": f"reader {n}"})
     print("label", case.name, record.label_sha256, flush=True)
-accepted = ledger.recorded([AcceptedLabel(case) for case in cases], [case.name for case in cases])
+accepted = recorded(ledger, [AcceptedLabel(case) for case in cases], [case.name for case in cases])
 while True:
     learning = Learning(SHORT, POLICY, home)
     try:

@@ -14,6 +14,7 @@ import pytest
 from sam_infer.image_file import read_mask, write_mask
 from sam_infer.volume import Mask
 from sam_trainer import ledger as module
+from sam_trainer.intake import recorded
 from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.ledger import ACCEPTED, GONE, RECORDS, WITHDRAWN, Ledger
 from sam_trainer.pretrain_config import TrainingError
@@ -70,20 +71,20 @@ def test_a_withdrawal_is_a_record_and_holds_until_there_is_another_label(ledger:
 
 def test_what_is_gone_from_the_studies_does_not_teach_and_may_come_back(ledger: Ledger, case: Case) -> None:
     label = AcceptedLabel(case, facts={"reader": "ann"})
-    (kept,) = ledger.recorded([label], ["a"])
+    (kept,) = recorded(ledger, [label], ["a"])
     assert kept.case.label.is_relative_to(ledger.folder) and kept.case.label.read_bytes() == case.label.read_bytes()
     # a label that could not be fetched today is still there
-    assert ledger.recorded([], ["a"]) == [] and "a" in ledger.standing()
-    assert ledger.recorded([], []) == [] and ledger.records()[-1].event == GONE
+    assert recorded(ledger, [], ["a"]) == [] and "a" in ledger.standing()
+    assert recorded(ledger, [], []) == [] and ledger.records()[-1].event == GONE
     assert ledger.standing() == {}
-    assert len(ledger.recorded([label], ["a"])) == 1 and ledger.standing()["a"].version == 2
+    assert len(recorded(ledger, [label], ["a"])) == 1 and ledger.standing()["a"].version == 2
     ledger.withdraw("a", {})
-    assert ledger.recorded([label], ["a"]) == []
+    assert recorded(ledger, [label], ["a"]) == []
 
 
 def test_two_images_of_one_name_are_refused(ledger: Ledger, case: Case) -> None:
     with pytest.raises(TrainingError, match="two images are called 'a'"):
-        ledger.recorded([AcceptedLabel(case), AcceptedLabel(case)], ["a"])
+        recorded(ledger, [AcceptedLabel(case), AcceptedLabel(case)], ["a"])
     assert ledger.records() == []
 
 

@@ -44,7 +44,8 @@ def list_adapters(model: Model = "tiny", home: Home = None) -> None:
     for column in ("adapter", "serves", "stored", "method", "cases", "verdict"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        verdict = row.get("damaged") or row.get("stale") or row.get("verdict") or "not judged"
+        alarm = f"ALARM: {row['alarm']}" if row.get("alarm") else None
+        verdict = row.get("damaged") or alarm or row.get("stale") or row.get("verdict") or "not judged"
         cells = (row["adapter"][:SHOWN_DIGITS], "yes" if row["serves"] else "", row["stored"][:16],
                  str(row.get("method", "")), str(row.get("taught_by", "")), verdict)  # fmt: skip
         table.add_row(*(escape(cell) for cell in cells))

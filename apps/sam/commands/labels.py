@@ -1,10 +1,12 @@
-"""`samlabel labels`: every label that was accepted, and taking one back.
+"""`samlabel labels`: every label that was accepted; looking at what is in quarantine; taking one back.
 
 Exit code 0: done; 1: refused, with one sentence on why and what to do.
 """
 
 from __future__ import annotations
 
+import json
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +18,9 @@ from rich.table import Table
 from sam_infer.adapter import SHOWN_DIGITS
 from sam_infer.model_store import HOME_VARIABLE
 from sam_trainer.ledger import Ledger, Record
+from samlabel import label_facts
 
-app = typer.Typer(help="List accepted labels, withdraw one.", no_args_is_help=True)
+app = typer.Typer(help="List and show accepted labels; release, withdraw and export them.", no_args_is_help=True)
 
 Studies = Annotated[str, typer.Option(help="The studies folder or DICOMweb address that they belong to.")]
 Home = Annotated[
@@ -28,7 +31,7 @@ Home = Annotated[
 
 @app.command("list")
 def list_labels(studies: Studies, home: Home = None) -> None:
-    """Every event of every label, the oldest first."""
+    """Every event of every label, the oldest first; why some are in quarantine."""
     records = Ledger.of(studies, home).records()
     if not records:
         typer.echo("no label was accepted here yet")
@@ -39,6 +42,28 @@ def list_labels(studies: Studies, home: Home = None) -> None:
     for record in records:
         table.add_row(*(escape(cell) for cell in _cells(record)))
     Console().print(table)
+    for case, held in sorted(Ledger.of(studies, home).quarantine().items()):
+        for doubt in held.doubts:
+            typer.echo(f"{case} is in quarantine ({doubt['reason']}): {doubt['sentence']}")
+
+
+@app.command()
+def show(
+    case: Annotated[str, typer.Argument(help="Whose label.")], studies: Studies, home: Home = None
+) -> None:  # fmt: skip
+    """Everything that happened to a case's label, as JSON."""
+    typer.echo(json.dumps(label_facts.details(Ledger.of(studies, home), case), indent=1))
+
+
+@app.command()
+def release(
+    case: Annotated[str, typer.Argument(help="Whose label is good in spite of the doubts.")],
+    studies: Studies, home: Home = None,
+    why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
+) -> None:  # fmt: skip
+    """Let a label in quarantine teach and judge from the next training on."""
+    record = Ledger.of(studies, home).release(case, {"released_by": _person(), "why": why})
+    typer.echo(f"version {record.version} of {case} counts from the next training on")
 
 
 @app.command()
@@ -50,6 +75,14 @@ def withdraw(
     """Take a case's label back: the next training does without it, until another label is accepted."""
     record = Ledger.of(studies, home).withdraw(case, {"why": why} if why else {})
     typer.echo(f"version {record.version} of {case} is withdrawn; adapters that learned from it name it in their cases")
+
+
+def _person() -> str:
+    """Who is at the keyboard; in some containers nobody has a name."""
+    try:
+        return getuser()
+    except KeyError:
+        return "somebody at the command line"
 
 
 def _cells(record: Record) -> tuple[str, ...]:

@@ -21,6 +21,10 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
     labels: Annotated[
         str | None, typer.Option(help="Label names, comma-separated; default: those of the studies' dataset.json.")
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other setting, e.g. gate_margin=0.01; may be repeated."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
     """Serve a studies folder or a DICOMweb archive to OHIF and 3D Slicer; other machines are kept out by default."""
@@ -29,5 +33,19 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
     typer.echo(f"starting samlabel on http://{host}:{port}/ (model {model}, studies {studies}); this takes a moment")
     if not is_loopback(host):
         typer.secho(f"{host} can be reached from other machines, and there is no login", fg="yellow", err=True)
-    conf = conf_of(model=model, adapter=adapter, labels=labels)
+    conf = {**_settings(setting or []), **conf_of(model=model, adapter=adapter, labels=labels)}
     run(ServeOptions(studies, host, port, conf, verbose), default_home())
+
+
+def _settings(given: list[str]) -> dict[str, str]:
+    """Settings as typed, checked before anything is started."""
+    from samlabel.config import AppConfig
+    from samlabel.errors import ConfigError
+
+    pairs = [text.partition("=") for text in given]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise ConfigError(f"--set takes NAME=VALUE, got {name!r}", name)
+    settings = {name.strip(): value for name, _, value in pairs}
+    AppConfig.of(settings)
+    return settings

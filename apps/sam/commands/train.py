@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sam_trainer.intake import recorded
 from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.learning import PROGRESS_FILE, Learned, Learning, training_folder
 from sam_trainer.ledger import Ledger
@@ -70,7 +71,7 @@ def _accepted(studies: Path) -> list[AcceptedLabel]:
     """The labels of a folder, in its ledger from now on."""
     cases = [case for source in read_sources(studies) for case in source.cases]
     found = [AcceptedLabel(case, facts={"found": "in the studies folder"}) for case in cases]
-    return Ledger.of(str(studies)).recorded(found, [case.name for case in cases])
+    return recorded(Ledger.of(str(studies)), found, [case.name for case in cases])
 
 
 class _Bar:
@@ -104,7 +105,9 @@ def _report(learned: Learned) -> None:
     verdict = learned.verdict
     if verdict is None or not verdict.cases:
         return
-    for key, before in verdict.incumbent.items():
-        typer.echo(f"  {key.replace('_', ' ')}: {before:.3f} -> {verdict.candidate[key]:.3f}")
-    for label, gain in verdict.labels.items():
-        typer.echo(f"  {label}: {gain:+.3f}")
+    for key, after in verdict.candidate.items():
+        before = f"{verdict.incumbent[key]:.3f}" if key in verdict.incumbent else "none"
+        typer.echo(f"  {key.replace('_', ' ')}: {before} -> {after:.3f}")
+    for name, (low, high) in verdict.intervals.items():
+        mean = f"{verdict.labels[name]:+.3f}, " if name in verdict.labels else ""
+        typer.echo(f"  {name}: {mean}between {low:+.3f} and {high:+.3f}")

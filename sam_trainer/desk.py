@@ -1,0 +1,110 @@
+"""What one round works with: the base network, what is made of it, and how versions of it are asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor
+
+from sam_infer.adapter import Adapter, Provenance
+from sam_infer.embedding import EmbeddingCache
+from sam_infer.models import BaseNetwork
+from sam_infer.predictor import Predictor
+from sam_trainer.bench.report import versions
+from sam_trainer.fit import Fitted, Teacher
+from sam_trainer.gate import Score, StoppedError, examine, overall
+from sam_trainer.label_round import TRAIN, VALIDATION, LabelRound
+from sam_trainer.lesson_batch import LessonBatches
+from sam_trainer.lessons import lessons_of
+from sam_trainer.pretrain_config import TrainingError
+from sam_trainer.studies import Case
+from sam_trainer.train_config import GatePolicy, TrainConfig
+
+# Objects that an epoch's validation asks; the gate asks more.
+VALIDATION_OBJECTS = 10
+
+CACHE_BYTES = 512 << 20
+
+
+class Desk:
+    """The base network with what is read and made around it in one round."""
+
+    def __init__(self, base: BaseNetwork, config: TrainConfig, home: Path, should_stop: Callable[[], bool]) -> None:
+        self._base = base
+        self._config = config
+        self._home = home
+        self._should_stop = should_stop
+
+    def require_fit(self, adapter: Adapter) -> None:
+        """Refuse an adapter of another network."""
+        adapter.require_base(self._base.name, self._base.fingerprint.weights)
+
+    def teacher(self, found: LabelRound) -> Teacher:
+        """Lessons of the cases that teach, and a validation on others, or on the same if there are no others."""
+        lessons = [lesson for case in found.of(TRAIN) for lesson in lessons_of(case)]
+        if not lessons:
+            raise TrainingError("no labelled object is large enough to learn from: at least 50 pixels on a slice")
+        cache = None if self._config.trains_encoder else self._cache()
+        watched = found.of(VALIDATION) or found.of(TRAIN)
+        each = max(1, VALIDATION_OBJECTS // len(watched))
+
+        def validate(tensors: dict[str, Tensor]) -> float:
+            candidate = Adapter(tensors, self._provenance(found, {}))
+            return overall(self.scores(candidate, watched[:VALIDATION_OBJECTS], each))
+
+        return Teacher(LessonBatches(lessons, self._base.backbone(), cache), validate)
+
+    def scores(self, adapter: Adapter | None, cases: Sequence[Case], objects: int) -> list[Score]:
+        """How a version of the network does on cases, asked as a server is."""
+        predictor = Predictor(self._base.backbone(adapter), self._cache())
+        return examine(predictor, cases, objects, self._pause)
+
+    def judged(self, adapter: Adapter | None, cases: Sequence[Case], policy: GatePolicy) -> list[Score]:
+        """How a version of the network does on held-out cases."""
+        predictor = Predictor(self._base.backbone(adapter), self._cache())
+        return examine(predictor, cases, policy.objects_per_case, self._pause, policy.clicks)
+
+    def adapter(self, fitted: Fitted, found: LabelRound, parameters: int) -> Adapter:
+        """The best version with everything it came from."""
+        standing = fitted.standing
+        metrics = {
+            "validation_dice": round(standing.best, 5),
+            "validated_on": VALIDATION if found.of(VALIDATION) else TRAIN,
+            "best_epoch": standing.best_epoch,
+            "epochs": standing.epoch,
+            "skipped_steps": standing.skipped,
+            "parameters": parameters,
+        }
+        return Adapter(fitted.tensors, self._provenance(found, metrics))
+
+    def _provenance(self, found: LabelRound, metrics: dict[str, object]) -> Provenance:
+        settings = {key: value for key, value in plain(self._config).items() if key not in ("model", "method", "seed")}
+        return Provenance(
+            model=self._config.model,
+            base=self._base.fingerprint.weights,
+            method=self._config.method,
+            settings=settings,
+            seed=self._config.seed,
+            labels=found.labels,
+            cases=tuple(entry.record for entry in found.cases),
+            metrics=metrics,
+            versions=versions(),
+        )
+
+    def _cache(self) -> EmbeddingCache:
+        """Where embeddings go: to the server's store while the encoder is the server's, else nowhere for long."""
+        folder = None if self._config.trains_encoder else self._home / "embeddings"
+        return EmbeddingCache(CACHE_BYTES, folder)
+
+    def _pause(self) -> None:
+        if self._should_stop():
+            raise StoppedError
+
+
+def plain(config: TrainConfig) -> dict[str, object]:
+    """A config as JSON gives it back."""
+    plain: dict[str, object] = json.loads(json.dumps(asdict(config)))
+    return plain

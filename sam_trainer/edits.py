@@ -1,0 +1,102 @@
+"""How far an accepted label is from what a network proposed: the reader's work that was left.
+
+A proposal speaks only about where it was asked. What a reader drew elsewhere is not held against the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sam_infer.geometry import Geometry
+from sam_infer.volume import Mask
+
+BoolArray = npt.NDArray[np.bool_]
+Region = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """What a network answered about one label, packed: one bit per voxel of the box around what it marked."""
+
+    label: str
+    region: Region  # where it was asked
+    box: Region
+    bits: npt.NDArray[np.uint8]
+    model: str = ""
+    adapter: str = ""
+    prompts: str = ""  # digest of the hints
+    clicks: int = 0
+
+    @classmethod
+    def packed(cls, label: str, mask: Mask, value: int, region: Region, **facts: Any) -> Proposal:
+        """A proposal from the voxels of a value inside a region; the rest of the mask is not looked at."""
+        part = mask.array[region] == value
+        found: list[slice] = []
+        for axis in range(3):
+            there = np.flatnonzero(part.any(axis=tuple(a for a in range(3) if a != axis)))
+            first, last = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, 0)
+            found.append(slice(first, last))
+        marked = part[tuple(found)]
+        starts = [int(side.start or 0) for side in region]
+        i, j, k = (slice(s + side.start, s + side.stop) for s, side in zip(starts, found, strict=True))
+        return cls(label, region, (i, j, k), np.packbits(marked), **facts)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return int(self.bits.nbytes)
+
+    def write(self, marked: BoolArray) -> None:
+        """Put it into a mask (I, J, K), over what was there before."""
+        marked[self.region] = False
+        shape = tuple(part.stop - part.start for part in self.box)
+        marked[self.box] = np.unpackbits(self.bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
+
+    def covers(self, other: Proposal) -> bool:
+        """Whether nothing of an earlier proposal is left after this one."""
+        return self.label == other.label and all(
+            (mine.start or 0) <= (its.start or 0) and mine.stop >= its.stop
+            for mine, its in zip(self.region, other.region, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a reader changed."""
+
+    distance: float  # changed voxels over those that either of both marked: 0 is accepted as proposed, 1 is all redone
+    voxels: int
+
+
+def edit_of(label: Mask, names: Mapping[int, str], proposals: Sequence[Proposal]) -> Edit | None:
+    """The difference between an accepted label and its proposals, the oldest first; None where there are none."""
+    changed = either = 0
+    for value, name in names.items():
+        about = [proposal for proposal in proposals if proposal.label == name]
+        if not about:
+            continue
+        proposed, asked = np.zeros(label.array.shape, bool), np.zeros(label.array.shape, bool)
+        for proposal in about:
+            proposal.write(proposed)
+            asked[proposal.region] = True
+        accepted = (label.array == value) & asked
+        changed += int((proposed ^ accepted).sum())
+        either += int((proposed | accepted).sum())
+    return Edit(round(changed / either, 5), changed) if either else None
+
+
+def as_mask(proposals: Sequence[Proposal], names: Mapping[int, str], geometry: Geometry) -> Mask:
+    """All proposals in one label map, the oldest first."""
+    found = Mask.empty(geometry)
+    for value, name in names.items():
+        marked = np.zeros(geometry.shape, bool)
+        for proposal in proposals:
+            if proposal.label == name:
+                proposal.write(marked)
+        found.array[marked] = value
+    return found
