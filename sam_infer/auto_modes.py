@@ -138,7 +138,8 @@ def warped_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> Mask:
 
 
 def _learned(survey: Survey, cases: Sequence[AcceptedCase]) -> CoarseMap:
-    """The coarse map of accepted cases, on slices of the same plane."""
+    """The coarse map of accepted cases, on slices of the same plane; their order changes nothing."""
+    cases = sorted(cases, key=lambda case: case.digest)
     backbone = survey.predictor.backbone
     side = min(backbone.low_res, COARSE_SIDE)
     world = survey.volume.geometry.world_axes[survey.axis][0]

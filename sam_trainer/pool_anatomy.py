@@ -71,31 +71,31 @@ def _node(rng: np.random.Generator, centre: Point, contrast: float) -> list[Soli
 
 
 def _rimmed(rng: np.random.Generator, centre: Point, contrast: float) -> list[Solid]:
-    outer, tilt, share = _radii(rng, 13, 17), rng.uniform(0, 3), rng.uniform(0.55, 0.7)
-    core = (outer[0] * share, outer[1] * share, 60.0)
-    return [Solid(ellipsoid(centre, outer, tilt), LESION, _hu(contrast, 45), 0.0),
-            Solid(ellipsoid(centre, core, tilt), LESION, _hu(contrast, 140), 0.0)]  # fmt: skip
+    """A bright core in a rim that hardly differs from tissue."""
+    core = rng.uniform(0.5, 0.65)
+    return _shells(rng, centre, contrast, ((1.0, 28), (core, 140)))
 
 
 def _hollow(rng: np.random.Generator, centre: Point, contrast: float) -> list[Solid]:
-    outer, tilt, share = _radii(rng, 13, 17), rng.uniform(0, 3), rng.uniform(0.6, 0.75)
-    lumen = (outer[0] * share, outer[1] * share, 60.0)
-    return [Solid(ellipsoid(centre, outer, tilt), LESION, _hu(contrast, 110), 0.0),
-            Solid(ellipsoid(centre, lumen, tilt), LESION, _hu(contrast, -70), 0.0)]  # fmt: skip
+    """A wall around a dark lumen."""
+    lumen = rng.uniform(0.6, 0.75)
+    return _shells(rng, centre, contrast, ((1.0, 110), (lumen, -40)))
 
 
-def _halves(rng: np.random.Generator, centre: Point, contrast: float) -> list[Solid]:
-    turn, apart = rng.uniform(0, np.pi), rng.uniform(7, 10)
-    step = np.array([np.cos(turn), np.sin(turn), 0.0]) * apart / 2
-    first, second = (tuple(float(v) for v in np.asarray(centre) + sign * step) for sign in (1, -1))
-    return [Solid(ellipsoid(_point(first), _radii(rng, 9, 12)), LESION, _hu(contrast, 150), 0.0),
-            Solid(ellipsoid(_point(second), _radii(rng, 9, 12)), LESION, _hu(contrast, -60), 0.0)]  # fmt: skip
+def _target(rng: np.random.Generator, centre: Point, contrast: float) -> list[Solid]:
+    """A bright core in a dark ring in a bright wall."""
+    return _shells(rng, centre, contrast, ((1.0, 90), (0.72, -50), (0.42, 140)))
 
 
-def _point(values: tuple[float, ...]) -> Point:
-    return values[0], values[1], values[2]
+def _shells(
+    rng: np.random.Generator, centre: Point, contrast: float, shells: tuple[tuple[float, float], ...]
+) -> list[Solid]:
+    """Ellipsoids in each other, from the outside in: share of the radius, HU above tissue."""
+    outer, tilt = _radii(rng, 13, 17), rng.uniform(0, 3)
+    return [Solid(ellipsoid(centre, (outer[0] * share, outer[1] * share, outer[2]), tilt), LESION,
+                  _hu(contrast, above), 0.0) for share, above in shells]  # fmt: skip
 
 
 KINDS: Mapping[str, Callable[[np.random.Generator, Point, float], list[Solid]]] = {
-    "node": _node, "rimmed": _rimmed, "hollow": _hollow, "halves": _halves,
+    "node": _node, "rimmed": _rimmed, "hollow": _hollow, "target": _target,
 }  # fmt: skip

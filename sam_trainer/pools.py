@@ -30,10 +30,10 @@ GRADED = "graded"
 CANDIDATE, JUDGE, WATCH, TEST = "candidate", "judge", "watch", "test"
 PARTS = {CANDIDATE: TRAIN, JUDGE: HELD_OUT, WATCH: VALIDATION, TEST: HELD_OUT}
 
-CANDIDATES = 40
+CANDIDATES = 30
 
 # Cases of each role but the first; shared evenly by the kinds of a pool.
-OTHERS = {JUDGE: 6, WATCH: 4, TEST: 12}
+OTHERS = {JUDGE: 6, WATCH: 3, TEST: 12}
 
 GRADED_CASES, GRADED_LABELLED = 60, 8
 
@@ -74,11 +74,11 @@ def _candidates(name: str, number: int, seed: int) -> tuple[Sequence[str], list[
         kinds = ("rimmed",)
         found = [new("rimmed", n) for n in range(CANDIDATES)]
     elif name == "imbalanced":
-        kinds = ("node", "hollow", "halves")
+        kinds = ("node", "rimmed", "target")
         rare = CANDIDATES // 10
-        found = [new("hollow" if n < rare else "halves" if n < 2 * rare else "node", n) for n in range(CANDIDATES)]
+        found = [new("rimmed" if n < rare else "target" if n < 2 * rare else "node", n) for n in range(CANDIDATES)]
     else:
-        kinds = ("node", "rimmed", "hollow", "halves")
+        kinds = ("node", "rimmed", "hollow", "target")
         again = CANDIDATES * 7 // 10
         found = [new("node", n % 4, n // 4) for n in range(again)]
         found += [new(kinds[1 + n % 3], n) for n in range(again, CANDIDATES)]
@@ -88,7 +88,7 @@ def _candidates(name: str, number: int, seed: int) -> tuple[Sequence[str], list[
 
 def _graded(seed: int) -> list[PoolCase]:
     rng = np.random.default_rng((seed, 99))
-    kinds = ("node", "rimmed", "hollow", "halves")
+    kinds = ("node", "rimmed", "hollow", "target")
     cases = []
     for n in range(GRADED_CASES + GRADED_LABELLED):
         labelled = n >= GRADED_CASES

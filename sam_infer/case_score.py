@@ -1,0 +1,192 @@
+"""What a case without a label may be worth: how unsure the network is about its own automatic labels.
+
+The automatic labels come from accepted cases (mode selfprompt); every label on every slice is then looked at again.
+A label that accepted cases have and this one seems to lack is doubt of its own: as much as it is common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sam_infer.accepted_case import AcceptedCase
+from sam_infer.auto_modes import selfprompt_labels
+from sam_infer.canonical import CanonicalView
+from sam_infer.case_vectors import looks_of, pull_of, unit
+from sam_infer.conduct import Conduct
+from sam_infer.errors import PromptError
+from sam_infer.frame import whole
+from sam_infer.memo import Memo
+from sam_infer.predictor import Predictor
+from sam_infer.second_look import SecondLook
+from sam_infer.slice_view import SliceView
+from sam_infer.survey import FEWEST_PIXELS, Survey
+from sam_infer.uncertainty import ADAPTERS, DEFAULT, MEASURES, PROMPTS, VIEWS, Evidence, FloatArray
+from sam_infer.volume import Mask, Volume
+from sam_infer.window import choose_window
+
+# Slices of a volume that are looked at: doubt varies slowly from one to the next.
+MOST_SLICES = 12
+
+# What each measure needs beyond the answer itself.
+KINDS = {"prompts": (PROMPTS,), "views": (VIEWS,), "adapters": (ADAPTERS,)}
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """How cases are scored."""
+
+    method: str = DEFAULT
+    slices: int = MOST_SLICES
+    temperature: float = 1.0
+    earlier: Sequence[Predictor] = ()  # of the last adapters, for method `adapters`
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """The score of one case, 0 (sure) to 1; larger is more worth a label."""
+
+    value: float | None  # None: nothing to go by, the case is embedded only
+    labels: Mapping[str, float] = field(default_factory=dict)
+    expected_dice: Mapping[str, float] = field(default_factory=dict)  # of the automatic labels that were found
+    slices: tuple[int, ...] = ()  # stored indices, the most doubtful first
+    found_mm3: float = 0.0  # volume of all automatic labels
+    looks: tuple[float, ...] = ()
+    pull: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One label on one slice."""
+
+    label: int
+    number: int  # of the slice in the canonical view
+    value: float
+    weight: float  # mm^2 of the region
+    expected: float
+    pull: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Scores cases by one predictor, learning from the same accepted cases."""
+
+    predictor: Predictor
+    labels: tuple[str, ...]
+    cases: Sequence[AcceptedCase]
+    settings: ScoreSettings = field(default_factory=ScoreSettings)
+    conduct: Conduct = field(default_factory=Conduct)
+    memo: Memo = field(default_factory=Memo)
+
+    def score(self, volume: Volume, axis: int) -> CaseScore:
+        """The score of an image, whose slices run across stored `axis`."""
+        view = CanonicalView.of(volume, axis, self.settings.slices)
+        part = view.volume(volume)
+        try:
+            found = self.automatic(part, axis)
+        except PromptError:  # no accepted case of this kind yet
+            embedded = self.judge(part, view, Mask.empty(part.geometry))
+            return replace(embedded, value=None, labels={})
+        return self.judge(part, view, found)
+
+    def automatic(self, part: Volume, axis: int) -> Mask:
+        """Labels of a canonical volume without a hint, values in the order of the labels."""
+        slices = range(part.geometry.shape[axis])
+        survey = Survey(self.predictor, part, axis, slices, self.labels, conduct=self.conduct, memo=self.memo)
+        return selfprompt_labels(survey, self.cases).mask
+
+    def judge(self, part: Volume, view: CanonicalView, found: Mask) -> CaseScore:
+        """The score of a canonical volume, given its automatic labels."""
+        seen, looks = [], []
+        for number in range(len(view.slices)):
+            here = part.view(view.axis, number)
+            shown = here.extract(found.array)
+            looks.append(self.conduct.slice(lambda v=here, s=shown: self._looks(part, v, s)))  # type: ignore[misc]
+            for value in range(1, len(self.labels) + 1):
+                if (shown == value).sum() >= FEWEST_PIXELS:
+                    seen.append(self._looked(part, here, value, number, found))
+        values = self._per_label(seen)
+        voxel_mm3 = float(np.prod(part.geometry.spacing_mm))
+        return CaseScore(
+            value=float(np.mean(list(values.values()))) if values else 1.0,
+            labels=values,
+            expected_dice=_expected(seen, self.labels),
+            slices=_doubtful_first(seen, view),
+            found_mm3=float(np.count_nonzero(found.array)) * voxel_mm3,
+            looks=tuple(float(v) for v in unit(np.mean(looks, axis=0))),
+            pull=tuple(float(v) for v in _mean_pull(seen)),
+        )
+
+    def _looked(self, part: Volume, here: SliceView, value: int, number: int, found: Mask) -> _Seen:
+        mask = here.extract(found.array) == value
+        window = choose_window(part, target=None if part.is_colour else float(np.median(part.pixels(here)[mask])))
+        kinds = KINDS.get(self.settings.method, (PROMPTS,))
+        again = SecondLook(self.predictor, part, window, kinds, self.settings.earlier, self.settings.temperature)
+        evidence: Evidence = self.conduct.slice(lambda: again.at(here, mask))
+        features = self.predictor.features(part, here, window, again.frame(here, mask))
+        doubt = MEASURES[self.settings.method](evidence)
+        area = float(evidence.region.sum()) * evidence.pixel_mm**2
+        return _Seen(value, number, doubt.value, area, expected_dice(evidence), pull_of(features, evidence))
+
+    def _looks(self, part: Volume, here: SliceView, shown: npt.NDArray[np.uint8]) -> FloatArray:
+        """The slice's place among all slices."""
+        window = choose_window(part)
+        frame = self.predictor.backbone.frame(whole(here.height, here.width), here.pixel_mm)
+        features = self.predictor.features(part, here, window, frame)
+        size = self.predictor.backbone.input_size
+        valid, drawn = np.zeros((2, size, size))
+        valid[: frame.input_height, : frame.input_width] = 1.0
+        rows = (np.arange(frame.input_height) * here.height / frame.input_height).astype(int)
+        cols = (np.arange(frame.input_width) * here.width / frame.input_width).astype(int)
+        drawn[: frame.input_height, : frame.input_width] = shown[rows[:, None], cols] > 0
+        return looks_of(features, drawn, valid)
+
+    def _per_label(self, seen: Sequence[_Seen]) -> dict[str, float]:
+        """Mean doubt per label, weighed by area; what is missing counts as much as accepted cases have it."""
+        values = {}
+        for value, name in enumerate(self.labels, 1):
+            here = [one for one in seen if one.label == value]
+            if here:
+                values[name] = float(np.average([one.value for one in here], weights=[one.weight for one in here]))
+                continue
+            share = _share([bool((case.labels.array == value).any()) for case in self.cases])
+            if share:
+                values[name] = share
+        return values
+
+
+def _share(present: Sequence[bool]) -> float:
+    return sum(present) / len(present) if present else 0.0
+
+
+def expected_dice(evidence: Evidence) -> float:
+    """The Dice of the mask in question if the network's probabilities are right."""
+    inside, p = evidence.drawn > 0.5, evidence.probability
+    around = evidence.region
+    total = float(inside.sum() + p[around].sum())
+    return 2.0 * float(p[inside].sum()) / total if total else 0.0
+
+
+def _expected(seen: Sequence[_Seen], labels: Sequence[str]) -> dict[str, float]:
+    found = {}
+    for value, name in enumerate(labels, 1):
+        here = [one for one in seen if one.label == value]
+        if here:
+            found[name] = float(np.average([one.expected for one in here], weights=[one.weight for one in here]))
+    return found
+
+
+def _doubtful_first(seen: Sequence[_Seen], view: CanonicalView) -> tuple[int, ...]:
+    worst: dict[int, float] = {}
+    for one in seen:
+        worst[one.number] = max(worst.get(one.number, 0.0), one.value)
+    return tuple(view.slices[n] for n in sorted(worst, key=lambda n: (-worst[n], n)))
+
+
+def _mean_pull(seen: Sequence[_Seen]) -> FloatArray:
+    if not seen:
+        return np.zeros(0)
+    return np.average([one.pull for one in seen], axis=0, weights=[one.weight for one in seen])

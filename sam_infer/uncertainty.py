@@ -1,0 +1,173 @@
+"""How unsure a network is about one object, from what it said when asked in several ways. Pure functions.
+
+Every measure is a map of [0, 1] and one number; 0 is sure. SAM has no dropout, so nothing here samples weights: the
+looks come from its own candidates, from disturbed prompts, from changed pictures, or from earlier adapters.
+
+    multimask     mutual information of the candidates, weighed by their predicted IoU
+    iou_head      one minus the predicted IoU of the answer
+    stability     how much of the mask hangs on the threshold
+    prompts       entropy of the mean over disturbed boxes and points (arXiv 2307.04973)
+    views         the same over flips and grey curves
+    adapters      mutual information of the last promoted adapters (BALD)
+    agreement     one minus the mean overlap of all these looks with the drawn mask
+    combined      the mean of iou_head, stability and agreement
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from sam_infer.errors import PromptError
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+# Around a mask, as far as an edge may be wrong before it is another object.
+REGION_MM = 3.0
+
+# How strongly a candidate's predicted IoU decides what it weighs.
+SHARPNESS = 0.1
+
+PROMPTS, VIEWS, ADAPTERS = "prompts", "views", "adapters"
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was said about one object on one slice; maps are (l, l) in one frame of the slice."""
+
+    logits: FloatArray  # (M, l, l) of the candidates, divided by the temperature
+    scores: FloatArray  # (M,) their predicted IoU
+    preferred: int
+    drawn: FloatArray  # (l, l) share of each pixel that the mask in question covers
+    pixel_mm: float
+    looks: Mapping[str, FloatArray] = field(default_factory=dict)  # kind to probabilities (n, l, l)
+
+    @property
+    def probability(self) -> FloatArray:
+        """The network's own answer (l, l)."""
+        return sigmoid(self.logits[self.preferred])
+
+    @property
+    def region(self) -> BoolArray:
+        """The mask and its surroundings (l, l); doubt elsewhere is about something else."""
+        inside = self.drawn > 0.5
+        if not inside.any():
+            inside = self.drawn >= self.drawn.max()
+        return near(inside, REGION_MM / self.pixel_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class Doubt:
+    """One measure of one object: where, and how much altogether."""
+
+    map: FloatArray  # (l, l)
+    value: float
+
+
+def sigmoid(logits: npt.NDArray[Any]) -> FloatArray:
+    """Logits to probabilities."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -50, 50))), np.float64)
+
+
+def entropy(probability: FloatArray) -> FloatArray:
+    """Binary entropy in bits: 0 is sure, 1 is a coin."""
+    p = np.clip(probability, 1e-7, 1 - 1e-7)
+    return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
+
+
+def mutual_information(probabilities: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """What looks (n, ...) disagree about: the entropy of their mean less the mean of their entropies."""
+    mean = np.average(probabilities, axis=0, weights=weights)
+    return np.clip(entropy(mean) - np.average(entropy(probabilities), axis=0, weights=weights), 0.0, 1.0)
+
+
+def soft_dice(first: FloatArray, second: FloatArray) -> float:
+    """Overlap of two maps of [0, 1]; two empty ones agree."""
+    total = float((first**2).sum() + (second**2).sum())
+    return 2.0 * float((first * second).sum()) / total if total > 1e-9 else 1.0
+
+
+def near(mask: BoolArray, reach: float) -> BoolArray:
+    """A mask (l, l) and everything within `reach` pixels of it."""
+    return np.asarray(ndimage.distance_transform_edt(~mask) <= max(reach, 1.0)) if mask.any() else mask
+
+
+def multimask(evidence: Evidence) -> Doubt:
+    """Candidates that disagree: part, whole, or more."""
+    weights = np.exp((evidence.scores - evidence.scores.max()) / SHARPNESS)
+    shown = sigmoid(evidence.logits)
+    return _over(mutual_information(shown, weights), evidence)
+
+
+def iou_head(evidence: Evidence) -> Doubt:
+    """The network's own opinion of its answer, everywhere the same."""
+    value = 1.0 - float(np.clip(evidence.scores[evidence.preferred], 0.0, 1.0))
+    return Doubt(np.where(evidence.region, value, 0.0), value)
+
+
+def stability(evidence: Evidence) -> Doubt:
+    """Pixels that change sides when the threshold moves by a logit, as a share of the mask."""
+    logits = evidence.logits[evidence.preferred]
+    wide, narrow = logits > -1.0, logits > 1.0
+    value = 1.0 - float(narrow.sum() / wide.sum()) if wide.any() else 1.0
+    return Doubt((wide & ~narrow).astype(np.float64), value)
+
+
+def prompts(evidence: Evidence) -> Doubt:
+    """Other boxes, other masks."""
+    return _over(entropy(_looks(evidence, PROMPTS).mean(axis=0)), evidence)
+
+
+def views(evidence: Evidence) -> Doubt:
+    """Other pictures of the same slice, other masks."""
+    return _over(entropy(_looks(evidence, VIEWS).mean(axis=0)), evidence)
+
+
+def adapters(evidence: Evidence) -> Doubt:
+    """What the last adapters disagree about, each being sure."""
+    return _over(mutual_information(_looks(evidence, ADAPTERS)), evidence)
+
+
+def agreement(evidence: Evidence) -> Doubt:
+    """All looks beside the mask in question."""
+    all_looks = np.concatenate([evidence.probability[None], *evidence.looks.values()])
+    value = 1.0 - float(np.mean([soft_dice(look, evidence.drawn) for look in all_looks]))
+    return Doubt(entropy(np.concatenate([all_looks, evidence.drawn[None]]).mean(axis=0)), value)
+
+
+def combined(evidence: Evidence) -> Doubt:
+    """Three views of the matter that err differently."""
+    parts = [iou_head(evidence), stability(evidence), agreement(evidence)]
+    return Doubt(agreement(evidence).map, float(np.mean([part.value for part in parts])))
+
+
+MEASURES: Mapping[str, Callable[[Evidence], Doubt]] = {
+    "multimask": multimask, "iou_head": iou_head, "stability": stability, "prompts": prompts, "views": views,
+    "adapters": adapters, "agreement": agreement, "combined": combined,
+}  # fmt: skip
+DEFAULT = "combined"
+
+
+def checked_method(name: str) -> str:
+    """The name of a measure, or a refusal that lists them."""
+    if name not in MEASURES:
+        raise PromptError(f"method must be one of {', '.join(MEASURES)}, got {name!r}", "method")
+    return name
+
+
+def _over(doubt: FloatArray, evidence: Evidence) -> Doubt:
+    """A map and its mean over the region: neither air nor the size of the object changes it."""
+    return Doubt(doubt, float(doubt[evidence.region].mean()))
+
+
+def _looks(evidence: Evidence, kind: str) -> FloatArray:
+    found = evidence.looks.get(kind)
+    if found is None or not len(found):
+        raise PromptError(f"there are no looks of kind {kind!r} to compare", "method")
+    return found

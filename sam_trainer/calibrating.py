@@ -1,0 +1,80 @@
+"""One adapter's temperature from accepted labels: fitted on the cases that teach, judged on those that do not.
+
+What a network says to a box and to a click is compared with the label, on pixels around the edge: far from it every
+network is right, and a mean over the whole slice would call anybody calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sam_infer.adapter_store import AdapterStore
+from sam_infer.calibration import Calibration, calibrated
+from sam_infer.predictor import Predictor
+from sam_infer.uncertainty import REGION_MM, FloatArray, near
+from sam_infer.volume import Volume
+from sam_trainer.label_round import HELD_OUT, AcceptedLabel, part_of
+from sam_trainer.lessons import labelled_image
+from sam_trainer.prompting import drawn
+from sam_trainer.studies import Case, Target, targets_of
+
+# Objects per case, and pixels per answer: more say the same again.
+OBJECTS, PIXELS = 3, 1500
+ASKED = ("S5", "S2")
+
+Pixels = tuple[FloatArray, npt.NDArray[np.bool_]]
+
+
+def calibration_file(model: str, adapter: str, home: Path | None = None) -> Path:
+    """Where the temperature of an adapter lies."""
+    return AdapterStore(model, home).folder / f"calibration-{adapter}.json"
+
+
+def calibrate(predictor: Predictor, accepted: Sequence[AcceptedLabel], seed: int = 0) -> Calibration:
+    """The temperature of the network as it serves; uncalibrated where nothing is labelled."""
+    parts: dict[bool, list[Case]] = {True: [], False: []}
+    for entry in accepted:
+        parts[part_of(entry.patient or entry.case.name) == HELD_OUT].append(entry.case)
+    fit, judged = (pixels_of(predictor, parts[held], seed) for held in (False, True))
+    if fit is None:
+        return Calibration()
+    return calibrated(fit, judged, (len(parts[False]), len(parts[True])))
+
+
+def pixels_of(predictor: Predictor, cases: Sequence[Case], seed: int) -> Pixels | None:
+    """Logits and truth (N,) around the edges of the cases' objects; None where there is no object."""
+    rng = np.random.default_rng(seed)
+    logits, truths = [], []
+    for case in cases:
+        volume, _ = labelled_image(case)
+        for target in _spread(targets_of(case)):
+            for strategy in ASKED:
+                said, truth = _asked(predictor, volume, target, strategy)
+                keep = rng.permutation(len(said))[:PIXELS]
+                logits.append(said[keep])
+                truths.append(truth[keep])
+    return (np.concatenate(logits), np.concatenate(truths)) if logits else None
+
+
+def _spread(targets: Sequence[Target]) -> list[Target]:
+    """At most `OBJECTS` of a case, evenly over its labels and slices."""
+    count = min(len(targets), OBJECTS)
+    return [targets[int((n + 0.5) * len(targets) / count)] for n in range(count)]
+
+
+def _asked(predictor: Predictor, volume: Volume, target: Target, strategy: str) -> Pixels:
+    prompts = drawn(target.mask, strategy).on(target.view)
+    answer = predictor.predict(volume, prompts, target.view.index)
+    reach = REGION_MM / min(target.view.pixel_mm)
+    either = (answer.logits > 0) | target.mask
+    edge = near(either, reach) & ~_core(target.mask & (answer.logits > 0), reach)
+    return answer.logits[edge].astype(np.float64), target.mask[edge]
+
+
+def _core(mask: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.bool_]:
+    """The inside of a mask, farther than `reach` from its edge."""
+    return ~near(~mask, reach) if not mask.all() else np.zeros_like(mask)
