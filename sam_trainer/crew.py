@@ -72,9 +72,7 @@ def _await(ready: Semaphore, helpers: list[SpawnProcess]) -> None:
             raise TrainingError(f"a process of the training could not start (exit code {gone.exitcode}): see the log")
 
 
-def _assist(
-    config: TrainConfig, folder: Path, home: Path, rank: int, meeting: Path, ready: Semaphore
-) -> None:
+def _assist(config: TrainConfig, folder: Path, home: Path, rank: int, meeting: Path, ready: Semaphore) -> None:
     """Take another place in the team and do steps until the first one has enough."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the first one is asked too, and says when
         signal.signal(number, signal.SIG_IGN)

@@ -66,11 +66,10 @@ def _doubts(ledger: Ledger, case: Case, last: Record | None, proposal: Earlier |
 
 
 def _named(case: Case, record: Record) -> Case:
-    """A person who released unknown values wants them to be what they are: labels without a name."""
-    values = {
-        int(value)
-        for doubt in record.doubts
-        if doubt["reason"] == UNKNOWN_VALUE
-        for value in doubt.get("values", ())
-    }  # fmt: skip
-    return replace(case, labels={**case.labels, **{value: f"label {value}" for value in values}}) if values else case
+    """A case with the names that came with its label, where its folder knows none.
+
+    A person who released unknown values wants them to be what they are: labels without a name.
+    """
+    labels = dict(case.labels) or record.names
+    values = [int(v) for doubt in record.doubts if doubt["reason"] == UNKNOWN_VALUE for v in doubt.get("values", ())]
+    return replace(case, labels={**labels, **{value: f"label {value}" for value in values}})

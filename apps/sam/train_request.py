@@ -23,7 +23,7 @@ OPTIONS: dict[str, Any] = {
     "resume": False,
 }
 
-NUMBERS = ("rank", "epochs", "steps", "images", "objects", "decodes", "patience", "seed")
+NUMBERS = ("rank", "epochs", "steps", "images", "objects", "decodes", "patience", "processes", "seed")
 FRACTIONS = ("lr", "weight_decay", "max_gradient")
 GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case", "clicks"), ("margin", "least_gain")
 SWITCHES = ("with_decoder", "certain", "promote", "resume")
@@ -47,7 +47,7 @@ def parse(request: Mapping[str, Any], model: str, policy: GatePolicy | None = No
     nested = request.get(TRAINER)
     given = {**request, **(nested if isinstance(nested, Mapping) else {})}
     given = {key: value for key, value in given.items() if key not in HOSTS_OWN and value is not None}
-    known = {"method", "targets", *NUMBERS, *FRACTIONS, *GATE_NUMBERS, *GATE_FRACTIONS, *SWITCHES}
+    known = {"method", "precision", "targets", *NUMBERS, *FRACTIONS, *GATE_NUMBERS, *GATE_FRACTIONS, *SWITCHES}
     unknown = sorted(set(given) - known)
     if unknown:
         raise RequestError(f"unknown parameter {unknown[0]!r}; known are {', '.join(sorted(known))}", unknown[0])
@@ -64,7 +64,7 @@ def _value(key: str, value: Any) -> Any:
         return _targets(value)
     if isinstance(value, list) and value:
         value = value[0]  # a choice that nobody made comes as the whole list
-    if key == "method":
+    if key in ("method", "precision"):
         return str(value)
     if key in SWITCHES:
         try:

@@ -9,12 +9,15 @@ from typing import Any
 
 import structlog
 from fastapi import APIRouter, Depends
+from fastapi.responses import FileResponse
 from monailabel.config import settings
 from monailabel.endpoints import train as host
 from monailabel.endpoints.user.auth import RBAC
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.async_tasks.utils import processes, tasks
 
+from sam_trainer.fit_record import CURVES
+from sam_trainer.learning import training_folder
 from sam_trainer.pretrain_config import TrainingError
 from samlabel.errors import NotFoundError
 from samlabel.guards import check_name
@@ -44,6 +47,16 @@ def status(all: bool = False, check_if_running: bool = False) -> Any:
     """The host's record of the last training, with percent, seconds left and metrics; of all, without them."""
     found = host.status(all, check_if_running)
     return found if all else {**found, "progress": _progress_of(found)}
+
+
+@router.get("/curves", summary="Learning curves of the last training, as PNG", dependencies=[USER])
+def curves() -> FileResponse:
+    """Loss and validation Dice against epochs; drawn when a training ends."""
+    run = trainer().stats().get("run")
+    picture = training_folder(trainer().model) / str(run) / CURVES
+    if not run or not picture.is_file():
+        raise NotFoundError("there are no learning curves yet: they are drawn when a training ends", "curves")
+    return FileResponse(picture, media_type="image/png", headers={"cache-control": "no-cache"})
 
 
 @router.post("/", summary="Train", include_in_schema=False, dependencies=[ADMIN])

@@ -17,8 +17,10 @@ from rich.table import Table
 
 from sam_infer.adapter import SHOWN_DIGITS
 from sam_infer.model_store import HOME_VARIABLE
+from sam_trainer.label_round import HELD_OUT, TRAIN, VALIDATION
 from sam_trainer.ledger import Ledger, Record
 from samlabel import label_facts
+from samlabel.errors import ConfigError
 
 app = typer.Typer(help="List and show accepted labels; release, withdraw and export them.", no_args_is_help=True)
 
@@ -75,6 +77,31 @@ def withdraw(
     """Take a case's label back: the next training does without it, until another label is accepted."""
     record = Ledger.of(studies, home).withdraw(case, {"why": why} if why else {})
     typer.echo(f"version {record.version} of {case} is withdrawn; adapters that learned from it name it in their cases")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+    studies: Studies,
+    form: Annotated[str, typer.Option("--format", help="datalist (MONAI) or nnunet (nnU-Net v2, raw).")] = "datalist",
+) -> None:
+    """Write labels that count, their images and the split for another tool."""
+    from sam_trainer.datalist_export import Datalist
+    from sam_trainer.export import export as write
+    from sam_trainer.nnunet_export import NnUnetRaw
+    from samlabel.counting import counting_labels
+
+    layouts = {"datalist": Datalist, "nnunet": NnUnetRaw}
+    if form not in layouts:
+        raise ConfigError(f"--format must be one of {', '.join(layouts)}, got {form!r}", "format")
+    exported = write(counting_labels(studies), layouts[form](), out)
+    for sentence in exported.left_out:
+        typer.echo(sentence, err=True)
+    for case, names in exported.incomplete.items():
+        typer.echo(f"{case} does not name {', '.join(names)}: other tools will read that as background", err=True)
+    counts = {part: len(exported.of(part)) for part in (TRAIN, VALIDATION, HELD_OUT)}
+    shown = ", ".join(f"{count} {part.replace('_', ' ')}" for part, count in counts.items())
+    typer.echo(f"wrote {len(exported.cases)} cases ({shown}) with {', '.join(exported.labels)} to {out}")
 
 
 def _person() -> str:

@@ -13,13 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sam_trainer.intake import recorded
-from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.learning import PROGRESS_FILE, Learned, Learning, training_folder
-from sam_trainer.ledger import Ledger
 from sam_trainer.progress import read_progress
-from sam_trainer.studies import read_sources
 from sam_trainer.train_config import GatePolicy, TrainConfig
+from samlabel.counting import counting_labels
 from samlabel.stopping import stopping
 
 
@@ -33,6 +30,10 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     epochs: Annotated[int, typer.Option(help="At most so many.")] = TrainConfig.epochs,
     steps: Annotated[int, typer.Option(help="Per epoch.")] = TrainConfig.steps,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate [default: the method's].")] = None,
+    precision: Annotated[
+        str, typer.Option(help="auto (bfloat16 on a GPU), bfloat16 or float32.")
+    ] = TrainConfig.precision,
+    processes: Annotated[int, typer.Option(help="That train together: one per GPU, or per core.")] = 1,
     seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
     promote: Annotated[bool, typer.Option(help="Let it serve if the gate lets it pass.")] = True,
     held_out: Annotated[int, typer.Option(help="Held-out cases that the gate needs.")] = GatePolicy.held_out_cases,
@@ -48,6 +49,8 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         epochs=epochs,
         steps=steps,
         lr=lr,
+        precision=precision,
+        processes=processes,
         seed=seed,
     )
     run(studies, config, GatePolicy(held_out_cases=held_out, promote=promote), resume)
@@ -55,7 +58,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
 
 def run(studies: Path, config: TrainConfig, policy: GatePolicy, resume: bool = False) -> None:
     """Train with a bar, and say what came of it."""
-    accepted = [] if resume else _accepted(studies)
+    accepted = [] if resume else counting_labels(str(studies))
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with stopping() as should_stop, _Bar(config.model) as bar:
 
@@ -65,13 +68,6 @@ def run(studies: Path, config: TrainConfig, policy: GatePolicy, resume: bool = F
 
         learned = Learning(config, policy).run(accepted, look, resume)
     _report(learned)
-
-
-def _accepted(studies: Path) -> list[AcceptedLabel]:
-    """The labels of a folder, in its ledger from now on."""
-    cases = [case for source in read_sources(studies) for case in source.cases]
-    found = [AcceptedLabel(case, facts={"found": "in the studies folder"}) for case in cases]
-    return recorded(Ledger.of(str(studies)), found, [case.name for case in cases])
 
 
 class _Bar:

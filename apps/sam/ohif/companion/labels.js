@@ -42,7 +42,8 @@ async function packed(more = {}) {
   const form = new FormData();
   form.append('params', JSON.stringify({
     label_info: names.map((name, n) => ({ name, idx: n + 1 })), algorithm_type: algorithmType(),
-    model: facts.model || '', adapter: facts.adapter || '', client_id: reader() || 'local',
+    model: facts.model || '', adapter: facts.adapter || '', client_id: reader() || 'local', seconds: work.seconds,
+    clicks: Object.values(work.prompts).flat().length,
     prompts: Object.fromEntries(Object.entries(work.facts).map(([label, f]) => [label, f.prompts])), ...more,
   }));
   form.append('label', await writeNrrd(renumbered, viewer.volume()), 'label.nrrd');
@@ -53,11 +54,12 @@ export const submit = inTurn(async () => {
   const { names, form } = await packed();
   if (!names.length) throw new Error('There is nothing to submit yet.');
   say('Submitting ...');
-  await ask(at('image', FINAL), { method: 'PUT', body: form });
+  const answer = await (await ask(at('image', FINAL), { method: 'PUT', body: form })).json();
   work.dirty = work.unsaved = false;
   await forgetDraft();
   await showStored();
-  say(`Submitted: ${names.join(', ')}.`);
+  // A label in doubt is saved all the same: its reader is told what somebody will look at.
+  say(`Submitted: ${names.join(', ')}.${answer.message ? ` Take care: ${answer.message}.` : ''}`);
 });
 
 export async function withdraw() {
@@ -102,6 +104,7 @@ export async function restoreDraft() {
     if (annotation) (work.prompts[label] ||= []).push(prompt);
   }
   work.facts = found.facts || {};
+  work.seconds = found.seconds || 0;
   work.unsaved = false;
   viewer.redraw();
   say(missing || `Restored: your draft of ${time(found.ts)} (${named(found)}).`);

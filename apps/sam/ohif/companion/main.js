@@ -8,7 +8,7 @@ import { $, remove, say, saying, show } from './panel.js';
 import { run, setSign, take } from './prompts.js';
 import { ask, post, reader, setReader } from './server.js';
 import * as viewer from './viewer.js';
-import { begin, beginStroke, endStroke, undo, work } from './work.js';
+import { begin, beginStroke, endStroke, tick, undo, work } from './work.js';
 
 const WAIT_MS = 500, SETTLE_MS = 700, DRAFT_MS = 2000, TRAINING_MS = 30_000, LEASE_MS = 60_000;
 const BUNDLE_MS = 30_000, GIVE_UP_MS = 180_000;
@@ -131,6 +131,7 @@ setInterval(() => {
 }, WAIT_MS);
 setInterval(() => ready() && saying(keepDraft)(), DRAFT_MS);
 setInterval(() => ready() && lease.renew(), LEASE_MS);
+setInterval(() => ready() && tick(), 1000);
 setInterval(() => ready() && showTraining().catch(() => {}), TRAINING_MS);
 window.addEventListener('pagehide', lease.leave);
 window.addEventListener('beforeunload', (event) => { if (work.unsaved) event.preventDefault(); });

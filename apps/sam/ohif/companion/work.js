@@ -3,7 +3,7 @@
 import * as viewer from './viewer.js';
 import { $ } from './panel.js';
 
-const MAX_UNDO = 20;
+const MAX_UNDO = 20, IDLE_MS = 60_000;
 
 export const work = {};
 
@@ -15,7 +15,17 @@ export function begin() {
     brushed: false, origin: null, // origin: how a mask that was loaded had come about
     dirty: false, // changed since it was submitted
     unsaved: false, // changed since the draft was kept
+    seconds: 0, // that somebody was at it
   });
+}
+
+// Called every second: time counts while the reader moves.
+let moved = 0;
+for (const kind of ['pointermove', 'pointerdown', 'keydown', 'wheel']) {
+  window.addEventListener(kind, () => { moved = Date.now(); }, { capture: true, passive: true });
+}
+export function tick() {
+  if (document.visibilityState === 'visible' && Date.now() - moved < IDLE_MS) work.seconds += 1;
 }
 
 begin();
