@@ -1,13 +1,15 @@
 """An adapter: what training changed in one base network, and where the change comes from.
 
 One file, safetensors, whose header carries the provenance as JSON. The file's SHA-256 is the adapter's id: the same
-labels, settings and seed give the same bytes, and a changed byte is another adapter. Tensors are of two kinds:
+labels, settings and seed give the same bytes, and a changed byte is another adapter. Tensors are of three kinds:
 
     low_rank/PARAMETER/PART/a   (rank, columns)  }  b @ a is added to the rows PART of PARAMETER: q, k and v are the
     low_rank/PARAMETER/PART/b   (rows, rank)     }  thirds of a fused projection, `all` is every row
     value/PARAMETER             takes the place of PARAMETER
+    semantic/label/LABEL        (width,)         }  the prompt-free head beside the network: a query per label, and
+    semantic/value/PARAMETER                     }  its own parameters; see `semantic_head.py`
 
-A parameter's name is the one in the base network's state dict.
+A parameter's name is the one in the base network's state dict, or in the head's.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from safetensors.torch import load, save
 from sam_infer.errors import AdapterError
 
 FORMAT = 1
-LOW_RANK, VALUE = "low_rank", "value"
+LOW_RANK, VALUE, SEMANTIC = "low_rank", "value", "semantic"
+SEMANTIC_LABEL, SEMANTIC_VALUE = f"{SEMANTIC}/label/", f"{SEMANTIC}/value/"
 THIRDS = ("q", "k", "v")
 ALL_ROWS = "all"
 
@@ -88,7 +91,7 @@ class Adapter:
         if not self.tensors:
             raise AdapterError("the adapter changes nothing: it holds no tensors")
         for name, tensor in self.tensors.items():
-            if not name.startswith((f"{LOW_RANK}/", f"{VALUE}/")):
+            if not name.startswith((f"{LOW_RANK}/", f"{VALUE}/", SEMANTIC_LABEL, SEMANTIC_VALUE)):
                 raise AdapterError(f"the adapter holds {name!r}, which this version does not know: update samlabel")
             if not torch.isfinite(tensor).all():
                 raise AdapterError(f"the adapter holds values that are not finite, in {name}: train it again")

@@ -1,9 +1,10 @@
-"""Four ways to label a volume without a hint, from knowing nothing to knowing an earlier case.
+"""Ways to label a volume without a hint, from knowing nothing to knowing earlier cases.
 
     propose       what stands out; regions have an order, not a meaning
     grid          everything on a slice, matched to a prior: an earlier label, the slice before, a warped atlas
     selfprompt    a coarse map learned from accepted cases says where; the network draws, and draws again
     atlas         the accepted case most like this one is laid over it; the network draws along the warped labels
+    semantic      the adapter that serves has learned the labels themselves; see `semantic.py`
 
 Priors and accepted cases are arguments. No mode can reach a label that it was not given.
 """
@@ -33,7 +34,8 @@ from sam_infer.volume import Mask, Volume
 from sam_infer.volume_prompts import VolumePrompts
 from sam_infer.window import choose_window
 
-MODES = ("propose", "grid", "selfprompt", "atlas")
+SEMANTIC = "semantic"
+MODES = ("propose", "grid", "selfprompt", "atlas", SEMANTIC)
 
 # A prior on a neighbouring slice counts for this many slices more than where it lies.
 NEIGHBOURS = 2

@@ -17,6 +17,7 @@ from sam_infer.errors import PromptError
 from sam_infer.frame import Crop, Frame, resize_pixels, whole
 from sam_infer.prompts import Prompts
 from sam_infer.scribble import SURELY_INSIDE, SURELY_OUTSIDE
+from sam_infer.semantic_head import SemanticHead
 from sam_infer.slice_view import SliceView
 from sam_infer.volume import Mask, Volume
 from sam_infer.window import Window, choose_window
@@ -91,6 +92,7 @@ class Predictor:
     cache: EmbeddingCache
     adapter: str = NO_ADAPTER  # id of the adapter that is merged into the backbone
     note: str = ""  # what a reader should know about this network, e.g. that its adapter could not be used
+    semantic: SemanticHead | None = None  # answers without hints; comes with an adapter
 
     def predict(self, volume: Volume, prompts: Prompts, index: int, options: Options | None = None) -> Prediction:
         """The object meant by the hints on slice `index`."""

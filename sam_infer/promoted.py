@@ -13,6 +13,7 @@ from sam_infer.backbone import Backbone
 from sam_infer.embedding import EmbeddingCache
 from sam_infer.errors import AdapterError
 from sam_infer.predictor import Predictor
+from sam_infer.semantic_head import SemanticHead
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,9 @@ class Promoted:
             name = self._store.pointer().adapter
             if name is None:
                 return Predictor(self._build(None), self._cache)
-            predictor = Predictor(self._build(self._store.get(name)), self._cache, adapter=name)
+            adapter = self._store.get(name)
+            head = SemanticHead.of(adapter.tensors)
+            predictor = Predictor(self._build(adapter), self._cache, adapter=name, semantic=head)
         except AdapterError as error:
             log.error("the promoted adapter cannot be used; the network answers without it", reason=str(error))
             return Predictor(self._build(None), self._cache, note=f"the promoted adapter is not used: {error}")

@@ -11,15 +11,20 @@ from torch import Tensor
 
 from sam_infer.adapter import Adapter, Provenance
 from sam_infer.embedding import EmbeddingCache
-from sam_infer.models import BaseNetwork
+from sam_infer.models import EMBEDDED, BaseNetwork
 from sam_infer.predictor import Predictor
+from sam_infer.semantic_head import SemanticHead
 from sam_trainer.bench.report import versions
 from sam_trainer.fit import Fitted, Teacher
-from sam_trainer.gate import Score, StoppedError, examine, overall
+from sam_trainer.gate import Score, SemanticScore, StoppedError, examine, overall
 from sam_trainer.label_round import TRAIN, VALIDATION, LabelRound
 from sam_trainer.lesson_batch import LessonBatches
-from sam_trainer.lessons import lessons_of
+from sam_trainer.lessons import Lesson, lessons_of
 from sam_trainer.pretrain_config import TrainingError
+from sam_trainer.semantic_batch import SemanticBatches
+from sam_trainer.semantic_lessons import semantic_lessons
+from sam_trainer.semantic_score import mean_dice, semantic_scores
+from sam_trainer.semantic_training import SemanticTraining
 from sam_trainer.studies import Case
 from sam_trainer.train_config import GatePolicy, TrainConfig
 
@@ -53,14 +58,34 @@ class Desk:
 
         def validate(tensors: dict[str, Tensor]) -> float:
             candidate = Adapter(tensors, self._provenance(found, {}))
-            return overall(self.scores(candidate, watched[:VALIDATION_OBJECTS], each))
+            clicked = overall(self.scores(candidate, watched[:VALIDATION_OBJECTS], each))
+            named = self.semantic(candidate, watched[:VALIDATION_OBJECTS])
+            return (clicked + mean_dice(named)) / 2 if named else clicked
 
-        return Teacher(LessonBatches(lessons, self._base.backbone(), cache), validate)
+        batches = LessonBatches(lessons, self._base.backbone(), cache)
+        return Teacher(batches, validate, self._semantic(found, lessons))
+
+    def _semantic(self, found: LabelRound, lessons: Sequence[Lesson]) -> SemanticTraining | None:
+        """The prompt-free head of every label that is large enough to be clicked on."""
+        if not self._config.semantic_images:
+            return None
+        labels = sorted({entry.label for lesson in lessons for entry in lesson.objects})
+        teaching = [lesson for case in found.of(TRAIN) for lesson in semantic_lessons(case, labels)]
+        # a small encoder may as well see every slice moved and recoloured, even where it does not train
+        cached = not self._config.trains_encoder and self._base.name != EMBEDDED
+        batches = SemanticBatches(teaching, self._base.backbone(), self._cache() if cached else None)
+        return SemanticTraining(labels, batches, self._config.seed)
 
     def scores(self, adapter: Adapter | None, cases: Sequence[Case], objects: int) -> list[Score]:
         """How a version of the network does on cases, asked as a server is."""
         predictor = Predictor(self._base.backbone(adapter), self._cache())
         return examine(predictor, cases, objects, self._pause)
+
+    def semantic(self, adapter: Adapter | None, cases: Sequence[Case]) -> list[SemanticScore]:
+        """How a version of the network names labels by itself; empty where it has no head for that."""
+        head = SemanticHead.of(adapter.tensors) if adapter is not None else None
+        predictor = Predictor(self._base.backbone(adapter), self._cache(), semantic=head)
+        return semantic_scores(predictor, cases, pause=self._pause)
 
     def judged(self, adapter: Adapter | None, cases: Sequence[Case], policy: GatePolicy) -> list[Score]:
         """How a version of the network does on held-out cases."""

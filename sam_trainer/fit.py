@@ -21,7 +21,7 @@ from ignite.handlers import EarlyStopping
 from torch import Tensor
 
 from sam_infer.tiny import TinySam
-from sam_trainer.adaptation import adapt
+from sam_trainer.adaptation import Together, adapt
 from sam_trainer.dialogue import hold_dialogue
 from sam_trainer.fit_record import note_epoch
 from sam_trainer.fit_state import STATE_FILE, FitState, Standing
@@ -31,6 +31,7 @@ from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.progress import Progress
 from sam_trainer.promptable import Promptable, Remembered
 from sam_trainer.schedule import Schedule
+from sam_trainer.semantic_training import SemanticTraining
 from sam_trainer.team import Team, gradients
 from sam_trainer.train_config import TrainConfig
 
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 
 # So many steps in a row without a finite gradient will not be followed by a good one.
 MAX_SKIPPED = 10
+
+# Tells the random numbers of the semantic head from those of any member of a team.
+APART = 1 << 20
 
 WARMUP_STEPS = 10
 DECAY_SHARE = 0.4
@@ -58,6 +62,7 @@ class Teacher:
 
     batches: LessonBatches
     validate: Callable[[dict[str, Tensor]], float]  # an adapter's tensors to a mean Dice
+    semantic: SemanticTraining | None = None  # the prompt-free head that trains along
 
 
 class Fit:
@@ -72,6 +77,9 @@ class Fit:
         self._folder = folder
         self._team = team or Team()
         adaptation = adapt(network.network, config)
+        self.parameters = sum(parameter.numel() for parameter in adaptation.parameters())  # of the network that train
+        if teacher.semantic is not None:
+            adaptation = Together(adaptation, teacher.semantic)
         self._rates = [rate for rate, _ in adaptation.rates()]
         groups = [{"params": parameters, "lr": rate} for rate, parameters in adaptation.rates()]
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, betas=(0.9, 0.98))
@@ -79,11 +87,6 @@ class Fit:
         self._in_a_row = 0
         self._losses: list[float] = []
         self._metric = -1.0
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers train."""
-        return sum(parameter.numel() for parameter in self._state.adaptation.parameters())
 
     def resume(self) -> None:
         """Go on where the training in the folder stopped; one that has no whole epoch yet begins again."""
@@ -128,6 +131,10 @@ class Fit:
             # every network of `promptable` has the two methods that a dialogue calls
             losses = hold_dialogue(cast(TinySam, asked), batch, rng, config.decodes)
             total = torch.stack([part.total for part in losses]).mean()
+            if self._teacher.semantic is not None:
+                # random numbers of its own: with or without a semantic head, the dialogues are the same
+                apart = np.random.default_rng((config.seed, epoch, step, APART, *mine))
+                total = total + self._teacher.semantic.loss(self._network, config.semantic_images, apart)
         total.backward()
         self._update(((epoch - 1) * config.steps + step) / (config.epochs * config.steps))
         self._losses.append(float(total.detach()))

@@ -28,7 +28,7 @@ from sam_trainer.desk import Desk, plain
 from sam_trainer.fit import Fit
 from sam_trainer.fit_record import draw_fit
 from sam_trainer.fit_state import STATE_FILE
-from sam_trainer.gate import StoppedError, Verdict, judge
+from sam_trainer.gate import Semantic, StoppedError, Verdict, judge
 from sam_trainer.label_round import HELD_OUT, AcceptedLabel, LabelRound, open_round, read_round
 from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.progress import DONE, FAILED, STOPPED, Progress
@@ -167,9 +167,10 @@ class Learning:
         cases = found.of(HELD_OUT)
         try:
             before, after = (desk.judged(entry, cases, self.policy) for entry in (incumbent, adapter))
+            named = Semantic(*(desk.semantic(entry, cases) for entry in (incumbent, adapter)))
         except StoppedError:
             return None
-        verdict = judge(before, after, self.policy)
+        verdict = judge(before, after, self.policy, named)
         facts = {**verdict.facts(), "against": serving, "when": datetime.now(UTC).isoformat(timespec="seconds")}
         self._store.write_verdict(name, facts)
         if verdict.promote:

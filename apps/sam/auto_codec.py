@@ -1,7 +1,8 @@
 """What clients say when they ask for labels without a hint: the keys of `codec`, and those that only make sense here.
 
-mode         propose, grid, selfprompt or atlas; see `sam_infer/auto_modes.py`
+mode         propose, grid, selfprompt, atlas or semantic; see `sam_infer/auto_modes.py` and `semantic.py`
 extent       slice: one slice, the one named by `slice`, else the middle one; volume: all of them, inside `roi`
+label_prompt `semantic`: the classes that are wanted, values or names; by default all that were learned
 prior        `grid`: a label map of the image to match to, the upload `label` of the request
 prior_tag    `grid`: the same, a stored label of the image; without either the nearest accepted case is warped
 """
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sam_infer.auto_modes import MODES
+from sam_infer.auto_modes import MODES, SEMANTIC
 from sam_infer.errors import PromptError
 from sam_infer.geometry import Geometry
 from sam_infer.prompts import Box
@@ -63,6 +64,11 @@ def decode(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
         mode, axis, start, slices, limit, codec.decode_options(given).window, prior,
         check_tag(tag) if tag is not None else None, codec.decode_reply(given),
     )  # fmt: skip
+
+
+def decode_semantic(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
+    """A request for classes: always the whole volume, whatever else an earlier request left in this one."""
+    return decode({**request, "mode": SEMANTIC, "extent": "volume", "prior": None, "prior_tag": None}, geometry)
 
 
 def _choice(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_infer.auto_modes import (
+    SEMANTIC,
     atlas_labels,
     grid_labels,
     propose_labels,
@@ -15,9 +16,10 @@ from sam_infer.auto_modes import (
     selfprompt_labels,
     warped_labels,
 )
+from sam_infer.semantic import semantic_labels
 from sam_infer.serving import Serving
 from sam_infer.survey import LabelMap, Survey
-from samlabel import answer, auto_codec
+from samlabel import answer, auto_codec, class_codec
 from samlabel.auto_codec import AutoRequest
 from samlabel.examples import Examples
 from samlabel.labels import LabelNames
@@ -38,7 +40,8 @@ class SamAutoTask(SamTask):
             type="segmentation",
             labels=names.values,
             dimension=3,
-            description="Labels without a click: proposals, or what accepted cases say (modes grid, selfprompt, atlas)",
+            description="Labels without a click: proposals, what accepted cases say (grid, selfprompt, atlas), or what "
+            "an adapter has learned (semantic)",
             config=dict(auto_codec.OPTIONS),
         )
         self.examples = examples
@@ -53,7 +56,7 @@ class SamAutoTask(SamTask):
             serving.predictor, volume, wanted.axis, wanted.slices, self.names.names, wanted.window, wanted.limit,
             conduct(serving, f"sam_auto {wanted.mode}"), serving.memo,
         )  # fmt: skip
-        found = self._found(survey, wanted, request.get("image_id"))
+        found = self._found(survey, wanted, request)
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)
         notes = [*found.notes, *([volume.note] if volume.note else []), *model_notes(survey.predictor)]
@@ -69,7 +72,10 @@ class SamAutoTask(SamTask):
             "warnings": ([ORDER_ONLY] if wanted.mode == "propose" else []) + notes,
         }
 
-    def _found(self, survey: Survey, wanted: AutoRequest, image_id: str | None) -> LabelMap:
+    def _found(self, survey: Survey, wanted: AutoRequest, request: Mapping[str, Any]) -> LabelMap:
+        image_id: str | None = request.get("image_id")
+        if wanted.mode == SEMANTIC:
+            return semantic_labels(survey, class_codec.decode_classes(request, self.names))
         if wanted.mode == "propose":
             whole = len(wanted.slices) > 1
             return propose_labels(survey, wanted.start) if whole else propose_on_slice(survey, wanted.start)

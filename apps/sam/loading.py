@@ -15,6 +15,7 @@ from sam_infer.model_store import default_home
 from sam_infer.models import load_network
 from sam_infer.predictor import NO_ADAPTER, Predictor
 from sam_infer.promoted import Promoted
+from sam_infer.semantic_head import SemanticHead
 from sam_infer.serving import Serving
 from sam_infer.volume import Mask
 from samlabel.config import AppConfig
@@ -36,7 +37,9 @@ def load_serving(config: AppConfig) -> Serving:
     if config.adapter == NO_ADAPTER:
         return Serving(Predictor(base.backbone(), cache), volume_bytes)
     name = store.find(config.adapter)
-    return Serving(Predictor(base.backbone(store.get(name)), cache, adapter=name), volume_bytes)
+    adapter = store.get(name)
+    head = SemanticHead.of(adapter.tensors)
+    return Serving(Predictor(base.backbone(adapter), cache, adapter=name, semantic=head), volume_bytes)
 
 
 def warm_up() -> None:

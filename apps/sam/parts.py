@@ -13,6 +13,7 @@ from monailabel.tasks.activelearning.first import First
 from sam_infer.serving import Serving
 from samlabel.auto_task import SamAutoTask
 from samlabel.batch import batch_infer
+from samlabel.class_task import SamClassTask
 from samlabel.config import AppConfig
 from samlabel.datastore import StudyStore
 from samlabel.examples import Examples
@@ -45,6 +46,7 @@ class AppParts:
             "sam_2d": Sam2dTask(serving, names),
             "sam_3d": Sam3dTask(serving, names),
             "sam_multi": SamMultiTask(serving, names),
+            "sam_class": SamClassTask(serving, names),
         }
 
     def init_strategies(self) -> dict[str, Strategy]:

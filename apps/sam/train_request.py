@@ -23,7 +23,9 @@ OPTIONS: dict[str, Any] = {
     "resume": False,
 }
 
-NUMBERS = ("rank", "epochs", "steps", "images", "objects", "decodes", "patience", "processes", "seed")
+NUMBERS = (
+    "rank", "epochs", "steps", "images", "objects", "decodes", "semantic_images", "patience", "processes", "seed",
+)  # fmt: skip
 FRACTIONS = ("lr", "weight_decay", "max_gradient")
 GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case", "clicks"), ("margin", "least_gain")
 SWITCHES = ("with_decoder", "certain", "promote", "resume")

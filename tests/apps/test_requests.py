@@ -18,7 +18,13 @@ INSIDE, ALSO_INSIDE, BESIDE = [24, 12, 12], [12, 22, 12], [10, 10, 12]
 
 def test_info_has_what_both_clients_need(server: Server) -> None:
     info = server.client.get("/info/").json()
-    assert list(info["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi"]  # 3D Slicer runs the first
+    assert list(info["models"]) == [
+        "sam_auto",
+        "sam_2d",
+        "sam_3d",
+        "sam_multi",
+        "sam_class",
+    ]  # 3D Slicer runs the first
     auto, clicks = info["models"]["sam_auto"], info["models"]["sam_2d"]
     assert (auto["type"], auto["dimension"], auto["labels"]) == ("segmentation", 3, {"object": 1})
     assert (clicks["type"], clicks["dimension"], clicks["labels"]) == ("deepgrow", 2, ["object"])

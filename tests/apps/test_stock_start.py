@@ -86,7 +86,7 @@ def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> dict[s
 def test_a_real_server_answers(started: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
     address, server = started
     info = wait_for(address, server, tmp_path / "log")
-    assert list(info["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi"] and info["labels"] == [
+    assert list(info["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class"] and info["labels"] == [
         "object",
         "other",
     ]
