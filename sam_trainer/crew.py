@@ -53,7 +53,9 @@ def crew(config: TrainConfig, folder: Path, home: Path) -> Iterator[Team]:
         team.join(meeting)
         yield team
         team.leave()
-    except RuntimeError as error:  # gloo's: one of the others is gone
+    except RuntimeError as error:  # gloo's, if one of the others is gone
+        if not _gone(helpers):
+            raise
         raise TrainingError(f"a process of the training ended by itself ({error}): go on with resume") from error
     finally:
         torch.set_num_threads(threads)
@@ -70,6 +72,13 @@ def _await(ready: Semaphore, helpers: list[SpawnProcess]) -> None:
         gone = next((helper for helper in helpers if helper.exitcode is not None), None)
         if gone is not None:
             raise TrainingError(f"a process of the training could not start (exit code {gone.exitcode}): see the log")
+
+
+def _gone(helpers: list[SpawnProcess]) -> bool:
+    """Whether one of them ended; its connections close a moment before it does."""
+    for helper in helpers:
+        helper.join(LOOK_EVERY_S)
+    return any(helper.exitcode is not None for helper in helpers)
 
 
 def _assist(config: TrainConfig, folder: Path, home: Path, rank: int, meeting: Path, ready: Semaphore) -> None:

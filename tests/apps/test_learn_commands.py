@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from sam_infer.adapter import Adapter
 from sam_infer.adapter_store import ADAPTER_FILE, AdapterStore
+from sam_infer.image_file import read_mask, write_mask
 from sam_infer.models import load_network
+from sam_infer.volume import Mask
 from sam_trainer.ledger import Ledger
 from samlabel import health
 from samlabel.cli import app, main
@@ -65,6 +67,35 @@ def test_a_withdrawn_label_teaches_no_more(tmp_path: Path, capsys: pytest.Captur
         with pytest.raises(SystemExit) as end:
             main()
     assert end.value.code == 1 and "no accepted label yet" in capsys.readouterr().err
+
+
+def test_a_label_in_doubt_is_shown_released_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    studies = tmp_path / "studies"
+    for n, name in enumerate(("a", "e")):
+        flat_case(studies, name, n)
+    write_mask(Mask.empty(read_mask(studies / "labels" / "final" / "e.png").geometry),
+               studies / "labels" / "final" / "e.png")  # fmt: skip
+    told = ["--studies", str(studies)]
+    done = run(app, ["labels", "export", str(tmp_path / "one"), *told])
+    assert done.exit_code == 0 and "e is in quarantine" in done.output and "wrote 1 cases (1 train" in done.output
+    assert "e is in quarantine (empty): the label is empty" in run(app, ["labels", "list", *told]).output
+    assert json.loads(run(app, ["labels", "show", "e", *told]).output)["doubts"][0]["reason"] == "empty"
+    released = run(app, ["labels", "release", "e", "--why", "a healthy patient", *told])
+    assert released.exit_code == 0 and "version 1 of e counts" in released.output
+    shown = json.loads(run(app, ["labels", "show", "e", *told]).output)
+    assert [event["event"] for event in shown["events"]] == ["quarantined", "released"]
+    assert shown["events"][1]["facts"]["why"] == "a healthy patient"
+    for arguments, sentence in (
+        (["release", "e"], "nothing to release"),
+        (["show", "nobody"], "no label of 'nobody' was ever accepted"),
+        (["export", str(tmp_path / "one")], "is there already"),
+        (["export", str(tmp_path / "two"), "--format", "coco"], "--format must be one of datalist, nnunet"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", ["samlabel", "labels", *arguments, *told])
+            with pytest.raises(SystemExit) as end:
+                main()
+        assert end.value.code == 1 and sentence in capsys.readouterr().err
 
 
 def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,13 +137,14 @@ def test_a_training_that_was_killed_becomes_the_adapter_it_would_have_been(
     assert [stored.id for stored in AdapterStore("tiny", tmp_path).adapters()] == [whole[0].adapter]
 
 
-def test_a_stop_keeps_the_best_version_unjudged(cases: list[Case], tmp_path: Path) -> None:
-    asked = iter(range(10**6))
+@pytest.mark.parametrize("questions", [1, 3], ids=["between two steps", "during a validation"])
+def test_a_stop_keeps_the_best_version_unjudged(cases: list[Case], tmp_path: Path, questions: int) -> None:
+    """Of the questions after the first epoch two come after steps, the others between the validation's objects."""
+    asked = iter(range(1, 10**6))
     progress = training_folder("tiny", tmp_path) / PROGRESS_FILE
 
     def after_an_epoch() -> bool:
-        next(asked)
-        return bool(read_progress(progress).get("epoch", 0) >= 1)
+        return read_progress(progress).get("epoch", 0) >= 1 and next(asked) >= questions
 
     config = TrainConfig(**{**vars(SHORT), "epochs": 50})
     result = Learning(config, POLICY, tmp_path).run(accepted(cases), after_an_epoch)

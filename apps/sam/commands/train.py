@@ -30,9 +30,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     epochs: Annotated[int, typer.Option(help="At most so many.")] = TrainConfig.epochs,
     steps: Annotated[int, typer.Option(help="Per epoch.")] = TrainConfig.steps,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate [default: the method's].")] = None,
-    precision: Annotated[
-        str, typer.Option(help="auto (bfloat16 on a GPU), bfloat16 or float32.")
-    ] = TrainConfig.precision,
+    precision: Annotated[str, typer.Option(help="Of the network's work: bfloat16 or float32.")] = TrainConfig.precision,
     processes: Annotated[int, typer.Option(help="That train together: one per GPU, or per core.")] = 1,
     seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
     promote: Annotated[bool, typer.Option(help="Let it serve if the gate lets it pass.")] = True,
