@@ -27,6 +27,7 @@ from sam_infer.models import BaseNetwork
 from sam_infer.predictor import Predictor
 from sam_infer.promoted import Promoted
 from sam_trainer.acquisition import RANDOM, RANDOM_FG, Pool, batch, structures_in
+from sam_trainer.intake import recorded
 from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.learning import Learning
 from sam_trainer.ledger import Ledger
@@ -143,7 +144,7 @@ class Project:
 
     def _accepted(self) -> list[AcceptedLabel]:
         found = [AcceptedLabel(case, facts={"simulated": True}) for case in self._labelled.values()]
-        return self._ledger.recorded(found, list(self._labelled))
+        return recorded(self._ledger, found, list(self._labelled))
 
     def _learning(self, seed: int) -> Learning:
         train = TrainConfig(**{**vars(self._config.train), "seed": seed})
