@@ -7,6 +7,7 @@ network is right, and a mean over the whole slice would call anybody calibrated.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.calibration import Calibration, calibrated
+from sam_infer.conduct import Conduct
 from sam_infer.predictor import Predictor
 from sam_infer.uncertainty import REGION_MM, FloatArray, near
 from sam_infer.volume import Volume
@@ -34,26 +36,28 @@ def calibration_file(model: str, adapter: str, home: Path | None = None) -> Path
     return AdapterStore(model, home).folder / f"calibration-{adapter}.json"
 
 
-def calibrate(predictor: Predictor, accepted: Sequence[AcceptedLabel], seed: int = 0) -> Calibration:
+def calibrate(
+    predictor: Predictor, accepted: Sequence[AcceptedLabel], seed: int = 0, conduct: Conduct | None = None
+) -> Calibration:
     """The temperature of the network as it serves; uncalibrated where nothing is labelled."""
     parts: dict[bool, list[Case]] = {True: [], False: []}
     for entry in accepted:
         parts[part_of(entry.patient or entry.case.name) == HELD_OUT].append(entry.case)
-    fit, judged = (pixels_of(predictor, parts[held], seed) for held in (False, True))
+    fit, judged = (pixels_of(predictor, parts[held], seed, conduct) for held in (False, True))
     if fit is None:
         return Calibration()
     return calibrated(fit, judged, (len(parts[False]), len(parts[True])))
 
 
-def pixels_of(predictor: Predictor, cases: Sequence[Case], seed: int) -> Pixels | None:
+def pixels_of(predictor: Predictor, cases: Sequence[Case], seed: int, conduct: Conduct | None = None) -> Pixels | None:
     """Logits and truth (N,) around the edges of the cases' objects; None where there is no object."""
-    rng = np.random.default_rng(seed)
+    rng, conduct = np.random.default_rng(seed), conduct or Conduct()
     logits, truths = [], []
     for case in cases:
         volume, _ = labelled_image(case)
         for target in _spread(targets_of(case)):
             for strategy in ASKED:
-                said, truth = _asked(predictor, volume, target, strategy)
+                said, truth = conduct.slice(partial(_asked, predictor, volume, target, strategy))
                 keep = rng.permutation(len(said))[:PIXELS]
                 logits.append(said[keep])
                 truths.append(truth[keep])

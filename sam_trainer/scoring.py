@@ -14,13 +14,16 @@ from pathlib import Path
 import structlog
 
 from sam_infer.case_score import Scorer
-from sam_infer.errors import SamError
+from sam_infer.errors import SamError, VolumeError
 from sam_infer.image_file import read_image
 from sam_infer.volume import Volume
 from sam_trainer.score_table import Scored, ScoreTable
 from sam_trainer.studies import slice_axis
 
 log = structlog.get_logger(__name__)
+
+# Name to file; None where it has to be fetched first, as from an archive, whose images never change.
+Images = Mapping[str, Path | None]
 
 
 @dataclass
@@ -45,8 +48,9 @@ class Scoring:
     table: ScoreTable
     seed: int = 0
     read: Callable[[Path], Volume] = read_image
+    locate: Callable[[str], Path] | None = None  # fetches an image whose file is not given
 
-    def waiting(self, images: Mapping[str, Path], force: bool = False) -> list[str]:
+    def waiting(self, images: Images, force: bool = False) -> list[str]:
         """Cases that need a score, in the order in which they get one."""
         known = self.table.all()
         fresh = [name for name in images if name not in known]
@@ -54,7 +58,7 @@ class Scoring:
         return [*fresh, *sorted(old, key=lambda name: known[name].when)]
 
     def run(
-        self, images: Mapping[str, Path], force: bool = False, pause: Callable[[], None] = lambda: None,
+        self, images: Images, force: bool = False, pause: Callable[[], None] = lambda: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[ScoringOutcome]:  # fmt: skip
         """Score what needs it; after each case what became of the run so far, and once if there is none."""
@@ -66,7 +70,7 @@ class Scoring:
             if should_stop():
                 break
             try:
-                self.table.put(self.one(name, images[name]))
+                self.table.put(self.one(name, images[name] or self._located(name)))
                 outcome.done.append(name)
             except (SamError, OSError) as error:
                 outcome.failed[name] = str(error)
@@ -85,10 +89,15 @@ class Scoring:
             when=datetime.now(UTC).isoformat(timespec="milliseconds"), image=version,
         )  # fmt: skip
 
-    def _outdated(self, known: Scored, image: Path) -> bool:
+    def _located(self, name: str) -> Path:
+        if self.locate is None:
+            raise VolumeError(f"nobody knows where the image {name!r} is", "images")
+        return self.locate(name)
+
+    def _outdated(self, known: Scored, image: Path | None) -> bool:
         made_otherwise = known.stale(self.scorer.predictor.adapter, self.scorer.settings.method)
         awaited = known.value is None and bool(self.scorer.cases)  # there is something to go by now
-        return made_otherwise or awaited or known.image != image_version(image)
+        return made_otherwise or awaited or (image is not None and known.image != image_version(image))
 
 
 def image_version(path: Path) -> str:

@@ -26,6 +26,7 @@ from sam_trainer.ledger import Ledger
 from samlabel import host_settings, sessions
 from samlabel.accepted import note_label
 from samlabel.answer import answered
+from samlabel.background_scoring import BackgroundScoring
 from samlabel.config import AppConfig
 from samlabel.datastore import StudyStore
 from samlabel.dicomweb import open_archive
@@ -35,6 +36,7 @@ from samlabel.leases import Leases, OfferedCases, holder
 from samlabel.loading import load_serving, warm_up
 from samlabel.parts import AppParts
 from samlabel.proposals import Proposals
+from samlabel.score_desk import ScoreDesk
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +103,9 @@ class SamApp(AppParts, MONAILabelApp):
             if self.leases.take(image, who).reader != who:
                 continue  # somebody else was sent there in this moment
             try:
-                return {**chosen, "path": self._store.get_image_uri(image)}
+                found = {**chosen, "path": self._store.get_image_uri(image)}
+                self.selection.note(chosen, who)
+                return found
             except VolumeError as error:
                 log.warning("case cannot be opened, another one is offered", image=image, reason=str(error))
                 self.leases.end(image, who)
@@ -167,6 +171,9 @@ class SamApp(AppParts, MONAILabelApp):
             from samlabel.asgi import mend  # only where there is a server, and after this class exists
 
             mend(host.app)
+        if self.config.scoring:
+            self._scoring = BackgroundScoring(self._score_desk, self._has_labels, self.config.scoring_most)
+            self._scoring.start()
         if self.config.warm_up:
             threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
@@ -176,3 +183,9 @@ class SamApp(AppParts, MONAILabelApp):
             log.info("ready", model=self.serving.predictor.backbone.name)
         except SamError as error:
             log.error("the model cannot be used; clicks are refused until this is cured", reason=str(error))
+
+    def _score_desk(self) -> ScoreDesk:
+        return ScoreDesk(self.serving, self._store, self.label_names, self.studies, self.config.model)
+
+    def _has_labels(self) -> bool:
+        return bool(self._store.get_labeled_images())

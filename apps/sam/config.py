@@ -17,6 +17,11 @@
     alarm_cases     accepted labels before and after a promotion that an alarm needs                (5)
     alarm_rise      rise of the mean edit distance that raises one                               (0.05)
     alarm_rollback  go back by itself to what served before                                     (false)
+    random_is       strategy for viewers that can only ask for `random`, as OHIF's own panel  (sam_hybrid)
+    control_share   share of cases drawn at random, to say what choosing them is worth            (0.2)
+    fallback        draw all of them where choosing was measured not to help                     (true)
+    scoring         score cases in the background: after a promotion, and new ones               (true)
+    scoring_most    cases that are scored by themselves; `samlabel score` scores any number       (300)
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from sam_trainer.acquisition import HYBRID, STRATEGIES
 from sam_trainer.alarm import WatchPolicy
 from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.train_config import GatePolicy
@@ -55,12 +61,21 @@ class AppConfig:
     alarm_cases: int = WatchPolicy.cases
     alarm_rise: float = WatchPolicy.rise
     alarm_rollback: bool = False
+    random_is: str = HYBRID
+    control_share: float = 0.2
+    fallback: bool = True
+    scoring: bool = True
+    scoring_most: int = 300
 
     def __post_init__(self) -> None:
         try:
             _ = self.gate_policy, self.watch_policy
         except TrainingError as error:
             raise ConfigError(f"the settings gate_... or alarm_... cannot be used: {error}", error.field) from error
+        if self.random_is not in STRATEGIES:
+            raise ConfigError(f"random_is must be one of {', '.join(STRATEGIES)}, got {self.random_is!r}", "random_is")
+        if not 0 <= self.control_share <= 1:
+            raise ConfigError(f"control_share must be from 0 to 1, got {self.control_share}", "control_share")
 
     @property
     def gate_policy(self) -> GatePolicy:

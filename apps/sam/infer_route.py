@@ -24,6 +24,7 @@ from monailabel.endpoints.user.auth import RBAC, User
 from monailabel.interfaces.utils.app import app_instance
 from requests_toolbelt import MultipartEncoder
 
+from sam_infer.activity import Activity
 from sam_infer.image_file import suffix_of
 from samlabel import reader
 from samlabel.answer import PREFIX
@@ -71,6 +72,7 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
     who = user.username if settings.MONAI_LABEL_AUTH_ENABLE else reader.current_reader()
 
     def answer() -> Response:
+        _activity().note()
         with reader.acting_as(who), _uploads(file, label) as (uploaded, prior):
             return _reply(_segmented(model, params, (image, session_id, uploaded), prior), output, model)
 
@@ -89,6 +91,12 @@ def _segmented(model: str, params: str, source: tuple[str, str, Path | None], pr
     named = uploaded or _session_image(app, session_id) or check_name(image, "image")
     result: dict[str, Any] = app.infer({**given, "model": model, "image": named, "prior": prior})
     return result
+
+
+@cache
+def _activity() -> Activity:
+    """What can wait hears that readers are at work."""
+    return Activity()
 
 
 @cache

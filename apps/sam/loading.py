@@ -9,6 +9,7 @@ import numpy as np
 
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.embedding import EmbeddingCache
+from sam_infer.errors import AdapterError
 from sam_infer.geometry import Geometry
 from sam_infer.image_file import read_mask, write_mask
 from sam_infer.model_store import default_home
@@ -40,6 +41,16 @@ def load_serving(config: AppConfig) -> Serving:
     adapter = store.get(name)
     head = SemanticHead.of(adapter.tensors)
     return Serving(Predictor(base.backbone(adapter), cache, adapter=name, semantic=head), volume_bytes)
+
+
+def serving_adapter(config: AppConfig) -> str:
+    """The id of the adapter that answers the next click, without loading anything; `none` without one."""
+    if config.adapter != LATEST:
+        return config.adapter
+    try:
+        return AdapterStore(config.model).pointer().adapter or NO_ADAPTER
+    except AdapterError:  # a damaged pointer: the base network answers
+        return NO_ADAPTER
 
 
 def warm_up() -> None:

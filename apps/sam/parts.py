@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from monailabel.interfaces.tasks.infer_v2 import InferTask
+from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
-from monailabel.tasks.activelearning.first import First
 
 from sam_infer.serving import Serving
 from samlabel.auto_task import SamAutoTask
@@ -18,7 +19,10 @@ from samlabel.config import AppConfig
 from samlabel.datastore import StudyStore
 from samlabel.examples import Examples
 from samlabel.labels import LabelNames
-from samlabel.strategies import RandomCase
+from samlabel.loading import serving_adapter
+from samlabel.scoring_task import SCORING, SamUncertainty
+from samlabel.selection import Selection
+from samlabel.strategies import DESCRIPTIONS, NextCase
 from samlabel.tasks import Sam2dTask
 from samlabel.train_request import TRAINER
 from samlabel.train_task import SamTrain
@@ -51,7 +55,16 @@ class AppParts:
 
     def init_strategies(self) -> dict[str, Strategy]:
         """Which case comes next."""
-        return {"random": RandomCase(), "first": First()}
+        return {name: NextCase(name, lambda: self.selection) for name in DESCRIPTIONS}
+
+    @cached_property
+    def selection(self) -> Selection:
+        """What is known when a case is chosen."""
+        return Selection(self.studies, self.config, lambda: serving_adapter(self.config))
+
+    def init_scoring_methods(self) -> dict[str, ScoringMethod]:
+        """How much each case is worth a label."""
+        return {SCORING: SamUncertainty(lambda: self.serving, self.config, self.label_names, self.studies)}
 
     def init_trainers(self) -> dict[str, TrainTask]:
         """One trainer, for the network that serves."""

@@ -27,7 +27,7 @@ from sam_infer.models import BaseNetwork
 from sam_infer.predictor import Predictor
 from sam_infer.promoted import Promoted
 from sam_trainer.acquisition import RANDOM, RANDOM_FG, Pool, batch, structures_in
-from sam_trainer.intake import recorded
+from sam_trainer.intake import recorded, take_in
 from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.learning import Learning
 from sam_trainer.ledger import Ledger
@@ -51,7 +51,7 @@ class LoopConfig:
     cases: int = 3  # per round
     train: TrainConfig = field(default_factory=lambda: TrainConfig(
         method="decoder", epochs=2, steps=12, images=2, objects=2, decodes=2, patience=4, lr=4e-4))  # fmt: skip
-    gate: GatePolicy = field(default_factory=lambda: GatePolicy(objects_per_case=1))
+    gate: GatePolicy = field(default_factory=lambda: GatePolicy(objects_per_case=1, clicks=5))
     slices: int = 1  # that scoring looks at
 
 
@@ -137,7 +137,7 @@ class Project:
 
     def _accept(self, case: Case, effort: Effort | None) -> None:
         facts = {"clicks": effort.clicks, "adapter": self._predictor.adapter} if effort else {"judge": True}
-        self._ledger.accept(case.name, case.label, facts)
+        take_in(self._ledger, AcceptedLabel(case, facts=facts))
         self._labelled[case.name] = case
         if effort:
             self._spent.append(effort)

@@ -126,7 +126,7 @@ def server(phantom: tuple[Volume, Mask], tmp_path_factory: pytest.TempPathFactor
 
         patch.setattr(settings, "MONAI_LABEL_APP_DIR", str(APP_DIR))
         patch.setattr(settings, "MONAI_LABEL_STUDIES", str(studies))
-        patch.setattr(settings, "MONAI_LABEL_APP_CONF", {"warm_up": "false"})
+        patch.setattr(settings, "MONAI_LABEL_APP_CONF", {"warm_up": "false", "scoring": "false"})
         patch.setattr(settings, "MONAI_LABEL_SESSION_PATH", str(root / "sessions"))
         from samlabel.asgi import app as web
 

@@ -1,0 +1,104 @@
+"""Everything that scoring needs, from what a server has at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from monailabel.interfaces.datastore import Datastore
+
+from sam_infer.accepted_case import AcceptedCase
+from sam_infer.auto_modes import MOST_TEACHERS
+from sam_infer.calibration import Calibration
+from sam_infer.canonical import CanonicalView
+from sam_infer.case_score import Scorer, ScoreSettings
+from sam_infer.conduct import Conduct
+from sam_infer.serving import Serving
+from sam_infer.uncertainty import DEFAULT, checked_method
+from sam_infer.work_queue import Priority
+from sam_trainer.calibrating import calibrate, calibration_file
+from sam_trainer.score_table import ScoreTable
+from sam_trainer.scoring import Images, Scoring, ScoringOutcome
+from sam_trainer.studies import slice_axis
+from samlabel.accepted import accepted_labels
+from samlabel.examples import Examples
+from samlabel.labels import LabelNames
+
+log = structlog.get_logger(__name__)
+
+# Cases that a temperature is fitted to and judged on: more hardly move it.
+MOST_CALIBRATED = 24
+
+
+class ScoreDesk:
+    """Scores the cases of one store by the network that serves; every slice waits its turn behind clicks."""
+
+    def __init__(
+        self, serving: Serving, store: Datastore, names: LabelNames, studies: str, model: str,
+        measure: str | None = None,
+    ) -> None:  # fmt: skip
+        self._serving = serving
+        self._store = store
+        self._names = names
+        self._studies = studies
+        self._model = model
+        self._measure = checked_method(measure or DEFAULT)
+        self.table = ScoreTable.of(studies)
+
+    def run(
+        self, pause: Callable[[], None], should_stop: Callable[[], bool], *, force: bool = False,
+        most: int | None = None,
+    ) -> ScoringOutcome:  # fmt: skip
+        """Score what needs it, at most so many."""
+        found, images, scoring = ScoringOutcome(), self.images(), self.scoring(should_stop)
+        if most is not None:
+            images = {name: images[name] for name in scoring.waiting(images, force)[:most]}
+        for found in scoring.run(images, force, pause, should_stop):
+            log.debug("scoring", done=len(found.done), failed=len(found.failed))
+        if found.done or found.failed:
+            log.info(found.sentence)
+        return found
+
+    def images(self) -> Images:
+        """Every case without a label; those of an archive are fetched when it is their turn."""
+        names = sorted(self._store.get_unlabeled_images())
+        if "://" in self._studies:
+            return dict.fromkeys(names)
+        return {name: self._located(name) for name in names}
+
+    def _located(self, name: str) -> Path:
+        return Path(self._store.get_image_uri(name))
+
+    def scoring(self, should_stop: Callable[[], bool] = lambda: False) -> Scoring:
+        """The scorer of this moment's network and labels."""
+        predictor, conduct = self._serving.predictor, self._conduct(should_stop)
+        settings = ScoreSettings(self._measure, temperature=self._calibration().temperature)
+        scorer = Scorer(predictor, self._names.names, self._examples(), settings, conduct, self._serving.memo)
+        return Scoring(scorer, self.table, read=self._serving.volume, locate=self._located)
+
+    def _conduct(self, should_stop: Callable[[], bool]) -> Conduct:
+        return Conduct(lambda job: self._serving.queue.submit(job, Priority.BATCH).result(), should_stop)
+
+    def _examples(self) -> list[AcceptedCase]:
+        """Accepted cases the way scored ones are looked at."""
+        cases = Examples(self._store, self._names, self._studies).others(self._serving, None)[:MOST_TEACHERS]
+        found = []
+        for case in cases:
+            view = CanonicalView.of(case.volume, slice_axis(case.volume.geometry))
+            found.append(AcceptedCase(view.volume(case.volume), view.mask(case.labels)))
+        return found
+
+    def _calibration(self) -> Calibration:
+        """The temperature of the network that serves; fitted when it is first asked for."""
+        predictor = self._serving.predictor
+        file = calibration_file(self._model, predictor.adapter)
+        if file.exists():
+            return Calibration.read(file)
+        accepted = accepted_labels(self._store, self._studies, self._names)[-MOST_CALIBRATED:]
+        found = calibrate(predictor, accepted, conduct=self._conduct(lambda: False))
+        if found.cases:
+            found.write(file)
+            log.info("calibrated", adapter=predictor.adapter, temperature=round(found.temperature, 3),
+                     ece_before=found.ece_before, ece_after=found.ece_after)  # fmt: skip
+        return found
