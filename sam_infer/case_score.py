@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from sam_infer.accepted_case import AcceptedCase
 from sam_infer.auto_modes import selfprompt_labels
@@ -43,6 +42,7 @@ class ScoreSettings:
     slices: int = MOST_SLICES
     temperature: float = 1.0
     earlier: Sequence[Predictor] = ()  # of the last adapters, for method `adapters`
+    kinds: tuple[str, ...] = ()  # looks besides what the method needs
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class CaseScore:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """One label on one slice."""
 
     label: int
@@ -68,6 +68,7 @@ class _Seen:
     weight: float  # mm^2 of the region
     expected: float
     pull: FloatArray
+    evidence: Evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +101,9 @@ class Scorer:
 
     def judge(self, part: Volume, view: CanonicalView, found: Mask) -> CaseScore:
         """The score of a canonical volume, given its automatic labels."""
-        seen, looks = [], []
-        for number in range(len(view.slices)):
-            here = part.view(view.axis, number)
-            shown = here.extract(found.array)
-            looks.append(self.conduct.slice(lambda v=here, s=shown: self._looks(part, v, s)))  # type: ignore[misc]
-            for value in range(1, len(self.labels) + 1):
-                if (shown == value).sum() >= FEWEST_PIXELS:
-                    seen.append(self._looked(part, here, value, number, found))
-        values = self._per_label(seen)
+        looks = [self._looks(part, part.view(view.axis, n), found) for n in range(len(view.slices))]
+        seen = self.seen(part, view, found)
+        values = self.per_label(seen)
         voxel_mm3 = float(np.prod(part.geometry.spacing_mm))
         return CaseScore(
             value=float(np.mean(list(values.values()))) if values else 1.0,
@@ -120,22 +115,35 @@ class Scorer:
             pull=tuple(float(v) for v in _mean_pull(seen)),
         )
 
-    def _looked(self, part: Volume, here: SliceView, value: int, number: int, found: Mask) -> _Seen:
+    def seen(self, part: Volume, view: CanonicalView, found: Mask) -> list[Seen]:
+        """Every automatic label on every slice, looked at again."""
+        looked = []
+        for number in range(len(view.slices)):
+            here = part.view(view.axis, number)
+            shown = here.extract(found.array)
+            for value in range(1, len(self.labels) + 1):
+                if (shown == value).sum() >= FEWEST_PIXELS:
+                    looked.append(self._looked(part, here, value, number, found))
+        return looked
+
+    def _looked(self, part: Volume, here: SliceView, value: int, number: int, found: Mask) -> Seen:
         mask = here.extract(found.array) == value
         window = choose_window(part, target=None if part.is_colour else float(np.median(part.pixels(here)[mask])))
-        kinds = KINDS.get(self.settings.method, (PROMPTS,))
+        kinds = self.settings.kinds or KINDS.get(self.settings.method, (PROMPTS,))
         again = SecondLook(self.predictor, part, window, kinds, self.settings.earlier, self.settings.temperature)
         evidence: Evidence = self.conduct.slice(lambda: again.at(here, mask))
         features = self.predictor.features(part, here, window, again.frame(here, mask))
         doubt = MEASURES[self.settings.method](evidence)
         area = float(evidence.region.sum()) * evidence.pixel_mm**2
-        return _Seen(value, number, doubt.value, area, expected_dice(evidence), pull_of(features, evidence))
+        return Seen(value, number, doubt.value, area, expected_dice(evidence), pull_of(features, evidence),
+                    evidence)  # fmt: skip
 
-    def _looks(self, part: Volume, here: SliceView, shown: npt.NDArray[np.uint8]) -> FloatArray:
+    def _looks(self, part: Volume, here: SliceView, found: Mask) -> FloatArray:
         """The slice's place among all slices."""
+        shown = here.extract(found.array)
         window = choose_window(part)
         frame = self.predictor.backbone.frame(whole(here.height, here.width), here.pixel_mm)
-        features = self.predictor.features(part, here, window, frame)
+        features = self.conduct.slice(lambda: self.predictor.features(part, here, window, frame))
         size = self.predictor.backbone.input_size
         valid, drawn = np.zeros((2, size, size))
         valid[: frame.input_height, : frame.input_width] = 1.0
@@ -144,7 +152,7 @@ class Scorer:
         drawn[: frame.input_height, : frame.input_width] = shown[rows[:, None], cols] > 0
         return looks_of(features, drawn, valid)
 
-    def _per_label(self, seen: Sequence[_Seen]) -> dict[str, float]:
+    def per_label(self, seen: Sequence[Seen]) -> dict[str, float]:
         """Mean doubt per label, weighed by area; what is missing counts as much as accepted cases have it."""
         values = {}
         for value, name in enumerate(self.labels, 1):
@@ -170,7 +178,7 @@ def expected_dice(evidence: Evidence) -> float:
     return 2.0 * float(p[inside].sum()) / total if total else 0.0
 
 
-def _expected(seen: Sequence[_Seen], labels: Sequence[str]) -> dict[str, float]:
+def _expected(seen: Sequence[Seen], labels: Sequence[str]) -> dict[str, float]:
     found = {}
     for value, name in enumerate(labels, 1):
         here = [one for one in seen if one.label == value]
@@ -179,14 +187,14 @@ def _expected(seen: Sequence[_Seen], labels: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def _doubtful_first(seen: Sequence[_Seen], view: CanonicalView) -> tuple[int, ...]:
+def _doubtful_first(seen: Sequence[Seen], view: CanonicalView) -> tuple[int, ...]:
     worst: dict[int, float] = {}
     for one in seen:
         worst[one.number] = max(worst.get(one.number, 0.0), one.value)
     return tuple(view.slices[n] for n in sorted(worst, key=lambda n: (-worst[n], n)))
 
 
-def _mean_pull(seen: Sequence[_Seen]) -> FloatArray:
+def _mean_pull(seen: Sequence[Seen]) -> FloatArray:
     if not seen:
         return np.zeros(0)
     return np.average([one.pull for one in seen], axis=0, weights=[one.weight for one in seen])

@@ -26,6 +26,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
     "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
     "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),
+    "score": ("samlabel.commands.score", "score", "Say how much every case without a label is worth one."),
+    "next": ("samlabel.commands.score", "next_case", "Say which case to label next, and why."),
+    "loop": ("samlabel.commands.loop", "app", "Say whether the learning loop pays."),
     "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),
 }
 

@@ -19,12 +19,18 @@ from rich.console import Console
 from sam_infer.errors import SamError
 from sam_infer.models import load_backbone
 from sam_infer.propagation import VolumeOptions
+from sam_trainer.acquisition import checked_strategy
 from sam_trainer.bench.exam import Exam
+from sam_trainer.bench.loop import LoopOrder
+from sam_trainer.bench.loop_run import run_loop, sentences
+from sam_trainer.bench.project import LoopConfig
 from sam_trainer.bench.report import Report, command_line
 from sam_trainer.bench.runs import Outcome, run_clicks, run_latency, run_prompts, run_robustness
+from sam_trainer.bench.uncertainty_run import folder_questions, graded_questions, run_uncertainty
 from sam_trainer.bench.volume_run import run_volumes
 from sam_trainer.model_card import write_card
 from sam_trainer.phantoms import demo_studies
+from sam_trainer.pools import GRADED, POOLS
 from sam_trainer.structures import Structure, collect_structures
 from sam_trainer.studies import collect, read_sources
 
@@ -102,6 +108,48 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
     """One box, one point or three slices become an object in 3D, beside extruded outlines and per-slice boxes."""
     with _measured(model, seed, threads) as run:
         run.keep(run_volumes(run.backbone, run.structures(studies, limit, separate), VolumeOptions(), seed), out, page)
+
+
+@app.command()
+def loop(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Annotated[str, typer.Option(help="`pools`, the procedural ones, or a labelled folder.")] = "pools",
+    pools: Annotated[str, typer.Option(help="Which of them, comma-separated.")] = ",".join(POOLS),
+    strategies: Annotated[str, typer.Option(help="Comma-separated.")] = "sam_hybrid,sam_random_fg,random",
+    seeds: Annotated[int, typer.Option(min=1, help="Projects per pool and strategy, paired.")] = 5,
+    seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
+    rounds: Annotated[int, typer.Option(min=1, help="Trainings per project.")] = LoopConfig.rounds,
+    cases: Annotated[int, typer.Option(min=1, help="Labels per round.")] = LoopConfig.cases,
+    workers: Annotated[int, typer.Option(min=1, help="Projects side by side, one thread each.")] = 2,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps the projects.")] = None,
+    out: Out = Path("runs/bench/loop.json"), page: PageFolder = Path("runs/bench"),
+) -> None:  # fmt: skip
+    """Does choosing cases pay: whole projects with a simulated reader, the real loop, several strategies."""
+    with _measured(LoopConfig().train.model, seed, None) as run:
+        order = LoopOrder(
+            strategies=tuple(checked_strategy(name.strip()) for name in strategies.split(",")),
+            pools=tuple(name.strip() for name in pools.split(",")), seeds=seeds, first_seed=seed, workers=workers,
+            studies=None if studies == "pools" else Path(studies), config=LoopConfig(rounds=rounds, cases=cases),
+        )  # fmt: skip
+        console = Console(stderr=True)
+        outcome = run_loop(order, keep, lambda one: console.print(
+            f"{one.pool} {one.strategy} seed {one.seed}: {one.rounds[0].test_clicks:.2f} -> "
+            f"{one.rounds[-1].test_clicks:.2f} clicks per case, {one.cpu_seconds:.0f} s"))  # fmt: skip
+        run.keep(outcome, out, page)
+        for sentence in sentences(outcome):
+            typer.echo(sentence)
+
+
+@app.command()
+def uncertainty(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Annotated[str, typer.Option(help="`graded`, the procedural pool, or labelled studies.")] = GRADED,
+    model: Model = "tiny", out: Out = Path("runs/bench/uncertainty.json"), page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0, slices: Annotated[int, typer.Option(min=1, help="Per volume.")] = 6,
+    labels: Annotated[int, typer.Option(min=1, help="At most so many of a case.")] = 6, threads: Threads = None,
+) -> None:  # fmt: skip
+    """Do scores know where the network errs: rank correlation with the true error, and calibration."""
+    with _measured(model, seed, threads) as run:
+        questions = graded_questions(seed) if studies == GRADED else folder_questions(Path(studies), labels)
+        run.keep(run_uncertainty(run.backbone, questions, studies, slices, seed), out, page)
 
 
 @app.command()

@@ -1,0 +1,164 @@
+"""Do scores know where the network errs, and do its probabilities mean what they say?
+
+Every case gets automatic labels from other accepted cases; each measure's score is compared with their true error, one
+minus Dice, over volumes and over slices. A network that is sure of what it gets wrong has a correlation of zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import stats
+
+from sam_infer.accepted_case import AcceptedCase
+from sam_infer.backbone import Backbone
+from sam_infer.canonical import CanonicalView
+from sam_infer.case_score import Scorer, ScoreSettings
+from sam_infer.embedding import EmbeddingCache
+from sam_infer.errors import PromptError, VolumeError
+from sam_infer.memo import Memo
+from sam_infer.predictor import Predictor
+from sam_infer.uncertainty import ADAPTERS, MEASURES, PROMPTS, VIEWS
+from sam_infer.volume import Mask
+from sam_trainer.bench.table import Row
+from sam_trainer.lessons import labelled_image
+from sam_trainer.metrics import dice
+from sam_trainer.studies import Case, slice_axis
+
+RESAMPLES = 1000
+
+# All that need no other adapters; `views` costs three encodes per slice.
+MEASURED = tuple(name for name in MEASURES if name != ADAPTERS)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One case or slice: its true error, and the doubt of every measure."""
+
+    source: str
+    case: str
+    error: float
+    doubt: Mapping[str, float]
+
+
+@dataclass
+class Findings:
+    """What was measured on volumes and on slices."""
+
+    volumes: list[Judged] = field(default_factory=list)
+    slices: list[Judged] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # a sentence each
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A case, and the accepted cases that may teach about it."""
+
+    case: Case
+    teachers: Sequence[Case]
+
+
+def measure(
+    backbone: Backbone, questions: Sequence[Question], slices: int, told: Callable[[str], None] = lambda _: None
+) -> Findings:
+    """Scores and errors of all cases; one that cannot be answered is left out and said."""
+    predictor, memo, found = Predictor(backbone, EmbeddingCache(1 << 30)), Memo(64), Findings()
+    ready: dict[tuple[str, str], AcceptedCase] = {}
+    for question in questions:
+        told(question.case.name)
+        try:
+            teachers = [_canonical(case, ready, slices) for case in question.teachers]
+            volume, slice_rows = _judged(predictor, question.case, teachers, slices, memo)
+        except (PromptError, VolumeError) as error:
+            found.left_out.append(f"{question.case.name}: {error}")
+            continue
+        found.volumes.append(volume)
+        found.slices += slice_rows
+    return found
+
+
+def _judged(
+    predictor: Predictor, case: Case, teachers: Sequence[AcceptedCase], slices: int, memo: Memo
+) -> tuple[Judged, list[Judged]]:
+    volume, truth = labelled_image(case)
+    axis = slice_axis(volume.geometry)
+    view = CanonicalView.of(volume, axis, slices)
+    part, wanted = view.volume(volume), view.mask(truth)
+    names = tuple(case.labels.values()) or tuple(f"label {v}" for v in np.unique(truth.array) if v)
+    values = tuple(case.labels) or tuple(int(v) for v in np.unique(truth.array) if v)
+    wanted = _renumbered(wanted, values)
+    fitting = [AcceptedCase(t.volume, _renumbered(t.labels, values)) for t in teachers]
+    scorer = Scorer(predictor, names, fitting, ScoreSettings(kinds=(PROMPTS, VIEWS)), memo=memo)
+    found = scorer.automatic(part, axis)
+    seen = scorer.seen(part, view, found)
+    doubts: dict[str, float] = {}
+    per_slice: dict[int, dict[str, float]] = {}
+    for method in MEASURED:
+        values = [replace(one, value=MEASURES[method](one.evidence).value) for one in seen]
+        doubts[method] = float(np.mean(list(scorer.per_label(values).values()) or [1.0]))
+        for one in values:
+            here = per_slice.setdefault(one.number, {})
+            here[method] = max(here.get(method, 0.0), one.value)
+    used = range(1, len(names) + 1)
+    error = _error(found.array, wanted.array, used)
+    rows = [Judged(case.source, case.name, _error(part.view(axis, n).extract(found.array),
+                                                  part.view(axis, n).extract(wanted.array), used), doubt)
+            for n, doubt in sorted(per_slice.items())]  # fmt: skip
+    return Judged(case.source, case.name, error, doubts), rows
+
+
+def _error(found: np.ndarray, truth: np.ndarray, values: range) -> float:  # type: ignore[type-arg]
+    """One minus the mean Dice of the labels that are in either."""
+    present = [v for v in values if (found == v).any() or (truth == v).any()]
+    return 1.0 - float(np.mean([dice(found == v, truth == v) for v in present])) if present else 0.0
+
+
+def _canonical(case: Case, ready: dict[tuple[str, str], AcceptedCase], slices: int) -> AcceptedCase:
+    key = (case.source, case.name)
+    if key not in ready:
+        volume, mask = labelled_image(case)
+        view = CanonicalView.of(volume, slice_axis(volume.geometry), 2 * slices)
+        ready[key] = AcceptedCase(view.volume(volume), view.mask(mask))
+    return ready[key]
+
+
+def _renumbered(mask: Mask, values: Sequence[int]) -> Mask:
+    """The labels that are asked for, as 1..n in their order."""
+    table = np.zeros(256, np.uint8)
+    for number, value in enumerate(values, 1):
+        table[value] = number
+    return Mask(np.asfortranarray(table[mask.array]), mask.geometry)
+
+
+def rows(found: Findings, pool: str, seed: int) -> Iterator[Row]:
+    """Rank correlations with an interval from drawing whole cases again."""
+    for unit, judged in (("volume", found.volumes), ("slice", found.slices)):
+        if len(judged) < 4:
+            continue
+        for method in MEASURED:
+            value, low, high = correlation(judged, method, seed)
+            yield {"pool": pool, "unit": unit, "method": method, "spearman": value, "ci_low": low, "ci_high": high,
+                   "n": len(judged), "cases": len({(j.source, j.case) for j in judged}),
+                   "mean_error": round(float(np.mean([j.error for j in judged])), 4)}  # fmt: skip
+
+
+def correlation(judged: Sequence[Judged], method: str, seed: int = 0) -> tuple[float, float, float]:
+    """Spearman's correlation of doubt and error, with a 95 % interval over cases."""
+    cases: dict[tuple[str, str], list[int]] = {}
+    for number, one in enumerate(judged):
+        cases.setdefault((one.source, one.case), []).append(number)
+    doubt, error = (np.array(v) for v in ([j.doubt[method] for j in judged], [j.error for j in judged]))
+    rng, groups, drawn = np.random.default_rng(seed), list(cases.values()), []
+    for _ in range(RESAMPLES):
+        picks = np.concatenate([groups[n] for n in rng.integers(0, len(groups), len(groups))])
+        drawn.append(_spearman(doubt[picks], error[picks]))
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return round(_spearman(doubt, error), 4), round(float(low), 4), round(float(high), 4)
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]
+    if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
+        return 0.0
+    return float(stats.spearmanr(x, y).statistic)

@@ -1,0 +1,91 @@
+"""`bench uncertainty` as rows and a page: who may teach about whom, correlations, calibration."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from sam_infer.backbone import Backbone
+from sam_infer.embedding import EmbeddingCache
+from sam_infer.predictor import Predictor
+from sam_infer.uncertainty import DEFAULT
+from sam_trainer.bench import uncertainty
+from sam_trainer.bench.page import Page
+from sam_trainer.bench.runs import Outcome
+from sam_trainer.bench.table import Row
+from sam_trainer.bench.uncertainty import Findings, Question
+from sam_trainer.calibrating import calibrate
+from sam_trainer.label_round import AcceptedLabel
+from sam_trainer.pools import CANDIDATE, GRADED, pool, write_pool
+from sam_trainer.studies import Case, read_sources
+
+
+@contextmanager
+def graded_questions(seed: int) -> Iterator[list[Question]]:
+    """The graded pool: sixty cases, and the labelled ones that teach."""
+    with tempfile.TemporaryDirectory(prefix="samlabel-graded-") as folder:
+        cases = read_sources(write_pool(pool(GRADED, seed), Path(folder) / GRADED))[0].cases
+        asked = [case for case in cases if f"-{CANDIDATE}-" in case.name]
+        teachers = [case for case in cases if f"-{CANDIDATE}-" not in case.name]
+        yield [Question(case, teachers) for case in asked]
+
+
+@contextmanager
+def folder_questions(folder: Path, labels: int) -> Iterator[list[Question]]:
+    """Every case, taught by the others of its source that have one of its labels; at most so many labels each."""
+    questions = []
+    for source in read_sources(folder):
+        for case in source.cases:
+            kept = dict(list(case.labels.items())[:labels])
+            others = [other for other in source.cases if other.name != case.name and _shares(case, other)]
+            if others:
+                questions.append(Question(replace(case, labels=kept), others))
+    yield questions
+
+
+def run_uncertainty(
+    backbone: Backbone, questions: object, name: str, slices: int, seed: int
+) -> Outcome:  # fmt: skip
+    """Correlations of every measure with the true error, and the calibration of the network."""
+    with questions as asked:  # type: ignore[attr-defined]
+        found = uncertainty.measure(backbone, asked, slices)
+        calibration = _calibration(backbone, asked, seed)
+    label = name if name == GRADED else "folders"
+    rows = list(uncertainty.rows(found, label, seed))
+    page = Page(f"Doubt and error: {backbone.name}")
+    columns = ("pool", "unit", "method", "spearman", "ci_low", "ci_high", "n", "cases", "mean_error")
+    page.table("Rank correlation with the true error of automatic labels", rows, columns)
+    page.table("Calibration on held-out cases", [calibration], tuple(calibration))
+    page.figure("scatter", _scatter(found))
+    for sentence in found.left_out:
+        page.text(f"left out: {sentence}")
+    return Outcome([*rows, calibration, *({"left_out": sentence} for sentence in found.left_out)], page)
+
+
+def _calibration(backbone: Backbone, asked: Sequence[Question], seed: int) -> Row:
+    accepted = [AcceptedLabel(replace(q.case, name=f"{q.case.source}-{q.case.name}")) for q in asked]
+    found = calibrate(Predictor(backbone, EmbeddingCache(256 << 20)), accepted, seed)
+    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(found).items()}
+    return {"measure": "calibration", "adapter": "none", **rounded}
+
+
+def _scatter(found: Findings) -> Figure:
+    figure = Figure(figsize=(9, 4))
+    for axes, (unit, judged) in zip(
+        figure.subplots(1, 2), (("volumes", found.volumes), ("slices", found.slices)), strict=True
+    ):  # fmt: skip
+        axes.plot([one.doubt[DEFAULT] for one in judged], [one.error for one in judged], ".", alpha=0.6)
+        axes.set_title(unit)
+        axes.set_xlabel(f"doubt ({DEFAULT})")
+        axes.set_ylabel("1 - Dice of the automatic labels")
+    figure.tight_layout()
+    return figure
+
+
+def _shares(case: Case, other: Case) -> bool:
+    return case.modality == other.modality and bool(set(case.labels) & set(other.labels) or not case.labels)
