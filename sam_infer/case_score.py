@@ -1,6 +1,7 @@
 """What a case without a label may be worth: how unsure the network is about its own automatic labels.
 
-The automatic labels come from accepted cases (mode selfprompt); every label on every slice is then looked at again.
+The automatic labels come from the adapter's semantic head where it has one, else from accepted cases (mode selfprompt);
+every label on every slice is then looked at again.
 A label that accepted cases have and this one seems to lack is doubt of its own: as much as it is common.
 """
 
@@ -21,9 +22,10 @@ from sam_infer.frame import whole
 from sam_infer.memo import Memo
 from sam_infer.predictor import Predictor
 from sam_infer.second_look import SecondLook
+from sam_infer.semantic import semantic_labels
 from sam_infer.slice_view import SliceView
 from sam_infer.survey import FEWEST_PIXELS, Survey
-from sam_infer.uncertainty import ADAPTERS, DEFAULT, MEASURES, PROMPTS, VIEWS, Evidence, FloatArray
+from sam_infer.uncertainty import ADAPTERS, DEFAULT, MEASURES, PROMPTS, SEMANTIC, VIEWS, Evidence, FloatArray
 from sam_infer.volume import Mask, Volume
 from sam_infer.window import choose_window
 
@@ -31,7 +33,8 @@ from sam_infer.window import choose_window
 MOST_SLICES = 12
 
 # What each measure needs beyond the answer itself.
-KINDS = {"prompts": (PROMPTS,), "views": (VIEWS,), "adapters": (ADAPTERS,)}
+KINDS = {"views": (VIEWS,), "adapters": (ADAPTERS,)}
+USUAL = (PROMPTS, SEMANTIC)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,9 @@ class Scorer:
         """Labels of a canonical volume without a hint, values in the order of the labels."""
         slices = range(part.geometry.shape[axis])
         survey = Survey(self.predictor, part, axis, slices, self.labels, conduct=self.conduct, memo=self.memo)
+        head = self.predictor.semantic
+        if head is not None and set(self.labels) <= set(head.labels):
+            return semantic_labels(survey).mask
         return selfprompt_labels(survey, self.cases).mask
 
     def judge(self, part: Volume, view: CanonicalView, found: Mask) -> CaseScore:
@@ -129,9 +135,9 @@ class Scorer:
     def _looked(self, part: Volume, here: SliceView, value: int, number: int, found: Mask) -> Seen:
         mask = here.extract(found.array) == value
         window = choose_window(part, target=None if part.is_colour else float(np.median(part.pixels(here)[mask])))
-        kinds = self.settings.kinds or KINDS.get(self.settings.method, (PROMPTS,))
+        kinds = self.settings.kinds or KINDS.get(self.settings.method, USUAL)
         again = SecondLook(self.predictor, part, window, kinds, self.settings.earlier, self.settings.temperature)
-        evidence: Evidence = self.conduct.slice(lambda: again.at(here, mask))
+        evidence: Evidence = self.conduct.slice(lambda: again.at(here, mask, self.labels[value - 1]))
         features = self.predictor.features(part, here, window, again.frame(here, mask))
         doubt = MEASURES[self.settings.method](evidence)
         area = float(evidence.region.sum()) * evidence.pixel_mm**2

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from sam_infer.backbone import Candidates, Features, Hints, downscale_mask
+from sam_infer.backbone import Candidates, Features, Hints, downscale_mask, upscale_logits
 from sam_infer.follower import deepest
 from sam_infer.frame import Frame, resize_pixels, whole
 from sam_infer.predictor import PRIOR_LOGIT, Predictor
+from sam_infer.semantic_head import SemanticHead, picture_of
 from sam_infer.slice_view import SliceView
-from sam_infer.uncertainty import ADAPTERS, PROMPTS, VIEWS, Evidence, FloatArray, sigmoid
+from sam_infer.uncertainty import ADAPTERS, PROMPTS, SEMANTIC, VIEWS, Evidence, FloatArray, sigmoid
 from sam_infer.volume import Volume
 from sam_infer.window import Window
 from sam_infer.zoom import ZoomPolicy, crop_around
@@ -43,8 +44,8 @@ class SecondLook:
     earlier: Sequence[Predictor] = ()  # of the last adapters, for kind `adapters`
     temperature: float = 1.0
 
-    def at(self, view: SliceView, mask: BoolArray) -> Evidence:
-        """What is said about a mask (H, W) of this slice; it must not be empty."""
+    def at(self, view: SliceView, mask: BoolArray, label: str = "") -> Evidence:
+        """What is said about a mask (H, W) of this slice; it must not be empty. A semantic head is asked by name."""
         frame, low, high = self._frame(view, mask)
         backbone = self.predictor.backbone
         features = self.predictor.features(self.volume, view, self.window, frame)
@@ -61,6 +62,9 @@ class SecondLook:
             looks[ADAPTERS] = np.stack([
                 self._asked(self._of(other, view, frame), [box])[0] for other in (self.predictor, *self.earlier)
             ])  # fmt: skip
+        head = self.predictor.semantic
+        if SEMANTIC in self.kinds and head is not None and label in head.labels:
+            looks[SEMANTIC] = self._unprompted(view, frame, head, head.labels.index(label))
         pixel_mm = _low_pixel_mm(frame, view, backbone.low_res)
         logits = answer.logits.astype(np.float64) / self.temperature
         return Evidence(logits, answer.scores.astype(np.float64), answer.preferred, drawn.astype(np.float64),
@@ -106,6 +110,16 @@ class SecondLook:
         back = np.zeros_like(probability)
         back[:, :used] = probability[:, used - 1 :: -1] if used < backbone.low_res else probability[:, ::-1]
         return np.stack([*found, back])
+
+    def _unprompted(self, view: SliceView, frame: Frame, head: SemanticHead, number: int) -> FloatArray:
+        """The probability of one label, of the head that saw the whole slice."""
+        shape, low_res = (view.height, view.width), self.predictor.backbone.low_res
+        seen = self.predictor.backbone.frame(whole(*shape), view.pixel_mm)
+        features = self.predictor.features(self.volume, view, self.window, seen)
+        pixels = resize_pixels(self.window.apply(seen.cut(self.volume.pixels(view))), seen)
+        logits = head.answer(picture_of(pixels, seen.input_size), features)[number : number + 1]
+        full = upscale_logits(logits, seen)[0]
+        return sigmoid(downscale_mask(frame.cut(full), frame, low_res)[None] / self.temperature)
 
     def _of(self, other: Predictor, view: SliceView, frame: Frame) -> Callable[[Hints], Candidates]:
         features: Features = other.features(self.volume, view, self.window, frame)

@@ -9,6 +9,7 @@ looks come from its own candidates, from disturbed prompts, from changed picture
     prompts       entropy of the mean over disturbed boxes and points (arXiv 2307.04973)
     views         the same over flips and grey curves
     adapters      mutual information of the last promoted adapters (BALD)
+    semantic      entropy of the prompt-free head, where the adapter has one
     agreement     one minus the mean overlap of all these looks with the drawn mask
     combined      the mean of iou_head, stability and agreement
 """
@@ -34,7 +35,7 @@ REGION_MM = 3.0
 # How strongly a candidate's predicted IoU decides what it weighs.
 SHARPNESS = 0.1
 
-PROMPTS, VIEWS, ADAPTERS = "prompts", "views", "adapters"
+PROMPTS, VIEWS, ADAPTERS, SEMANTIC = "prompts", "views", "adapters", "semantic"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +135,11 @@ def adapters(evidence: Evidence) -> Doubt:
     return _over(mutual_information(_looks(evidence, ADAPTERS)), evidence)
 
 
+def semantic(evidence: Evidence) -> Doubt:
+    """What the head that needs no prompt is unsure of."""
+    return _over(entropy(_looks(evidence, SEMANTIC).mean(axis=0)), evidence)
+
+
 def agreement(evidence: Evidence) -> Doubt:
     """All looks beside the mask in question."""
     all_looks = np.concatenate([evidence.probability[None], *evidence.looks.values()])
@@ -149,7 +155,7 @@ def combined(evidence: Evidence) -> Doubt:
 
 MEASURES: Mapping[str, Callable[[Evidence], Doubt]] = {
     "multimask": multimask, "iou_head": iou_head, "stability": stability, "prompts": prompts, "views": views,
-    "adapters": adapters, "agreement": agreement, "combined": combined,
+    "adapters": adapters, "semantic": semantic, "agreement": agreement, "combined": combined,
 }  # fmt: skip
 DEFAULT = "combined"
 

@@ -19,7 +19,7 @@ from sam_infer.auto_modes import (
 from sam_infer.semantic import semantic_labels
 from sam_infer.serving import Serving
 from sam_infer.survey import LabelMap, Survey
-from samlabel import answer, auto_codec, class_codec
+from samlabel import answer, auto_codec, class_codec, uncertainty_reply
 from samlabel.auto_codec import AutoRequest
 from samlabel.examples import Examples
 from samlabel.labels import LabelNames
@@ -70,7 +70,16 @@ class SamAutoTask(SamTask):
             "latencies": answer.milliseconds({wanted.mode: computed, "write": written}),
             "reader": current_reader(),
             "warnings": ([ORDER_ONLY] if wanted.mode == "propose" else []) + notes,
+            **self._doubt(request, survey, found),
         }
+
+    def _doubt(self, request: Mapping[str, Any], survey: Survey, found: LabelMap) -> dict[str, Any]:
+        """Where the network is unsure, if the request asks for it."""
+        if not uncertainty_reply.wanted(request):
+            return {}
+        return {"uncertainty": uncertainty_reply.uncertainty_of(
+            survey.predictor, survey.volume, found.mask, survey.axis, survey.labels, survey.conduct.slice
+        )}  # fmt: skip
 
     def _found(self, survey: Survey, wanted: AutoRequest, request: Mapping[str, Any]) -> LabelMap:
         image_id: str | None = request.get("image_id")

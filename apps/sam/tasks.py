@@ -11,7 +11,7 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask
 
 from sam_infer.predictor import Predictor
 from sam_infer.serving import Serving
-from samlabel import answer, codec
+from samlabel import answer, codec, uncertainty_reply
 from samlabel.labels import LabelNames
 
 
@@ -66,4 +66,9 @@ class Sam2dTask(SamTask):
         prediction.seconds.update(read=prediction.seconds["read"] + understood, write=written)
         described = answer.describe(prediction, wanted, volume)
         described["warnings"] += model_notes(predictor)
+        if uncertainty_reply.wanted(request):
+            described["uncertainty"] = uncertainty_reply.uncertainty_of(
+                predictor, volume, prediction.mask(volume), wanted.prompts.axis, [wanted.label],
+                lambda job: serving.queue.submit(job).result(),
+            )  # fmt: skip
         return str(file), {**model_facts(predictor), **described}

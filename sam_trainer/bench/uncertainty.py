@@ -20,7 +20,7 @@ from sam_infer.embedding import EmbeddingCache
 from sam_infer.errors import PromptError, VolumeError
 from sam_infer.memo import Memo
 from sam_infer.predictor import Predictor
-from sam_infer.uncertainty import ADAPTERS, MEASURES, PROMPTS, VIEWS
+from sam_infer.uncertainty import ADAPTERS, MEASURES, PROMPTS, SEMANTIC, VIEWS
 from sam_infer.volume import Mask
 from sam_trainer.bench.table import Row
 from sam_trainer.lessons import labelled_image
@@ -30,7 +30,7 @@ from sam_trainer.studies import Case, slice_axis
 RESAMPLES = 1000
 
 # All that need no other adapters; `views` costs three encodes per slice.
-MEASURED = tuple(name for name in MEASURES if name != ADAPTERS)
+MEASURED = tuple(name for name in MEASURES if name not in (ADAPTERS, SEMANTIC))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from sam_infer.uncertainty import (
     ADAPTERS,
     MEASURES,
     PROMPTS,
+    SEMANTIC,
     VIEWS,
     Evidence,
     checked_method,
@@ -24,7 +25,7 @@ def evidence(sureness: float, iou: float = 0.9, looks: tuple[float, ...] = ()) -
     square = np.zeros((24, 24))
     square[8:16, 8:16] = 1.0
     logits = np.stack([np.where(square > 0, sureness, -sureness), np.full((24, 24), -sureness)])
-    kinds = (PROMPTS, VIEWS, ADAPTERS) if looks else ()
+    kinds = (PROMPTS, VIEWS, ADAPTERS, SEMANTIC) if looks else ()
     shown = {kind: np.stack([np.roll(square, int(by), 0) for by in looks]) for kind in kinds}
     return Evidence(logits, np.array([iou, 0.2]), 0, square, 1.0, shown)
 
