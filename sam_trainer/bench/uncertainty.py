@@ -96,9 +96,9 @@ def _judged(
     doubts: dict[str, float] = {}
     per_slice: dict[int, dict[str, float]] = {}
     for method in MEASURED:
-        values = [replace(one, value=MEASURES[method](one.evidence).value) for one in seen]
-        doubts[method] = float(np.mean(list(scorer.per_label(values).values()) or [1.0]))
-        for one in values:
+        measured = [replace(one, value=MEASURES[method](one.evidence).value) for one in seen]
+        doubts[method] = float(np.mean(list(scorer.per_label(measured).values()) or [1.0]))
+        for one in measured:
             here = per_slice.setdefault(one.number, {})
             here[method] = max(here.get(method, 0.0), one.value)
     used = range(1, len(names) + 1)
