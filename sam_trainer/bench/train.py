@@ -7,7 +7,7 @@ Real folders: each case in turn is left out and asked, after training on the fol
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sam_trainer.bench.paired import Gain, paired_gain
 from sam_trainer.bench.pupil import MEASURES, Mark, Taught
 from sam_trainer.bench.table import ALL, Row
 from sam_trainer.gate import SemanticScore
+from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.studies import Case, Source, Target
 from sam_trainer.train_config import METHODS, TrainConfig
 
@@ -44,13 +45,34 @@ class Plan:
     seeds: int = 3
     held_out: int = 24
     objects: int = 3  # per held-out case
-    epochs: int = 12
-    steps: int = 16
-    left_out_epochs: int = 8  # of each training with one case left out: there are many
+    epochs: int = 8
+    steps: int = 12
+    left_out_epochs: int = 4  # of each training with one case left out: there are many
+    most_left_out: int = 4  # cases per folder
+    precision: str = "bfloat16"
 
     def config(self, method: str, seed: int) -> TrainConfig:
         """A training of the bench; nothing stops it early, as no case is left to watch."""
-        return TrainConfig(method=method, epochs=self.epochs, steps=self.steps, patience=1000, seed=seed)
+        return TrainConfig(
+            method=method, epochs=self.epochs, steps=self.steps, patience=1000, precision=self.precision, seed=seed
+        )
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Numbers of cases, as a command line gives them."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise TrainingError(f"cases must be numbers from 1 on, comma-separated, got {text!r}", "cases")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def choices(text: str) -> tuple[str, ...]:
+    """Methods, as a command line gives them."""
+    parts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    strange = [part for part in parts if part not in METHODS]
+    if strange or not parts:
+        raise TrainingError(f"methods must be some of {', '.join(METHODS)}, got {text!r}", "methods")
+    return parts
 
 
 @dataclass(frozen=True)
@@ -80,6 +102,9 @@ class Outcomes:
         return row
 
 
+Keep = Callable[["Measured"], None]
+
+
 @dataclass
 class Measured:
     """Everything that came out, in the order it was measured."""
@@ -96,8 +121,8 @@ class Measured:
         return shown + self.gains
 
 
-def procedural(base: BaseNetwork, plan: Plan, folder: Path) -> Measured:
-    """Procedural patients: the trend with one seed, the headline with all."""
+def procedural(base: BaseNetwork, plan: Plan, folder: Path, keep: Keep) -> Measured:
+    """Procedural patients: the headline with all seeds first, then the trend with one; `keep` gets every stage."""
     held_out = anatomies(folder, plan.held_out, HELD_OUT_SEED)
     targets = pupil.chosen_targets(held_out, plan.objects, lambda _: True)
     console, measured = Console(stderr=True), Measured()
@@ -108,22 +133,25 @@ def procedural(base: BaseNetwork, plan: Plan, folder: Path) -> Measured:
         outcome = _trained(base, method, plan.config(METHODS[0] if method == UNET else method, seed), teaching,
                            _Exam(SOURCE, held_out, targets))  # fmt: skip
         measured.outcomes.append(outcome)
+        measured.gains = list(_headlines(measured.outcomes, untrained))
         console.print(_line(outcome.row()))
-    measured.gains = list(_headlines(measured.outcomes, untrained))
+        keep(measured)
     return measured
 
 
-def left_out(base: BaseNetwork, plan: Plan, sources: Sequence[Source]) -> Measured:
-    """Real folders: every case that shares a label with another one of its folder is left out once."""
+def left_out(base: BaseNetwork, plan: Plan, sources: Sequence[Source], keep: Keep) -> Measured:
+    """Real folders: cases that share a label with another one of their folder are left out one by one."""
     console, measured = Console(stderr=True), Measured()
     for source in sources:
         folds = list(_folds(source))
+        folds = folds[:: -(-len(folds) // plan.most_left_out)] if folds else []
         for method in (NONE, METHODS[0], UNET) if folds else ():
             asked = [_asked(base, plan, method, source.name, fold) for fold in folds]
             outcome = _together(asked)
             measured.outcomes.append(outcome)
             console.print(_line(outcome.row()))
-    measured.gains = list(_left_out_gains(measured.outcomes))
+        measured.gains = list(_left_out_gains(measured.outcomes))
+        keep(measured)
     return measured
 
 
@@ -168,10 +196,12 @@ def _trained(base: BaseNetwork, method: str, config: TrainConfig, teaching: Sequ
 
 
 def _trainings(plan: Plan) -> Iterator[tuple[int, str, int]]:
-    for count in plan.counts:
-        for method in (*plan.methods, UNET):
-            for seed in range(plan.seeds if count == HEADLINE else 1):
-                yield count, method, seed
+    """Number of cases, method, seed: first what the headline needs, then the trend."""
+    headline = [method for method in (METHODS[0], UNET) if method in (*plan.methods, UNET)]
+    first = [(HEADLINE, method, seed) for seed in range(plan.seeds) for method in headline]
+    rest = [(count, method, 0) for count in plan.counts for method in (*plan.methods, UNET)]
+    wanted = [one for one in first if one[0] in plan.counts] + rest
+    yield from dict.fromkeys(wanted)
 
 
 def _headlines(outcomes: Sequence[Outcomes], untrained: Outcomes) -> Iterator[Row]:
@@ -185,7 +215,7 @@ def _headlines(outcomes: Sequence[Outcomes], untrained: Outcomes) -> Iterator[Ro
             for measure in MEASURES:
                 gain = paired_gain(by_case(marks, measure), by_case(untrained.marks, measure))
                 yield _gain_row(mine, NONE, measure, gain)
-            if unet:
+            if unet and {outcome.seed for outcome in mine} == {o.seed for o in here if o.method == UNET}:
                 names = [score for outcome in mine for score in outcome.names]
                 gain = paired_gain(named_by_case(names), named_by_case(unet))
                 yield _gain_row(mine, UNET, SEMANTIC, gain)

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from sam_infer.errors import SamError
-from sam_infer.models import load_backbone
+from sam_infer.models import load_backbone, load_network
 from sam_infer.propagation import VolumeOptions
 from sam_trainer.acquisition import checked_strategy
 from sam_trainer.bench.exam import Exam
@@ -26,6 +26,8 @@ from sam_trainer.bench.loop_run import run_loop, sentences
 from sam_trainer.bench.project import LoopConfig
 from sam_trainer.bench.report import Report, command_line
 from sam_trainer.bench.runs import Outcome, run_clicks, run_latency, run_prompts, run_robustness
+from sam_trainer.bench.train import Plan, choices, numbers
+from sam_trainer.bench.train_run import run_train
 from sam_trainer.bench.uncertainty_run import folder_questions, graded_questions, run_uncertainty
 from sam_trainer.bench.volume_run import run_volumes
 from sam_trainer.model_card import write_card
@@ -33,6 +35,7 @@ from sam_trainer.phantoms import demo_studies
 from sam_trainer.pools import GRADED, POOLS
 from sam_trainer.structures import Structure, collect_structures
 from sam_trainer.studies import collect, read_sources
+from sam_trainer.train_config import METHODS
 
 app = typer.Typer(help="Measure a model on labelled studies.", no_args_is_help=True)
 
@@ -150,6 +153,29 @@ def uncertainty(  # noqa: PLR0913 - every parameter is an option of the command
     with _measured(model, seed, threads) as run:
         questions = graded_questions(seed) if studies == GRADED else folder_questions(Path(studies), labels)
         run.keep(run_uncertainty(run.backbone, questions, studies, slices, seed), out, page)
+
+
+@app.command()
+def train(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Annotated[
+        str | None, typer.Option(help="A folder of studies folders: also leave their cases out one by one.")
+    ] = None,
+    model: Model = "tiny", out: Out = Path("runs/bench/train.json"), page: PageFolder = Path("runs/bench"),
+    procedural: Annotated[bool, typer.Option(help="Train on procedural patients.")] = True,
+    cases: Annotated[str, typer.Option(help="Numbers of accepted cases, comma-separated.")] = "1,2,5,10",
+    methods: Annotated[str, typer.Option(help="Ways to train, comma-separated.")] = ",".join(METHODS),
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of the headline: lora and U-Net, 5 cases.")] = 3,
+    held_out: Annotated[int, typer.Option(min=2, help="Procedural patients that are asked.")] = 24,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 12 steps each.")] = 8,
+    threads: Threads = None,
+) -> None:  # fmt: skip
+    """What a few accepted cases are worth: every method beside no training and a U-Net; kept after every training."""
+    with _measured(model, 0, threads) as run:
+        plan = Plan(numbers(cases), choices(methods), seeds, held_out, epochs=epochs)
+        sources = read_sources(Path(studies)) if studies is not None else []
+        last = run_train(load_network(model), plan, DEMO_FOLDER.parent / "anatomies" if procedural else None, sources,
+                         lambda outcome: run.keep(outcome, out, page))  # fmt: skip
+        run.keep(last, out, page)
 
 
 @app.command()
