@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-START_TIMEOUT_S = 240
+# On a machine that is busy with other things, importing alone takes minutes.
+START_TIMEOUT_S = 1200
 
 
 class ServerProcess:
@@ -45,6 +46,7 @@ class ServerProcess:
                     return
             except httpx.HTTPError:
                 time.sleep(0.5)
+        self.kill()
         raise TimeoutError("the server did not answer /info/")
 
     def kill(self) -> None:

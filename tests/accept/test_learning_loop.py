@@ -20,9 +20,9 @@ from sam_trainer.label_round import HELD_OUT, TRAIN, part_of
 from tests.accept.server import ServerProcess
 from tests.sam_trainer.conftest import flat_case
 
-pytestmark = [pytest.mark.accept, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.accept, pytest.mark.timeout(6000)]
 
-TRAIN_TIMEOUT_S = 900
+TRAIN_TIMEOUT_S = 1800
 
 SHORT = {"method": "decoder", "epochs": 3, "steps": 8, "images": 1, "objects": 4, "lr": 1e-3}
 BLOCK = 16

@@ -127,6 +127,9 @@ def test_a_reader_annotates_a_case(station: Station, shots: Path) -> None:
         assert [item.SegmentLabel for item in seg.SegmentSequence] == [ORGAN]
         assert {item.SegmentAlgorithmType for item in seg.SegmentSequence} == {"SEMIAUTOMATIC"}
         assert int(seg.pixel_array.sum()) == int((painted == value).sum())
+        told = httpx.get(f"{station.address}/labels/{first.uid('series')}", timeout=60).json()
+        assert (told["event"], told["clicks"], told["adapter"]) == ("accepted", 1, "none")
+        assert 0 < told["edit_distance"] < 1 and told["seconds"] > 0
 
         reader.tool("Next case")
         page.wait_for_function("old => !location.search.includes(old)", arg=first.uid("study"))
