@@ -62,7 +62,7 @@ class SemanticBatches:
         self._cache = cache
 
     def draw(self, network: Promptable | None, images: int, rng: np.random.Generator) -> SemanticBatch:
-        """A batch; without a network its features are empty."""
+        """A batch; with neither a cache nor a network its features are empty."""
         drawn = [self._one(network, rng) for _ in range(images)]
         known = torch.from_numpy(np.stack([lesson.known for lesson, *_ in drawn]))
         pictures = torch.stack([picture_of(pixels, frame.input_size) for _, frame, pixels, _ in drawn])
@@ -87,9 +87,9 @@ class SemanticBatches:
         return lesson, frame, pixels, values
 
     def _features(self, network: Promptable | None, drawn: Sequence[Drawn]) -> Mapping[str, Tensor]:
-        if network is None:
-            return {}
         if self._cache is None:
+            if network is None:
+                return {}
             return network.encode(torch.stack([network.image(pixels) for _, _, pixels, _ in drawn]))
         entries = [self._remembered(lesson, frame, pixels, self._cache) for lesson, frame, pixels, _ in drawn]
         return {name: torch.cat([entry[name].float() for entry in entries]) for name in entries[0]}

@@ -30,8 +30,11 @@ class SemanticTraining:
             torch.manual_seed(seed)
             self.head = SemanticHead(labels, taps).to(self._device).train()
 
-    def loss(self, network: Promptable, images: int, rng: np.random.Generator) -> Tensor:
-        """The loss of one batch; its gradient reaches the head, and the network's encoder where that trains."""
+    def loss(self, network: Promptable | None, images: int, rng: np.random.Generator) -> Tensor:
+        """The loss of one batch; its gradient reaches the head, and the network's encoder where that trains.
+
+        Where features are remembered no network is needed.
+        """
         batch = self._batches.draw(network, images, rng)
         features = {name: maps.to(self._device) for name, maps in batch.features.items()}
         logits = self.head(batch.pictures.to(self._device), features)
