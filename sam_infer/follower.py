@@ -12,7 +12,7 @@ from sam_infer.backbone import Candidates, Hints, downscale_mask
 from sam_infer.frame import Frame, whole
 from sam_infer.predictor import Predictor
 from sam_infer.prompts import Prompts
-from sam_infer.slice_answer import Part, Patch, SliceAnswer, strongest
+from sam_infer.slice_answer import Part, SliceAnswer
 from sam_infer.slice_view import SliceView
 from sam_infer.volume import Volume
 from sam_infer.window import Window
@@ -60,8 +60,7 @@ class Follower:
         parts = tuple(part for part, _ in answers)
         areas = [float((part.logits > 0).sum()) + 1e-6 for part in parts]
         score = float(np.average([score for _, score in answers], weights=areas))
-        mask = (strongest(parts, view) > 0) & allowed
-        return SliceAnswer(view, Patch.of(mask), ((1.0, parts),), score)
+        return SliceAnswer.of_parts(view, parts, score, allowed)
 
     def _ask(self, view: SliceView, piece: BoolArray, said: Prompts | None) -> tuple[Part, float]:
         """One connected piece, and the score of the answer."""

@@ -1,8 +1,8 @@
 """Prompts on a few slices in, one object in 3D out.
 
-Every prompted slice is answered alone, as in 2D. From there masks are followed both ways: a slice's mask is the prompt
-of the next one, until the object ends. Between two prompted slices both runs cover the gap and are blended, each
-weighted by how near it started.
+Every prompted slice is answered alone, as in 2D. From there masks are followed both ways: a tracker says where the
+object of a slice lies on the next one, the promptable network is asked about just that, and both decide, until the
+object ends. Between two prompted slices both runs cover the gap and are blended, each weighted by how near it started.
 
 A slice with background points only is a correction: it is asked again with the mask that arrived there and those
 points. What arrived is computed as if there were no other correction, so a correction changes slices up to the next
@@ -14,7 +14,7 @@ Same arguments, same answer; nothing is remembered but embeddings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -25,15 +25,18 @@ from sam_infer.conduct import Conduct
 from sam_infer.consistency import Consistency
 from sam_infer.ending import Ending, EndPolicy
 from sam_infer.follower import Follower, FollowPolicy
-from sam_infer.forecast import ForecastPolicy, forecast
-from sam_infer.likeness import Likeness
 from sam_infer.predictor import Options, Prediction, Predictor
 from sam_infer.prompts import Box, Prompts
 from sam_infer.slice_answer import SliceAnswer, blended
 from sam_infer.slice_view import SliceView
+from sam_infer.tracker import SUREST, Section, Tracker, grey_of
 from sam_infer.volume import Volume
 from sam_infer.volume_prediction import VolumePrediction
 from sam_infer.volume_prompts import VolumePrompts
+from sam_infer.window import Window
+
+# How much the tracker's logits count against the promptable network's.
+TRACKER_SHARE = 0.8
 
 BoolArray = npt.NDArray[np.bool_]
 Answers = dict[int, SliceAnswer]
@@ -45,7 +48,6 @@ class VolumeOptions:
 
     slice: Options = field(default_factory=Options)
     follow: FollowPolicy = field(default_factory=FollowPolicy)
-    forecast: ForecastPolicy = field(default_factory=ForecastPolicy)
     end: EndPolicy = field(default_factory=EndPolicy)
     consistency: Consistency = field(default_factory=Consistency)
 
@@ -117,35 +119,53 @@ class _Propagation:
     def _between(self, first: SliceAnswer, second: SliceAnswer) -> Iterator[tuple[int, SliceAnswer]]:
         """Runs from both ends; where both got to, they are blended."""
         start, stop = first.view.index, second.view.index
-        up = dict(self._run(first, range(start + 1, stop)))
-        for index, answer in self._run(second, range(stop - 1, start, -1)):
+        up = dict(self._run(first, range(start + 1, stop), self.options.end.between()))
+        for index, answer in self._run(second, range(stop - 1, start, -1), self.options.end.between()):
             other = up.pop(index, None)
             share = (stop - index) / (stop - start)
             yield index, answer if other is None else blended(other, answer, share, self.allowed(answer.view))
         yield from up.items()
 
-    def _run(self, start: SliceAnswer, indices: Iterable[int]) -> Iterator[tuple[int, SliceAnswer]]:
+    def _run(
+        self, start: SliceAnswer, indices: Iterable[int], policy: EndPolicy | None = None
+    ) -> Iterator[tuple[int, SliceAnswer]]:
         """The object followed from one slice over others, until it ends."""
+        if not start.patch.pixels.any():
+            return
         follower = self._follower({start.view.index: start}, start.view.index)
-        ending = Ending.at(self.volume, start, self.options.end)
-        before = start
+        ending = Ending.at(self.volume, start, policy or self.options.end)
+        before, section = start, self._section(start, follower.window)
+        tracker = Tracker.at(section)
         for index in indices:
-            if not before.patch.pixels.any():
-                return
-            looks = ending.looks(before)
-            expected = self._expected(before, index, looks)
-            if not expected.any():
-                return
-            answer = self._step(follower, index, expected)
-            if ending.reached(before, answer, looks):
+            answer, round_trip = self._next(follower, tracker, section, index)
+            if ending.reached(before, answer, round_trip):
                 return
             yield index, answer
-            before = answer
+            before, section = answer, self._section(answer, follower.window)
 
-    def _expected(self, before: SliceAnswer, index: int, looks: list[Likeness]) -> BoolArray:
-        """Where the object of the slice before should be on slice `index` (H, W)."""
+    def _section(self, answer: SliceAnswer, window: Window) -> Section:
+        view = answer.view
+        return Section(grey_of(window.apply(self.volume.pixels(view))), answer.pixels, view.pixel_mm)
+
+    def _next(self, follower: Follower, tracker: Tracker, before: Section, index: int) -> tuple[SliceAnswer, float]:
+        """The object of `before` on the neighbouring slice `index`, as tracker and promptable network see it.
+
+        And how well following it back leads to `before` again.
+        """
         view = self.volume.view(self.said.axis, index)
-        return forecast(before.pixels, self.volume.pixels(view), looks, self.options.forecast)
+        grey = grey_of(follower.window.apply(self.volume.pixels(view)))
+        allowed = self.allowed(view)
+
+        def both() -> tuple[SliceAnswer, float]:
+            tracked = SliceAnswer.of_parts(view, (tracker.next(before, grey),), 0.0, allowed)
+            if not tracked.patch.pixels.any():
+                return tracked, 0.0
+            asked = follower.step(index, tracked.pixels, allowed)
+            agreed = blended(tracked, asked.tempered(SUREST), TRACKER_SHARE, allowed)
+            answer = replace(agreed, score=asked.score)
+            return answer, tracker.round_trip(before, Section(grey, answer.pixels, view.pixel_mm))
+
+        return self.conduct.slice(both)
 
     def _step(self, follower: Follower, index: int, prior: BoolArray, said: Prompts | None = None) -> SliceAnswer:
         allowed = self.allowed(self.volume.view(self.said.axis, index))

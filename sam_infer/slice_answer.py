@@ -69,9 +69,19 @@ class SliceAnswer:
         part = Part(prediction.frame, prediction.candidates.logits[prediction.chosen])
         return cls(prediction.view, Patch.of(prediction.pixels), ((1.0, (part,)),), prediction.score)
 
+    @classmethod
+    def of_parts(cls, view: SliceView, parts: tuple[Part, ...], score: float, allowed: BoolArray) -> SliceAnswer:
+        """What parts of the slice say together, inside `allowed` (H, W)."""
+        return cls(view, Patch.of((strongest(parts, view) > 0) & allowed), ((1.0, parts),), score)
+
     def within(self, allowed: BoolArray) -> SliceAnswer:
         """The same without what lies outside `allowed` (H, W)."""
         return SliceAnswer(self.view, Patch.of(self.pixels & allowed), self.runs, self.score)
+
+    def tempered(self, surest: float) -> SliceAnswer:
+        """The same, no logit beyond `surest`: so that another answer has a say too."""
+        runs = tuple((w, tuple(Part(p.frame, np.clip(p.logits, -surest, surest)) for p in ps)) for w, ps in self.runs)
+        return SliceAnswer(self.view, self.patch, runs, self.score)
 
     @property
     def pixels(self) -> BoolArray:

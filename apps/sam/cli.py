@@ -23,6 +23,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "models": ("samlabel.commands.models", "app", "List, add, download and verify model weights."),
     "doctor": ("samlabel.commands.doctor", "doctor", "Check this installation; every failure comes with its cure."),
     "pretrain": ("samlabel.commands.pretrain", "pretrain", "Train the embedded model on procedural scans."),
+    "pretrain-tracker": (
+        "samlabel.commands.pretrain_tracker",
+        "pretrain_tracker",
+        "Train what follows objects from slice to slice.",
+    ),
     "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
     "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
     "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),

@@ -109,12 +109,12 @@ def paint(scene: Scene, side: int) -> npt.NDArray[np.uint8]:
         window = labels[low[1] : high[1], low[0] : high[0]]
         shown = stamp > 0
         if node.parent >= 0:
-            shown &= _lookup(scene.layout.family(node.parent))[window]
+            shown &= lookup(scene.layout.family(node.parent))[window]
         window[shown] = i + 1
     return _warped(scene, labels)
 
 
-def _lookup(nodes: list[int]) -> npt.NDArray[np.bool_]:
+def lookup(nodes: list[int]) -> npt.NDArray[np.bool_]:
     """Table from label to whether it belongs to `nodes`."""
     table = np.zeros(256, bool)
     table[np.asarray(nodes, int) + 1] = True
@@ -166,11 +166,11 @@ def _pick(
         family = layout.family(i)
         if len(family) > 1 and rng.random() < 0.12:
             family = [i]
-        inside = _lookup(family)[labels].astype(np.uint8) * 255
+        inside = lookup(family)[labels].astype(np.uint8) * 255
         mask = (cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
         mask[rows:] = 0
         mask[:, cols:] = 0
-        piece = _component(rng, mask)
+        piece = component(rng, mask)
         if _sought(rng, piece, (rows, cols)):
             masks.append(piece)
         if len(masks) == objects:
@@ -191,7 +191,7 @@ def _sought(rng: np.random.Generator, mask: npt.NDArray[np.uint8], used: tuple[i
     return bool(cut <= 0.15 * len(mask) or rng.random() < 0.3)
 
 
-def _component(rng: np.random.Generator, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def component(rng: np.random.Generator, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """One connected component, the larger the likelier."""
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     if count <= 2:

@@ -55,6 +55,7 @@ class Reader:
     def __init__(self, page: Any, shots: Path) -> None:
         self.page = page
         self.shots = shots
+        self.pane = "mpr-axial"
 
     def shot(self, name: str) -> None:
         """Keep a picture of the screen."""
@@ -114,6 +115,10 @@ class Reader:
         """Take a tool by the text on its button."""
         self.page.click(f"#samlabel button:text-is('{name}')")
 
+    def in_3d(self) -> None:
+        """Ask for the whole object from now on."""
+        self.page.check("#samlabel [data-samlabel=volume]")
+
     def status(self) -> str:
         """What the companion says."""
         return str(self.page.inner_text("#samlabel [data-samlabel=status]"))
@@ -126,22 +131,22 @@ class Reader:
         return self.status()
 
     def look_at(self, lps_mm: np.ndarray) -> None:
-        """Bring a point of the patient into the axial pane's plane and make the pane active."""
+        """Bring a point of the patient into the plane of the reader's pane and make the pane active."""
         self.page.evaluate(
-            """p => { const v = services.cornerstoneViewportService.getCornerstoneViewport('mpr-axial');
-                      v.jumpToWorld(p); v.render();
-                      services.viewportGridService.setActiveViewportId('mpr-axial'); }""",
-            [float(v) for v in lps_mm],
+            """([pane, p]) => { const v = services.cornerstoneViewportService.getCornerstoneViewport(pane);
+                               v.jumpToWorld(p); v.render();
+                               services.viewportGridService.setActiveViewportId(pane); }""",
+            [self.pane, [float(v) for v in lps_mm]],
         )
         self.page.wait_for_timeout(1500)
 
     def pixel_of(self, lps_mm: np.ndarray) -> tuple[int, int]:
-        """Where a point of the patient is on the screen, in the axial pane."""
+        """Where a point of the patient is on the screen, in the reader's pane."""
         x, y = self.page.evaluate(
-            """p => { const v = services.cornerstoneViewportService.getCornerstoneViewport('mpr-axial');
-                      const c = v.worldToCanvas(p), r = v.canvas.getBoundingClientRect();
-                      return [c[0] + r.left, c[1] + r.top]; }""",
-            [float(v) for v in lps_mm],
+            """([pane, p]) => { const v = services.cornerstoneViewportService.getCornerstoneViewport(pane);
+                               const c = v.worldToCanvas(p), r = v.canvas.getBoundingClientRect();
+                               return [c[0] + r.left, c[1] + r.top]; }""",
+            [self.pane, [float(v) for v in lps_mm]],
         )
         return round(x), round(y)
 

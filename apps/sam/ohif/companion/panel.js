@@ -15,6 +15,7 @@ const PANEL = `
   <div data-samlabel="notice" class="error"></div>
   <select data-samlabel="label" title="What you segment"></select>
   <label><input type="checkbox" data-samlabel="auto" checked> run on click</label>
+  <label title="Follow the object through all slices"><input type="checkbox" data-samlabel="volume"> 3D</label>
   <div><button data-tool="${POINT}" data-sign="1" title="It is here">+ point</button>
     <button data-tool="${POINT}" data-sign="-1" title="It is not here">- point</button>
     <button data-tool="${BOX}" title="It is inside">box</button>

@@ -42,22 +42,23 @@ export async function run() {
 async function segment(label) {
   const prompts = work.prompts[label] || [], last = prompts[prompts.length - 1];
   if (!last) throw new Error(`Click on the ${label} first.`);
-  const params = { label, plane: last.plane, result_compress: true, ...sent(prompts, last) };
-  say(`Segmenting ${label} ...`);
+  const volume = $('volume').checked;
+  const params = { label, plane: last.plane, result_compress: true, ...sent(prompts, last, volume) };
+  say(volume ? `Following the ${label} through the slices ...` : `Segmenting ${label} ...`);
   const form = new FormData();
   form.append('params', JSON.stringify(params));
-  const answer = await ask(`/infer/sam_2d?image=${viewer.series()}&output=all`, { method: 'POST', body: form });
+  const answer = await ask(`/infer/${volume ? 'sam_3d' : 'sam_2d'}?image=${viewer.series()}&output=all`, { method: 'POST', body: form });
   const reply = await answer.formData(), facts = JSON.parse(reply.get('params'));
   apply(label, await readNrrd(reply.get('image')), { ...facts, prompts: params }, last);
   const notes = (facts.warnings || []).join('; ');
   say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${notes ? ` (${notes})` : ''}`);
 }
 
-// All prompts on the slice of the last one; the last box counts.
-function sent(prompts, last) {
+// All prompts on the slice of the last one, in 3D on every slice of that plane; the last box counts.
+function sent(prompts, last, volume) {
   const axis = viewer.axisOf(last.plane);
   const at = (prompt) => viewer.voxelsOf(prompt.uid)[0]?.[axis];
-  const here = prompts.filter((prompt) => prompt.plane === last.plane && at(prompt) === at(last));
+  const here = prompts.filter((prompt) => prompt.plane === last.plane && (volume || at(prompt) === at(last)));
   const points = (wanted) =>
     here.filter((p) => p.tool === viewer.POINT && p.sign === wanted).flatMap((p) => viewer.voxelsOf(p.uid));
   const box = here.filter((p) => p.tool === viewer.BOX).pop();

@@ -58,14 +58,14 @@ export function change(label, changed, prompt = null) {
   put(changed.map(([at, , after]) => [at, after]));
 }
 
-// Only the slice that was asked about changes, and only what is free or belongs to this label: an empty answer
-// erases the old mask, and a new object never takes voxels from another.
+// Only the slice that was asked about changes (in 3D all of them), and only what is free or belongs to this label: an
+// empty answer erases the old mask, and a new object never takes voxels from another.
 export function apply(label, mask, facts, prompt) {
   endStroke();
   const map = viewer.labelmap(), value = viewer.indexOf(label), changed = [];
   const [ni, nj, nk] = viewer.volume().dimensions;
   const range = [[0, ni], [0, nj], [0, nk]];
-  range['ijk'.indexOf(facts.axis)] = [facts.slice, facts.slice + 1];
+  if (facts.slice !== undefined) range['ijk'.indexOf(facts.axis)] = [facts.slice, facts.slice + 1];
   for (let k = range[2][0]; k < range[2][1]; k++) {
     for (let j = range[1][0]; j < range[1][1]; j++) {
       for (let i = range[0][0]; i < range[0][1]; i++) {
