@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from sam_infer.accepted_case import AcceptedCase, others
 from sam_infer.automatic import propose
@@ -105,14 +106,7 @@ def grid_labels(survey: Survey, prior: Mask) -> LabelMap:
 
 def selfprompt_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:
     """A coarse map of accepted cases on every slice; its pieces in 3D become box and mask prompts, two passes."""
-    coarse = _learned(survey, others(survey.volume, cases)[:MOST_TEACHERS])
-    centre = body_centre(survey.volume)
-    maps, frames = [], []
-    for index in survey.slices:
-        view = survey.view(index)
-        features, frame = _features(survey, survey.volume, view)
-        maps.append(coarse.of(features, places(view, frame, survey.volume.geometry, centre, coarse.side)))
-        frames.append(frame)
+    maps, frames = coarse_maps(survey, cases)
     pieces = likeliest(np.stack(maps, axis=1))
     expected = Mask.empty(survey.volume.geometry)
     for number, index in enumerate(survey.slices):
@@ -121,6 +115,19 @@ def selfprompt_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap
         for value, piece in enumerate(shown, 1):
             pixels[piece] = value
     return survey.settled(survey.draw(expected, SELFPROMPT_PASSES))
+
+
+def coarse_maps(survey: Survey, cases: Sequence[AcceptedCase]) -> tuple[list[npt.NDArray[np.float32]], list[Frame]]:
+    """Where accepted cases expect each label on the survey's slices, (labels, l, l), and the frames of these maps."""
+    coarse = _learned(survey, others(survey.volume, cases)[:MOST_TEACHERS])
+    centre = body_centre(survey.volume)
+    maps, frames = [], []
+    for index in survey.slices:
+        view = survey.view(index)
+        features, frame = _features(survey, survey.volume, view)
+        maps.append(coarse.of(features, places(view, frame, survey.volume.geometry, centre, coarse.side)))
+        frames.append(frame)
+    return maps, frames
 
 
 def atlas_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:

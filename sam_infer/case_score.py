@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from sam_infer.accepted_case import AcceptedCase
-from sam_infer.auto_modes import selfprompt_labels
+from sam_infer.auto_modes import coarse_maps, selfprompt_labels
+from sam_infer.backbone import upscale_logits
 from sam_infer.canonical import CanonicalView
 from sam_infer.case_vectors import looks_of, pull_of, unit
 from sam_infer.conduct import Conduct
@@ -25,7 +27,17 @@ from sam_infer.second_look import SecondLook
 from sam_infer.semantic import semantic_labels
 from sam_infer.slice_view import SliceView
 from sam_infer.survey import FEWEST_PIXELS, Survey
-from sam_infer.uncertainty import ADAPTERS, DEFAULT, MEASURES, PROMPTS, SEMANTIC, VIEWS, Evidence, FloatArray
+from sam_infer.uncertainty import (
+    ADAPTERS,
+    DEFAULT,
+    MEASURES,
+    PROMPTS,
+    SEMANTIC,
+    VIEWS,
+    Evidence,
+    FloatArray,
+    expected_dice,
+)
 from sam_infer.volume import Mask, Volume
 from sam_infer.window import choose_window
 
@@ -35,6 +47,9 @@ MOST_SLICES = 12
 # What each measure needs beyond the answer itself.
 KINDS = {"views": (VIEWS,), "adapters": (ADAPTERS,)}
 USUAL = (PROMPTS, SEMANTIC)
+
+# With fewer accepted sizes nobody knows what is usual; a few that are equal by chance do not make it narrow.
+LEAST_SIZES, LEAST_SPREAD = 2, 0.2
 
 
 @dataclass(frozen=True)
@@ -98,12 +113,15 @@ class Scorer:
 
     def automatic(self, part: Volume, axis: int) -> Mask:
         """Labels of a canonical volume without a hint, values in the order of the labels."""
-        slices = range(part.geometry.shape[axis])
-        survey = Survey(self.predictor, part, axis, slices, self.labels, conduct=self.conduct, memo=self.memo)
+        survey = self._survey(part, axis)
         head = self.predictor.semantic
         if head is not None and set(self.labels) <= set(head.labels):
             return semantic_labels(survey).mask
         return selfprompt_labels(survey, self.cases).mask
+
+    def _survey(self, part: Volume, axis: int) -> Survey:
+        slices = range(part.geometry.shape[axis])
+        return Survey(self.predictor, part, axis, slices, self.labels, conduct=self.conduct, memo=self.memo)
 
     def judge(self, part: Volume, view: CanonicalView, found: Mask) -> CaseScore:
         """The score of a canonical volume, given its automatic labels."""
@@ -124,20 +142,50 @@ class Scorer:
     def seen(self, part: Volume, view: CanonicalView, found: Mask) -> list[Seen]:
         """Every automatic label on every slice, looked at again."""
         looked = []
+        expected = self._expected(part, view.axis)
+        off = self._sizes_off(found)
         for number in range(len(view.slices)):
             here = part.view(view.axis, number)
             shown = here.extract(found.array)
             for value in range(1, len(self.labels) + 1):
-                if (shown == value).sum() >= FEWEST_PIXELS:
-                    looked.append(self._looked(part, here, value, number, found))
+                mask = np.asarray(shown == value)
+                if mask.sum() >= FEWEST_PIXELS:
+                    overlap = overlap_of(mask, expected[number][value - 1]) if expected else None
+                    looked.append(self._looked(part, here, (value, number), mask, (overlap, off.get(value))))
         return looked
 
-    def _looked(self, part: Volume, here: SliceView, value: int, number: int, found: Mask) -> Seen:
-        mask = here.extract(found.array) == value
+    def _expected(self, part: Volume, axis: int) -> list[npt.NDArray[np.float32]]:
+        """Where accepted cases expect each label (labels, H, W), per slice; nothing where there is no such case."""
+        try:
+            maps, frames = coarse_maps(self._survey(part, axis), self.cases)
+        except PromptError:
+            return []
+        views = [part.view(axis, n) for n in range(part.geometry.shape[axis])]
+        return [
+            np.stack([frame.paste(one, (view.height, view.width), 0.0) for one in upscale_logits(found, frame)])
+            for found, frame, view in zip(maps, frames, views, strict=True)
+        ]
+
+    def _sizes_off(self, found: Mask) -> dict[int, float]:
+        """How many standard deviations each label's size (log mm^3) is from accepted ones."""
+        off = {}
+        for value in range(1, len(self.labels) + 1):
+            sizes = [size for case in self.cases if (size := _log_mm3(case.labels, value)) is not None]
+            mine = _log_mm3(found, value)
+            if len(sizes) >= LEAST_SIZES and mine is not None:
+                off[value] = abs(mine - float(np.mean(sizes))) / max(float(np.std(sizes)), LEAST_SPREAD)
+        return off
+
+    def _looked(
+        self, part: Volume, here: SliceView, which: tuple[int, int], mask: npt.NDArray[np.bool_],
+        told: tuple[float | None, float | None],
+    ) -> Seen:  # fmt: skip
+        value, number = which
         window = choose_window(part, target=None if part.is_colour else float(np.median(part.pixels(here)[mask])))
         kinds = self.settings.kinds or KINDS.get(self.settings.method, USUAL)
         again = SecondLook(self.predictor, part, window, kinds, self.settings.earlier, self.settings.temperature)
-        evidence: Evidence = self.conduct.slice(lambda: again.at(here, mask, self.labels[value - 1]))
+        asked = self.conduct.slice(lambda: again.at(here, mask, self.labels[value - 1]))
+        evidence = replace(asked, overlap=told[0], size_off=told[1])
         features = self.predictor.features(part, here, window, again.frame(here, mask))
         doubt = MEASURES[self.settings.method](evidence)
         area = float(evidence.region.sum()) * evidence.pixel_mm**2
@@ -172,16 +220,21 @@ class Scorer:
         return values
 
 
+def overlap_of(mask: npt.NDArray[np.bool_], expected: npt.NDArray[np.float32]) -> float:
+    """Overlap of a mask (H, W) with a coarse map of about 0 and 1."""
+    shown = np.clip(expected, 0.0, 1.0)
+    total = float(shown.sum() + mask.sum())
+    return 2.0 * float(shown[mask].sum()) / total if total else 1.0
+
+
+def _log_mm3(mask: Mask, value: int) -> float | None:
+    """The logarithm of a label's volume; None where it is not."""
+    count = int((mask.array == value).sum())
+    return float(np.log(count * np.prod(mask.geometry.spacing_mm))) if count else None
+
+
 def _share(present: Sequence[bool]) -> float:
     return sum(present) / len(present) if present else 0.0
-
-
-def expected_dice(evidence: Evidence) -> float:
-    """The Dice of the mask in question if the network's probabilities are right."""
-    inside, p = evidence.drawn > 0.5, evidence.probability
-    around = evidence.region
-    total = float(inside.sum() + p[around].sum())
-    return 2.0 * float(p[inside].sum()) / total if total else 0.0
 
 
 def _expected(seen: Sequence[Seen], labels: Sequence[str]) -> dict[str, float]:

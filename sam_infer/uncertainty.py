@@ -11,7 +11,12 @@ looks come from its own candidates, from disturbed prompts, from changed picture
     adapters      mutual information of the last promoted adapters (BALD)
     semantic      entropy of the prompt-free head, where the adapter has one
     agreement     one minus the mean overlap of all these looks with the drawn mask
-    combined      the mean of iou_head, stability and agreement
+    expectation   one minus the overlap of the mask with where accepted cases expect the label
+    size          how far its size is from accepted ones
+    combined      the mean of expectation, size and one minus the Dice to expect; where nothing was accepted, of
+                  iou_head, stability and agreement
+
+A network may be sure of a mask that is of something else: only what accepted cases say tells that.
 """
 
 from __future__ import annotations
@@ -48,6 +53,8 @@ class Evidence:
     drawn: FloatArray  # (l, l) share of each pixel that the mask in question covers
     pixel_mm: float
     looks: Mapping[str, FloatArray] = field(default_factory=dict)  # kind to probabilities (n, l, l)
+    overlap: float | None = None  # of the mask with where accepted cases expect the label, 0 to 1
+    size_off: float | None = None  # of the label from accepted sizes, in standard deviations
 
     @property
     def probability(self) -> FloatArray:
@@ -109,7 +116,7 @@ def multimask(evidence: Evidence) -> Doubt:
 def iou_head(evidence: Evidence) -> Doubt:
     """The network's own opinion of its answer, everywhere the same."""
     value = 1.0 - float(np.clip(evidence.scores[evidence.preferred], 0.0, 1.0))
-    return Doubt(np.where(evidence.region, value, 0.0), value)
+    return _everywhere(value, evidence)
 
 
 def stability(evidence: Evidence) -> Doubt:
@@ -147,15 +154,40 @@ def agreement(evidence: Evidence) -> Doubt:
     return Doubt(entropy(np.concatenate([all_looks, evidence.drawn[None]]).mean(axis=0)), value)
 
 
+def expectation(evidence: Evidence) -> Doubt:
+    """A mask where nobody would expect it; everywhere the same."""
+    if evidence.overlap is None:
+        raise PromptError("there is no accepted case that says where the label should be", "method")
+    return _everywhere(1.0 - evidence.overlap, evidence)
+
+
+def size(evidence: Evidence) -> Doubt:
+    """A label much larger or smaller than accepted ones; everywhere the same."""
+    if evidence.size_off is None:
+        raise PromptError("there is no accepted case that says how large the label should be", "method")
+    return _everywhere(evidence.size_off / (1.0 + evidence.size_off), evidence)
+
+
 def combined(evidence: Evidence) -> Doubt:
-    """Three views of the matter that err differently."""
-    parts = [iou_head(evidence), stability(evidence), agreement(evidence)]
-    return Doubt(agreement(evidence).map, float(np.mean([part.value for part in parts])))
+    """Views of the matter that err differently."""
+    if evidence.overlap is None or evidence.size_off is None:
+        values = [measure(evidence).value for measure in (iou_head, stability, agreement)]
+    else:
+        values = [expectation(evidence).value, size(evidence).value, 1.0 - expected_dice(evidence)]
+    return Doubt(agreement(evidence).map, float(np.mean(values)))
+
+
+def expected_dice(evidence: Evidence) -> float:
+    """The Dice of the mask in question if the network's probabilities are right."""
+    inside, p = evidence.drawn > 0.5, evidence.probability
+    total = float(inside.sum() + p[evidence.region].sum())
+    return 2.0 * float(p[inside].sum()) / total if total else 0.0
 
 
 MEASURES: Mapping[str, Callable[[Evidence], Doubt]] = {
     "multimask": multimask, "iou_head": iou_head, "stability": stability, "prompts": prompts, "views": views,
-    "adapters": adapters, "semantic": semantic, "agreement": agreement, "combined": combined,
+    "adapters": adapters, "semantic": semantic,
+    "agreement": agreement, "expectation": expectation, "size": size, "combined": combined,
 }  # fmt: skip
 DEFAULT = "combined"
 
@@ -170,6 +202,10 @@ def checked_method(name: str) -> str:
 def _over(doubt: FloatArray, evidence: Evidence) -> Doubt:
     """A map and its mean over the region: neither air nor the size of the object changes it."""
     return Doubt(doubt, float(doubt[evidence.region].mean()))
+
+
+def _everywhere(value: float, evidence: Evidence) -> Doubt:
+    return Doubt(np.where(evidence.region, value, 0.0), value)
 
 
 def _looks(evidence: Evidence, kind: str) -> FloatArray:

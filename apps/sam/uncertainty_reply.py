@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from sam_infer.backbone import upscale_logits
 from sam_infer.calibration import Calibration
-from sam_infer.case_score import USUAL, expected_dice
+from sam_infer.case_score import USUAL
 from sam_infer.frame import Frame
 from sam_infer.predictor import Predictor
 from sam_infer.second_look import SecondLook
 from sam_infer.slice_view import SliceView
-from sam_infer.uncertainty import MEASURES, FloatArray
+from sam_infer.uncertainty import MEASURES, FloatArray, expected_dice
 from sam_infer.volume import Mask, Volume
 from sam_infer.window import choose_window
 from sam_trainer.calibrating import calibration_file

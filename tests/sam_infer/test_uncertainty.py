@@ -1,5 +1,7 @@
 """Measures of doubt against values that can be computed by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def evidence(sureness: float, iou: float = 0.9, looks: tuple[float, ...] = ()) -
     logits = np.stack([np.where(square > 0, sureness, -sureness), np.full((24, 24), -sureness)])
     kinds = (PROMPTS, VIEWS, ADAPTERS, SEMANTIC) if looks else ()
     shown = {kind: np.stack([np.roll(square, int(by), 0) for by in looks]) for kind in kinds}
-    return Evidence(logits, np.array([iou, 0.2]), 0, square, 1.0, shown)
+    return Evidence(logits, np.array([iou, 0.2]), 0, square, 1.0, shown, overlap=iou, size_off=10 * (1 - iou))
 
 
 def test_entropy_and_mutual_information_by_hand() -> None:
@@ -55,6 +57,15 @@ def test_a_measure_without_its_looks_and_an_unknown_one_are_refused() -> None:
         MEASURES["views"](evidence(1.0))
     with pytest.raises(PromptError, match="method must be one of multimask, iou_head"):
         checked_method("entropy")
+
+
+def test_where_nothing_was_accepted_its_measures_are_refused_and_the_default_does_without() -> None:
+    bare = replace(evidence(2.0, looks=(0, 1)), overlap=None, size_off=None)
+    for method in ("expectation", "size"):
+        with pytest.raises(PromptError, match="there is no accepted case"):
+            MEASURES[method](bare)
+    parts = [MEASURES[name](bare).value for name in ("iou_head", "stability", "agreement")]
+    assert MEASURES["combined"](bare).value == pytest.approx(np.mean(parts))
 
 
 def test_doubt_far_from_the_mask_does_not_count() -> None:

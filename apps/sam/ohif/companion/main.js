@@ -50,7 +50,7 @@ async function next() {
   const body = { client_id: reader() || 'local', leave: viewer.series() };
   const sample = await (await post(`/activelearning/${strategy}`, body)).json();
   if (!sample.StudyInstanceUID) return say('No other case is left: they have labels, or somebody else has them open.');
-  sessionStorage.setItem('samlabel-reason', sample.reason || `chosen by ${strategy}`);
+  sessionStorage.setItem('samlabel-reason', sample.why || `chosen by ${strategy}`);
   window.location.href = `/ohif/monai-label?StudyInstanceUIDs=${sample.StudyInstanceUID}`;
 }
 
