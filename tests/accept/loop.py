@@ -1,0 +1,73 @@
+"""One turn of the loop as a client takes it, over any connection: labels in, questions asked, labels that are wrong."""
+
+from __future__ import annotations
+
+import email
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from sam_infer.image_file import read_mask, write_mask
+from sam_infer.volume import Mask
+from sam_trainer.label_round import HELD_OUT, TRAIN, part_of
+
+BLOCK = 16
+
+# Facts and mask per task.
+Answers = dict[str, tuple[dict[str, Any], bytes]]
+
+
+def names(part: str, count: int) -> list[str]:
+    """The first names that the split puts into a part."""
+    return list(itertools.islice((f"case{n}" for n in itertools.count() if part_of(f"case{n}") == part), count))
+
+
+TAUGHT, JUDGES = names(TRAIN, 6), names(HELD_OUT, 3)
+
+
+def save(client: httpx.Client, name: str, file: Path) -> None:
+    """As 3D Slicer does."""
+    told = {"label_info": [{"name": n, "idx": i} for i, n in enumerate(("disk", "ring", "core"), 1)], "client_id": "x"}
+    reply = client.put(
+        "/datastore/label", params={"image": name, "tag": "final"}, files={"label": (file.name, file.read_bytes())},
+        data={"params": json.dumps(told)},
+    )  # fmt: skip
+    assert reply.status_code == 200 and "quarantine" not in reply.json(), reply.text
+
+
+def answers(client: httpx.Client) -> Answers:
+    """What a reader gets: a click on the ring, and labels without a click in the default mode."""
+    return {"sam_2d": _ask(client, "sam_2d", {"foreground": [[95, 33, 0]]}), "sam_auto": _ask(client, "sam_auto", {})}
+
+
+def same_masks(one: Answers, other: Answers) -> bool:
+    """Whether two sets of answers are equal, byte for byte, and of one adapter."""
+    return all(mask == other[task][1] and facts["adapter"] == other[task][0]["adapter"]
+               for task, (facts, mask) in one.items())  # fmt: skip
+
+
+def shuffled(label: Path, out: Path) -> Path:
+    """The label's blocks in another order: as much to learn from, and all of it wrong."""
+    mask = read_mask(label)
+    rows, cols = mask.array.shape[0] // BLOCK, mask.array.shape[1] // BLOCK
+    blocks = mask.array[: rows * BLOCK, : cols * BLOCK].reshape(rows, BLOCK, cols, BLOCK).swapaxes(1, 2)
+    mixed = blocks.reshape(-1, BLOCK, BLOCK)[np.random.default_rng(0).permutation(rows * cols)]
+    wrong = np.zeros_like(mask.array)
+    wrong[: rows * BLOCK, : cols * BLOCK, 0] = (
+        mixed.reshape(rows, cols, BLOCK, BLOCK).swapaxes(1, 2).reshape(rows * BLOCK, cols * BLOCK)
+    )
+    return write_mask(Mask(wrong, mask.geometry), out / label.name)
+
+
+def _ask(client: httpx.Client, task: str, params: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    told = {**params, "result_extension": ".nrrd", "result_compress": False}
+    reply = client.post(f"/infer/{task}", params={"image": JUDGES[0]}, data={"params": json.dumps(told)})
+    assert reply.status_code == 200, reply.text
+    head = f"Content-Type: {reply.headers['content-type']}\r\n\r\n".encode()
+    parts = email.message_from_bytes(head + reply.content).get_payload()
+    named = {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in parts}
+    return json.loads(named["params"]), named["image"]
