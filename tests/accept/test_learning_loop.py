@@ -90,7 +90,7 @@ def test_the_loop_over_http(server: ServerProcess, drawn: Path) -> None:
     (drawn / "wrong").mkdir()
     for name in TAUGHT[2:]:
         save(server.client, name, shuffled(drawn / "labels" / f"{name}.png", drawn / "wrong"))
-    last = train(server, epochs=6)[-1]
+    last = train(server, epochs=6, lr=3e-3)[-1]
     assert last["state"] == "done" and not last["promoted"], last["message"]
     verdict = server.client.get(f"/adapters/{last['adapter']}").json()["verdict"]
     assert verdict["cases"] == 3 and verdict["gain"] < 0 and verdict["against"] == adapter
