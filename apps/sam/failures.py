@@ -6,6 +6,7 @@ the log, never a bare "Internal Server Error".
 
 from __future__ import annotations
 
+import errno
 import uuid
 from typing import Any
 
@@ -46,6 +47,9 @@ log = structlog.get_logger(__name__)
 
 # As web servers call it when the client is gone; nobody reads it but the log.
 CLIENT_GONE = 499
+
+INSUFFICIENT_STORAGE = 507
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 STATUS: dict[type[SamError], int] = {
     PromptError: 422,
@@ -101,6 +105,15 @@ async def on_host_error(request: Request, error: MONAILabelException) -> JSONRes
     return JSONResponse(body_of(str(error.msg)), 404 if missing else 500)
 
 
+async def on_os_error(request: Request, error: OSError) -> JSONResponse:
+    """A full disk is nobody's fault and everybody's business; any other failure of the system is unforeseen."""
+    if error.errno not in DISK_FULL:
+        return await on_unexpected(request, error)
+    log.error("the disk is full", path=request.url.path, reason=str(error))
+    sentence = "the server's disk is full: what you sent was not stored; free some space, then send it again"
+    return JSONResponse(body_of(sentence), INSUFFICIENT_STORAGE)
+
+
 async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
     """A fault of ours: the log has it under a number that the reader can pass on."""
     number = uuid.uuid4().hex[:8]
@@ -115,6 +128,7 @@ def install(app: FastAPI) -> None:
         SamError: on_sam_error,
         RequestValidationError: on_invalid_request,
         MONAILabelException: on_host_error,
+        OSError: on_os_error,
         Exception: on_unexpected,
     }
     for kind, handler in handlers.items():

@@ -15,7 +15,7 @@ from sam_infer.image_file import read_mask, write_mask
 from sam_infer.volume import Mask
 from sam_trainer.label_round import HELD_OUT, TRAIN, part_of
 
-BLOCK = 16
+STRIP = 5
 
 # Facts and mask per task.
 Answers = dict[str, tuple[dict[str, Any], bytes]]
@@ -29,14 +29,15 @@ def names(part: str, count: int) -> list[str]:
 TAUGHT, JUDGES = names(TRAIN, 6), names(HELD_OUT, 3)
 
 
-def save(client: httpx.Client, name: str, file: Path) -> None:
-    """As 3D Slicer does."""
+def save(client: httpx.Client, name: str, file: Path) -> list[str]:
+    """As 3D Slicer does; the reasons for which the label is in quarantine."""
     told = {"label_info": [{"name": n, "idx": i} for i, n in enumerate(("disk", "ring", "core"), 1)], "client_id": "x"}
     reply = client.put(
         "/datastore/label", params={"image": name, "tag": "final"}, files={"label": (file.name, file.read_bytes())},
         data={"params": json.dumps(told)},
     )  # fmt: skip
-    assert reply.status_code == 200 and "quarantine" not in reply.json(), reply.text
+    assert reply.status_code == 200, reply.text
+    return sorted({doubt["reason"] for doubt in reply.json().get("quarantine", [])})
 
 
 def answers(client: httpx.Client) -> Answers:
@@ -51,16 +52,12 @@ def same_masks(one: Answers, other: Answers) -> bool:
 
 
 def shuffled(label: Path, out: Path) -> Path:
-    """The label's blocks in another order: as much to learn from, and all of it wrong."""
+    """The label's rows in another order, strip by strip: as much to learn from, and all of it wrong."""
     mask = read_mask(label)
-    rows, cols = mask.array.shape[0] // BLOCK, mask.array.shape[1] // BLOCK
-    blocks = mask.array[: rows * BLOCK, : cols * BLOCK].reshape(rows, BLOCK, cols, BLOCK).swapaxes(1, 2)
-    mixed = blocks.reshape(-1, BLOCK, BLOCK)[np.random.default_rng(0).permutation(rows * cols)]
-    wrong = np.zeros_like(mask.array)
-    wrong[: rows * BLOCK, : cols * BLOCK, 0] = (
-        mixed.reshape(rows, cols, BLOCK, BLOCK).swapaxes(1, 2).reshape(rows * BLOCK, cols * BLOCK)
-    )
-    return write_mask(Mask(wrong, mask.geometry), out / label.name)
+    strips = np.split(mask.array, range(STRIP, mask.array.shape[1], STRIP), axis=1)
+    order = np.random.default_rng(0).permutation(len(strips))
+    wrong = np.concatenate([strips[place] for place in order], axis=1)
+    return write_mask(Mask(np.asfortranarray(wrong), mask.geometry), out / label.name)
 
 
 def _ask(client: httpx.Client, task: str, params: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

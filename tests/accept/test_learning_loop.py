@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.accept, pytest.mark.timeout(6000)]
 
 TRAIN_TIMEOUT_S = 1800
 
-SHORT = {"method": "decoder", "epochs": 3, "steps": 8, "images": 1, "objects": 4, "lr": 1e-3}
+SHORT = {"method": "decoder", "epochs": 3, "steps": 8, "images": 1, "objects": 2, "decodes": 2, "lr": 2e-4}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_loop_over_http(server: ServerProcess, drawn: Path) -> None:
 
     # two labels, nobody to judge: a candidate, which a person promotes
     for name in TAUGHT[:2]:
-        save(server.client, name, drawn / "labels" / f"{name}.png")
+        assert save(server.client, name, drawn / "labels" / f"{name}.png") == []
     told = train(server)
     percents = [entry["percent"] for entry in told]
     assert percents == sorted(percents) and percents[-1] == 100.0
@@ -84,13 +84,16 @@ def test_the_loop_over_http(server: ServerProcess, drawn: Path) -> None:
     for task, (facts, mask) in after.items():
         assert facts["adapter"] == adapter and mask != before[task][1], task
 
-    # labels that are wrong, and three patients to judge
+    # labels that are wrong, and three patients to judge; where the right label is known, the wrong one is held back
     for name in JUDGES:
-        save(server.client, name, drawn / "labels" / f"{name}.png")
+        assert save(server.client, name, drawn / "labels" / f"{name}.png") == []
     (drawn / "wrong").mkdir()
     for name in TAUGHT[2:]:
-        save(server.client, name, shuffled(drawn / "labels" / f"{name}.png", drawn / "wrong"))
-    last = train(server, epochs=6, lr=3e-3)[-1]
+        assert save(server.client, name, shuffled(drawn / "labels" / f"{name}.png", drawn / "wrong")) == []
+    for name in TAUGHT[:2]:
+        wrong = shuffled(drawn / "labels" / f"{name}.png", drawn / "wrong")
+        assert "gross_disagreement" in save(server.client, name, wrong)
+    last = train(server, epochs=2, lr=3e-3, semantic_images=0, objects_per_case=4)[-1]
     assert last["state"] == "done" and not last["promoted"], last["message"]
     verdict = server.client.get(f"/adapters/{last['adapter']}").json()["verdict"]
     assert verdict["cases"] == 3 and verdict["gain"] < 0 and verdict["against"] == adapter

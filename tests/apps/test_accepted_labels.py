@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,29 @@ def test_an_empty_label_is_kept_for_a_look(
     assert answer["quarantine"][0]["reason"] == "empty"
     withdrawn = server.client.post(f"/labels/{image}/withdraw")
     assert withdrawn.json()["event"] == "withdrawn"
+
+
+def test_a_full_disk_is_said_and_the_label_before_stays(
+    server: Server, phantom: tuple[Volume, Mask], image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(server, phantom[1], tmp_path)
+    before = server.client.get(f"/datastore/label?label={image}&tag=final").content
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = write_mask(moved(phantom[1], 1), tmp_path / "label.nii.gz").read_bytes()
+    request = {
+        "url": f"/datastore/label?image={image}",
+        "files": {"label": ("x.nii.gz", file)},
+        "data": {"params": "{}"},
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr("samlabel.datastore.shutil.copyfile", full)
+        reply = server.client.put(**request)
+    assert reply.status_code == 507 and "disk is full" in reply.json()["detail"]
+    assert server.client.get(f"/datastore/label?label={image}&tag=final").content == before
+    assert server.client.put(**request).status_code == 200
 
 
 @pytest.mark.parametrize(

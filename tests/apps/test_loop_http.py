@@ -17,8 +17,8 @@ from tests.sam_trainer.conftest import flat_case
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # A few steps: enough to change what readers get.
-QUICK = {"method": "decoder", "epochs": 1, "steps": 6, "images": 1, "objects": 2, "decodes": 2, "lr": 6e-4,
-         "semantic_images": 0, "objects_per_case": 2, "clicks": 5}  # fmt: skip
+QUICK = {"method": "decoder", "epochs": 1, "steps": 6, "images": 1, "objects": 2, "decodes": 2, "lr": 2e-4,
+         "semantic_images": 0, "objects_per_case": 4, "clicks": 5}  # fmt: skip
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_loop(loop: Server, tmp_path: Path) -> None:
     assert {facts["adapter"] for facts, _ in before.values()} == {"none"}
     # two labels, nobody to judge: a candidate, which a person promotes
     for name in TAUGHT[:2]:
-        save(client, name, labels / f"{name}.png")
+        assert save(client, name, labels / f"{name}.png") == []
     told = train(loop)
     assert not told["promoted"] and "promote it by hand" in told["message"]
     assert told["epoch"] == told["total_epochs"] == 1 and 0 < told["best_metric"] <= 1 and "total_time" in told
@@ -72,12 +72,14 @@ def test_the_loop(loop: Server, tmp_path: Path) -> None:
     after = answers(client)
     for task, (facts, mask) in after.items():
         assert facts["adapter"] == adapter and mask != before[task][1], task
-    # labels that are wrong, and three patients to judge
+    # labels that are wrong, and three patients to judge; where the right label is known, the wrong one is held back
     for name in JUDGES:
-        save(client, name, labels / f"{name}.png")
+        assert save(client, name, labels / f"{name}.png") == []
     for name in TAUGHT[2:]:
-        save(client, name, shuffled(labels / f"{name}.png", tmp_path / "wrong"))
-    told = train(loop, epochs=2, lr=3e-3)
+        assert save(client, name, shuffled(labels / f"{name}.png", tmp_path / "wrong")) == []
+    for name in TAUGHT[:2]:
+        assert "gross_disagreement" in save(client, name, shuffled(labels / f"{name}.png", tmp_path / "wrong"))
+    told = train(loop, epochs=2, steps=8, lr=3e-3)
     verdict = client.get(f"/adapters/{told['adapter']}").json()["verdict"]
     assert not told["promoted"] and verdict["cases"] == 3 and verdict["against"] == adapter
     assert verdict["gain"] < 0 and "not better than what serves" in verdict["reason"]
