@@ -31,6 +31,9 @@ from sam_trainer.train_config import GatePolicy, TrainConfig
 # Objects that an epoch's validation asks; the gate asks more.
 VALIDATION_OBJECTS = 10
 
+# Slices that it names labels on, for each of these objects.
+VALIDATION_SLICES = 2
+
 CACHE_BYTES = 512 << 20
 
 
@@ -57,9 +60,10 @@ class Desk:
         each = max(1, VALIDATION_OBJECTS // len(watched))
 
         def validate(tensors: dict[str, Tensor]) -> float:
-            candidate = Adapter(tensors, self._provenance(found, {}))
-            clicked = overall(self.scores(candidate, watched[:VALIDATION_OBJECTS], each))
-            named = self.semantic(candidate, watched[:VALIDATION_OBJECTS])
+            predictor = self._predictor(Adapter(tensors, self._provenance(found, {})))
+            cases = watched[:VALIDATION_OBJECTS]
+            clicked = overall(examine(predictor, cases, each, self._pause))
+            named = semantic_scores(predictor, cases, each * VALIDATION_SLICES, self._pause)
             return (clicked + mean_dice(named)) / 2 if named else clicked
 
         batches = LessonBatches(lessons, self._base.backbone(), cache)
@@ -76,21 +80,18 @@ class Desk:
         batches = SemanticBatches(teaching, self._base.backbone(), self._cache() if cached else None)
         return SemanticTraining(labels, batches, self._config.seed)
 
-    def scores(self, adapter: Adapter | None, cases: Sequence[Case], objects: int) -> list[Score]:
-        """How a version of the network does on cases, asked as a server is."""
-        predictor = Predictor(self._base.backbone(adapter), self._cache())
-        return examine(predictor, cases, objects, self._pause)
+    def judged(
+        self, adapter: Adapter | None, cases: Sequence[Case], policy: GatePolicy
+    ) -> tuple[list[Score], list[SemanticScore]]:
+        """How a version of the network does on held-out cases, with clicks and, if it has a head for that, without."""
+        predictor = self._predictor(adapter)
+        clicked = examine(predictor, cases, policy.objects_per_case, self._pause, policy.clicks)
+        return clicked, semantic_scores(predictor, cases, pause=self._pause)
 
-    def semantic(self, adapter: Adapter | None, cases: Sequence[Case]) -> list[SemanticScore]:
-        """How a version of the network names labels by itself; empty where it has no head for that."""
+    def _predictor(self, adapter: Adapter | None) -> Predictor:
+        """A version of the network, asked as a server is."""
         head = SemanticHead.of(adapter.tensors) if adapter is not None else None
-        predictor = Predictor(self._base.backbone(adapter), self._cache(), semantic=head)
-        return semantic_scores(predictor, cases, pause=self._pause)
-
-    def judged(self, adapter: Adapter | None, cases: Sequence[Case], policy: GatePolicy) -> list[Score]:
-        """How a version of the network does on held-out cases."""
-        predictor = Predictor(self._base.backbone(adapter), self._cache())
-        return examine(predictor, cases, policy.objects_per_case, self._pause, policy.clicks)
+        return Predictor(self._base.backbone(adapter), self._cache(), semantic=head)
 
     def adapter(self, fitted: Fitted, found: LabelRound, parameters: int) -> Adapter:
         """The best version with everything it came from."""

@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -166,10 +166,12 @@ class Learning:
         incumbent, serving = self._incumbent(desk)
         cases = found.of(HELD_OUT)
         try:
-            before, after = (desk.judged(entry, cases, self.policy) for entry in (incumbent, adapter))
-            named = Semantic(*(desk.semantic(entry, cases) for entry in (incumbent, adapter)))
+            judged = [desk.judged(entry, cases, self.policy) for entry in (incumbent, adapter)]
         except StoppedError:
             return None
+        (before, named_before), (after, named_after) = judged
+        # a head that is gone names nothing
+        named = Semantic(named_before, named_after or [replace(score, dice=0.0) for score in named_before])
         verdict = judge(before, after, self.policy, named)
         facts = {**verdict.facts(), "against": serving, "when": datetime.now(UTC).isoformat(timespec="seconds")}
         self._store.write_verdict(name, facts)

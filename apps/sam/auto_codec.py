@@ -18,6 +18,7 @@ from sam_infer.errors import PromptError
 from sam_infer.geometry import Geometry
 from sam_infer.prompts import Box
 from sam_infer.volume import Mask
+from sam_trainer.studies import slice_axis
 from samlabel import codec
 from samlabel.guards import check_tag
 
@@ -50,7 +51,7 @@ def decode(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
     """A request for labels on a slice or in a volume."""
     given = {key: value for key, value in request.items() if value is not None}
     mode, extent = _choice(given, "mode", MODES), _choice(given, "extent", EXTENTS)
-    axis, limit = codec.decode_axis(given, geometry), codec.decode_box(given, geometry)
+    axis, limit = _axis(given, mode, geometry), codec.decode_box(given, geometry)
     low, high = (0, geometry.shape[axis] - 1) if limit is None else (int(limit.low[axis]), int(limit.high[axis]))
     wish = codec.decode_slice(given)
     start = wish if wish is not None and 0 <= wish < geometry.shape[axis] else (low + high + 1) // 2
@@ -69,6 +70,12 @@ def decode(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
 def decode_semantic(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
     """A request for classes: always the whole volume, whatever else an earlier request left in this one."""
     return decode({**request, "mode": SEMANTIC, "extent": "volume", "prior": None, "prior_tag": None}, geometry)
+
+
+def _axis(given: Mapping[str, Any], mode: str, geometry: Geometry) -> int:
+    """The axis that a client names; an adapter has learned slices across the coarsest one."""
+    axis = codec.decode_axis(given, geometry)
+    return slice_axis(geometry) if mode == SEMANTIC and given.get("plane", "") in codec.AUTO else axis
 
 
 def _choice(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:

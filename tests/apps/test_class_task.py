@@ -16,10 +16,12 @@ from sam_infer.predictor import Predictor
 from sam_infer.semantic_head import SemanticHead
 from sam_infer.serving import Serving
 from sam_infer.tiny_backbone import TinyBackbone
+from sam_trainer.phantoms import grid
 from sam_trainer.semantic_batch import SemanticBatches
 from sam_trainer.semantic_lessons import semantic_lessons
 from sam_trainer.semantic_training import SemanticTraining
 from sam_trainer.studies import Case
+from samlabel import auto_codec
 from samlabel.labels import LabelNames
 from tests.apps.conftest import Answer, Server
 from tests.apps.test_auto_task import CASES, NAMES, overlaps, patient
@@ -56,6 +58,15 @@ def test_refusals_say_what_to_do(server: Server, params: dict[str, Any], word: s
     for task, more in (("sam_class", {}), ("sam_auto", {"mode": "semantic"})):
         answer = ask(server, task, "l", **params, **more)
         assert answer.status == 422 and word in answer.facts["detail"], answer.facts
+
+
+def test_classes_are_looked_for_on_the_slices_that_taught_them() -> None:
+    """Across the coarsest axis, wherever a file stores it; a client that names a plane gets that."""
+    sagittal = grid((12, 48, 40), (5.0, 1.0, 1.0))
+    assert auto_codec.decode_semantic({}, sagittal).axis == 0
+    assert auto_codec.decode_semantic({"plane": "stored"}, sagittal).slices == range(12)
+    assert auto_codec.decode_semantic({"plane": "axial"}, sagittal).axis == 2
+    assert auto_codec.decode({"mode": "propose"}, sagittal).axis == 2
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from sam_infer.adapter import Adapter
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.errors import SamError
 from sam_infer.image_file import read_mask, write_mask
+from sam_infer.semantic_head import SemanticHead
 from sam_infer.volume import Mask
 from sam_trainer import fit_state, learning
 from sam_trainer.label_round import AcceptedLabel
@@ -86,8 +87,12 @@ def test_a_round_ends_in_a_judged_adapter_that_says_where_it_comes_from(
         "a": "train", "b": "train", "e": "validation", "case1": "held_out", "h": "held_out",
     }  # fmt: skip
     assert provenance.metrics["validated_on"] == "validation" and provenance.metrics["skipped_steps"] == 0
+    head = SemanticHead.of(store.get(result.adapter).tensors)
+    assert head is not None and head.labels == ("label 1", "label 2", "label 3")
     verdict = store.verdict(result.adapter)
-    assert verdict is not None and verdict["cases"] == 2 and verdict["reason"] in result.message
+    assert verdict is not None and 0 <= verdict["candidate"]["dice_semantic"] <= 1
+    assert "dice_semantic" not in verdict["incumbent"]  # the network without an adapter names nothing
+    assert verdict["cases"] == 2 and verdict["reason"] in result.message
     assert {row["case"] for row in verdict["rows"]} == {"case1", "h"}
     assert (store.pointer().adapter == result.adapter) == result.promoted == verdict["promote"]
     facts = read_progress(training_folder("tiny", home) / PROGRESS_FILE)
