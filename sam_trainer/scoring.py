@@ -52,10 +52,8 @@ class Scoring:
 
     def waiting(self, images: Images, force: bool = False) -> list[str]:
         """Cases that need a score, in the order in which they get one."""
-        known = self.table.all()
-        fresh = [name for name in images if name not in known]
-        old = [name for name in images if name in known and (force or self._outdated(known[name], images[name]))]
-        return [*fresh, *sorted(old, key=lambda name: known[name].when)]
+        made = Made(self.scorer.predictor.adapter, self.scorer.settings.method, bool(self.scorer.cases))
+        return waiting(images, self.table.all(), made, force)
 
     def run(
         self, images: Images, force: bool = False, pause: Callable[[], None] = lambda: None,
@@ -64,7 +62,6 @@ class Scoring:
         """Score what needs it; after each case what became of the run so far, and once if there is none."""
         waiting = self.waiting(images, force)
         outcome = ScoringOutcome(skipped=len(images) - len(waiting))
-        self.table.tidy(set(images))
         for name in waiting:
             pause()
             if should_stop():
@@ -94,10 +91,27 @@ class Scoring:
             raise VolumeError(f"nobody knows where the image {name!r} is", "images")
         return self.locate(name)
 
-    def _outdated(self, known: Scored, image: Path | None) -> bool:
-        made_otherwise = known.stale(self.scorer.predictor.adapter, self.scorer.settings.method)
-        awaited = known.value is None and bool(self.scorer.cases)  # there is something to go by now
-        return made_otherwise or awaited or (image is not None and known.image != image_version(image))
+
+@dataclass(frozen=True)
+class Made:
+    """What a score of today is made with."""
+
+    adapter: str
+    method: str
+    labelled: bool  # there are accepted cases to go by
+
+    def outdates(self, known: Scored, image: Path | None) -> bool:
+        """Whether a score would come out otherwise today."""
+        awaited = known.value is None and self.labelled
+        changed = image is not None and known.image != image_version(image)
+        return known.stale(self.adapter, self.method) or awaited or changed
+
+
+def waiting(images: Images, known: Mapping[str, Scored], made: Made, force: bool = False) -> list[str]:
+    """Cases that need a score: those that never had one, then the outdated ones, the oldest first."""
+    fresh = [name for name in images if name not in known]
+    old = [name for name in images if name in known and (force or made.outdates(known[name], images[name]))]
+    return [*fresh, *sorted(old, key=lambda name: known[name].when)]
 
 
 def image_version(path: Path) -> str:

@@ -31,6 +31,7 @@ class BackgroundScoring:
         self._labelled = labelled
         self._most = most
         self._seconds = seconds
+        self._failed: set[str] = set()  # not tried again before the next start
         self._stop = threading.Event()
         self._activity = Activity()
         self._thread = threading.Thread(target=self._work, name="scoring", daemon=True)
@@ -50,8 +51,8 @@ class BackgroundScoring:
             self._activity.wait(self._stop.is_set)
             try:
                 if self._labelled() and not self._stop.is_set():
-                    pause = self._pause
-                    self._desk().run(pause, self._stop.is_set, most=self._most)
+                    found = self._desk().run(self._pause, self._stop.is_set, most=self._most, without=self._failed)
+                    self._failed |= set(found.failed)
             except SamError as error:
                 log.warning("scoring waits", reason=str(error))
             except Exception:

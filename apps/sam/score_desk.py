@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import structlog
@@ -18,8 +18,9 @@ from sam_infer.serving import Serving
 from sam_infer.uncertainty import DEFAULT, checked_method
 from sam_infer.work_queue import Priority
 from sam_trainer.calibrating import calibrate, calibration_file
+from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.score_table import ScoreTable
-from sam_trainer.scoring import Images, Scoring, ScoringOutcome
+from sam_trainer.scoring import Images, Made, Scoring, ScoringOutcome, waiting
 from sam_trainer.studies import slice_axis
 from samlabel.accepted import accepted_labels
 from samlabel.examples import Examples
@@ -48,16 +49,26 @@ class ScoreDesk:
 
     def run(
         self, pause: Callable[[], None], should_stop: Callable[[], bool], *, force: bool = False,
-        most: int | None = None,
+        most: int | None = None, without: Collection[str] = (),
     ) -> ScoringOutcome:  # fmt: skip
-        """Score what needs it, at most so many."""
-        found, images, scoring = ScoringOutcome(), self.images(), self.scoring(should_stop)
-        if most is not None:
-            images = {name: images[name] for name in scoring.waiting(images, force)[:most]}
-        for found in scoring.run(images, force, pause, should_stop):
+        """Score what needs it, at most so many, until done, stopped, or another adapter serves."""
+        adapter = self._serving.predictor.adapter
+        images = {name: path for name, path in self.images().items() if name not in without}
+        made = Made(adapter, self._measure, bool(self._store.get_labeled_images()))
+        due = waiting(images, self.table.all(), made, force)[:most]
+        found = ScoringOutcome(skipped=len(images) - len(due))
+        if not due:
+            return found  # nothing is read or computed to find that out
+
+        def over() -> bool:
+            return should_stop() or self._serving.predictor.adapter != adapter
+
+        wanted = {name: images[name] for name in due}
+        for found in self.scoring(over).run(wanted, True, pause, over):
             log.debug("scoring", done=len(found.done), failed=len(found.failed))
-        if found.done or found.failed:
-            log.info(found.sentence)
+        found.skipped = len(images) - len(due)
+        self.table.tidy(set(self._store.list_images()))  # labelled cases stay: others are compared with them
+        log.info(found.sentence)
         return found
 
     def images(self) -> Images:
@@ -95,7 +106,11 @@ class ScoreDesk:
         file = calibration_file(self._model, predictor.adapter)
         if file.exists():
             return Calibration.read(file)
-        accepted = accepted_labels(self._store, self._studies, self._names)[-MOST_CALIBRATED:]
+        try:
+            accepted = accepted_labels(self._store, self._studies, self._names)[-MOST_CALIBRATED:]
+        except TrainingError as error:  # all in quarantine
+            log.info("not calibrated", reason=str(error))
+            return Calibration()
         found = calibrate(predictor, accepted, conduct=self._conduct(lambda: False))
         if found.cases:
             found.write(file)

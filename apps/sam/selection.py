@@ -85,12 +85,14 @@ class Selection:
     def _arm(self, strategy: str, labelled: int, who: str) -> tuple[str, list[str]]:
         if strategy not in COMPARED:
             return PLAIN, []
-        worth = Worth.read(self._loop)
+        worth, share = Worth.read(self._loop), self._config.control_share
+        drawn = draws_control(share, labelled, who)
         if self._config.fallback and worth.falls_back:
-            return CONTROL, [f"choosing cases has not helped here so far ({worth.sentence}), so this one is drawn"]
-        if draws_control(self._config.control_share, labelled, who):
-            return CONTROL, [f"one of the {self._config.control_share:.0%} drawn to compare with {strategy}"]
-        return ACTIVE, []
+            # a few go on being chosen: without them nobody could measure again
+            told = f"choosing cases has not helped here so far ({worth.sentence})"
+            return (ACTIVE, [f"{told}; one of the {share:.0%} to measure again"]) if drawn else (
+                CONTROL, [f"{told}, so this one is drawn"])  # fmt: skip
+        return (CONTROL, [f"one of the {share:.0%} drawn to compare with {strategy}"]) if drawn else (ACTIVE, [])
 
     def _answer(self, asked: str, choice: Choice, arm: str, notes: list[str], pool: Pool) -> dict[str, Any]:
         scored, serves = pool.scores.get(choice.case), self._adapter()

@@ -124,9 +124,13 @@ def test_where_choosing_does_not_help_cases_are_drawn_and_it_is_said(server: Ser
     Worth("no gain", "no gain: +0.010 (95 % CI -0.200 to +0.220, 6 pairs)", 0.01, -0.2, 0.22, 4, 6).write(
         server.app.selection._loop
     )
-    answer = ask(server).json()
-    assert answer["chosen_by"] == "sam_random_fg" and answer["arm"] == "control"
-    assert "has not helped here so far (no gain: +0.010" in answer["why"]
+    answers = []
+    for number in range(12):
+        leave_all(server)
+        answers.append(ask(server, reader=f"reader{number}").json())
+    assert all("has not helped here so far (no gain: +0.010" in answer["why"] for answer in answers)
+    drawn = [answer["chosen_by"] == "sam_random_fg" and answer["arm"] == "control" for answer in answers]
+    assert sum(drawn) >= 7 and all(d or a["arm"] == "active" for d, a in zip(drawn, answers, strict=True))
 
 
 @pytest.mark.parametrize(
