@@ -26,6 +26,7 @@ from monailabel.endpoints import (
 from monailabel.interfaces.utils.app import app_instance
 from starlette.datastructures import UploadFile
 
+from samlabel import scoring_task
 from samlabel.errors import NotFoundError, RefusedError
 from samlabel.guards import check_name, check_session_id, check_tag, check_upload_name, json_object
 
@@ -102,6 +103,8 @@ def check_known(module: str, arguments: dict[str, Any]) -> None:
     argument, part = PARTS.get(module, ("", ""))
     if not arguments.get(argument):
         return
+    if module == scoring.__name__ and isinstance(arguments.get("params"), dict):
+        scoring_task.parse(arguments["params"])  # the process that is started could only tell its log
     known = getattr(app_instance(), part)
     if arguments[argument] not in known:
         names = ", ".join(known) or "none"

@@ -12,6 +12,7 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 
 from sam_infer.activity import Activity
 from sam_infer.serving import Serving
+from sam_infer.uncertainty import checked_method
 from samlabel.config import AppConfig, flag
 from samlabel.errors import ConfigError, RequestError
 from samlabel.labels import LabelNames
@@ -58,6 +59,7 @@ def parse(request: Mapping[str, Any]) -> tuple[str | None, bool]:
         raise RequestError(f"unknown parameter {unknown[0]!r}; known are force, measure", unknown[0])
     measure = request.get("measure")
     try:
-        return None if measure is None else str(measure), flag("force", str(request.get("force", "false")))
+        force = flag("force", str(request.get("force", "false")))
     except ConfigError as error:
         raise RequestError(str(error), "force") from None
+    return None if measure is None else checked_method(str(measure)), force

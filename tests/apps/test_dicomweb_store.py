@@ -15,12 +15,17 @@ from sam_infer.image_file import read_image, read_mask, write_mask
 from sam_infer.volume import Mask
 from sam_trainer.phantoms import ABDOMEN_LABELS
 from samlabel import reader
+from samlabel.accepted import note_label
 from samlabel.archive_labels import names_of, origin_of
+from samlabel.config import AppConfig
 from samlabel.demo_dicom import SMALL, demo_dicom
 from samlabel.dicom_seg import Origin, referenced_series, write_seg
 from samlabel.dicom_store.process import StoreProcess
 from samlabel.dicomweb import DicomWebStore, open_archive
 from samlabel.errors import ArchiveError, NotFoundError
+from samlabel.labels import LabelNames
+from samlabel.proposals import Work
+from samlabel.selection import Selection
 
 pytestmark = pytest.mark.slow  # the host, ITK and SimpleITK are imported, and a store process runs
 
@@ -80,6 +85,21 @@ def test_a_saved_label_is_a_seg_in_the_archive_and_listed_at_once(
     assert [item.SegmentLabel for item in seg.SegmentSequence] == present
     assert store.get_label_info(SERIES, "final")["SeriesInstanceUID"] == seg.SeriesInstanceUID
     np.testing.assert_array_equal(read_mask(store.get_label_uri(SERIES, "final")).array, mask.array)
+
+
+def test_what_was_just_labelled_is_not_offered_though_the_archives_list_is_old(
+    archive: StoreProcess, store: DicomWebStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selection = Selection(archive.url, AppConfig(), lambda: "none")
+    before = list(store.get_unlabeled_images())
+    offered = {(selection.next("random", {"seed": n}, store) or {})["id"] for n in range(20)}
+    assert SERIES in offered
+    file, _ = label_file(store, tmp_path)
+    store.save_label(SERIES, str(file), "final", INFO)
+    assert note_label(store, archive.url, LabelNames(), SERIES, Work(time.time()))
+    monkeypatch.setattr(store, "get_unlabeled_images", lambda *_: before)
+    offered = {(selection.next("random", {"seed": n}, store) or {})["id"] for n in range(20)}
+    assert offered == set(before) - {SERIES}
 
 
 def test_saving_twice_stores_once(archive: StoreProcess, store: DicomWebStore, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -152,3 +153,41 @@ def test_no_model_runs_on_the_way(server: Server, pool: None, monkeypatch: pytes
     for strategy in server.client.get("/info/").json()["strategies"]:
         leave_all(server)
         assert ask(server, strategy).json()["id"]
+
+
+@pytest.mark.slow
+def test_scores_are_made_on_demand_and_kept(server: Server, pool: None) -> None:
+    """By the host's own task, in this process; a second run finds nothing to do, as after a restart."""
+    done = server.client.post("/scoring/sam_uncertainty?run_sync=true", json={})
+    assert done.status_code == 200, done.text
+    known = ScoreTable.of(str(server.studies)).all()
+    assert set(CASES) <= set(known) and all(known[name].looks and known[name].adapter == "none" for name in CASES)
+    again = server.client.post("/scoring/sam_uncertainty?run_sync=true", json={})
+    assert again.status_code == 200 and ScoreTable.of(str(server.studies)).all() == known
+    answer = ask(server).json()
+    assert answer["id"] in known and "no case is scored yet" not in answer["why"]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [({"measure": "entropy"}, "method must be one of multimask"), ({"cases": 3}, "unknown parameter 'cases'"),
+     ({"force": "perhaps"}, "force must be true or false")],
+)  # fmt: skip
+def test_scoring_refuses_before_a_process_is_started(server: Server, body: dict[str, Any], sentence: str) -> None:
+    answer = server.client.post("/scoring/sam_uncertainty", json=body)
+    assert answer.status_code == 422 and sentence in answer.json()["detail"]
+
+
+@pytest.mark.slow
+def test_the_background_scores_what_is_new_and_stops(server: Server, pool: None) -> None:
+    from samlabel.background_scoring import BackgroundScoring
+
+    table = ScoreTable.of(str(server.studies))
+    background = BackgroundScoring(server.app._score_desk, server.app._has_labels, most=2, seconds=0.05)
+    background.start()
+    deadline = time.monotonic() + 120
+    while not set(CASES) <= set(table.all()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    background.stop()
+    assert set(CASES) <= set(table.all())
+    background.stop()  # twice is once
