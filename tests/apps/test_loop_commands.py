@@ -35,7 +35,8 @@ def run(*words: str) -> str:
     return result.stdout
 
 
-def test_score_next_and_report(studies: Path, tmp_path: Path) -> None:
+def test_score_next_and_report(studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.nice", lambda by: 0)  # the command is a process of its own, this one is not
     folder = ("--studies", str(studies))
     assert "no case is scored yet" in run("next", *folder)
     assert "1 cases scored" in run("score", *folder, "--most", "1")

@@ -13,6 +13,8 @@ from rich.console import Console
 
 from samlabel.config import AppConfig
 
+BEHIND_CLICKS = 10
+
 Studies = Annotated[str, typer.Option(help="A studies folder or a DICOMweb address.")]
 Model = Annotated[str, typer.Option(help="Which network; see `samlabel models list`.")]
 Adapter = Annotated[str, typer.Option(help="latest, none, or an adapter's id.")]
@@ -30,7 +32,7 @@ def score(  # noqa: PLR0913 - every parameter is an option of the command
     from samlabel.offline import Offline
     from samlabel.stopping import stopping
 
-    os.nice(10)  # a server on this machine comes first
+    os.nice(max(0, BEHIND_CLICKS - os.nice(0)))  # a server on this machine comes first
     app, activity = Offline(studies, model=model, adapter=adapter, labels=labels), Activity()
     with stopping() as should_stop:
         found = app.desk(measure).run(lambda: activity.wait(should_stop), should_stop, force=force, most=most)
