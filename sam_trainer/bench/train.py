@@ -43,8 +43,8 @@ class Plan:
     counts: tuple[int, ...] = (1, 2, 5, 10)
     methods: tuple[str, ...] = METHODS
     seeds: int = 3
-    held_out: int = 24
-    objects: int = 3  # per held-out case
+    held_out: int = 20
+    objects: int = 2  # per held-out case
     epochs: int = 8
     steps: int = 12
     left_out_epochs: int = 4  # of each training with one case left out: there are many

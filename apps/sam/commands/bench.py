@@ -165,7 +165,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     cases: Annotated[str, typer.Option(help="Numbers of accepted cases, comma-separated.")] = "1,2,5,10",
     methods: Annotated[str, typer.Option(help="Ways to train, comma-separated.")] = ",".join(METHODS),
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of the headline: lora and U-Net, 5 cases.")] = 3,
-    held_out: Annotated[int, typer.Option(min=2, help="Procedural patients that are asked.")] = 24,
+    held_out: Annotated[int, typer.Option(min=2, help="Procedural patients that are asked.")] = 20,
     epochs: Annotated[int, typer.Option(min=1, help="Of 12 steps each.")] = 8,
     threads: Threads = None,
 ) -> None:  # fmt: skip
