@@ -35,7 +35,9 @@ def main() -> int:
             out = RESULTS / f"{prefix}{bench}.json"
             command = [sys.executable, "-m", "samlabel", "bench", bench, "--studies", studies, "--out", str(out)]
             failed += subprocess.run(command, cwd=ROOT, check=False).returncode != 0
-    return failed
+    learn = [sys.executable, "-m", "samlabel", "bench", "train", "--out", str(RESULTS / "train.json")]
+    learn += ["--studies", validation] if validation is not None else []
+    return failed + (subprocess.run(learn, cwd=ROOT, check=False).returncode != 0)
 
 
 if __name__ == "__main__":
