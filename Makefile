@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 # sam2 is published as source only: without this its build looks for a CUDA compiler.
 export SAM2_BUILD_CUDA := 0
 
-# As in sam_infer/__init__.py, for tests that import torch first.
+# As in sam_infer/__init__.py, for whatever imports torch first.
 export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help setup serve check test accept format lock clean
