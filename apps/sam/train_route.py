@@ -18,6 +18,7 @@ from monailabel.utils.async_tasks.utils import processes, tasks
 
 from sam_trainer.fit_record import CURVES
 from sam_trainer.learning import training_folder
+from sam_trainer.ledger import Ledger
 from sam_trainer.pretrain_config import TrainingError
 from samlabel.errors import NotFoundError
 from samlabel.guards import check_name
@@ -72,9 +73,22 @@ def start(
     """Start a training; what cannot work is refused here, not in the log of a process."""
     task = trainer(check_name(model, "model"))
     order = task.order(params or {})
-    if not order.resume and not app_instance().datastore().get_labeled_images():
-        raise TrainingError("there is no accepted label yet: submit at least one, then train", "studies")
+    if not order.resume:
+        _require_labels()
     return host.run_model(model, dict(params or {}), run_sync, enqueue)
+
+
+def _require_labels() -> None:
+    """Refuse to start a process that would only find out that there is nothing to learn from."""
+    app = app_instance()
+    labeled = set(app.datastore().get_labeled_images())
+    if not labeled:
+        raise TrainingError("there is no accepted label yet: submit at least one, then train", "studies")
+    if labeled <= set(Ledger.of(app.studies).quarantine()):
+        raise TrainingError(
+            f"every accepted label is in quarantine ({len(labeled)} of them): GET /labels/?state=quarantined says why; "
+            "release the good ones", "studies",
+        )  # fmt: skip
 
 
 @router.delete("/", summary="Stop the training", dependencies=[ADMIN])

@@ -10,8 +10,10 @@ from typing import Any
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
 
+from sam_infer.errors import SamError
+from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.learning import PROGRESS_FILE, Learning, training_folder
-from sam_trainer.progress import read_progress
+from sam_trainer.progress import FAILED, Progress, read_progress
 from sam_trainer.train_config import GatePolicy
 from samlabel import train_request
 from samlabel.accepted import accepted_labels
@@ -49,7 +51,16 @@ class SamTrain(TrainTask):
         order = self.order(request)
         if threading.current_thread() is threading.main_thread():
             os.nice(BEHIND_CLICKS)  # a process of its own: readers come first
-        accepted = [] if order.resume else accepted_labels(datastore, self._studies, self._names)
+        accepted = [] if order.resume else self._accepted(datastore, order.config.epochs)
         with stopping() as should_stop:
             learned = Learning(order.config, order.policy).run(accepted, should_stop, order.resume)
         return {"adapter": learned.adapter, "promoted": learned.promoted, "message": learned.message}
+
+    def _accepted(self, datastore: Datastore, epochs: int) -> list[AcceptedLabel]:
+        """The labels that count; that there are none, or that the archive is away, is told where clients look."""
+        try:
+            return accepted_labels(datastore, self._studies, self._names)
+        except SamError as error:
+            path = training_folder(self.model) / PROGRESS_FILE
+            Progress(path, epochs, model=self.model).finish(FAILED, str(error))
+            raise

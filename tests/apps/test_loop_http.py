@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from sam_infer.image_file import read_mask, write_mask
+from sam_infer.volume import Mask
 from samlabel.loading import load_serving
 from tests.accept.loop import JUDGES, TAUGHT, answers, same_masks, save, shuffled
 from tests.apps.conftest import Server
@@ -57,6 +59,10 @@ def test_the_loop(loop: Server, tmp_path: Path) -> None:
     client, labels = loop.client, tmp_path / "drawn" / "labels" / "final"
     refused = client.post("/train/sam", json=QUICK)
     assert refused.status_code == 422 and "submit at least one" in refused.json()["detail"]
+    empty = Mask.empty(read_mask(labels / f"{TAUGHT[0]}.png").geometry)
+    assert save(client, TAUGHT[0], write_mask(empty, tmp_path / "empty.png")) == ["empty"]
+    refused = client.post("/train/sam", json=QUICK)
+    assert refused.status_code == 422 and "every accepted label is in quarantine" in refused.json()["detail"]
     before = answers(client)
     assert {facts["adapter"] for facts, _ in before.values()} == {"none"}
     # two labels, nobody to judge: a candidate, which a person promotes
