@@ -43,7 +43,10 @@ def train(server: ServerProcess, **params: Any) -> list[dict[str, Any]]:
     """Start a training and poll it to its end; everything that was told on the way."""
     reply = server.client.post("/train/sam", json={**SHORT, **params})
     assert reply.status_code == 200, reply.text
-    return poll(server, lambda told: told["state"] not in ("starting", "running"))
+    told = poll(server, lambda told: told["state"] not in ("starting", "running"))
+    while server.client.get("/train/").json()["status"] == "RUNNING":  # its process ends a moment later
+        time.sleep(0.2)
+    return told
 
 
 def poll(server: ServerProcess, enough: Any) -> list[dict[str, Any]]:
