@@ -28,6 +28,9 @@ SMALLEST_RING = 3
 # One pixel alone proves little, whatever its intensity.
 MOST_EVIDENCE = 2.5
 
+# Intensities that far beyond what was seen, in shares of its range, were not seen.
+SPARE = 0.15
+
 # Below this contrast object and surroundings look the same: intensities say nothing.
 TELLING = 0.12
 
@@ -40,6 +43,7 @@ class Likeness:
     share: FloatArray  # (BINS,) of a bin's pixels that belong to the object
     inside: float  # mean share over the object
     outside: float  # over the ring around it
+    known: tuple[float, float]  # what was seen there at all; beyond it nothing is the object
 
     @classmethod
     def of(cls, pixels: npt.NDArray[Any], mask: BoolArray) -> Likeness | None:
@@ -54,13 +58,16 @@ class Likeness:
         within, around = (_histogram(grey[part], edges) for part in (mask, ring))
         share = within / (within + around)
         inside, outside = (float(share[np.digitize(grey[part], edges)].mean()) for part in (mask, ring))
-        return cls(edges, share, inside, outside)
+        spare = SPARE * (high - low)
+        return cls(edges, share, inside, outside, (float(low - spare), float(high + spare)))
 
     def of_mask(self, pixels: npt.NDArray[Any], mask: BoolArray) -> float:
         """1 for a mask (H, W) that looks like the object, 0 for one that looks like its surroundings."""
         if self.inside - self.outside < TELLING:
             return 1.0
-        found = float(self.share[np.digitize(_grey(pixels[mask]), self.edges)].mean())
+        grey = _grey(pixels[mask])
+        seen = (grey >= self.known[0]) & (grey <= self.known[1])
+        found = float((self.share[np.digitize(grey, self.edges)] * seen).mean())
         return float(np.clip((found - self.outside) / (self.inside - self.outside), 0.0, 1.0))
 
     def evidence(self, pixels: npt.NDArray[Any]) -> FloatArray:
