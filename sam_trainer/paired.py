@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 LEVEL = 0.95
@@ -48,6 +49,20 @@ def difference(values: Sequence[float]) -> Difference:
         return Difference(mean, float("-inf"), float("inf"), 1)
     half = float(stats.t.ppf(0.5 + LEVEL / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
     return Difference(mean, mean - half, mean + half, len(array))
+
+
+def crossed(values: npt.NDArray[np.float64]) -> Difference:
+    """The mean of differences (draws, pairs) that vary with both: which cases were drawn, and which one is asked.
+
+    Both variances count, and the smaller number of the two decides how wide the interval is.
+    """
+    draws, pairs = values.shape
+    if draws == 1 or pairs == 1:
+        return difference([float(value) for value in values.ravel()])
+    mean = float(values.mean())
+    variance = values.mean(axis=0).var(ddof=1) / pairs + values.mean(axis=1).var(ddof=1) / draws
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, min(draws, pairs) - 1) * np.sqrt(variance))
+    return Difference(mean, mean - half, mean + half, pairs)
 
 
 def area_under(budget: Sequence[float], value: Sequence[float], limit: float) -> float:

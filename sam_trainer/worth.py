@@ -3,7 +3,7 @@
 Cases that a strategy chose are harder than others, so clicks on them say nothing about their worth. What counts is
 what a network learns from them: as many cases of the active and of the control arm each teach one, both answer the
 same simulated reader on cases of patients that taught neither, and the clicks saved per case are paired by case. The
-draw is repeated, since a handful of cases is a matter of luck.
+draw is repeated, since a handful of cases is a matter of luck, and the interval holds both: cases drawn, cases asked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sam_infer.models import BaseNetwork
 from sam_infer.predictor import Predictor
 from sam_trainer.label_round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, part_of
 from sam_trainer.learning import Learning
-from sam_trainer.paired import GAIN, Difference, difference
+from sam_trainer.paired import GAIN, Difference, crossed
 from sam_trainer.served import ACTIVE, CONTROL, now
 from sam_trainer.simulated_reader import SimulatedReader
 from sam_trainer.train_config import GatePolicy, TrainConfig
@@ -32,7 +32,8 @@ FILE = "worth.json"
 # Fewer say nothing with any confidence.
 LEAST_CASES, LEAST_HELD_OUT = 3, 3
 
-DRAWS = 3
+# A draw takes this share of the smaller arm, so that draws differ: which cases they hold is the larger part of luck.
+DRAWS, SUBSET = 5, 2 / 3
 
 NOT_YET = "not yet known"
 
@@ -91,7 +92,8 @@ class Comparison:
         )
         judges = [entry for entry in accepted if parts[entry.case.name] == HELD_OUT]
         watched = [entry for entry in accepted if parts[entry.case.name] == VALIDATION]
-        count = min(len(active), len(control))
+        smaller = min(len(active), len(control))
+        count = min(smaller, max(LEAST_CASES, round(SUBSET * smaller)))
         if count < LEAST_CASES or len(judges) < LEAST_HELD_OUT:
             return Worth(cases=count, held_out=len(judges), when=now(), sentence=(
                 f"not yet known: {len(active)} chosen and {len(control)} drawn cases that teach, {len(judges)} that "
@@ -106,12 +108,12 @@ class Comparison:
         watched: list[AcceptedLabel], count: int,
     ) -> Difference:  # fmt: skip
         rng = np.random.default_rng((self.seed, 11))
-        saved = np.zeros(len(judges))
+        saved = np.zeros((self.draws, len(judges)))
         for draw in range(self.draws):
             arms = [[arm[n] for n in sorted(rng.permutation(len(arm))[:count])] for arm in (active, control)]
             mine, other = (self._clicks([*taught, *watched], judges, draw) for taught in arms)
-            saved += (other - mine) / self.draws
-        return difference([float(value) for value in saved])
+            saved[draw] = other - mine
+        return crossed(saved)
 
     def _clicks(self, taught: list[AcceptedLabel], judges: list[AcceptedLabel], draw: int) -> np.ndarray:  # type: ignore[type-arg]
         """Clicks (judges,) that a reader needs with a network taught by these cases."""

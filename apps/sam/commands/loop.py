@@ -41,7 +41,7 @@ def report(
 @app.command()
 def measure(
     studies: Studies, model: Model = AppConfig.model,
-    draws: Annotated[int, typer.Option(min=1, max=20, help="Pairs of trainings.")] = 3,
+    draws: Annotated[int, typer.Option(min=1, max=20, help="Pairs of trainings.")] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Of each.")] = 4,
     seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
 ) -> None:  # fmt: skip
