@@ -17,7 +17,8 @@ PRECISIONS = ("bfloat16", "float32")
 TARGETS = ("q", "k", "v", "proj", "mlp")
 
 # Peak learning rates: few parameters bear, and need, larger steps.
-RATES = {"lora": 2e-3, "decoder": 2e-4, "full": 1e-4}
+# With 2e-4 the decoder gained 0.003 Dice after one click from five procedural patients, with 1e-3 it gained 0.024.
+RATES = {"lora": 2e-3, "decoder": 1e-3, "full": 1e-4}
 
 # Smallest and largest value of every number.
 LIMITS: tuple[tuple[str, float, float], ...] = (
