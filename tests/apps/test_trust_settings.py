@@ -17,6 +17,7 @@ from sam_infer.volume import Mask, Volume
 from sam_trainer.alarm import WatchPolicy
 from sam_trainer.ledger import ACCEPTED, Ledger, Record
 from sam_trainer.train_config import GatePolicy
+from samlabel.cli import main
 from samlabel.config import AppConfig
 from samlabel.errors import ConfigError
 from samlabel.train_request import parse
@@ -39,6 +40,21 @@ def test_settings_become_policies() -> None:
 def test_what_makes_no_sense_stops_the_start(conf: dict[str, str], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         AppConfig.of(conf)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [("gate_margin=much", "gate_margin must be a number"), ("gate_margin", "--set takes NAME=VALUE"),
+     ("gate=1", "unknown setting 'gate'")],
+)  # fmt: skip
+def test_the_launcher_checks_settings_before_it_starts_anything(
+    typed: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["samlabel", "serve", "--set", typed])
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert end.value.code == 1 and sentence in capsys.readouterr().err
 
 
 def test_a_request_is_judged_by_the_server_s_policy() -> None:
