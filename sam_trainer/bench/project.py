@@ -50,7 +50,7 @@ class LoopConfig:
     rounds: int = 5
     cases: int = 3  # per round
     train: TrainConfig = field(default_factory=lambda: TrainConfig(
-        method="decoder", epochs=2, steps=12, images=2, objects=2, decodes=2, patience=4, lr=4e-4))  # fmt: skip
+        method="decoder", epochs=2, steps=12, images=2, objects=2, decodes=2, semantic_images=0))  # fmt: skip
     gate: GatePolicy = field(default_factory=lambda: GatePolicy(objects_per_case=1, clicks=5))
     slices: int = 1  # that scoring looks at
 

@@ -58,6 +58,7 @@ class Question:
 
     case: Case
     teachers: Sequence[Case]
+    labels: Mapping[int, str] = field(default_factory=dict)  # that are asked for; none means all
 
 
 def measure(
@@ -70,7 +71,7 @@ def measure(
         told(question.case.name)
         try:
             teachers = [_canonical(case, ready, slices) for case in question.teachers]
-            volume, slice_rows = _judged(predictor, question.case, teachers, slices, memo)
+            volume, slice_rows = _judged(predictor, question, teachers, slices, memo)
         except (PromptError, VolumeError) as error:
             found.left_out.append(f"{question.case.name}: {error}")
             continue
@@ -80,14 +81,15 @@ def measure(
 
 
 def _judged(
-    predictor: Predictor, case: Case, teachers: Sequence[AcceptedCase], slices: int, memo: Memo
+    predictor: Predictor, question: Question, teachers: Sequence[AcceptedCase], slices: int, memo: Memo
 ) -> tuple[Judged, list[Judged]]:
+    case, asked = question.case, question.labels or question.case.labels
     volume, truth = labelled_image(case)
     axis = slice_axis(volume.geometry)
     view = CanonicalView.of(volume, axis, slices)
     part, wanted = view.volume(volume), view.mask(truth)
-    names = tuple(case.labels.values()) or tuple(f"label {v}" for v in np.unique(truth.array) if v)
-    values = tuple(case.labels) or tuple(int(v) for v in np.unique(truth.array) if v)
+    names = tuple(asked.values()) or tuple(f"label {v}" for v in np.unique(truth.array) if v)
+    values = tuple(asked) or tuple(int(v) for v in np.unique(truth.array) if v)
     wanted = _renumbered(wanted, values)
     fitting = [AcceptedCase(t.volume, _renumbered(t.labels, values)) for t in teachers]
     scorer = Scorer(predictor, names, fitting, ScoreSettings(kinds=(PROMPTS, VIEWS)), memo=memo)

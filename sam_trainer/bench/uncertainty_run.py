@@ -44,7 +44,7 @@ def folder_questions(folder: Path, labels: int) -> Iterator[list[Question]]:
             kept = dict(list(case.labels.items())[:labels])
             others = [other for other in source.cases if other.name != case.name and _shares(case, other)]
             if others:
-                questions.append(Question(replace(case, labels=kept), others))
+                questions.append(Question(case, others, kept))
     yield questions
 
 

@@ -56,7 +56,7 @@ def measure(
     from samlabel.stopping import stopping
 
     offline = Offline(studies, model=model)
-    train = TrainConfig(model=model, method="decoder", epochs=epochs, patience=epochs)
+    train = TrainConfig(model=model, method="decoder", epochs=epochs, patience=epochs, semantic_images=0)
     accepted = accepted_labels(offline.store, offline.studies, offline.names)
     with stopping() as should_stop:
         comparison = Comparison(load_network(model), train, default_home(), draws, seed, should_stop)
