@@ -31,7 +31,7 @@ def main() -> int:
         runs.append((validation, ""))
     failed = 0
     for studies, prefix in runs:
-        for bench in ("prompts", "clicks", "robustness", "latency"):
+        for bench in ("prompts", "clicks", "robustness", "volumes", "latency"):
             out = RESULTS / f"{prefix}{bench}.json"
             command = [sys.executable, "-m", "samlabel", "bench", bench, "--studies", studies, "--out", str(out)]
             failed += subprocess.run(command, cwd=ROOT, check=False).returncode != 0
