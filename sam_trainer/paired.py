@@ -54,14 +54,16 @@ def difference(values: Sequence[float]) -> Difference:
 def crossed(values: npt.NDArray[np.float64]) -> Difference:
     """The mean of differences (draws, pairs) that vary with both: which cases were drawn, and which one is asked.
 
-    Both variances count, and the smaller number of the two decides how wide the interval is.
+    Both variances count; degrees of freedom as Satterthwaite adds them.
     """
     draws, pairs = values.shape
     if draws == 1 or pairs == 1:
         return difference([float(value) for value in values.ravel()])
     mean = float(values.mean())
-    variance = values.mean(axis=0).var(ddof=1) / pairs + values.mean(axis=1).var(ddof=1) / draws
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, min(draws, pairs) - 1) * np.sqrt(variance))
+    parts = np.array([values.mean(axis=0).var(ddof=1) / pairs, values.mean(axis=1).var(ddof=1) / draws])
+    total = float(parts.sum())
+    freedom = total**2 / float((parts**2 / [pairs - 1, draws - 1]).sum()) if total else 1.0
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(total))
     return Difference(mean, mean - half, mean + half, pairs)
 
 

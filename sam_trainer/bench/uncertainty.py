@@ -15,7 +15,7 @@ from scipy import stats
 from sam_infer.accepted_case import AcceptedCase
 from sam_infer.backbone import Backbone
 from sam_infer.canonical import CanonicalView
-from sam_infer.case_score import Scorer, ScoreSettings
+from sam_infer.case_score import Scorer, ScoreSettings, Seen
 from sam_infer.embedding import EmbeddingCache
 from sam_infer.errors import PromptError, VolumeError
 from sam_infer.memo import Memo
@@ -28,6 +28,9 @@ from sam_trainer.metrics import dice
 from sam_trainer.studies import Case, slice_axis
 
 RESAMPLES = 1000
+
+# Fewer have no correlation.
+FEWEST = 4
 
 # All that need no other adapters; `views` costs three encodes per slice.
 MEASURED = tuple(name for name in MEASURES if name not in (ADAPTERS, SEMANTIC))
@@ -97,7 +100,7 @@ def _judged(
     seen = scorer.seen(part, view, found)
     doubts: dict[str, float] = {}
     per_slice: dict[int, dict[str, float]] = {}
-    for method in MEASURED:
+    for method in (name for name in MEASURED if _can_be_told(name, seen)):
         measured = [replace(one, value=MEASURES[method](one.evidence).value) for one in seen]
         doubts[method] = float(np.mean(list(scorer.per_label(measured).values()) or [1.0]))
         for one in measured:
@@ -109,6 +112,13 @@ def _judged(
                                                   part.view(axis, n).extract(wanted.array), used), doubt)
             for n, doubt in sorted(per_slice.items())]  # fmt: skip
     return Judged(case.source, case.name, error, doubts), rows
+
+
+def _can_be_told(method: str, seen: Sequence[Seen]) -> bool:
+    """Whether there is what a measure goes by: one accepted case has no usual size."""
+    return (method != "size" or all(one.evidence.size_off is not None for one in seen)) and (
+        method != "expectation" or all(one.evidence.overlap is not None for one in seen)
+    )
 
 
 def _error(found: np.ndarray, truth: np.ndarray, values: range) -> float:  # type: ignore[type-arg]
@@ -137,13 +147,14 @@ def _renumbered(mask: Mask, values: Sequence[int]) -> Mask:
 def rows(found: Findings, pool: str, seed: int) -> Iterator[Row]:
     """Rank correlations with an interval from drawing whole cases again."""
     for unit, judged in (("volume", found.volumes), ("slice", found.slices)):
-        if len(judged) < 4:
-            continue
         for method in MEASURED:
-            value, low, high = correlation(judged, method, seed)
+            told = [one for one in judged if method in one.doubt]
+            if len(told) < FEWEST:
+                continue
+            value, low, high = correlation(told, method, seed)
             yield {"pool": pool, "unit": unit, "method": method, "spearman": value, "ci_low": low, "ci_high": high,
-                   "n": len(judged), "cases": len({(j.source, j.case) for j in judged}),
-                   "mean_error": round(float(np.mean([j.error for j in judged])), 4)}  # fmt: skip
+                   "n": len(told), "cases": len({(j.source, j.case) for j in told}),
+                   "mean_error": round(float(np.mean([j.error for j in told])), 4)}  # fmt: skip
 
 
 def correlation(judged: Sequence[Judged], method: str, seed: int = 0) -> tuple[float, float, float]:

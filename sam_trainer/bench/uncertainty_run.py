@@ -79,7 +79,8 @@ def _scatter(found: Findings) -> Figure:
     for axes, (unit, judged) in zip(
         figure.subplots(1, 2), (("volumes", found.volumes), ("slices", found.slices)), strict=True
     ):  # fmt: skip
-        axes.plot([one.doubt[DEFAULT] for one in judged], [one.error for one in judged], ".", alpha=0.6)
+        told = [one for one in judged if DEFAULT in one.doubt]
+        axes.plot([one.doubt[DEFAULT] for one in told], [one.error for one in told], ".", alpha=0.6)
         axes.set_title(unit)
         axes.set_xlabel(f"doubt ({DEFAULT})")
         axes.set_ylabel("1 - Dice of the automatic labels")

@@ -63,18 +63,18 @@ def oracle(roles: dict[str, list[Case]], base: BaseNetwork) -> dict[str, float]:
 
 
 def worth_of(scores: dict[str, float], roles: dict[str, list[Case]], base: BaseNetwork, home: Path) -> Worth:
-    """The worth of six cases that a scorer chose, against six drawn ones."""
-    rng = np.random.default_rng(3)
+    """The worth of four cases that a scorer chose, against four drawn ones."""
+    rng = np.random.default_rng(0)
     cases = {case.name: case for case in roles[CANDIDATE]}
-    drawn = [str(name) for name in rng.permutation(sorted(cases))[:6]]
+    drawn = [str(name) for name in rng.permutation(sorted(cases))[:4]]
     known = {name: Scored(name, "none", "oracle", 0, "", "", value, {}, {}, (), 1.0, (), ())
              for name, value in scores.items()}  # fmt: skip
     left = Pool(tuple(name for name in cases if name not in drawn), known)
-    chosen = [choice.case for choice in batch("sam_uncertain", left, 6, rng)]
+    chosen = [choice.case for choice in batch("sam_uncertain", left, 4, rng)]
     arms = {**dict.fromkeys(drawn, CONTROL), **dict.fromkeys(chosen, ACTIVE)}
     accepted = [AcceptedLabel(case) for case in (*(cases[n] for n in (*drawn, *chosen)), *roles[WATCH], *roles[JUDGE],
                                                  *roles[TEST])]  # fmt: skip
-    return Comparison(base, LoopConfig().train, home, draws=2).measure(accepted, arms)
+    return Comparison(base, LoopConfig().train, home, draws=3).measure(accepted, arms)
 
 
 def test_an_oracle_shows_benefit(
