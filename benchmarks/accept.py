@@ -37,7 +37,21 @@ def main() -> int:
             failed += subprocess.run(command, cwd=ROOT, check=False).returncode != 0
     learn = [sys.executable, "-m", "samlabel", "bench", "train", "--out", str(RESULTS / "train.json")]
     learn += ["--studies", validation] if validation is not None else []
-    return failed + (subprocess.run(learn, cwd=ROOT, check=False).returncode != 0)
+    failed += subprocess.run(learn, cwd=ROOT, check=False).returncode != 0
+    for words in active_learning(validation):
+        command = [sys.executable, "-m", "samlabel", "bench", *words]
+        failed += subprocess.run(command, cwd=ROOT, check=False).returncode != 0
+    return failed
+
+
+def active_learning(validation: str | None) -> list[list[str]]:
+    """Doubt against true error, and whole projects by several strategies on the frozen pools (up to an hour)."""
+    runs = [["uncertainty", "--slices", "2", "--out", str(RESULTS / "uncertainty.json")],
+            ["loop", "--out", str(RESULTS / "loop.json")]]  # fmt: skip
+    if validation is not None:
+        folders = ["--studies", validation, "--slices", "3", "--labels", "2"]
+        runs.append(["uncertainty", *folders, "--out", str(RESULTS / "uncertainty-folders.json")])
+    return runs
 
 
 if __name__ == "__main__":
