@@ -29,7 +29,7 @@ SMALLEST_RING = 3
 MOST_EVIDENCE = 2.5
 
 # Intensities that far beyond what was seen, in shares of its range, were not seen.
-SPARE = 0.15
+SPARE = 0.1
 
 # Below this contrast object and surroundings look the same: intensities say nothing.
 TELLING = 0.12
