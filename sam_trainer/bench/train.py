@@ -49,6 +49,7 @@ class Plan:
     steps: int = 12
     left_out_epochs: int = 4  # of each training with one case left out: there are many
     most_left_out: int = 4  # cases per folder
+    unet_epochs: int | None = None  # None: as many as the others
     precision: str = "bfloat16"
 
     def config(self, method: str, seed: int) -> TrainConfig:
@@ -131,7 +132,7 @@ def procedural(base: BaseNetwork, plan: Plan, folder: Path, keep: Keep) -> Measu
     for count, method, seed in _trainings(plan):
         teaching = anatomies(folder, max(plan.counts), seed)[:count]
         outcome = _trained(base, method, plan.config(METHODS[0] if method == UNET else method, seed), teaching,
-                           _Exam(SOURCE, held_out, targets))  # fmt: skip
+                           _Exam(SOURCE, held_out, targets, None, plan.unet_epochs))  # fmt: skip
         measured.outcomes.append(outcome)
         measured.gains = list(_headlines(measured.outcomes, untrained))
         console.print(_line(outcome.row()))
@@ -179,6 +180,7 @@ class _Exam:
     cases: Sequence[Case]
     targets: Sequence[Target]
     labels: frozenset[str] | None = None  # None: all that a case has
+    unet_epochs: int | None = None
 
     def kept(self, scores: Sequence[SemanticScore]) -> list[SemanticScore]:
         return [score for score in scores if self.labels is None or score.label in self.labels]
@@ -186,7 +188,8 @@ class _Exam:
 
 def _trained(base: BaseNetwork, method: str, config: TrainConfig, teaching: Sequence[Case], exam: _Exam) -> Outcomes:
     if method == UNET:
-        namer, taught = pupil.teach_unet(base, config, teaching)
+        longer = replace(config, epochs=exam.unet_epochs or config.epochs)
+        namer, taught = pupil.teach_unet(base, longer, teaching)
         names = pupil.name_by_unet(namer, exam.cases)
         return Outcomes(exam.source, method, len(teaching), config.seed, taught, (), exam.kept(names))
     taught = pupil.teach(base, config, teaching)

@@ -167,11 +167,12 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of the headline: lora and U-Net, 5 cases.")] = 3,
     held_out: Annotated[int, typer.Option(min=2, help="Procedural patients that are asked.")] = 20,
     epochs: Annotated[int, typer.Option(min=1, help="Of 12 steps each.")] = 8,
+    unet_epochs: Annotated[int | None, typer.Option(min=1, help="Of the U-Net; default: as many.")] = None,
     threads: Threads = None,
 ) -> None:  # fmt: skip
     """What a few accepted cases are worth: every method beside no training and a U-Net; kept after every training."""
     with _measured(model, 0, threads) as run:
-        plan = Plan(numbers(cases), choices(methods), seeds, held_out, epochs=epochs)
+        plan = Plan(numbers(cases), choices(methods), seeds, held_out, epochs=epochs, unet_epochs=unet_epochs)
         sources = read_sources(Path(studies)) if studies is not None else []
         last = run_train(load_network(model), plan, DEMO_FOLDER.parent / "anatomies" if procedural else None, sources,
                          lambda outcome: run.keep(outcome, out, page))  # fmt: skip
