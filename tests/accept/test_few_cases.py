@@ -1,0 +1,23 @@
+"""What five accepted cases are worth, measured as `samlabel bench train` does: the promise of the learning loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sam_infer.models import load_network
+from sam_trainer.bench.train import SEMANTIC, Plan
+from sam_trainer.bench.train_run import run_train
+
+
+@pytest.mark.accept
+@pytest.mark.timeout(5400)
+def test_five_cases_make_one_click_better_and_name_labels_at_least_as_well_as_a_unet(tmp_path: Path) -> None:
+    plan = Plan(counts=(5,), methods=("lora",))
+    outcome = run_train(load_network("tiny"), plan, tmp_path, [], lambda _: None)
+    gains = {(row["measure"], row["over"]): row for row in outcome.rows if "gain" in row}
+    clicked, named = gains["dice_1click", "none"], gains[SEMANTIC, "unet"]
+    assert clicked["held_out"] == named["held_out"] == 20 and clicked["seeds"] == named["seeds"] == 3
+    assert clicked["ci_low"] > 0, clicked
+    assert named["ci_low"] >= 0, named
