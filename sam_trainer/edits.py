@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from sam_infer.geometry import Geometry
 from sam_infer.volume import Mask
@@ -32,19 +33,10 @@ class Proposal:
     prompts: str = ""  # digest of the hints
     clicks: int = 0
 
-    @classmethod
-    def packed(cls, label: str, mask: Mask, value: int, region: Region, **facts: Any) -> Proposal:
-        """A proposal from the voxels of a value inside a region; the rest of the mask is not looked at."""
-        part = mask.array[region] == value
-        found: list[slice] = []
-        for axis in range(3):
-            there = np.flatnonzero(part.any(axis=tuple(a for a in range(3) if a != axis)))
-            first, last = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, 0)
-            found.append(slice(first, last))
-        marked = part[tuple(found)]
-        starts = [int(side.start or 0) for side in region]
-        i, j, k = (slice(s + side.start, s + side.stop) for s, side in zip(starts, found, strict=True))
-        return cls(label, region, (i, j, k), np.packbits(marked), **facts)
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was marked."""
+        return self.box[0].start == self.box[0].stop
 
     @property
     def nbytes(self) -> int:
@@ -63,6 +55,20 @@ class Proposal:
             (mine.start or 0) <= (its.start or 0) and mine.stop >= its.stop
             for mine, its in zip(self.region, other.region, strict=True)
         )
+
+
+def packed(mask: Mask, named: Mapping[str, int], region: Region, **facts: Any) -> list[Proposal]:
+    """Proposals of all labels (name to value) inside a region; the rest of the mask is not looked at."""
+    part = mask.array[region]
+    boxes = ndimage.find_objects(part)  # one pass for all labels: large volumes have many
+    starts = [int(side.start or 0) for side in region]
+    found = []
+    for name, value in named.items():
+        box = boxes[value - 1] if value <= len(boxes) else None
+        box = box or (slice(0, 0), slice(0, 0), slice(0, 0))
+        i, j, k = (slice(s + side.start, s + side.stop) for s, side in zip(starts, box, strict=True))
+        found.append(Proposal(name, region, (i, j, k), np.packbits(part[box] == value), **facts))
+    return found
 
 
 @dataclass(frozen=True)

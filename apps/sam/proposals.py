@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sam_infer.volume import Mask
-from sam_trainer.edits import Proposal, Region
+from sam_trainer.edits import Proposal, Region, packed
 from samlabel.archive_labels import prompts_digest
 from samlabel.reader import current_reader
 
@@ -55,19 +55,22 @@ class Proposals:
         self._known: OrderedDict[Key, Work] = OrderedDict()
 
     def note(self, image_id: str, mask: Mask, request: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """Remember an answer about an image; of one label and place the newest counts."""
+        """Remember an answer about an image; of one label and place the newest counts.
+
+        A label map lists all labels of the app. One that it does not show was perhaps not asked for: it takes nothing
+        from what was answered about that label before.
+        """
         region, hints = _region(result, mask), _hints(request, result)
         facts: dict[str, Any] = {
             "model": str(result.get("model", "")), "adapter": str(result.get("adapter", "")),
             "prompts": prompts_digest(hints), "clicks": _clicks(hints),
         }  # fmt: skip
-        made = [
-            Proposal.packed(name, mask, value, region, **facts)
-            for name, value in (result.get("label_names") or {}).items()
-        ]
+        found = packed(mask, _named(result), region, **facts)
         key = (image_id, current_reader())
         with self._lock:
             work = self._known.pop(key, Work(time.time()))
+            known = {old.label for old in work.proposals}
+            made = [new for new in found if not new.empty or len(found) == 1 or not (hints or new.label in known)]
             kept = [old for old in work.proposals if not any(new.covers(old) for new in made)]
             self._known[key] = Work(work.began, [*kept, *made])
             while len(self._known) > 1 and self._bytes() > self._most:
@@ -90,9 +93,13 @@ class Proposals:
 def whole_map(mask: Mask, result: Mapping[str, Any]) -> list[Proposal]:
     """A stored label map that a network made, as proposals."""
     facts: dict[str, Any] = {key: str(result.get(key, "")) for key in ("model", "adapter")}
-    names, region = result.get("label_names"), _everywhere(mask)
-    named = names.items() if isinstance(names, Mapping) else ()
-    return [Proposal.packed(str(name), mask, value, region, **facts) for name, value in named]
+    return packed(mask, _named(result), _everywhere(mask), **facts)
+
+
+def _named(result: Mapping[str, Any]) -> dict[str, int]:
+    """Name to value, where an answer says so."""
+    names = result.get("label_names")
+    return {str(name): int(value) for name, value in names.items()} if isinstance(names, Mapping) else {}
 
 
 def _region(result: Mapping[str, Any], mask: Mask) -> Region:
