@@ -54,8 +54,14 @@ def sentences(outcome: Outcome) -> list[str]:
                         f"clicks per case (95 % CI {row['ci_low']:+.3f} to {row['ci_high']:+.3f})")  # fmt: skip
         elif row.get("measure") == "fall of clicks per case":
             told.append(f"{row['pool']}: {row['strategy']}: {row['first']:.2f} -> {row['last']:.2f} clicks per case, "
-                        f"{row['mean']:.0%} fewer (95 % CI {row['ci_low']:.0%} to {row['ci_high']:.0%})")  # fmt: skip
+                        f"{row['mean']:.0%} fewer ({_between(row)})")  # fmt: skip
     return told
+
+
+def _between(row: Row) -> str:
+    if row["n"] < 2:
+        return "one seed, no interval"
+    return f"95 % CI {row['ci_low']:.0%} to {row['ci_high']:.0%}"
 
 
 def _curves(played: Sequence[Played]) -> Figure:
