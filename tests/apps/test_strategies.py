@@ -29,6 +29,7 @@ READERS = ("anna", "bert", "carl", "dora")
 def pool(server: Server, phantom: tuple[Volume, Mask], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Six cases without a label, not scored; the tables of this server's home, empty."""
     monkeypatch.setenv("SAMLABEL_HOME", str(server.home))
+    vars(server.app).pop("selection", None)  # another test's home
     rng = np.random.default_rng(0)
     for name in CASES:
         noise = rng.integers(0, 9, phantom[0].array.shape).astype(np.int16)
@@ -40,6 +41,7 @@ def pool(server: Server, phantom: tuple[Volume, Mask], monkeypatch: pytest.Monke
     (server.studies / NAME).unlink(missing_ok=True)
     (server.home / "scores").exists() and ScoreTable.of(str(server.studies))._file.unlink(missing_ok=True)
     server.app.selection._loop.joinpath("worth.json").unlink(missing_ok=True)
+    vars(server.app).pop("selection", None)
 
 
 def ask(server: Server, strategy: str = "sam_hybrid", reader: str = "anna", **body: Any) -> Any:
