@@ -16,7 +16,7 @@ from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.studies import read_sources
 from sam_trainer.train_config import GatePolicy, TrainConfig
 
-SHORT = TrainConfig(method="decoder", epochs=2, steps=2, images=1, objects=2, decodes=2)
+SHORT = TrainConfig(method="decoder", epochs=2, steps=2, images=1, objects=2, decodes=2, semantic_images=0)
 POLICY = GatePolicy(held_out_cases=2, objects_per_case=1)
 
 
