@@ -201,6 +201,9 @@ def test_a_click_in_any_pane_becomes_an_object_in_3d(station: Station, shots: Pa
             reader.tool("undo")
             reader.says("Undone")
             assert not reader.mask()[0].any()
+        reader.draft_kept()
+        reader.tool("discard draft")
+        reader.says("The draft is gone")
 
 
 @pytest.mark.accept
