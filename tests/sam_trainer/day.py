@@ -32,7 +32,7 @@ def day(studies: Path, home: Path, told: Path, days: int) -> None:
         cases = list(read_sources(studies)[0].cases)
         for _ in range(days):
             tell("saving")
-            for n, case in enumerate(cases):
+            for n, case in enumerate(10 * cases):  # a label is saved in an instant: many, so that some kills meet one
                 record = ledger.accept(case.name, case.label, {"reader": f"reader {n}"})
                 tell("label", case.name, record.label_sha256)
             accepted = recorded(ledger, [AcceptedLabel(case) for case in cases], [case.name for case in cases])
