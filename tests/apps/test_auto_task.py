@@ -66,6 +66,7 @@ def overlaps(mask: Mask, truth: np.ndarray) -> list[float]:
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.slow
 def test_accepted_cases_label_a_new_volume(studies: Server, mode: str, tmp_path: Path) -> None:
     answer = ask(studies, mode=mode, extent="volume")
     assert answer.status == 200, answer.facts

@@ -63,11 +63,13 @@ def answered_in_time(server: Server, address: str, paths: tuple[str, ...], reque
     pytest.fail(f"in every round something was late: {slowest}")
 
 
+@pytest.mark.slow
 def test_info_and_files_while_a_slow_encode_runs(server: Server, address: str) -> None:
     request = captured("ohif_sam_2d", "l", foreground=[[24, 12, 13]], zoom=False)
     answered_in_time(server, address, ("/info/", "/datastore/?output=stats", "/datastore/image?image=l"), request)
 
 
+@pytest.mark.slow
 def test_dicom_frames_while_a_slow_encode_runs(
     server: Server, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

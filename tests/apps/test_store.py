@@ -114,6 +114,7 @@ def test_two_processes_lose_nothing(folder: Path, tmp_path: Path) -> None:
     assert sum(f"score-{n}" in written["a"]["image"]["info"] for n in range(30)) == 30
 
 
+@pytest.mark.slow
 def test_readers_are_never_disturbed_by_writers(make: Any, folder: Path, tmp_path: Path) -> None:
     store = make()
     label = str(label_file(tmp_path / "l.nii.gz"))

@@ -100,6 +100,7 @@ def test_two_arms_merge_into_the_stem(predictor: Predictor, fork) -> None:
     ],
 )
 @pytest.mark.parametrize("thick", [False, True])
+@pytest.mark.slow
 def test_the_way_a_volume_is_stored_changes_nothing(predictor: Predictor, fork, order, flips, thick) -> None:
     volume, truth = fork
     array, geometry = reoriented(volume.array, volume.geometry, order, flips)
@@ -181,6 +182,7 @@ def test_a_correction_where_nothing_arrived_is_named_and_harmless(predictor: Pre
     assert any("slice 1" in note for note in answer.notes)
 
 
+@pytest.mark.slow
 def test_two_readers_get_what_each_would_get_alone(network) -> None:
     volume, truth = phantom("touching")
     requests = [Prompts(box=box_on(truth, middle(truth))), clicks([[40, 40, 20]]), Prompts(1, box=box_on(truth, 38, 1))]

@@ -43,6 +43,7 @@ def test_forty_steps_lower_the_loss_by_a_third(tmp_path: Path) -> None:
     assert report.weights.stat().st_size < 12_000_000
 
 
+@pytest.mark.slow
 def test_resuming_goes_on_exactly(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     pretrain(config(whole, steps=4))
