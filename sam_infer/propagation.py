@@ -39,6 +39,7 @@ from sam_infer.window import Window
 TRACKER_SHARE = 0.8
 
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float32]
 Answers = dict[int, SliceAnswer]
 
 
@@ -134,36 +135,37 @@ class _Propagation:
             return
         follower = self._follower({start.view.index: start}, start.view.index)
         ending = Ending.at(self.volume, start, policy or self.options.end)
-        before, section = start, self._section(start, follower.window)
+        before, section = start, Section(self._grey(start.view, follower.window), start.pixels, start.view.pixel_mm)
         tracker = Tracker.at(section)
         for index in indices:
-            answer, round_trip = self._next(follower, tracker, section, index)
+            answer, after, round_trip = self._next(follower, tracker, section, index)
             if ending.reached(before, answer, round_trip):
                 return
             yield index, answer
-            before, section = answer, self._section(answer, follower.window)
+            before, section = answer, after
 
-    def _section(self, answer: SliceAnswer, window: Window) -> Section:
-        view = answer.view
-        return Section(grey_of(window.apply(self.volume.pixels(view))), answer.pixels, view.pixel_mm)
+    def _grey(self, view: SliceView, window: Window) -> FloatArray:
+        """A slice (H, W) as the tracker sees it."""
+        return grey_of(window.apply(self.volume.pixels(view)))
 
-    def _next(self, follower: Follower, tracker: Tracker, before: Section, index: int) -> tuple[SliceAnswer, float]:
+    def _next(
+        self, follower: Follower, tracker: Tracker, before: Section, index: int
+    ) -> tuple[SliceAnswer, Section, float]:
         """The object of `before` on the neighbouring slice `index`, as tracker and promptable network see it.
 
-        And how well following it back leads to `before` again.
+        With the slice it is on, and how well following it back leads to `before` again.
         """
         view = self.volume.view(self.said.axis, index)
-        grey = grey_of(follower.window.apply(self.volume.pixels(view)))
+        grey = self._grey(view, follower.window)
         allowed = self.allowed(view)
 
-        def both() -> tuple[SliceAnswer, float]:
-            tracked = SliceAnswer.of_parts(view, (tracker.next(before, grey),), 0.0, allowed)
-            if not tracked.patch.pixels.any():
-                return tracked, 0.0
-            asked = follower.step(index, tracked.pixels, allowed)
-            agreed = blended(tracked, asked.tempered(SUREST), TRACKER_SHARE, allowed)
-            answer = replace(agreed, score=asked.score)
-            return answer, tracker.round_trip(before, Section(grey, answer.pixels, view.pixel_mm))
+        def both() -> tuple[SliceAnswer, Section, float]:
+            answer = SliceAnswer.of_parts(view, (tracker.next(before, grey),), 0.0, allowed)
+            if answer.patch.pixels.any():
+                asked = follower.step(index, answer.pixels, allowed)
+                answer = replace(blended(answer, asked.tempered(SUREST), TRACKER_SHARE, allowed), score=asked.score)
+            after = Section(grey, answer.pixels, view.pixel_mm)
+            return answer, after, tracker.round_trip(before, after)
 
         return self.conduct.slice(both)
 

@@ -18,6 +18,7 @@ from sam_infer.volume import Volume
 from sam_trainer.bench.clicks import GOALS, Method, clicks_until, session
 from sam_trainer.lessons import labelled_image
 from sam_trainer.metrics import dice
+from sam_trainer.paired import drawn_again
 from sam_trainer.studies import Case, Target, targets_of
 from sam_trainer.train_config import GatePolicy
 
@@ -184,8 +185,7 @@ def interval(values: Sequence[tuple[str, float]]) -> Interval:
     cases = np.array(_case_means(values), np.float64)
     if not len(cases):
         return Interval(0.0, 0.0, 0.0)
-    picks = np.random.default_rng(0).integers(0, len(cases), (RESAMPLES, len(cases)))
-    low, high = np.percentile(cases[picks].mean(axis=1), BOUNDS)
+    low, high = np.percentile(drawn_again(cases, RESAMPLES), BOUNDS)
     return Interval(float(cases.mean()), float(low), float(high))
 
 

@@ -1,6 +1,6 @@
 """Is one thing better than another? Paired differences, their mean and its 95 % interval.
 
-Pairs are few (seeds, cases), so the interval is Student's, not a bootstrap, which is too narrow below ten pairs.
+Where pairs are few (seeds), the interval is Student's: a bootstrap is too narrow below ten. `drawn_again` is for many.
 """
 
 from __future__ import annotations
@@ -65,6 +65,12 @@ def crossed(values: npt.NDArray[np.float64]) -> Difference:
     freedom = total**2 / float((parts**2 / [pairs - 1, draws - 1]).sum()) if total else 1.0
     half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(total))
     return Difference(mean, mean - half, mean + half, pairs)
+
+
+def drawn_again(values: npt.NDArray[np.float64], times: int, seed: int = 0) -> npt.NDArray[np.float64]:
+    """Means (times,) of values (N,) drawn with replacement."""
+    picks = np.random.default_rng(seed).integers(0, len(values), (times, len(values)))
+    return np.asarray(values[picks].mean(axis=1))
 
 
 def area_under(budget: Sequence[float], value: Sequence[float], limit: float) -> float:

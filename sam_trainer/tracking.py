@@ -19,7 +19,7 @@ from sam_infer.tracker import LEAST_SPREAD
 from sam_infer.tracker_net import TrackerNet
 from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.scans.chains import STEPS, Chain, draw_chains
-from sam_trainer.train_state import Counters, TrainState
+from sam_trainer.train_state import Counters, TrainState, update_average
 from sam_trainer.weights_export import export_weights
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def train_tracker(config: TrackingConfig) -> TrackingReport:
             group["lr"], group["betas"] = rate_at(step, config.steps), (momentum_at(step, config.steps), 0.999)
         state.optimizer.step()
         state.optimizer.zero_grad()
-        _update(state.average, net, step)
+        update_average(state.average, net, AVERAGE, step)
         counters.step = step + 1
         rows.append({"step": counters.step, "loss": float(np.mean(losses)), "last": losses[-1]})
         if counters.step % LOG_EVERY == 0:
@@ -171,14 +171,3 @@ def _loss(logits: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     overlap = 2 * (share * truth).sum((1, 2, 3)) + 1
     dice = 1 - overlap / (share.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 1)
     return ((CROSS_ENTROPY * entropy + dice) * valid).sum() / valid.sum().clamp(min=1)
-
-
-@torch.no_grad()
-def _update(average: nn.Module, net: nn.Module, step: int) -> None:
-    """The average follows fast at first."""
-    weight = min(AVERAGE, (step + 1) / (step + 10))
-    for mean, now in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if mean.dtype.is_floating_point:
-            mean.lerp_(now, 1 - weight)
-        else:
-            mean.copy_(now)

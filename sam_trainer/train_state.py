@@ -71,5 +71,8 @@ def update_average(average: nn.Module, model: nn.Module, decay: float, step: int
     """Move the average towards the model; early on faster, so that it forgets the start."""
     decay = min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
-        for kept, new in zip(average.parameters(), model.parameters(), strict=True):
-            kept.lerp_(new, 1 - decay)
+        for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(new, 1 - decay)
+            else:
+                kept.copy_(new)  # counters of normalisation layers

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.embedding import EmbeddingCache
@@ -115,7 +116,7 @@ class Comparison:
             saved[draw] = other - mine
         return crossed(saved)
 
-    def _clicks(self, taught: list[AcceptedLabel], judges: list[AcceptedLabel], draw: int) -> np.ndarray:  # type: ignore[type-arg]
+    def _clicks(self, taught: list[AcceptedLabel], judges: list[AcceptedLabel], draw: int) -> npt.NDArray[np.float64]:
         """Clicks (judges,) that a reader needs with a network taught by these cases."""
         with tempfile.TemporaryDirectory(prefix="samlabel-worth-") as folder:
             home = Path(folder)

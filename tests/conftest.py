@@ -24,6 +24,15 @@ def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     yield home
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Small tensors on busy cores: threads that wait for each other cost twenty times the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class BrightNetwork:
     """A network whose answer can be computed by hand: what is brighter than grey 150, near the hints.
 

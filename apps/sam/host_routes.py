@@ -70,13 +70,19 @@ def mended_routes() -> APIRouter:
     return router
 
 
-def off_the_loop(endpoint: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    """A plain function that does what a host endpoint does; FastAPI runs those in a thread."""
+def off_the_loop(
+    endpoint: Callable[..., Coroutine[Any, Any, Any]], complete: Callable[[Any, dict[str, Any]], Any] | None = None
+) -> Callable[..., Any]:
+    """A plain function that does what a host endpoint does; FastAPI runs those in a thread.
+
+    `complete` makes the answer of the host's answer and the arguments.
+    """
 
     def run(**arguments: Any) -> Any:
         check_arguments(arguments)
         check_known(endpoint.__module__, arguments)
-        return _finish(endpoint(**arguments))
+        answer = _finish(endpoint(**arguments))
+        return answer if complete is None else complete(answer, arguments)
 
     # The signature is all that FastAPI reads; `functools.wraps` would make it see the coroutine again.
     run.__signature__ = inspect.signature(endpoint)  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from fastapi import APIRouter, Body, Depends
@@ -27,18 +26,15 @@ MAX_WHY = 500
 
 router = APIRouter(tags=["Labels"])
 
-_save = off_the_loop(host.api_save_label)
 
-
-def save(**arguments: Any) -> dict[str, Any]:
+def _with_quarantine(answer: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
     """The host's answer to a saved label, and whether the label is in quarantine."""
-    answer: dict[str, Any] = _save(**arguments)
     if (arguments.get("tag") or FINAL) != FINAL:
         return answer
     return {**answer, **label_facts.quarantine_of(_ledger(), arguments["image"])}
 
 
-save.__signature__ = inspect.signature(host.api_save_label)  # type: ignore[attr-defined]
+save = off_the_loop(host.api_save_label, _with_quarantine)
 router.put("/datastore/label", summary="Save a label")(save)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sam_trainer.paired import drawn_again
+
 RESAMPLES = 10_000
 INTERVAL = (2.5, 97.5)
 
@@ -31,7 +33,5 @@ def paired_gain(
     if after.keys() != before.keys() or not after:
         raise ValueError("both must have been asked about the same cases")
     differences = np.array([np.mean(after[case]) - np.mean(before[case]) for case in sorted(after)])
-    rng = np.random.default_rng(seed)
-    drawn = differences[rng.integers(0, len(differences), (RESAMPLES, len(differences)))].mean(axis=1)
-    low, high = np.percentile(drawn, INTERVAL)
+    low, high = np.percentile(drawn_again(differences, RESAMPLES, seed), INTERVAL)
     return Gain(float(differences.mean()), float(low), float(high), len(differences))

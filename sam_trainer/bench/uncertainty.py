@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from sam_infer.accepted_case import AcceptedCase
@@ -121,7 +122,7 @@ def _can_be_told(method: str, seen: Sequence[Seen]) -> bool:
     )
 
 
-def _error(found: np.ndarray, truth: np.ndarray, values: range) -> float:  # type: ignore[type-arg]
+def _error(found: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8], values: range) -> float:
     """One minus the mean Dice of the labels that are in either."""
     present = [v for v in values if (found == v).any() or (truth == v).any()]
     return 1.0 - float(np.mean([dice(found == v, truth == v) for v in present])) if present else 0.0
@@ -171,7 +172,7 @@ def correlation(judged: Sequence[Judged], method: str, seed: int = 0) -> tuple[f
     return round(_spearman(doubt, error), 4), round(float(low), 4), round(float(high), 4)
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]
+def _spearman(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float:
     if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
         return 0.0
     return float(stats.spearmanr(x, y).statistic)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -49,10 +49,10 @@ def folder_questions(folder: Path, labels: int) -> Iterator[list[Question]]:
 
 
 def run_uncertainty(
-    backbone: Backbone, questions: object, name: str, slices: int, seed: int
+    backbone: Backbone, questions: AbstractContextManager[list[Question]], name: str, slices: int, seed: int
 ) -> Outcome:  # fmt: skip
     """Correlations of every measure with the true error, and the calibration of the network."""
-    with questions as asked:  # type: ignore[attr-defined]
+    with questions as asked:
         found = uncertainty.measure(backbone, asked, slices)
         calibration = _calibration(backbone, asked, seed)
     label = name if name == GRADED else "folders"

@@ -32,12 +32,8 @@ def _tensor(name: str, like: torch.Tensor, generator: torch.Generator) -> torch.
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors on busy cores: threads that wait for each other cost twenty times the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def alone(one_thread: None) -> None:
+    """Networks here are small."""
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_an_empty_pool_has_no_case_and_a_batch_no_case_twice(strategy: str) -> N
 
 def test_doubt_decides_with_some_chance() -> None:
     cases = pool(scored("sure", 0.1), scored("fair", 0.5), scored("unsure", 0.9))
-    drawn = Counter(choose("sam_uncertain", cases, rng(n)).case for n in range(300))  # type: ignore[union-attr]
+    drawn = Counter(choose("sam_uncertain", cases, rng(n)).case for n in range(300))
     assert drawn["unsure"] > 250 > 50 > drawn["fair"] > drawn["sure"]
 
 
@@ -108,7 +108,7 @@ def test_the_structure_with_fewest_labels_comes_first() -> None:
 
 def test_random_fg_draws_only_where_something_was_found() -> None:
     cases = pool(scored("empty", 0.9, found=0.0), scored("a", 0.1), scored("b", 0.1), unscored=("bare",))
-    drawn = Counter(choose("sam_random_fg", cases, rng(n)).case for n in range(200))  # type: ignore[union-attr]
+    drawn = Counter(choose("sam_random_fg", cases, rng(n)).case for n in range(200))
     assert set(drawn) == {"a", "b"} and min(drawn.values()) > 70
 
 

@@ -91,4 +91,4 @@ def test_nothing_serves_nothing_to_watch(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changes", [{"cases": 1}, {"rise": 2.0}, {"confidence": 1.0}])
 def test_a_policy_that_makes_no_sense(changes: dict[str, float]) -> None:
     with pytest.raises(TrainingError):
-        WatchPolicy(**changes)  # type: ignore[arg-type]
+        WatchPolicy(**changes)

@@ -9,12 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from sam_infer.adapter import Adapter
@@ -34,21 +32,13 @@ from sam_trainer.train_config import GatePolicy, TrainConfig
 from tests.sam_infer.test_adapter import provenance, tensors
 from tests.sam_trainer.conftest import flat_case
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("one_thread")]
 
 # What the split makes of these names: `a`, `b` and `c` teach, `e` validates, `case1` and `h` judge.
 NAMES = ("a", "b", "e", "case1", "h")
 
 SHORT = TrainConfig(method="decoder", epochs=2, steps=2, images=1, objects=2, decodes=2)
 POLICY = GatePolicy(held_out_cases=2, objects_per_case=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,7 @@ def test_scores_fill_an_outer_label_with_what_is_inside_it_and_miss_what_was_not
     truth = read_mask(case.label).array
 
     def perfect(volume: Volume, view: object) -> np.ndarray:
-        shown = view.extract(truth)  # type: ignore[attr-defined]
+        shown = view.extract(truth)
         return np.select([shown == 1, shown == 2], [2, 1], 0).astype(np.uint8)
 
     both = score_case(case, ["core", "ring"], perfect)
