@@ -198,12 +198,15 @@ def test_a_click_in_any_pane_becomes_an_object_in_3d(station: Station, shots: Pa
             offset = np.subtract(ndimage.center_of_mass(found), ndimage.center_of_mass(true))
             assert np.abs(offset).max() <= 2, (plane, offset)
             assert dice(found, true) >= 0.8, (plane, dice(found, true))
-            reader.tool("undo")
-            reader.says("Undone")
-            assert not reader.mask()[0].any()
+            if plane != "axial":
+                reader.tool("undo")
+                reader.says("Undone")
+                assert not reader.mask()[0].any()
+        # the last object is not undone: only then is there surely a draft, which the next test must not find
         reader.draft_kept()
         reader.tool("discard draft")
         reader.says("The draft is gone")
+        assert not reader.mask()[0].any()
 
 
 @pytest.mark.accept
