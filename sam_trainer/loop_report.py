@@ -23,7 +23,7 @@ from sam_trainer.bench.page import Page
 from sam_trainer.bench.table import Row
 from sam_trainer.label_round import TRAIN
 from sam_trainer.learning_curve import LearningCurve, fitted
-from sam_trainer.ledger import ACCEPTED, Ledger, Record
+from sam_trainer.ledger import STANDING, Ledger, Record
 from sam_trainer.served import ACTIVE, CONTROL, Served, ServedCases, loop_folder
 from sam_trainer.worth import Worth
 
@@ -47,7 +47,7 @@ class LoopReport:
     @classmethod
     def of(cls, studies: str, model: str, home: Path | None = None) -> LoopReport:
         """The report on a studies folder and a model."""
-        records = [record for record in Ledger.of(studies, home).records() if record.event == ACCEPTED]
+        records = accepted(Ledger.of(studies, home).records())
         return cls(Worth.read(loop_folder(studies, home or default_home())), ServedCases.of(studies, home).all(),
                    records, _points(AdapterStore(model, home)))  # fmt: skip
 
@@ -122,6 +122,18 @@ class LoopReport:
         axes.set_ylabel("Dice on held-out cases, mean after 1, 3 and 5 clicks")
         axes.legend(fontsize=8)
         return figure
+
+
+def accepted(records: Sequence[Record]) -> list[Record]:
+    """Every label that was accepted, at once or released later, with the moment and the facts of its making.
+
+    Releasing one is nobody's work on it, so it counts in the week in which its reader saved it.
+    """
+    made: dict[tuple[str, int], Record] = {}
+    for record in records:
+        made.setdefault((record.case, record.version), record)
+    good = {(record.case, record.version) for record in records if record.event in STANDING}
+    return [record for which, record in made.items() if which in good]
 
 
 def _work(records: Sequence[Record]) -> Row:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from sam_trainer.learning_curve import fitted
-from sam_trainer.ledger import Record
-from sam_trainer.loop_report import LoopReport
+from sam_trainer.ledger import Ledger, Record
+from sam_trainer.loop_report import LoopReport, accepted
+from sam_trainer.quarantine import Doubt
 from sam_trainer.served import ACTIVE, CONTROL, Served, ServedCases, draws_control
 from sam_trainer.worth import Worth
 
@@ -66,6 +67,22 @@ def test_weeks_structures_and_worth(tmp_path: Path) -> None:
         "ci_high": None, "sentence": ""}  # fmt: skip
     page = report.page().write(tmp_path, "report").read_text()
     assert "nothing was measured yet" in page and "about" in page and "data:image/png" in page
+
+
+def test_a_label_that_was_released_counts_once_and_in_the_week_of_its_reader(tmp_path: Path) -> None:
+    ledger, label = Ledger(tmp_path / "ledger"), tmp_path / "label.nii.gz"
+    for case, doubts in (("a", []), ("b", [Doubt("swapped_sides", "left is right")]), ("c", [Doubt("empty", "empty")])):
+        label.write_bytes(case.encode())
+        ledger.accept(case, label, {"clicks": 3}, doubts)
+    ledger.release("b", {"released_by": "anna"})
+    ledger.withdraw("a", {})  # the work was done all the same
+    label.write_bytes(b"b, corrected")
+    ledger.accept("b", label, {"clicks": 1})
+    found = accepted(ledger.records())
+    assert [(one.case, one.version, one.event) for one in found] == [
+        ("a", 1, "accepted"), ("b", 1, "quarantined"), ("b", 2, "accepted")]  # fmt: skip
+    (week,) = LoopReport(Worth(), [], found, {}).weeks()
+    assert (week["cases"], week["clicks"]) == (3, 2.333)
 
 
 def test_worth_is_kept_and_only_a_measured_no_falls_back(tmp_path: Path) -> None:
