@@ -15,6 +15,9 @@ export SAM2_BUILD_CUDA := 0
 # As in sam_infer/__init__.py, for whatever imports torch first.
 export OMP_WAIT_POLICY := PASSIVE
 
+# A file's tests share servers and stay together. Browsers and archives need the whole machine: those tests run alone.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 .PHONY: help setup serve check test accept format lock clean
 
 help:
@@ -40,13 +43,14 @@ check: setup  ## format, lint, types, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not slow and not client and not accept"
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not slow and not client and not accept"
 
 test: setup  ## everything but the long runs; what lacks a system package skips visibly
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not accept"
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not client and not accept"
+	$(BIN)/pytest -q -m "client and not accept"
 
 accept: setup  ## the long runs; JSON results go to benchmarks/results
 	$(BIN)/pytest -q -m "accept"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -71,13 +72,28 @@ def test_both_are_listed_for_clients(server: Server) -> None:
     assert isinstance(models["sam_3d"]["labels"], list)
 
 
-def test_a_photograph_is_a_volume_of_one_slice(server: Server, tmp_path: Path) -> None:
-    photo: Volume = lesion_photo(np.random.default_rng(0), 64)[0]
-    write_image(photo, server.studies / "photo3d.png")
-    deadline = time.monotonic() + 60  # the studies folder is watched; a busy machine notices late
-    while "photo3d" not in server.client.get("/datastore/?output=all").text and time.monotonic() < deadline:
+@pytest.fixture
+def photo(server: Server) -> Iterator[str]:
+    """A photograph among the studies, for one test."""
+    image: Volume = lesion_photo(np.random.default_rng(0), 64)[0]
+    path = server.studies / "photo3d.png"
+    write_image(image, path)
+    noticed(server, path.stem, there=True)
+    yield path.stem
+    path.unlink()
+    noticed(server, path.stem, there=False)
+
+
+def noticed(server: Server, name: str, there: bool) -> None:
+    """Wait until the server knows that an image came or went: the folder is watched, a busy machine notices late."""
+    deadline = time.monotonic() + 60
+    while (name in server.client.get("/datastore/?output=all").text) != there:
+        assert time.monotonic() < deadline, f"{name} was not noticed"
         time.sleep(0.2)
-    answer = ask(server, "sam_3d", "photo3d", foreground=[[28, 34, 0]])
+
+
+def test_a_photograph_is_a_volume_of_one_slice(server: Server, photo: str) -> None:
+    answer = ask(server, "sam_3d", photo, foreground=[[28, 34, 0]])
     assert answer.status == 200 and answer.facts["slices"] == [0, 0]
 
 
