@@ -8,7 +8,7 @@ their gradients; the first of them validates, decides and writes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import EarlyStopping
-from torch import Tensor
+from torch import Tensor, nn
 
 from sam_infer.tiny import TinySam
 from sam_trainer.adaptation import Together, adapt
@@ -131,21 +131,33 @@ class Fit:
             # every network of `promptable` has the two methods that a dialogue calls
             losses = hold_dialogue(cast(TinySam, asked), batch, rng, config.decodes)
             total = torch.stack([part.total for part in losses]).mean()
-            if self._teacher.semantic is not None:
+            semantic = self._teacher.semantic
+            if semantic is not None:
                 # random numbers of its own: with or without a semantic head, the dialogues are the same
                 apart = np.random.default_rng((config.seed, epoch, step, APART, *mine))
-                total = total + self._teacher.semantic.loss(self._network, config.semantic_images, apart)
+                total = total + semantic.loss(self._network, config.semantic_images, apart)
         total.backward()
-        self._update(((epoch - 1) * config.steps + step) / (config.epochs * config.steps))
+        done = ((epoch - 1) * config.steps + step) / (config.epochs * config.steps)
+        self._update(self._state.adaptation.parameters(), done)
         self._losses.append(float(total.detach()))
+        if semantic is not None:
+            for more in range(1, config.semantic_steps):
+                self._catch_up(semantic, np.random.default_rng((config.seed, epoch, step, APART + more, *mine)), done)
         return self._losses[-1]
 
-    def _update(self, done: float) -> None:
-        """Follow the gradient, unless it is not finite."""
+    def _catch_up(self, semantic: SemanticTraining, rng: np.random.Generator, done: float) -> None:
+        """One batch for the semantic head alone, which starts from nothing and has further to go."""
+        with mixed_precision(self._config.precision):
+            loss = semantic.loss(self._network, self._config.semantic_images, rng, alone=True)
+        loss.backward()
+        self._update(semantic.parameters(), done)
+
+    def _update(self, parameters: Sequence[nn.Parameter], done: float) -> None:
+        """Let parameters follow their gradients, unless these are not finite; others have none and stay."""
         config, state = self._config, self._state
         if self._team.size > 1:
-            self._team.average(gradients(state.adaptation.parameters()))
-        norm = torch.nn.utils.clip_grad_norm_(state.adaptation.parameters(), config.max_gradient)
+            self._team.average(gradients(parameters))
+        norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient)
         factor = Schedule(DECAY_SHARE, WARMUP_STEPS).factor(round(done * config.epochs * config.steps), done)
         for group, rate in zip(state.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor

@@ -30,12 +30,15 @@ class SemanticTraining:
             torch.manual_seed(seed)
             self.head = SemanticHead(labels, taps).to(self._device).train()
 
-    def loss(self, network: Promptable | None, images: int, rng: np.random.Generator) -> Tensor:
-        """The loss of one batch; its gradient reaches the head, and the network's encoder where that trains.
+    def loss(
+        self, network: Promptable | None, images: int, rng: np.random.Generator, alone: bool = False
+    ) -> Tensor:  # fmt: skip
+        """The loss of one batch; its gradient reaches the head and, unless `alone`, the encoder where that trains.
 
         Where features are remembered no network is needed.
         """
-        batch = self._batches.draw(network, images, rng)
+        with torch.set_grad_enabled(not alone):
+            batch = self._batches.draw(network, images, rng)
         features = {name: maps.to(self._device) for name, maps in batch.features.items()}
         logits = self.head(batch.pictures.to(self._device), features)
         return semantic_loss(logits.float(), batch.numbers.to(self._device), batch.known.to(self._device)).cpu()

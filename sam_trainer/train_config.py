@@ -23,8 +23,8 @@ RATES = {"lora": 2e-3, "decoder": 1e-3, "full": 1e-4}
 # Smallest and largest value of every number.
 LIMITS: tuple[tuple[str, float, float], ...] = (
     ("rank", 1, 256), ("epochs", 1, 1000), ("steps", 1, 10_000), ("images", 1, 64), ("objects", 1, 64),
-    ("decodes", 1, 16), ("semantic_images", 0, 64), ("patience", 1, 1000), ("rate", 1e-8, 1.0),
-    ("max_gradient", 1e-6, 1e6), ("weight_decay", 0.0, 1.0), ("processes", 1, 64),
+    ("decodes", 1, 16), ("semantic_images", 0, 64), ("semantic_steps", 1, 64), ("patience", 1, 1000),
+    ("rate", 1e-8, 1.0), ("max_gradient", 1e-6, 1e6), ("weight_decay", 0.0, 1.0), ("processes", 1, 64),
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ class TrainConfig:
     objects: int = 4  # per image
     decodes: int = 3  # answers to one object's growing prompts
     semantic_images: int = 4  # slices per step for the prompt-free head; 0 trains none
+    semantic_steps: int = 2  # of that head per step: it starts from nothing, unlike the network beside it
     lr: float | None = None  # None: the method's
     weight_decay: float = 0.01
     max_gradient: float = 1.0

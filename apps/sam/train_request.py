@@ -24,7 +24,8 @@ OPTIONS: dict[str, Any] = {
 }
 
 NUMBERS = (
-    "rank", "epochs", "steps", "images", "objects", "decodes", "semantic_images", "patience", "processes", "seed",
+    "rank", "epochs", "steps", "images", "objects", "decodes", "semantic_images", "semantic_steps", "patience",
+    "processes", "seed",
 )  # fmt: skip
 FRACTIONS = ("lr", "weight_decay", "max_gradient")
 GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case", "clicks"), ("margin", "least_gain")

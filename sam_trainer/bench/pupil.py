@@ -72,12 +72,13 @@ def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> Taug
 
 
 def teach_unet(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[UNetNamer, Taught]:
-    """The U-Net on the same slices, for as many steps of as many slices."""
+    """The U-Net on the same slices, for as many steps of as many slices as the semantic head."""
     started = time.perf_counter()
     labels, backbone = labels_of(cases), base.backbone()
     namer = UNetNamer(labels, backbone, config.seed)
     batches = SemanticBatches(_slices(cases, labels), backbone)
-    namer.train(batches, config.epochs * config.steps, config.semantic_images, config.seed)
+    steps = config.epochs * config.steps * config.semantic_steps
+    namer.train(batches, steps, config.semantic_images, config.seed)
     return namer, Taught(None, namer.parameters, time.perf_counter() - started)
 
 

@@ -47,6 +47,7 @@ class Plan:
     objects: int = 2  # per held-out case
     epochs: int = 8
     steps: int = 12
+    semantic_steps: int = 5  # per step: head and U-Net come near what more of them would reach
     left_out_epochs: int = 4  # of each training with one case left out: there are many
     most_left_out: int = 4  # cases per folder
     unet_epochs: int | None = None  # None: as many as the others
@@ -55,8 +56,9 @@ class Plan:
     def config(self, method: str, seed: int) -> TrainConfig:
         """A training of the bench; nothing stops it early, as no case is left to watch."""
         return TrainConfig(
-            method=method, epochs=self.epochs, steps=self.steps, patience=1000, precision=self.precision, seed=seed
-        )
+            method=method, epochs=self.epochs, steps=self.steps, semantic_steps=self.semantic_steps, patience=1000,
+            precision=self.precision, seed=seed,
+        )  # fmt: skip
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from torch import nn
 
-from sam_infer.adapter import Adapter
+from sam_infer.adapter import SEMANTIC, Adapter
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.errors import SamError
 from sam_infer.image_file import read_mask, write_mask
@@ -97,6 +98,16 @@ def test_the_same_labels_and_seed_give_the_same_adapter_and_another_seed_another
     assert learned(cases, tmp_path / "again").adapter == whole[0].adapter
     other = TrainConfig(**{**vars(SHORT), "seed": 1, "epochs": 1})
     assert learned(cases, tmp_path / "other", other).adapter != whole[0].adapter
+
+
+def test_more_steps_of_the_semantic_head_move_nothing_else(cases: list[Case], tmp_path: Path) -> None:
+    one = replace(SHORT, method="lora", epochs=1, steps=1, semantic_steps=1)
+    once, often = (
+        AdapterStore("tiny", home).get(learned(cases, home, config).adapter).tensors
+        for home, config in ((tmp_path / "once", one), (tmp_path / "often", replace(one, semantic_steps=3)))
+    )
+    moved = {name for name, value in once.items() if not value.equal(often[name])}
+    assert moved and all(name.startswith(f"{SEMANTIC}/") for name in moved)
 
 
 ROUND = """
