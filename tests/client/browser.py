@@ -165,6 +165,29 @@ class Reader:
         self.page.mouse.up()
         self.page.wait_for_timeout(1500)
 
+    def show_doubt(self, on: bool = True) -> None:
+        """Switch the colour over unsure places on or off."""
+        self.page.set_checked("#samlabel [data-samlabel=doubt]", on)
+
+    def doubt(self) -> tuple[float, list[float]]:
+        """How much colour lies over the reader's pane, and its centre in millimetres."""
+        much, centre = self.page.evaluate(
+            """pane => { const v = services.cornerstoneViewportService.getCornerstoneViewport(pane);
+                        const c = v.canvas.nextElementSibling;
+                        if (c.dataset.samlabel !== 'layer' || c.hidden || !c.width) return [0, [0, 0, 0]];
+                        const a = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+                        let n = 0, x = 0, y = 0;
+                        for (let p = 0; p < a.length / 4; p++) {
+                          n += a[4 * p + 3]; x += a[4 * p + 3] * (p % c.width + .5);
+                          y += a[4 * p + 3] * (Math.floor(p / c.width) + .5);
+                        }
+                        if (!n) return [0, [0, 0, 0]];
+                        const s = c.clientWidth / c.width;
+                        return [n, Array.from(v.canvasToWorld([s * x / n, s * y / n]))]; }""",
+            self.pane,
+        )
+        return float(much), [float(v) for v in centre]
+
     def mask(self) -> tuple[np.ndarray, dict[int, str]]:
         """The segmentation that is shown, as array (I, J, K), and the name of each value."""
         data = self.page.evaluate(

@@ -18,6 +18,7 @@ from sam_trainer.phantoms import ABDOMEN_LABELS
 from sam_trainer.progress import Progress
 from samlabel.demo_dicom import DEMO, MATRIX, DemoSeries, demo_dicom
 from samlabel.dicom_seg import referenced_series
+from samlabel.uncertainty_reply import unpacked
 from tests.client.browser import Reader, browser, browser_page, new_page
 from tests.client.stations import Station, serving, through
 
@@ -101,8 +102,8 @@ def test_a_reader_annotates_a_case(station: Station, shots: Path) -> None:
         # only the patient who is open is asked for, and shown
         own = (f"00100020={first.name}", f"StudyInstanceUID={first.uid('study')}")
         assert foreign and all(any(key in url for key in own) for url in foreign), foreign
-        told = [study for url in foreign for study in httpx.get(url, timeout=60).json()]
-        assert told and {study["00100020"]["Value"][0] for study in told} == {first.name}
+        studies = [study for url in foreign for study in httpx.get(url, timeout=60).json()]
+        assert studies and {study["00100020"]["Value"][0] for study in studies} == {first.name}
         # every patient's study is of that day; Orthanc does not tell the viewer what studies are called
         from playwright.sync_api import expect
 
@@ -129,13 +130,22 @@ def test_a_reader_annotates_a_case(station: Station, shots: Path) -> None:
         assert [item.SegmentLabel for item in seg.SegmentSequence] == [ORGAN]
         assert {item.SegmentAlgorithmType for item in seg.SegmentSequence} == {"SEMIAUTOMATIC"}
         assert int(seg.pixel_array.sum()) == int((painted == value).sum())
-        told = httpx.get(f"{station.address}/labels/{first.uid('series')}", timeout=60).json()
-        assert (told["event"], told["clicks"], told["adapter"]) == ("accepted", 1, "none")
-        assert 0 < told["edit_distance"] < 1 and told["seconds"] > 0
+        kept = httpx.get(f"{station.address}/labels/{first.uid('series')}", timeout=60).json()
+        assert (kept["event"], kept["clicks"], kept["adapter"]) == ("accepted", 1, "none")
+        assert 0 < kept["edit_distance"] < 1 and kept["seconds"] > 0
 
+        reasons: list[str] = []
+
+        def listen(route: Any) -> None:
+            answer = route.fetch()
+            reasons.append(answer.json()["why"])
+            route.fulfill(response=answer)
+
+        page.route("**/activelearning/**", listen)
         reader.tool("Next case")
         page.wait_for_function("old => !location.search.includes(old)", arg=first.uid("study"))
         reader.ready()
+        assert reasons[0] and reader.status() == f"This case: {reasons[0]}."
         assert reader.study() in {series.uid("study") for series in station.series[1:]}
         reader.shot("next")
 
@@ -369,4 +379,45 @@ def test_a_box_is_answered_and_taken_back(station: Station, shots: Path) -> None
         check_overlay(shown == next(n for n, name in names.items() if name == ORGAN), mask.array == VALUE, series)
         reader.tool("undo")
         reader.says("Undone")
+        assert not reader.mask()[0].any()
+
+
+@EMBEDDED
+def test_doubt_lies_over_the_mask_until_something_changes(station: Station, shots: Path) -> None:
+    series = station.series[1]
+    volume, _ = series.build()
+    with browser_page(station.address) as page:
+        reader = Reader(page, shots)
+        reader.open(series.uid("study"))
+        reader.show_doubt()
+        assert "with the next answer" in reader.status() and reader.doubt()[0] == 0
+        with page.expect_response(lambda r: "output=json" in r.url) as answered:
+            _, _, (i, j, k) = click_the_organ(reader, series)
+        told = answered.value.json()["uncertainty"]
+        doubt = unpacked(told, volume.geometry.shape)
+        page.wait_for_function("() => document.querySelector('#samlabel [data-samlabel=expected]').innerText")
+        assert f"Dice to expect: {told['expected_dice'][ORGAN]:.2f}" in reader.reads("expected")
+        before, _ = reader.mask()
+        much, centre = reader.doubt()
+        reader.shot("doubt")
+        true = lps(volume, tuple(ndimage.center_of_mass(doubt)))
+        assert much > 0 and np.abs(true - centre).max() <= 2 * max(volume.geometry.spacing_mm[:2]), (true, centre)
+        reader.look_at(lps(volume, (i, j, k + 2)))
+        assert reader.doubt()[0] == 0  # it is about one slice
+        reader.look_at(lps(volume, (i, j, k)))
+        assert reader.doubt()[0] == much
+        reader.show_doubt(False)
+        assert reader.doubt()[0] == 0 and reader.reads("expected") == ""
+        reader.show_doubt()
+        assert reader.doubt()[0] == much
+        np.testing.assert_array_equal(reader.mask()[0], before)  # part of no label
+        with page.expect_response(lambda r: "output=json" in r.url):
+            reader.click(lps(volume, (i + 8, j, k)))
+        page.wait_for_function("() => document.querySelector('#samlabel [data-samlabel=expected]').innerText")
+        assert reader.doubt()[0] > 0
+        reader.tool("undo")
+        reader.says("Undone: the last prompt")
+        assert reader.doubt()[0] == 0 and reader.reads("expected") == ""
+        reader.tool("undo")
+        page.wait_for_timeout(500)
         assert not reader.mask()[0].any()

@@ -3,6 +3,7 @@
 // it says so and leaves the stock panel alone. Nothing here changes the viewer's own code.
 
 import { discardDraft, keepDraft, reopen, restoreDraft, showStored, submit, withdraw } from './labels.js';
+import * as doubt from './doubt.js';
 import * as lease from './lease.js';
 import { $, remove, say, saying, show } from './panel.js';
 import { run, setSign, take } from './prompts.js';
@@ -25,6 +26,7 @@ async function until(condition, what, limit = GIVE_UP_MS) {
 
 const actions = {
   run, reopen, withdraw, discard: discardDraft, next,
+  doubt: doubt.toggle,
   submit: async () => { await submit(); lease.over(); },
   undo: () => {
     const step = undo();
@@ -81,6 +83,7 @@ function listen() {
   if (listening) return;
   listening = true;
   viewer.onPrompt(saying(take));
+  viewer.onDrawn(doubt.draw);
   let settling; // the end of the last stroke must not fall into the next one
   // In the capture phase: before the tools see the button go down.
   window.addEventListener('mousedown', ({ target }) => {
@@ -92,6 +95,7 @@ function listen() {
 
 async function openCase() {
   begin();
+  doubt.forget();
   show(actions, onTool);
   $('reader').value = reader();
   $('reader').onchange = saying(onReader);

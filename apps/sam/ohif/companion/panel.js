@@ -16,6 +16,8 @@ const PANEL = `
   <select data-samlabel="label" title="What you segment"></select>
   <label><input type="checkbox" data-samlabel="auto" checked> run on click</label>
   <label title="Follow the object through all slices"><input type="checkbox" data-samlabel="volume"> 3D</label>
+  <label title="Show where the network is unsure about its last mask"><input type="checkbox" data-samlabel="doubt">
+    uncertainty</label>
   <div><button data-tool="${POINT}" data-sign="1" title="It is here">+ point</button>
     <button data-tool="${POINT}" data-sign="-1" title="It is not here">- point</button>
     <button data-tool="${BOX}" title="It is inside">box</button>
@@ -27,7 +29,8 @@ const PANEL = `
     <button data-samlabel="discard" disabled title="Throw away what is not submitted">discard draft</button></div>
   <div><select data-samlabel="strategy" title="How the next case is chosen"></select>
     <button data-samlabel="next">Next case</button></div>
-  <div data-samlabel="status" role="status"></div><div data-samlabel="stored"></div>
+  <div data-samlabel="status" role="status"></div><div data-samlabel="expected"></div>
+  <div data-samlabel="stored"></div>
   <div data-samlabel="lease"></div><div data-samlabel="training"></div>`;
 
 export const $ = (name) => document.querySelector(`#samlabel [data-samlabel=${name}]`);

@@ -1,7 +1,8 @@
 // Clicks and boxes: taken from the viewer's own tools, sent with every request, answered on their slice.
 
+import * as doubt from './doubt.js';
 import { readNrrd } from './nrrd.js';
-import { $, say } from './panel.js';
+import { $, say, saying } from './panel.js';
 import { ask } from './server.js';
 import * as viewer from './viewer.js';
 import { apply, work } from './work.js';
@@ -52,6 +53,7 @@ async function segment(label) {
   apply(label, await readNrrd(reply.get('image')), { ...facts, prompts: params }, last);
   const notes = (facts.warnings || []).join('; ');
   say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${notes ? ` (${notes})` : ''}`);
+  if (!volume) saying(doubt.about)(label, params);
 }
 
 // All prompts on the slice of the last one, in 3D on every slice of that plane; the last box counts.

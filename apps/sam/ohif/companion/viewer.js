@@ -30,6 +30,36 @@ export function redraw() {
   viewports().getRenderingEngine()?.render();
 }
 
+export const panes = () => window.services?.cornerstoneViewportService?.getRenderingEngine()?.getViewports() || [];
+
+// Told of every pane that was drawn; the event does not bubble.
+export function onDrawn(drawn) {
+  const rendered = window.cornerstone.Enums.Events.IMAGE_RENDERED;
+  document.addEventListener(rendered, ({ detail }) => {
+    const pane = panes().find(({ id }) => id === detail.viewportId);
+    if (pane) drawn(pane);
+  }, true);
+}
+
+// A canvas over the image of a pane and under its annotations.
+export function layer(pane) {
+  const image = pane.canvas, next = image?.nextElementSibling;
+  if (!image || next?.dataset.samlabel === 'layer') return next;
+  const made = document.createElement('canvas');
+  made.dataset.samlabel = 'layer';
+  made.style.cssText = 'position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none;';
+  image.after(made);
+  return made;
+}
+
+// The voxel, with fractions, under the upper left corner of a pane, and the way to the next screen pixel.
+export function voxelsUnder(pane) {
+  const at = (x, y) => Array.from(volume().imageData.worldToIndex(pane.canvasToWorld([x, y])));
+  const start = at(0, 0), far = 100;
+  const [right, down] = [at(far, 0), at(0, far)].map((there) => there.map((v, axis) => (v - start[axis]) / far));
+  return { start, right, down };
+}
+
 export function takeTool(tool, label) {
   const { ToolGroupManager, segmentation } = window.cornerstoneTools;
   const group = ToolGroupManager.getToolGroup(TOOL_GROUP);

@@ -1,5 +1,6 @@
 // What the reader did to the case that is open: prompts per label, steps that can be undone, what is not kept yet.
 
+import * as doubt from './doubt.js';
 import * as viewer from './viewer.js';
 import { $ } from './panel.js';
 
@@ -40,6 +41,7 @@ export function algorithmType() {
 }
 
 function remember(step) {
+  doubt.forget();
   work.undo.push(step);
   if (work.undo.length > MAX_UNDO) work.undo.shift();
   work.dirty = work.unsaved = true;
@@ -103,6 +105,7 @@ export function undo() {
   endStroke();
   const step = work.undo.pop();
   if (!step) return undefined;
+  doubt.forget();
   if (step.prompt) {
     work.prompts[step.label] = work.prompts[step.label].filter((prompt) => prompt !== step.prompt);
     viewer.removeAnnotation(step.prompt.uid);
