@@ -144,6 +144,10 @@ class AdapterStore:
                 f"the pointer to the adapter of {self.model} is damaged: promote an adapter again", "adapter"
             ) from error
 
+    def promoted(self) -> list[str]:
+        """Adapters that were promoted and not taken back, each once, the last promoted first."""
+        return list(dict.fromkeys(name for name in reversed(_trail(self.pointer())) if name is not None))
+
     def stamp(self) -> tuple[int, int] | None:
         """Changes whenever the pointer moves; costs one `stat`."""
         try:
@@ -190,13 +194,19 @@ class AdapterStore:
 
 def _before(pointer: Pointer) -> str | None:
     """What a rollback goes back to: going back twice goes back two steps, not forth again."""
+    trail = _trail(pointer)
+    return trail[-2] if len(trail) > 1 else None
+
+
+def _trail(pointer: Pointer) -> list[str | None]:
+    """What served one after the other, without what was taken back; at first no adapter did."""
     trail: list[str | None] = [None]
     for move in pointer.history:
         if not move.back:
             trail.append(move.adapter)
         elif len(trail) > 1:
             trail.pop()
-    return trail[-2] if len(trail) > 1 else None
+    return trail
 
 
 def _now() -> str:

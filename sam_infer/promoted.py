@@ -18,6 +18,14 @@ from sam_infer.semantic_head import SemanticHead
 log = structlog.get_logger(__name__)
 
 
+def adapted(
+    store: AdapterStore, name: str, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]
+) -> Predictor:
+    """The predictor of one stored adapter."""
+    adapter = store.get(name)
+    return Predictor(build(adapter), cache, adapter=name, semantic=SemanticHead.of(adapter.tensors))
+
+
 class Promoted:
     """Follows the pointer of a store: one `stat` per request, merged weights once per promotion.
 
@@ -54,9 +62,7 @@ class Promoted:
             name = self._store.pointer().adapter
             if name is None:
                 return Predictor(self._build(None), self._cache)
-            adapter = self._store.get(name)
-            head = SemanticHead.of(adapter.tensors)
-            predictor = Predictor(self._build(adapter), self._cache, adapter=name, semantic=head)
+            predictor = adapted(self._store, name, self._cache, self._build)
         except AdapterError as error:
             log.error("the promoted adapter cannot be used; the network answers without it", reason=str(error))
             return Predictor(self._build(None), self._cache, note=f"the promoted adapter is not used: {error}")

@@ -8,7 +8,7 @@ looks come from its own candidates, from disturbed prompts, from changed picture
     stability     how much of the mask hangs on the threshold
     prompts       entropy of the mean over disturbed boxes and points (arXiv 2307.04973)
     views         the same over flips and grey curves
-    adapters      mutual information of the last promoted adapters (BALD)
+    adapters      mutual information of the last promoted adapters (BALD), at least two
     semantic      entropy of the prompt-free head, where the adapter has one
     agreement     one minus the mean overlap of all these looks with the drawn mask
     expectation   one minus the overlap of the mask with where accepted cases expect the label

@@ -36,7 +36,7 @@ from samlabel.leases import Leases, OfferedCases, holder
 from samlabel.loading import load_serving, warm_up
 from samlabel.parts import AppParts
 from samlabel.proposals import Proposals
-from samlabel.score_desk import ScoreDesk
+from samlabel.score_desk import ScoreDesk, standing_measure
 
 log = structlog.get_logger(__name__)
 
@@ -185,7 +185,8 @@ class SamApp(AppParts, MONAILabelApp):
             log.error("the model cannot be used; clicks are refused until this is cured", reason=str(error))
 
     def _score_desk(self) -> ScoreDesk:
-        return ScoreDesk(self.serving, self._store, self.label_names, self.studies, self.config.model)
+        return ScoreDesk(self.serving, self._store, self.label_names, self.studies, self.config.model,
+                         standing_measure(self.config))  # fmt: skip
 
     def _has_labels(self) -> bool:
         return bool(self._store.get_labeled_images())

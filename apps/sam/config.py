@@ -21,6 +21,7 @@
     control_share   share of cases drawn at random, to say what choosing them is worth            (0.2)
     fallback        draw all of them where choosing was measured not to help                     (true)
     scoring         score cases in the background: after a promotion, and new ones               (true)
+    scoring_measure how doubt is measured: `samlabel score --help`; adapters once two were promoted (combined)
     scoring_most    cases that are scored by themselves; `samlabel score` scores any number       (300)
 """
 
@@ -30,6 +31,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from sam_infer.uncertainty import DEFAULT, MEASURES
 from sam_trainer.acquisition import HYBRID, STRATEGIES
 from sam_trainer.alarm import WatchPolicy
 from sam_trainer.pretrain_config import TrainingError
@@ -65,6 +67,7 @@ class AppConfig:
     control_share: float = 0.2
     fallback: bool = True
     scoring: bool = True
+    scoring_measure: str = DEFAULT
     scoring_most: int = 300
 
     def __post_init__(self) -> None:
@@ -74,6 +77,10 @@ class AppConfig:
             raise ConfigError(f"the settings gate_... or alarm_... cannot be used: {error}", error.field) from error
         if self.random_is not in STRATEGIES:
             raise ConfigError(f"random_is must be one of {', '.join(STRATEGIES)}, got {self.random_is!r}", "random_is")
+        if self.scoring_measure not in MEASURES:
+            raise ConfigError(
+                f"scoring_measure must be one of {', '.join(MEASURES)}, got {self.scoring_measure!r}", "scoring_measure"
+            )
         if not 0 <= self.control_share <= 1:
             raise ConfigError(f"control_share must be from 0 to 1, got {self.control_share}", "control_share")
 

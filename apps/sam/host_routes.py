@@ -110,7 +110,7 @@ def check_known(module: str, arguments: dict[str, Any]) -> None:
     if not arguments.get(argument):
         return
     if module == scoring.__name__ and isinstance(arguments.get("params"), dict):
-        scoring_task.parse(arguments["params"])  # the process that is started could only tell its log
+        scoring_task.check(arguments["params"], app_instance().config.model)
     known = getattr(app_instance(), part)
     if arguments[argument] not in known:
         names = ", ".join(known) or "none"

@@ -15,8 +15,7 @@ from sam_infer.image_file import read_mask, write_mask
 from sam_infer.model_store import default_home
 from sam_infer.models import load_network
 from sam_infer.predictor import NO_ADAPTER, Predictor
-from sam_infer.promoted import Promoted
-from sam_infer.semantic_head import SemanticHead
+from sam_infer.promoted import Promoted, adapted
 from sam_infer.serving import Serving
 from sam_infer.volume import Mask
 from samlabel.config import AppConfig
@@ -37,10 +36,7 @@ def load_serving(config: AppConfig) -> Serving:
         return Serving(promoted.first(), volume_bytes, follow=promoted.follow)
     if config.adapter == NO_ADAPTER:
         return Serving(Predictor(base.backbone(), cache), volume_bytes)
-    name = store.find(config.adapter)
-    adapter = store.get(name)
-    head = SemanticHead.of(adapter.tensors)
-    return Serving(Predictor(base.backbone(adapter), cache, adapter=name, semantic=head), volume_bytes)
+    return Serving(adapted(store, store.find(config.adapter), cache, base.backbone), volume_bytes)
 
 
 def serving_adapter(config: AppConfig) -> str:

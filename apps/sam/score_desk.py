@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import structlog
 from monailabel.interfaces.datastore import Datastore
 
+from sam_infer import ensemble
 from sam_infer.accepted_case import AcceptedCase
+from sam_infer.adapter_store import AdapterStore
 from sam_infer.auto_modes import MOST_TEACHERS
 from sam_infer.calibration import Calibration
 from sam_infer.canonical import CanonicalView
 from sam_infer.case_score import Scorer, ScoreSettings
 from sam_infer.conduct import Conduct
+from sam_infer.errors import PromptError
+from sam_infer.models import load_network
+from sam_infer.predictor import Predictor
 from sam_infer.serving import Serving
-from sam_infer.uncertainty import DEFAULT, checked_method
+from sam_infer.uncertainty import ADAPTERS, DEFAULT, checked_method
 from sam_infer.work_queue import Priority
 from sam_trainer.calibrating import calibrate, calibration_file
 from sam_trainer.pretrain_config import TrainingError
@@ -23,6 +28,7 @@ from sam_trainer.score_table import ScoreTable
 from sam_trainer.scoring import Images, Made, Scoring, ScoringOutcome, waiting
 from sam_trainer.studies import slice_axis
 from samlabel.accepted import accepted_labels
+from samlabel.config import AppConfig
 from samlabel.examples import Examples
 from samlabel.labels import LabelNames
 
@@ -44,7 +50,7 @@ class ScoreDesk:
         self._names = names
         self._studies = studies
         self._model = model
-        self._measure = checked_method(measure or DEFAULT)
+        self._measure = usable_measure(measure or DEFAULT, model)
         self.table = ScoreTable.of(studies)
 
     def run(
@@ -84,7 +90,9 @@ class ScoreDesk:
     def scoring(self, should_stop: Callable[[], bool] = lambda: False) -> Scoring:
         """The scorer of this moment's network and labels."""
         predictor, conduct = self._serving.predictor, self._conduct(should_stop)
-        settings = ScoreSettings(self._measure, temperature=self._calibration().temperature)
+        settings = ScoreSettings(
+            self._measure, temperature=self._calibration().temperature, earlier=self._earlier(predictor)
+        )
         scorer = Scorer(predictor, self._names.names, self._examples(), settings, conduct, self._serving.memo)
         return Scoring(scorer, self.table, read=self._serving.volume, locate=self._located)
 
@@ -99,6 +107,12 @@ class ScoreDesk:
             view = CanonicalView.of(case.volume, slice_axis(case.volume.geometry))
             found.append(AcceptedCase(view.volume(case.volume), view.mask(case.labels)))
         return found
+
+    def _earlier(self, predictor: Predictor) -> Sequence[Predictor]:
+        """What the measure `adapters` compares with; whole networks, so only for it."""
+        if self._measure != ADAPTERS:
+            return ()
+        return ensemble.earlier(AdapterStore(self._model), predictor, load_network(self._model).backbone)
 
     def _calibration(self) -> Calibration:
         """The temperature of the network that serves; fitted when it is first asked for."""
@@ -117,3 +131,19 @@ class ScoreDesk:
             log.info("calibrated", adapter=predictor.adapter, temperature=round(found.temperature, 3),
                      ece_before=found.ece_before, ece_after=found.ece_after)  # fmt: skip
         return found
+
+
+def usable_measure(name: str, model: str) -> str:
+    """The name of a measure that can be taken today, or a refusal that says why not."""
+    if checked_method(name) == ADAPTERS:
+        ensemble.members(AdapterStore(model))
+    return name
+
+
+def standing_measure(config: AppConfig) -> str:
+    """The measure of the settings; the usual one as long as it cannot be taken."""
+    try:
+        return usable_measure(config.scoring_measure, config.model)
+    except PromptError as error:
+        log.info("scored by another measure meanwhile", measure=DEFAULT, reason=str(error))
+        return DEFAULT

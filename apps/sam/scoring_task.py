@@ -16,7 +16,7 @@ from sam_infer.uncertainty import checked_method
 from samlabel.config import AppConfig, flag
 from samlabel.errors import ConfigError, RequestError
 from samlabel.labels import LabelNames
-from samlabel.score_desk import ScoreDesk
+from samlabel.score_desk import ScoreDesk, standing_measure, usable_measure
 from samlabel.stopping import stopping
 
 SCORING = "sam_uncertainty"
@@ -44,12 +44,20 @@ class SamUncertainty(ScoringMethod):
         measure, force = parse(request)
         if threading.current_thread() is threading.main_thread():
             os.nice(BEHIND_CLICKS)  # a process of its own: readers come first
-        desk = ScoreDesk(self._serving(), datastore, self._names, self._studies, self._config.model, measure)
+        desk = ScoreDesk(self._serving(), datastore, self._names, self._studies, self._config.model,
+                         measure or standing_measure(self._config))  # fmt: skip
         activity = Activity()
         with stopping() as should_stop:
             outcome = desk.run(lambda: activity.wait(should_stop), should_stop, force=force)
         return {"done": len(outcome.done), "skipped": outcome.skipped, "failed": outcome.failed,
                 "message": outcome.sentence}  # fmt: skip
+
+
+def check(request: Mapping[str, Any], model: str) -> None:
+    """Refuse what the process that scores could only tell its log."""
+    measure, _ = parse(request)
+    if measure is not None:
+        usable_measure(measure, model)
 
 
 def parse(request: Mapping[str, Any]) -> tuple[str | None, bool]:

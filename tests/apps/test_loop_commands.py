@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sam_infer.adapter_store import ADAPTER_FILE, AdapterStore
 from sam_infer.image_file import write_image, write_mask
+from sam_infer.models import load_network
 from sam_trainer.pool_anatomy import Patient, picture
+from sam_trainer.score_table import ScoreTable
 from samlabel.cli import app
+from tests.sam_infer.test_promoted import adapter
 
 pytestmark = pytest.mark.slow
 
@@ -56,10 +60,26 @@ def test_score_next_and_report(studies: Path, tmp_path: Path, monkeypatch: pytes
     assert "Does the loop pay?" in (tmp_path / "page" / "report.html").read_text()
 
 
+def test_promoted_adapters_that_disagree(studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.nice", lambda by: 0)
+    base, store, table = load_network("tiny"), AdapterStore("tiny"), ScoreTable.of(str(studies))
+    for seed in (1, 2):
+        store.promote(store.put(adapter(base, seed)), "test")
+    (newest, other) = store.promoted()
+    assert "3 cases scored" in run("score", "--studies", str(studies), "--measure", "adapters")
+    scored = table.all()
+    assert {(one.method, one.adapter) for one in scored.values()} == {("adapters", newest)}
+    assert all(one.value is not None and one.value > 0 for one in scored.values())
+    (store.folder / other / ADAPTER_FILE).write_bytes(b"nothing")
+    refused = CliRunner().invoke(app, ["score", "--studies", str(studies), "--measure", "adapters", "--force"])
+    assert "no earlier adapter can be used" in str(refused.exception) and table.all() == scored
+
+
 def test_wrong_names_are_sentences(studies: Path) -> None:
     for words, sentence in (
         (("next", "--studies", str(studies), "--strategy", "best"), "strategy must be one of sam_hybrid"),
         (("score", "--studies", str(studies), "--measure", "entropy"), "method must be one of multimask"),
+        (("score", "--studies", str(studies), "--measure", "adapters"), "of tiny there are 0: choose another method"),
         (("score", "--studies", str(studies / "nowhere")), "there is no studies folder"),
     ):
         result = CliRunner().invoke(app, list(words))

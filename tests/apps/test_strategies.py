@@ -172,7 +172,9 @@ def test_scores_are_made_on_demand_and_kept(server: Server, pool: None) -> None:
 
 @pytest.mark.parametrize(
     ("body", "sentence"),
-    [({"measure": "entropy"}, "method must be one of multimask"), ({"cases": 3}, "unknown parameter 'cases'"),
+    [({"measure": "entropy"}, "method must be one of multimask"),
+     ({"measure": "adapters"}, "compares the last promoted adapters, at least 2; of tiny there are 0"),
+     ({"cases": 3}, "unknown parameter 'cases'"),
      ({"force": "perhaps"}, "force must be true or false")],
 )  # fmt: skip
 def test_scoring_refuses_before_a_process_is_started(server: Server, body: dict[str, Any], sentence: str) -> None:
