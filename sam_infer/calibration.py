@@ -22,6 +22,9 @@ BINS = 15
 # Beyond these an optimum says that there was nothing to fit.
 LOWEST, HIGHEST = 0.2, 10.0
 
+# So many times the cases of a fit are worth another one.
+ANEW = 2
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -34,6 +37,10 @@ class Calibration:
     ece_after: float | None = None
     brier_before: float | None = None
     brier_after: float | None = None
+
+    def outgrown_by(self, labels: int) -> bool:
+        """Whether there are so many labels now that a new fit would say more."""
+        return labels >= ANEW * (self.cases + self.held_out)
 
     def write(self, path: Path) -> None:
         """Keep it; appears whole."""
@@ -83,11 +90,16 @@ def calibrated(
     held_out: tuple[FloatArray, npt.NDArray[np.bool_]] | None,
     cases: tuple[int, int],
 ) -> Calibration:
-    """Fitted to some pixels, judged on others; `cases` counts both. Logits, truth (N,)."""
+    """Fitted to some pixels, judged on others; `cases` counts both. Logits, truth (N,).
+
+    A temperature that makes the others' probabilities less true is not used.
+    """
     temperature = fitted_temperature(*fit)
     if held_out is None:
         return Calibration(temperature, cases[0], 0)
     logits, truth = held_out
     before, after = sigmoid(logits), sigmoid(logits / temperature)
+    if ece(after, truth) > ece(before, truth):
+        temperature, after = 1.0, before
     return Calibration(temperature, *cases, ece(before, truth), ece(after, truth), brier(before, truth),
                        brier(after, truth))  # fmt: skip

@@ -24,6 +24,9 @@ from sam_trainer.lessons import labelled_image
 from sam_trainer.prompting import drawn
 from sam_trainer.studies import Case, Target, targets_of
 
+# One label may be a sloppy one, and a temperature would follow it anywhere.
+LEAST_CASES = 3
+
 # Objects per case, and pixels per answer: more say the same again.
 OBJECTS, PIXELS = 3, 1500
 ASKED = ("S5", "S2")
@@ -39,10 +42,12 @@ def calibration_file(model: str, adapter: str, home: Path | None = None) -> Path
 def calibrate(
     predictor: Predictor, accepted: Sequence[AcceptedLabel], seed: int = 0, conduct: Conduct | None = None
 ) -> Calibration:
-    """The temperature of the network as it serves; uncalibrated where nothing is labelled."""
+    """The temperature of the network as it serves; uncalibrated where too little is labelled."""
     parts: dict[bool, list[Case]] = {True: [], False: []}
     for entry in accepted:
         parts[part_of(entry.patient or entry.case.name) == HELD_OUT].append(entry.case)
+    if len(parts[False]) < LEAST_CASES:
+        return Calibration()
     fit, judged = (pixels_of(predictor, parts[held], seed, conduct) for held in (False, True))
     if fit is None:
         return Calibration()

@@ -115,16 +115,17 @@ class ScoreDesk:
         return ensemble.earlier(AdapterStore(self._model), predictor, load_network(self._model).backbone)
 
     def _calibration(self) -> Calibration:
-        """The temperature of the network that serves; fitted when it is first asked for."""
+        """The temperature of the network that serves; fitted anew when there are many more labels to go by."""
         predictor = self._serving.predictor
         file = calibration_file(self._model, predictor.adapter)
-        if file.exists():
-            return Calibration.read(file)
+        known = Calibration.read(file)
         try:
             accepted = accepted_labels(self._store, self._studies, self._names)[-MOST_CALIBRATED:]
         except TrainingError as error:  # all in quarantine
             log.info("not calibrated", reason=str(error))
-            return Calibration()
+            return known
+        if not known.outgrown_by(len(accepted)):
+            return known
         found = calibrate(predictor, accepted, conduct=self._conduct(lambda: False))
         if found.cases:
             found.write(file)

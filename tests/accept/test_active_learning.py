@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,23 +25,34 @@ from sam_trainer.served import ACTIVE, CONTROL
 from sam_trainer.simulated_reader import SimulatedReader
 from sam_trainer.studies import Case
 from sam_trainer.worth import Comparison, Worth
+from tests.accept.result_rows import ACTIVE_LEARNING
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
 
 
-def test_doubt_follows_the_true_error_on_sixty_volumes() -> None:
+@pytest.fixture(scope="module")
+def started() -> float:
+    """When these tests began."""
+    return time.time()
+
+
+def test_doubt_follows_the_true_error_on_sixty_volumes(started: float) -> None:
     with graded_questions(0) as questions:
         found = uncertainty.measure(load_backbone("tiny"), questions, slices=2)
     assert len(found.volumes) == 60 and not found.left_out
-    value, low, _ = uncertainty.correlation(found.volumes, "combined")
+    value, low, high = uncertainty.correlation(found.volumes, "combined")
+    ACTIVE_LEARNING.add({"what": "Spearman of volume score and true error", "volumes": len(found.volumes),
+                         "value": round(value, 4), "ci_low": round(low, 4), "ci_high": round(high, 4)},
+                        started)  # fmt: skip
     assert value >= 0.5 and low > 0.2
 
 
-def test_a_temperature_makes_held_out_probabilities_truer(tmp_path: Path) -> None:
+def test_a_temperature_makes_held_out_probabilities_truer(tmp_path: Path, started: float) -> None:
     write_pool(pool("imbalanced", 0), tmp_path / "pool")
     roles = pool_roles(tmp_path / "pool")
     accepted = [AcceptedLabel(case) for role in (CANDIDATE, JUDGE, TEST) for case in roles[role][:12]]
     found = calibrate(Predictor(load_backbone("tiny"), EmbeddingCache()), accepted)
+    ACTIVE_LEARNING.add({"what": "temperature scaling", "adapter": "none", **asdict(found)}, started)
     assert found.held_out >= 12 and found.ece_before is not None and found.ece_after is not None
     assert found.ece_after < found.ece_before
 
@@ -78,17 +90,21 @@ def worth_of(scores: dict[str, float], roles: dict[str, list[Case]], base: BaseN
 
 
 def test_an_oracle_shows_benefit(
-    roles: dict[str, list[Case]], base: BaseNetwork, oracle: dict[str, float], tmp_path: Path
+    roles: dict[str, list[Case]], base: BaseNetwork, oracle: dict[str, float], tmp_path: Path, started: float
 ) -> None:
     worth = worth_of(oracle, roles, base, tmp_path)
+    ACTIVE_LEARNING.add({"what": "control arm, scored by an oracle", **asdict(worth), "falls_back": worth.falls_back},
+                        started)  # fmt: skip
     assert worth.verdict == "gain" and not worth.falls_back, worth.sentence
 
 
 def test_noise_shows_none_and_the_fallback_fires(
-    roles: dict[str, list[Case]], base: BaseNetwork, oracle: dict[str, float], tmp_path: Path
+    roles: dict[str, list[Case]], base: BaseNetwork, oracle: dict[str, float], tmp_path: Path, started: float
 ) -> None:
     values = np.random.default_rng(0).random(len(oracle))
     worth = worth_of(dict(zip(oracle, values.tolist(), strict=True)), roles, base, tmp_path)
+    ACTIVE_LEARNING.add({"what": "control arm, scored by noise", **asdict(worth), "falls_back": worth.falls_back},
+                        started)  # fmt: skip
     assert worth.verdict != "gain" and worth.falls_back, worth.sentence
     worth.write(tmp_path)
     assert Worth.read(tmp_path).falls_back
@@ -100,9 +116,16 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> list[Played]:
     return play(order, tmp_path_factory.mktemp("loop"))
 
 
-def test_the_loop_pays(played: list[Played]) -> None:
+def test_the_loop_pays(played: list[Played], started: float) -> None:
     """Clicks per case to Dice 0.9 on cases that nobody labels, over five rounds of the real loop."""
     for one in played:
+        ACTIVE_LEARNING.add({
+            "what": f"five rounds of {one.strategy} on the pool {one.pool}", "seed": one.seed,
+            "clicks_per_case": [round(r.test_clicks, 3) for r in one.rounds],
+            "first_dice": [round(r.test_dice, 4) for r in one.rounds], "cases": [r.cases for r in one.rounds],
+            "promoted": [r.promoted for r in one.rounds[1:]], "fall": round(one.fall, 4),
+            "cpu_seconds": round(one.cpu_seconds, 1),
+        }, started)  # fmt: skip
         assert len(one.rounds) == 6 and one.rounds[-1].cases == 15
         assert one.fall >= 0.3, one.rows()
 

@@ -15,7 +15,7 @@ import pytest
 from sam_infer.image_file import read_mask, write_image, write_mask
 from sam_infer.volume import Mask, Volume
 from sam_trainer.phantoms import grid
-from tests.accept.kill_report import add_row
+from tests.accept.result_rows import KILLS as RESULT
 from tests.accept.server import ServerProcess
 
 pytestmark = pytest.mark.accept
@@ -74,7 +74,7 @@ def test_acknowledged_labels_survive_kills(tmp_path: Path) -> None:
         "labels_acknowledged": len(said),
         "labels_lost_or_damaged": len(lost),
     }
-    add_row(row, started)
+    RESULT.add(row, started)
     assert len(said) >= 10
     assert lost == []
 

@@ -85,6 +85,9 @@ def test_the_temperature_of_an_overconfident_network_is_found() -> None:
     assert found.ece_after is not None and found.ece_before is not None and found.brier_after is not None
     assert found.ece_after < 0.02 < found.ece_before and found.brier_after < (found.brier_before or 0)
     assert (found.cases, found.held_out) == (5, 2)
+    misled = calibrated((said[:20_000], ~truth[:20_000]), (said[20_000:], truth[20_000:]), (5, 2))
+    assert misled.temperature == 1.0 and misled.ece_after == misled.ece_before  # it would have told others worse
+    assert not found.outgrown_by(13) and found.outgrown_by(14) and Calibration().outgrown_by(1)
 
 
 def test_ece_and_brier_by_hand() -> None:
