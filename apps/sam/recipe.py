@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from sam_infer.accepted_case import AcceptedCase, affordable
+from sam_infer.adapter import SHOWN_DIGITS
 from sam_infer.auto_modes import (
+    SEMANTIC,
     atlas_labels,
     grid_labels,
     propose_labels,
@@ -23,9 +25,10 @@ from sam_infer.conduct import Conduct
 from sam_infer.consistency import Consistency
 from sam_infer.errors import PromptError
 from sam_infer.image_file import read_image, read_mask
-from sam_infer.predictor import Options, Predictor
+from sam_infer.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.prompts import Box, Prompts
 from sam_infer.propagation import VolumeOptions, segment_volume
+from sam_infer.semantic import require_head, semantic_labels
 from sam_infer.slice_choice import Marks, choose_slice
 from sam_infer.survey import LabelMap, Survey
 from sam_infer.volume import Mask, Volume
@@ -87,6 +90,8 @@ class Cook:
         else:
             mask, sentence, notes = self._slice(recipe, volume)
         seconds = time.perf_counter() - started
+        if self.predictor.adapter != NO_ADAPTER:
+            sentence += f", adapter {self.predictor.adapter[:SHOWN_DIGITS]}"
         return Answer(mask, f"{sentence}, {seconds:.1f} s", volume, notes)
 
     def _slice(self, recipe: Recipe, volume: Volume) -> tuple[Mask, str, tuple[str, ...]]:
@@ -114,9 +119,12 @@ class Cook:
     def _labelled(self, recipe: Recipe, path: Path, volume: Volume, conduct: Conduct) -> LabelMap:
         axis = 2 if recipe.plane is None else volume.geometry.axis_of_plane(recipe.plane)
         length = volume.geometry.shape[axis]
-        survey = Survey(
-            self.predictor, volume, axis, range(length), recipe.names.names, recipe.options.window, None, conduct
-        )
+        names = recipe.names.names
+        if recipe.auto == SEMANTIC and not recipe.names.strict:
+            names = require_head(self.predictor).labels
+        survey = Survey(self.predictor, volume, axis, range(length), names, recipe.options.window, None, conduct)
+        if recipe.auto == SEMANTIC:
+            return semantic_labels(survey)
         if recipe.auto == "propose":
             return propose_labels(survey, length // 2) if length > 1 else propose_on_slice(survey, 0)
         others = (case for case in self.examples if case.image.resolve() != path.resolve())

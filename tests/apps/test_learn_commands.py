@@ -44,6 +44,14 @@ def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isola
     assert run(app, ["adapters", "promote", stored.id[:8]]).exit_code == 0
     assert AdapterStore("tiny", isolated_home).pointer().adapter == stored.id
     assert "yes" in run(app, ["adapters", "list"]).output
+    labelled, again = tmp_path / "labelled.png", tmp_path / "again.png"
+    ask = ["predict", str(tmp_path / "a.png"), "--mode", "auto", "--auto", "semantic"]
+    done = run(app, [*ask, "--out", str(labelled)])
+    assert done.exit_code == 0 and f"adapter {stored.id[:12]}" in done.output, done.output
+    assert run(app, [*ask, "--adapter", stored.id[:8], "--out", str(again)]).exit_code == 0
+    assert labelled.read_bytes() == again.read_bytes()
+    refused = run(app, [*ask, "--adapter", "none"])
+    assert refused.exit_code != 0 and "has learned no labels" in str(refused.exception)
     # the same settings, seed and labels: the same adapter; on the weights of a new release it would be another
     again = run(app, ["adapters", "retrain", "--studies", str(tmp_path)])
     assert again.exit_code == 0 and stored.id[:12] in again.output

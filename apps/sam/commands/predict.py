@@ -16,6 +16,7 @@ import typer
 from sam_infer.errors import PromptError
 
 if TYPE_CHECKING:
+    from sam_infer.predictor import Predictor
     from sam_infer.volume import Volume
     from samlabel.recipe import Answer, Cook, Recipe
 
@@ -43,6 +44,14 @@ class Auto(StrEnum):
     GRID = "grid"
     SELFPROMPT = "selfprompt"
     ATLAS = "atlas"
+    SEMANTIC = "semantic"
+
+
+# What `--adapter` may say instead of an id; the other word is `predictor.NO_ADAPTER`.
+PROMOTED = "promoted"
+
+# Ways to label that learn from accepted cases.
+FROM_CASES = (Auto.GRID, Auto.SELFPROMPT, Auto.ATLAS)
 
 
 def predict(  # noqa: PLR0913 - every parameter is an option of the command
@@ -64,14 +73,20 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     plane: Annotated[Plane | None, typer.Option(help="Anatomical plane of the slices.")] = None,
     mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
     auto: Annotated[
-        Auto, typer.Option(help="auto: what to go by; all but propose learn from --accepted.")
+        Auto,
+        typer.Option(help="auto: what to go by; semantic is what the adapter learned, grid to atlas use --accepted."),
     ] = Auto.PROPOSE,
     accepted: Annotated[
         Path | None, typer.Option(help="auto: studies folder with labels/final/; default: the folder of the image.")
     ] = None,
-    labels: Annotated[str, typer.Option(help="auto: names, comma-separated; default: those of dataset.json.")] = "",
+    labels: Annotated[
+        str, typer.Option(help="auto: names, comma-separated; default: those of dataset.json, or of the adapter.")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Folder: answer finished cases again.")] = False,
     model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
+    adapter: Annotated[
+        str, typer.Option(help="promoted, none, or how an id of `samlabel adapters list` begins.")
+    ] = PROMOTED,
     window: Annotated[str, typer.Option(help="auto, soft_tissue, lung, bone, brain, file, percentile, ...")] = "auto",
     candidate: Annotated[int | None, typer.Option(min=0, max=2, help="Another of the three masks.")] = None,
     zoom: Annotated[bool, typer.Option(help="Look closer at small objects.")] = True,
@@ -93,7 +108,7 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     recipe = Recipe(mode.value, tuple(point or ()), box, plane.value if plane else None, auto.value, options, names)
     _require_fitting(recipe, prompts)
     images = images_in(image) if image.is_dir() else {}
-    cook = _cook(model, studies if mode is Mode.AUTO and auto is not Auto.PROPOSE else None)
+    cook = _cook(model, adapter, studies if mode is Mode.AUTO and auto in FROM_CASES else None)
     if images:
         _folder(
             cook, recipe, images, _prompts_by_name(prompts, images), out or Path(f"{image.resolve().name}_masks"), force
@@ -111,15 +126,27 @@ def _require_fitting(recipe: Recipe, prompts: Path | None) -> None:
         raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
 
 
-def _cook(model: str, studies: Path | None) -> Cook:
-    from sam_infer import models
-    from sam_infer.embedding import EmbeddingCache
-    from sam_infer.predictor import Predictor
+def _cook(model: str, adapter: str, studies: Path | None) -> Cook:
     from sam_trainer.studies import described_cases
     from samlabel.recipe import Cook
 
     examples = list(described_cases(studies).values()) if studies is not None and studies.is_dir() else []
-    return Cook(Predictor(models.load_backbone(model), EmbeddingCache()), examples)
+    return Cook(_predictor(model, adapter), examples)
+
+
+def _predictor(model: str, adapter: str) -> Predictor:
+    """The network, with the adapter that serves, a chosen one, or none."""
+    from sam_infer import models
+    from sam_infer.adapter_store import AdapterStore
+    from sam_infer.embedding import EmbeddingCache
+    from sam_infer.predictor import NO_ADAPTER, Predictor
+    from sam_infer.promoted import adapted
+
+    store, cache = AdapterStore(model), EmbeddingCache()
+    name = None if adapter == NO_ADAPTER else store.pointer().adapter if adapter == PROMOTED else store.find(adapter)
+    if name is None:
+        return Predictor(models.load_backbone(model), cache)
+    return adapted(store, name, cache, models.load_network(model).backbone)
 
 
 def _single(cook: Cook, recipe: Recipe, image: Path, out: Path | None) -> None:
@@ -143,7 +170,8 @@ def _folder(
     from samlabel.folder_run import FolderRun, Outcome
 
     backbone = cook.predictor.backbone
-    settings = {"model": backbone.name, "weights": backbone.weights_id, **recipe.facts, "prompts": said}
+    settings = {"model": backbone.name, "weights": backbone.weights_id, "adapter": cook.predictor.adapter,
+                **recipe.facts, "prompts": said}  # fmt: skip
     outcome = Outcome()
     columns = (SpinnerColumn(), TextColumn("{task.completed}/{task.total} {task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
