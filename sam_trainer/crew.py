@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Semaphore
@@ -52,12 +52,13 @@ def crew(config: TrainConfig, folder: Path, home: Path) -> Iterator[Team]:
         _take_place(0)
         team.join(meeting)
         yield team
-        team.leave()
     except RuntimeError as error:  # gloo's, if one of the others is gone
         if not _gone(helpers):
             raise
         raise TrainingError(f"a process of the training ended by itself ({error}): go on with resume") from error
     finally:
+        with suppress(RuntimeError):  # gloo's: nobody is left to part from
+            team.leave()
         torch.set_num_threads(threads)
         for helper in helpers:
             if helper.pid is not None:

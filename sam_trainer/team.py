@@ -33,7 +33,7 @@ class Team:
             idist.initialize("gloo", init_method=where, rank=self.rank, world_size=self.size, timeout=PATIENCE)
 
     def leave(self) -> None:
-        """Part."""
+        """Part; one that never joined may too. This process can join another team then."""
         if self.size > 1:
             idist.finalize()
 
