@@ -16,7 +16,7 @@ export SAM2_BUILD_CUDA := 0
 export OMP_WAIT_POLICY := PASSIVE
 
 # A file's tests share servers and stay together. Browsers and archives need the whole machine: those tests run alone.
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup serve check test accept format lock clean
 
