@@ -270,7 +270,9 @@ def _asked(base: BaseNetwork, plan: Plan, method: str, source: str, fold: _Fold)
     targets = pupil.chosen_targets([fold.case], 2 * plan.objects, lambda target: target.label in fold.shared)
     if method == NONE:
         return Outcomes(source, NONE, len(fold.others), 0, Taught(None), pupil.ask(base, None, targets))
-    config = replace(plan.config(METHODS[0], 0), epochs=plan.left_out_epochs)
+    config = replace(
+        plan.config(METHODS[0], 0), epochs=plan.left_out_epochs, semantic_steps=TrainConfig.semantic_steps
+    )  # fmt: skip
     return _trained(base, method, config, fold.others, _Exam(source, [fold.case], targets, fold.shared))
 
 
