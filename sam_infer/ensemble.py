@@ -5,13 +5,15 @@ Those that were taken back do not count. Each is a whole network in memory, so a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from sam_infer.adapter import Adapter
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.backbone import Backbone
+from sam_infer.embedding import EmbeddingCache
 from sam_infer.errors import AdapterError, PromptError
 from sam_infer.predictor import Predictor
 from sam_infer.promoted import adapted
@@ -33,18 +35,37 @@ def members(store: AdapterStore) -> list[str]:
     return found
 
 
-def earlier(
-    store: AdapterStore, serves: Predictor, build: Callable[[Adapter | None], Backbone]
-) -> tuple[Predictor, ...]:
-    """Predictors of the members besides the one that serves; refused when none of them can be used."""
-    found = []
-    for name in members(store):
-        if name == serves.adapter:
-            continue
-        try:
-            found.append(adapted(store, name, serves.cache, build))
-        except AdapterError as error:
-            log.warning("an earlier adapter is left out of the ensemble", adapter=name, reason=str(error))
-    if not found:
-        raise PromptError("no earlier adapter can be used to compare with: choose another method", "method")
-    return tuple(found)
+class Ensemble:
+    """Predictors of the members, built when they are first asked for and kept until the pointer moves.
+
+    Threading: whoever asks first builds them, the others wait.
+    """
+
+    def __init__(self, store: AdapterStore, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]) -> None:
+        self._store = store
+        self._cache = cache
+        self._build = build
+        self._lock = threading.Lock()
+        self._of: tuple[object, str] | None = None
+        self._others: tuple[Predictor, ...] = ()
+
+    def besides(self, serves: Predictor) -> tuple[Predictor, ...]:
+        """Predictors of the members other than the one that serves; refused when none of them can be used."""
+        with self._lock:
+            now = (self._store.stamp(), serves.adapter)
+            if now != self._of:
+                self._of, self._others = None, ()  # no two sets of networks at a time
+                self._others = self._built([name for name in members(self._store) if name != serves.adapter])
+                self._of = now
+            return self._others
+
+    def _built(self, names: Sequence[str]) -> tuple[Predictor, ...]:
+        found = []
+        for name in names:
+            try:
+                found.append(adapted(self._store, name, self._cache, self._build))
+            except AdapterError as error:
+                log.warning("an earlier adapter is left out of the ensemble", adapter=name, reason=str(error))
+        if not found:
+            raise PromptError("no earlier adapter can be used to compare with: choose another method", "method")
+        return tuple(found)

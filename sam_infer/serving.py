@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +44,8 @@ class FileVersion:
 class Serving:
     """Volumes in memory, one queue, one predictor that may be replaced while running.
 
-    `follow` is asked before every request which predictor answers it, and is handed the one that answered last.
+    `follow` is asked before every request which predictor answers it, and is handed the one that answered last;
+    `earlier` finds those of earlier adapters, to compare with.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Serving:
         volume_bytes: int = 2 << 30,
         workers: int = 1,
         follow: Callable[[Predictor], Predictor] | None = None,
+        earlier: Callable[[Predictor], Sequence[Predictor]] = lambda _: (),
     ) -> None:
         self.queue = WorkQueue(workers)
         self.memo = Memo()  # of the automatic modes
         self._predictor = predictor
         self._follow = follow
+        self.earlier = earlier
         self._volume_bytes = volume_bytes
         self._lock = threading.Lock()
         self._volumes: OrderedDict[FileVersion, Future[Volume]] = OrderedDict()

@@ -56,8 +56,12 @@ class SamAutoTask(SamTask):
             serving.predictor, volume, wanted.axis, wanted.slices, self.names.names, wanted.window, wanted.limit,
             conduct(serving, f"sam_auto {wanted.mode}"), serving.memo,
         )  # fmt: skip
+        doubting = uncertainty_reply.asked(request, survey.predictor, serving.earlier)
         found = self._found(survey, wanted, request)
         computed = time.perf_counter() - started
+        doubt = {} if doubting is None else {uncertainty_reply.KEY: doubting.about(
+            volume, found.mask, survey.axis, survey.labels, survey.conduct.slice
+        )}  # fmt: skip
         file, written = answer.timed_file(found.mask, wanted.reply)
         notes = [*found.notes, *([volume.note] if volume.note else []), *model_notes(survey.predictor)]
         return str(file), {
@@ -70,16 +74,8 @@ class SamAutoTask(SamTask):
             "latencies": answer.milliseconds({wanted.mode: computed, "write": written}),
             "reader": current_reader(),
             "warnings": ([ORDER_ONLY] if wanted.mode == "propose" else []) + notes,
-            **self._doubt(request, survey, found),
+            **doubt,
         }
-
-    def _doubt(self, request: Mapping[str, Any], survey: Survey, found: LabelMap) -> dict[str, Any]:
-        """Where the network is unsure, if the request asks for it."""
-        if not uncertainty_reply.wanted(request):
-            return {}
-        return {"uncertainty": uncertainty_reply.uncertainty_of(
-            survey.predictor, survey.volume, found.mask, survey.axis, survey.labels, survey.conduct.slice
-        )}  # fmt: skip
 
     def _found(self, survey: Survey, wanted: AutoRequest, request: Mapping[str, Any]) -> LabelMap:
         image_id: str | None = request.get("image_id")

@@ -9,6 +9,7 @@ import numpy as np
 
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.embedding import EmbeddingCache
+from sam_infer.ensemble import Ensemble
 from sam_infer.errors import AdapterError
 from sam_infer.geometry import Geometry
 from sam_infer.image_file import read_mask, write_mask
@@ -31,12 +32,14 @@ def load_serving(config: AppConfig) -> Serving:
     base = load_network(config.model)
     cache = EmbeddingCache(config.memory_mb * MIB, default_home() / "embeddings", config.disk_mb * MIB)
     store, volume_bytes = AdapterStore(config.model), config.volumes_mb * MIB
+    earlier = Ensemble(store, cache, base.backbone).besides
     if config.adapter == LATEST:
         promoted = Promoted(store, cache, base.backbone)
-        return Serving(promoted.first(), volume_bytes, follow=promoted.follow)
+        return Serving(promoted.first(), volume_bytes, follow=promoted.follow, earlier=earlier)
     if config.adapter == NO_ADAPTER:
-        return Serving(Predictor(base.backbone(), cache), volume_bytes)
-    return Serving(adapted(store, store.find(config.adapter), cache, base.backbone), volume_bytes)
+        return Serving(Predictor(base.backbone(), cache), volume_bytes, earlier=earlier)
+    chosen = adapted(store, store.find(config.adapter), cache, base.backbone)
+    return Serving(chosen, volume_bytes, earlier=earlier)
 
 
 def serving_adapter(config: AppConfig) -> str:

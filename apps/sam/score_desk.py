@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import structlog
@@ -17,8 +17,6 @@ from sam_infer.canonical import CanonicalView
 from sam_infer.case_score import Scorer, ScoreSettings
 from sam_infer.conduct import Conduct
 from sam_infer.errors import PromptError
-from sam_infer.models import load_network
-from sam_infer.predictor import Predictor
 from sam_infer.serving import Serving
 from sam_infer.uncertainty import ADAPTERS, DEFAULT, checked_method
 from sam_infer.work_queue import Priority
@@ -91,8 +89,9 @@ class ScoreDesk:
         """The scorer of this moment's network and labels."""
         predictor, conduct = self._serving.predictor, self._conduct(should_stop)
         settings = ScoreSettings(
-            self._measure, temperature=self._calibration().temperature, earlier=self._earlier(predictor)
-        )
+            self._measure, temperature=self._calibration().temperature,
+            earlier=self._serving.earlier(predictor) if self._measure == ADAPTERS else (),
+        )  # fmt: skip
         scorer = Scorer(predictor, self._names.names, self._examples(), settings, conduct, self._serving.memo)
         return Scoring(scorer, self.table, read=self._serving.volume, locate=self._located)
 
@@ -107,12 +106,6 @@ class ScoreDesk:
             view = CanonicalView.of(case.volume, slice_axis(case.volume.geometry))
             found.append(AcceptedCase(view.volume(case.volume), view.mask(case.labels)))
         return found
-
-    def _earlier(self, predictor: Predictor) -> Sequence[Predictor]:
-        """What the measure `adapters` compares with; whole networks, so only for it."""
-        if self._measure != ADAPTERS:
-            return ()
-        return ensemble.earlier(AdapterStore(self._model), predictor, load_network(self._model).backbone)
 
     def _calibration(self) -> Calibration:
         """The temperature of the network that serves; fitted anew when there are many more labels to go by."""

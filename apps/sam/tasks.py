@@ -61,14 +61,14 @@ class Sam2dTask(SamTask):
         wanted = codec.decode(request, volume.geometry, self.names)
         understood = time.perf_counter() - started
         predictor = serving.predictor
+        doubting = uncertainty_reply.asked(request, predictor, serving.earlier)
         prediction = serving.predict(path, wanted.prompts, wanted.index, wanted.options, predictor)
-        file, written = answer.timed_file(prediction.mask(volume), wanted.reply)
+        mask = prediction.mask(volume)
+        doubt = {} if doubting is None else {uncertainty_reply.KEY: doubting.about(
+            volume, mask, wanted.prompts.axis, [wanted.label], lambda job: serving.queue.submit(job).result()
+        )}  # fmt: skip
+        file, written = answer.timed_file(mask, wanted.reply)
         prediction.seconds.update(read=prediction.seconds["read"] + understood, write=written)
         described = answer.describe(prediction, wanted, volume)
         described["warnings"] += model_notes(predictor)
-        if uncertainty_reply.wanted(request):
-            described["uncertainty"] = uncertainty_reply.uncertainty_of(
-                predictor, volume, prediction.mask(volume), wanted.prompts.axis, [wanted.label],
-                lambda job: serving.queue.submit(job).result(),
-            )  # fmt: skip
-        return str(file), {**model_facts(predictor), **described}
+        return str(file), {**model_facts(predictor), **described, **doubt}

@@ -1,4 +1,4 @@
-"""Doubt with the mask, for requests that say `"uncertainty": true`: an int8 map, and the Dice to expect.
+"""Doubt with the mask, for requests that say `"uncertainty": true`, or how: an int8 map, and the Dice to expect.
 
 The map holds 0 (sure) to 127 (a coin) for voxels of the image as it is stored. Only the smallest box that holds doubt
 is sent, i fastest, zlib-compressed and as base64: outside it there is none.
@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from sam_infer.backbone import upscale_logits
 from sam_infer.calibration import Calibration
-from sam_infer.case_score import USUAL
+from sam_infer.case_score import KINDS, USUAL
 from sam_infer.frame import Frame
 from sam_infer.predictor import Predictor
 from sam_infer.second_look import SecondLook
 from sam_infer.slice_view import SliceView
-from sam_infer.uncertainty import MEASURES, FloatArray, expected_dice
+from sam_infer.uncertainty import ADAPTERS, MEASURES, SEMANTIC, FloatArray, expected_dice
 from sam_infer.volume import Mask, Volume
 from sam_infer.window import choose_window
 from sam_trainer.calibrating import calibration_file
@@ -30,7 +30,9 @@ from samlabel.config import flag
 from samlabel.errors import ConfigError, RequestError
 
 KEY = "uncertainty"
-MEASURE = "agreement"
+
+# What a map can be made by here, the usual one first; the others need the whole case.
+MAPS = ("agreement", "multimask", "iou_head", "stability", "prompts", "views", ADAPTERS, SEMANTIC)
 
 MOST = 127
 
@@ -40,12 +42,28 @@ FEWEST_PIXELS = 8
 Runner = Callable[[Callable[[], Any]], Any]
 
 
-def wanted(request: Mapping[str, Any]) -> bool:
-    """Whether a request asks for it."""
+def asked(
+    request: Mapping[str, Any], predictor: Predictor, earlier: Callable[[Predictor], Sequence[Predictor]]
+) -> Doubting | None:  # fmt: skip
+    """What a request wants, checked before anything is computed; None where it wants nothing."""
+    measure = _measure(str(request.get(KEY, "false")))
+    if measure is None:
+        return None
+    if measure == SEMANTIC and predictor.semantic is None:
+        raise RequestError("uncertainty semantic needs an adapter that labels without a prompt, and none serves", KEY)
+    others = earlier(predictor) if measure == ADAPTERS else ()
+    if measure == ADAPTERS and not others:
+        raise RequestError("uncertainty adapters needs earlier adapters, and this server keeps none", KEY)
+    return Doubting(predictor, measure, others)
+
+
+def _measure(asked: str) -> str | None:
+    if asked in MAPS:
+        return asked
     try:
-        return flag(KEY, str(request.get(KEY, "false")))
-    except ConfigError as error:
-        raise RequestError(str(error), KEY) from None
+        return MAPS[0] if flag(KEY, asked) else None
+    except ConfigError:
+        raise RequestError(f"{KEY} must be true, false or one of {', '.join(MAPS)}, got {asked!r}", KEY) from None
 
 
 @dataclass
@@ -54,39 +72,48 @@ class _Label:
     pixels: list[int] = field(default_factory=list)
 
 
-def uncertainty_of(
-    predictor: Predictor, volume: Volume, mask: Mask, axis: int, names: Sequence[str], run: Runner
-) -> dict[str, Any]:  # fmt: skip
-    """Doubt about every label of a label map (values in the order of the names), slice by slice."""
-    temperature = Calibration.read(calibration_file(predictor.backbone.name, predictor.adapter)).temperature
-    doubt = np.zeros(volume.geometry.shape, np.int8, order="F")
-    found: dict[str, _Label] = {}
-    across = tuple(a for a in range(3) if a != axis)
-    for index in np.flatnonzero(mask.array.any(axis=across)):
-        view = volume.view(axis, int(index))
-        shown = view.extract(mask.array)
-        for value, name in enumerate(names, 1):
-            here = np.asarray(shown == value)
-            if here.sum() < FEWEST_PIXELS:
-                continue
-            looked, expected = run(lambda v=view, h=here, n=name: _one(predictor, volume, v, h, n, temperature))
-            pixels = view.extract(doubt)
-            pixels[...] = np.maximum(pixels, looked)
-            label = found.setdefault(name, _Label())
-            label.expected.append(expected)
-            label.pixels.append(int(here.sum()))
-    dices = {name: round(float(np.average(one.expected, weights=one.pixels)), 4) for name, one in found.items()}
-    return {**packed(doubt), "measure": MEASURE, "temperature": round(temperature, 4), "expected_dice": dices}
+@dataclass(frozen=True, eq=False)
+class Doubting:
+    """How doubt is looked for."""
 
+    predictor: Predictor
+    measure: str
+    earlier: Sequence[Predictor] = ()
 
-def _one(
-    predictor: Predictor, volume: Volume, view: SliceView, here: npt.NDArray[np.bool_], name: str, temperature: float
-) -> tuple[npt.NDArray[np.int8], float]:  # fmt: skip
-    window = choose_window(volume, target=None if volume.is_colour else float(np.median(volume.pixels(view)[here])))
-    again = SecondLook(predictor, volume, window, USUAL, temperature=temperature)
-    evidence = again.at(view, here, name)
-    frame = again.frame(view, here)
-    return full_size(MEASURES[MEASURE](evidence).map * evidence.region, frame, view), expected_dice(evidence)
+    def about(self, volume: Volume, mask: Mask, axis: int, names: Sequence[str], run: Runner) -> dict[str, Any]:
+        """Doubt about every label of a label map (values in the order of the names), slice by slice."""
+        temperature = self._temperature()
+        doubt = np.zeros(volume.geometry.shape, np.int8, order="F")
+        found: dict[str, _Label] = {}
+        across = tuple(a for a in range(3) if a != axis)
+        for index in np.flatnonzero(mask.array.any(axis=across)):
+            view = volume.view(axis, int(index))
+            shown = view.extract(mask.array)
+            for value, name in enumerate(names, 1):
+                here = np.asarray(shown == value)
+                if here.sum() < FEWEST_PIXELS:
+                    continue
+                looked, expected = run(lambda v=view, h=here, n=name: self._one(volume, v, h, n, temperature))
+                pixels = view.extract(doubt)
+                pixels[...] = np.maximum(pixels, looked)
+                label = found.setdefault(name, _Label())
+                label.expected.append(expected)
+                label.pixels.append(int(here.sum()))
+        dices = {name: round(float(np.average(one.expected, weights=one.pixels)), 4) for name, one in found.items()}
+        return {**packed(doubt), "measure": self.measure, "temperature": round(temperature, 4), "expected_dice": dices}
+
+    def _temperature(self) -> float:
+        return Calibration.read(calibration_file(self.predictor.backbone.name, self.predictor.adapter)).temperature
+
+    def _one(
+        self, volume: Volume, view: SliceView, here: npt.NDArray[np.bool_], name: str, temperature: float
+    ) -> tuple[npt.NDArray[np.int8], float]:  # fmt: skip
+        grey = None if volume.is_colour else float(np.median(volume.pixels(view)[here]))
+        kinds = (*USUAL, *KINDS.get(self.measure, ()))
+        again = SecondLook(self.predictor, volume, choose_window(volume, target=grey), kinds, self.earlier, temperature)
+        evidence = again.at(view, here, name)
+        found = MEASURES[self.measure](evidence).map * evidence.region
+        return full_size(found, again.frame(view, here), view), expected_dice(evidence)
 
 
 def full_size(doubt: FloatArray, frame: Frame, view: SliceView) -> npt.NDArray[np.int8]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sam_infer.adapter_store import AdapterStore
+from sam_infer.models import load_network
 from sam_infer.volume import Mask, Volume
+from samlabel.config import AppConfig
+from samlabel.loading import load_serving
 from samlabel.uncertainty_reply import MOST, packed, unpacked
 from tests.apps.conftest import Server
+from tests.sam_infer.test_promoted import adapter
 
 
 def test_a_map_comes_back_where_it_was() -> None:
@@ -34,6 +39,38 @@ def test_a_click_brings_its_doubt_on_request(server: Server, phantom: tuple[Volu
     assert set(told["expected_dice"]) == {"object"} and 0 <= told["expected_dice"]["object"] <= 1
 
 
-def test_a_wish_that_is_no_switch_is_refused(server: Server) -> None:
-    answer = server.click("l", foreground=[[20, 16, 12]], uncertainty="perhaps")
-    assert answer.status == 422 and "uncertainty must be true or false" in answer.facts["detail"]
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [("perhaps", "uncertainty must be true, false or one of agreement, multimask"),
+     ("semantic", "needs an adapter that labels without a prompt"),
+     ("adapters", "needs earlier adapters")],
+)  # fmt: skip
+def test_wishes_that_cannot_be_granted_are_refused(server: Server, wish: str, sentence: str) -> None:
+    answer = server.click("l", foreground=[[20, 16, 12]], uncertainty=wish)
+    assert answer.status == 422 and sentence in answer.facts["detail"]
+
+
+@pytest.mark.slow
+def test_doubt_is_measured_as_the_request_says_also_by_earlier_adapters(
+    server: Server, phantom: tuple[Volume, Mask]
+) -> None:
+    truth = phantom[1].array > 0
+    i, j, k = (int(v) for v in np.argwhere(truth)[len(np.argwhere(truth)) // 2])
+    base, store = load_network("tiny"), AdapterStore("tiny")
+    old, server.app.serving = server.app.serving, load_serving(AppConfig())
+    old.close()
+    try:
+        store.promote(store.put(adapter(base, 1)), "test")
+        refused = server.click("l", foreground=[[i, j, k]], uncertainty="adapters")
+        assert refused.status == 422 and "of tiny there are 1" in refused.facts["detail"]
+        store.promote(store.put(adapter(base, 2)), "test")
+        maps = {}
+        for wish in ("prompts", "adapters"):
+            answer = server.click("l", foreground=[[i, j, k]], uncertainty=wish)
+            told = answer.facts["uncertainty"]
+            assert answer.facts["adapter"] == store.promoted()[0] and told["measure"] == wish
+            maps[wish] = unpacked(told, truth.shape)
+            assert maps[wish].any() and not np.delete(maps[wish], k, axis=2).any()
+        assert (maps["prompts"] != maps["adapters"]).any()
+    finally:
+        server.restart()

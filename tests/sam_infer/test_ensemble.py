@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,10 @@ def test_the_last_promoted_adapters_are_asked_and_too_few_are_refused(
 
     serves = Promoted(store, cache, base.backbone).first()
     (store.folder / names[2] / ADAPTER_FILE).write_bytes(b"damaged")
-    others = ensemble.earlier(store, serves, base.backbone)
+    together = ensemble.Ensemble(store, cache, base.backbone)
+    others = together.besides(serves)
     assert [one.adapter for one in others] == [names[1]] and others[0].cache is cache
+    assert together.besides(serves) is others  # built once
 
     volume, truth = l_phantom
     view = volume.view(2, 12)
@@ -48,3 +51,6 @@ def test_the_last_promoted_adapters_are_asked_and_too_few_are_refused(
     alike = SecondLook(serves, volume, window, (ADAPTERS,), (serves,)).at(view, mask)
     assert evidence.looks[ADAPTERS].shape[0] == 2
     assert MEASURES[ADAPTERS](evidence).value > MEASURES[ADAPTERS](alike).value == 0
+
+    store.promote(names[1], "again")
+    assert [one.adapter for one in together.besides(replace(serves, adapter=names[1]))] == [names[3]]
