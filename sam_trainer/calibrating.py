@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sam_infer.adapter_store import AdapterStore
 from sam_infer.calibration import Calibration, calibrated
 from sam_infer.conduct import Conduct
-from sam_infer.predictor import Predictor
+from sam_infer.predictor import NO_ADAPTER, Predictor
 from sam_infer.uncertainty import REGION_MM, FloatArray, near
 from sam_infer.volume import Volume
 from sam_trainer.label_round import HELD_OUT, AcceptedLabel, part_of
@@ -37,6 +37,13 @@ Pixels = tuple[FloatArray, npt.NDArray[np.bool_]]
 def calibration_file(model: str, adapter: str, home: Path | None = None) -> Path:
     """Where the temperature of an adapter lies."""
     return AdapterStore(model, home).folder / f"calibration-{adapter}.json"
+
+
+def calibrations(model: str, home: Path | None = None) -> dict[str, Calibration]:
+    """What is known about the network without an adapter and about every adapter, the oldest first."""
+    names = (NO_ADAPTER, *(stored.id for stored in AdapterStore(model, home).adapters()))
+    found = {name: Calibration.read(calibration_file(model, name, home)) for name in names}
+    return {name: one for name, one in found.items() if one.cases}
 
 
 def calibrate(

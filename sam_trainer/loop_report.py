@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from sam_infer.adapter import SHOWN_DIGITS
 from sam_infer.adapter_store import AdapterStore
+from sam_infer.calibration import Calibration
 from sam_infer.errors import AdapterError
 from sam_infer.model_store import default_home
 from sam_trainer.bench.page import Page
 from sam_trainer.bench.table import Row
+from sam_trainer.calibrating import calibrations
 from sam_trainer.label_round import TRAIN
 from sam_trainer.learning_curve import LearningCurve, fitted
 from sam_trainer.ledger import STANDING, Ledger, Record
@@ -43,17 +46,25 @@ class LoopReport:
     served: Sequence[Served]
     records: Sequence[Record]  # accepted labels
     points: Points  # per structure: cases that taught an adapter, its Dice
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # per adapter, the oldest first
 
     @classmethod
     def of(cls, studies: str, model: str, home: Path | None = None) -> LoopReport:
         """The report on a studies folder and a model."""
         records = accepted(Ledger.of(studies, home).records())
         return cls(Worth.read(loop_folder(studies, home or default_home())), ServedCases.of(studies, home).all(),
-                   records, _points(AdapterStore(model, home)))  # fmt: skip
+                   records, _points(AdapterStore(model, home)), calibrations(model, home))  # fmt: skip
 
     def rows(self) -> list[Row]:
-        """Flat rows: the worth, weeks, structures."""
-        return [self._worth_row(), *self.weeks(), *self.structures()]
+        """Flat rows: the worth, weeks, structures, calibrations."""
+        return [self._worth_row(), *self.weeks(), *self.structures(), *self.calibrated()]
+
+    def calibrated(self) -> list[Row]:
+        """How far every adapter's probabilities were from the truth, without and with its temperature."""
+        return [{"table": "calibration", "adapter": adapter[:SHOWN_DIGITS],
+                 **{name: round(value, 4) if isinstance(value, float) else value
+                    for name, value in asdict(found).items()}}
+                for adapter, found in self.calibrations.items()]  # fmt: skip
 
     def weeks(self) -> list[Row]:
         """Real clicks, minutes and edits per case, by ISO week."""
@@ -96,6 +107,9 @@ class LoopReport:
         page.table("Structures", self.structures(), ("structure", "adapters", "cases", "dice", "forecast"))
         if self.points:
             page.figure("curves", self._curves())
+        if self.calibrations:
+            shown = ("adapter", "temperature", "cases", "held_out", "ece_before", "ece_after")
+            page.table("Calibration error of each adapter, without and with its temperature", self.calibrated(), shown)
         return page
 
     def facts(self) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sam_infer.adapter_store import AdapterStore, StoredAdapter
+from sam_infer.calibration import Calibration
 from sam_infer.errors import AdapterError
 from sam_trainer.alarm import alarm_of
+from sam_trainer.calibrating import calibration_file
 
 
 def overview(store: AdapterStore, base: str) -> list[dict[str, Any]]:
@@ -35,6 +38,7 @@ def details(store: AdapterStore, beginning: str) -> dict[str, Any]:
         "bytes": _file(store, name).stat().st_size,
         "verdict": store.verdict(name),
         "alarm": alarm_of(store, name),
+        "calibration": asdict(found) if (found := _calibration(store, name)).cases else None,
     }
 
 
@@ -54,6 +58,10 @@ def _short(store: AdapterStore, stored: StoredAdapter, serving: str | None, base
     taught = sum(case.part == "train" for case in provenance.cases)
     stale = {"stale": "trained on other weights: `samlabel adapters retrain`"} if provenance.base != base else {}
     return {**row, "method": provenance.method, "base": provenance.base, "taught_by": taught, **judged, **stale}
+
+
+def _calibration(store: AdapterStore, name: str) -> Calibration:
+    return Calibration.read(calibration_file(store.model, name, store.folder.parents[1]))
 
 
 def _file(store: AdapterStore, name: str) -> Path:

@@ -12,9 +12,11 @@ import pytest
 
 from sam_infer.adapter import Adapter
 from sam_infer.adapter_store import AdapterStore
+from sam_infer.calibration import Calibration
 from sam_infer.image_file import write_image, write_mask
 from sam_infer.volume import Mask, Volume
 from sam_trainer.alarm import WatchPolicy
+from sam_trainer.calibrating import calibration_file
 from sam_trainer.ledger import ACCEPTED, Ledger, Record
 from sam_trainer.train_config import GatePolicy
 from samlabel.cli import main
@@ -35,6 +37,7 @@ def test_settings_become_policies() -> None:
 @pytest.mark.parametrize(
     ("conf", "sentence"),
     [({"gate_margin": "much"}, "gate_margin must be a number"), ({"gate_cases": "0"}, "at least one held-out case"),
+     ({"scoring_measure": "entropy"}, "scoring_measure must be one of multimask"),
      ({"alarm_rise": "7"}, "rise must be from 0 to 1"), ({"gate": "x"}, "unknown setting 'gate'")],
 )  # fmt: skip
 def test_what_makes_no_sense_stops_the_start(conf: dict[str, str], sentence: str) -> None:
@@ -109,5 +112,8 @@ def test_readers_who_correct_more_raise_an_alarm_that_the_server_tells(
     assert told["alarm"]["adapter"] == serving and "readers change" in told["alarm"]["sentence"]
     (row,) = [row for row in told["adapters"] if row["adapter"] == serving]
     assert row["alarm"] == told["alarm"]["sentence"]
-    assert server.client.get(f"/adapters/{serving[:12]}").json()["alarm"]["cases"] == 5
+    Calibration(2.0, 6, 2, 0.3, 0.1).write(calibration_file("tiny", serving))
+    told = server.client.get(f"/adapters/{serving[:12]}").json()
+    assert told["alarm"]["cases"] == 5
+    assert (told["calibration"]["temperature"], told["calibration"]["ece_after"]) == (2.0, 0.1)
     server.client.delete("/datastore/image?id=alarming")

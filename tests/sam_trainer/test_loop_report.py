@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sam_infer.calibration import Calibration
+from sam_trainer.calibrating import calibration_file, calibrations
 from sam_trainer.learning_curve import fitted
 from sam_trainer.ledger import Ledger, Record
 from sam_trainer.loop_report import LoopReport, accepted
@@ -55,7 +57,9 @@ def test_weeks_structures_and_worth(tmp_path: Path) -> None:
     n = np.array([2, 5, 9, 14])
     points = {"liver": list(zip(n.tolist(), power_law(n).tolist(), strict=True)), "spleen": [(2, 0.5)]}
     served = [Served("a", "anna", "sam_hybrid", "sam_hybrid", arm, "none", 0.5, "2026") for arm in (ACTIVE, CONTROL)]
-    report = LoopReport(Worth(), served, records, points)
+    for adapter in ("none", "gone"):
+        Calibration(2.5, 6, 2, 0.30001, 0.1, 0.3, 0.2).write(calibration_file("tiny", adapter, tmp_path))
+    report = LoopReport(Worth(), served, records, points, calibrations("tiny", tmp_path))
     first, second = report.weeks()
     assert (first["week"], first["cases"], first["clicks"], first["minutes"], first["edit_distance"]) == (
         "2026-W02", 2, 5.0, 1.5, 0.4)  # fmt: skip
@@ -65,8 +69,12 @@ def test_weeks_structures_and_worth(tmp_path: Path) -> None:
     assert report.rows()[0] | {"sentence": ""} == {
         "table": "worth", "active": 1, "control": 1, "verdict": "not yet known", "clicks": None, "ci_low": None,
         "ci_high": None, "sentence": ""}  # fmt: skip
+    (calibrated,) = report.calibrated()  # of adapters that are there, and without one
+    assert (calibrated["adapter"], calibrated["ece_before"], calibrated["ece_after"]) == ("none", 0.3, 0.1)
+    assert report.rows()[-1] == calibrated
     page = report.page().write(tmp_path, "report").read_text()
     assert "nothing was measured yet" in page and "about" in page and "data:image/png" in page
+    assert "Calibration error" in page
 
 
 def test_a_label_that_was_released_counts_once_and_in_the_week_of_its_reader(tmp_path: Path) -> None:
