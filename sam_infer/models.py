@@ -47,7 +47,7 @@ class BaseNetwork:
 
 def tiny_with(weights: Mapping[str, torch.Tensor]) -> TinySam:
     """The embedded model's architecture around other weights of its layout."""
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # values drawn only to be replaced: the `meta` device imports sympy
         model = TinySam()
     model.load_state_dict(dict(weights), assign=True)
     return model

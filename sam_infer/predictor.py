@@ -79,9 +79,10 @@ class Prediction:
 
     def mask(self, geometry_of: Volume) -> Mask:
         """The answer as a mask of the whole image."""
-        mask = Mask.empty(geometry_of.geometry)
-        self.view.insert(mask.array, self.pixels.astype(np.uint8))
-        return mask
+        array = Mask.empty(geometry_of.geometry).array
+        self.view.insert(array, self.pixels.astype(np.uint8))
+        along_k = self.view.axis == 2
+        return Mask(array, geometry_of.geometry, (self.view.index, self.view.index + 1) if along_k else None)
 
 
 @dataclass(frozen=True)

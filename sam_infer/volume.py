@@ -73,6 +73,7 @@ class Mask:
 
     array: npt.NDArray[np.uint8]
     geometry: Geometry
+    filled: tuple[int, int] | None = None  # k from, to: all others are known to be empty; None knows nothing
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape:

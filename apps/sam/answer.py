@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sam_infer.fast_gzip import Chunk, gzipped
 from sam_infer.geometry import PLANE_NORMAL, Geometry
 from sam_infer.image_file import write_mask
-from sam_infer.nrrd import encode_nrrd
+from sam_infer.mask_bytes import encode_nrrd, nifti_chunks, nrrd_chunks
 from sam_infer.predictor import CLIENT_CANDIDATES, Prediction
 from sam_infer.prompts import Prompts
 from sam_infer.volume import Mask, Volume
@@ -22,8 +26,32 @@ from samlabel.reader import current_reader
 PREFIX = "samlabel-"
 
 
-# The mask that this request is answered with, whichever task made it: reading it back from its file costs a second.
+@dataclass(eq=False)
+class Delivery:
+    """The mask that a request is answered with, on its way to the client."""
+
+    mask: Mask | None = None
+    reply: ReplyFormat = field(default_factory=ReplyFormat)
+
+    def chunks(self) -> tuple[list[Chunk], bool]:
+        """The bytes of the file that the client asked for, in pieces, and whether they are compressed."""
+        mask, suffix = self.mask, self.reply.suffix
+        if mask is None:
+            return [], False
+        if suffix == ".nrrd":
+            return ([encode_nrrd(mask, True)], True) if self.reply.compress else (list(nrrd_chunks(mask)), False)
+        if suffix == ".nii":
+            return list(nifti_chunks(mask)), False
+        if suffix == ".nii.gz":
+            return [gzipped(nifti_chunks(mask))], True
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+            return [write_mask(mask, Path(folder) / f"mask{suffix}", self.reply.compress).read_bytes()], True
+
+
+# The mask of the running request, whichever task made it: reading it back from its file costs a second.
 _answered: ContextVar[Mask | None] = ContextVar("answered", default=None)
+
+_delivery: ContextVar[Delivery | None] = ContextVar("delivery", default=None)
 
 
 def answered() -> Mask | None:
@@ -31,9 +59,24 @@ def answered() -> Mask | None:
     return _answered.get()
 
 
-def mask_file(mask: Mask, reply: ReplyFormat) -> Path:
-    """A new temporary file with the mask, for the caller to delete."""
+@contextmanager
+def delivery() -> Iterator[Delivery]:
+    """Within the block answers stay in memory: a file would be written only to be read back and deleted."""
+    under_way = Delivery()
+    token = _delivery.set(under_way)
+    try:
+        yield under_way
+    finally:
+        _delivery.reset(token)
+
+
+def mask_file(mask: Mask, reply: ReplyFormat) -> Path | None:
+    """A new temporary file with the mask, for the caller to delete; none where the mask is delivered directly."""
     _answered.set(mask)
+    under_way = _delivery.get()
+    if under_way is not None:
+        under_way.mask, under_way.reply = mask, reply
+        return None
     handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=reply.suffix)
     os.close(handle)
     path = Path(name)
@@ -78,11 +121,11 @@ def milliseconds(seconds: dict[str, float]) -> dict[str, float]:
     return {name: round(value * 1000, 1) for name, value in named.items()}
 
 
-def timed_file(mask: Mask, reply: ReplyFormat) -> tuple[Path, float]:
+def timed_file(mask: Mask, reply: ReplyFormat) -> tuple[str | None, float]:
     """The mask's file and the seconds it took."""
     started = time.perf_counter()
     path = mask_file(mask, reply)
-    return path, time.perf_counter() - started
+    return str(path) if path is not None else None, time.perf_counter() - started
 
 
 def _crop(prediction: Prediction) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The MONAI Label app: builds the parts and hands them to the host.
 
 The host builds this class again in every training, scoring and batch process, so the constructor only assigns:
-weights are loaded by the first request, or in the background once a server is up.
+weights are loaded right before a server listens, or by the first request.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class SamApp(AppParts, MONAILabelApp):
             sessions.remove_expired(self._sessions)
 
     def on_init_complete(self) -> None:
-        """A server is up: mend its routes, load in the background."""
+        """A server is about to listen: mend its routes, load the network, pay for what is slow the first time."""
         super().on_init_complete()
         host = sys.modules.get("monailabel.app")
         if host is not None:
@@ -175,11 +175,11 @@ class SamApp(AppParts, MONAILabelApp):
             self._scoring = BackgroundScoring(self._score_desk, self._has_labels, self.config.scoring_most)
             self._scoring.start()
         if self.config.warm_up:
-            threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+            self._warm_up()
 
     def _warm_up(self) -> None:
         try:
-            warm_up()
+            warm_up(self.serving)
             log.info("ready", model=self.serving.predictor.backbone.name)
         except SamError as error:
             log.error("the model cannot be used; clicks are refused until this is cured", reason=str(error))

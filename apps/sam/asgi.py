@@ -14,7 +14,17 @@ from fastapi.middleware.cors import CORSMiddleware
 from monailabel.app import app as host_app
 from monailabel.config import settings
 
-from samlabel import adapter_route, failures, infer_route, label_route, lease_route, login, proxy, train_route
+from samlabel import (
+    adapter_route,
+    failures,
+    infer_route,
+    label_route,
+    lease_route,
+    login,
+    metrics_route,
+    proxy,
+    train_route,
+)
 from samlabel.host_routes import mended_routes
 from samlabel.logs import route_structlog
 from samlabel.ohif import page
@@ -31,6 +41,7 @@ OURS = (
     adapter_route.router,
     label_route.router,
     lease_route.router,
+    metrics_route.router,
     proxy.router,
     page.router,
 )

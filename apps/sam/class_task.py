@@ -34,7 +34,7 @@ class SamClassTask(SamTask):
             config=dict(class_codec.OPTIONS),
         )
 
-    def __call__(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def __call__(self, request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
         """The label map's file (values 1..n in the order of the labels) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
@@ -49,7 +49,7 @@ class SamClassTask(SamTask):
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)
         notes = [*found.notes, *([volume.note] if volume.note else []), *model_notes(survey.predictor)]
-        return str(file), {
+        return file, {
             "label_names": self.names.values,
             **model_facts(survey.predictor),
             "classes": classes or list(found.scores),

@@ -5,7 +5,7 @@
     model           name of the network: tiny, vit_b, vit_l, vit_h, medsam, mobile_sam           (tiny)
     adapter         trained on accepted labels: latest, none, or an adapter's id               (latest)
     labels          comma-separated names; without it the studies' dataset.json, else "object"       ()
-    warm_up         load weights and file readers right after the start                          (true)
+    warm_up         load weights and answer one click before listening                           (true)
     memory_mb       encoded slices kept in memory                                                 (512)
     disk_mb         encoded slices kept on disk                                                  (4096)
     volumes_mb      images kept in memory                                                        (2048)

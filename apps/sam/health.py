@@ -166,7 +166,7 @@ def orientation() -> Check:
 
     from sam_infer.geometry import Geometry
     from sam_infer.image_file import read_mask, write_mask
-    from sam_infer.nrrd import encode_nrrd
+    from sam_infer.mask_bytes import encode_nrrd
     from sam_infer.volume import Mask
 
     cos, sin = np.cos(0.3), np.sin(0.3)

@@ -2,7 +2,7 @@
 
 What a client may name is an image id, a session, or a file that comes with the request. `params` cannot replace them,
 nor make the server write a label. The reply has the host's three shapes: a multipart of JSON and mask, the mask alone,
-the JSON alone; the mask's file is gone before the reply leaves.
+the JSON alone; the mask goes from memory to the wire, once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,16 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, File, Form, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Header, UploadFile
 from fastapi.responses import JSONResponse, Response
 from monailabel.config import settings
 from monailabel.endpoints.user.auth import RBAC, User
 from monailabel.interfaces.utils.app import app_instance
-from requests_toolbelt import MultipartEncoder
 
 from sam_infer.activity import Activity
-from sam_infer.image_file import suffix_of
-from samlabel import reader
+from sam_infer.fast_gzip import gzipped
+from samlabel import answer, reader
 from samlabel.answer import PREFIX
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.guards import check_name, check_session_id, check_upload_name, json_object
@@ -64,6 +64,7 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
     file: UploadFile | None = File(None),
     label: UploadFile | None = File(None),
     output: str = "all",
+    accept_encoding: str = Header(""),
     user: User = _USER,
 ) -> Response:
     """Run a model on an image of the studies, of a session, or on an upload; `label` is a mask to start from."""
@@ -71,16 +72,17 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
         raise RequestError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}", "output")
     who = user.username if settings.MONAI_LABEL_AUTH_ENABLE else reader.current_reader()
 
-    def answer() -> Response:
+    def segment() -> Response:
         _activity().note()
-        with reader.acting_as(who), _uploads(file, label) as (uploaded, prior):
-            return _reply(_segmented(model, params, (image, session_id, uploaded), prior), output, model)
+        with reader.acting_as(who), _uploads(file, label) as (uploaded, prior), answer.delivery() as made:
+            facts = _segmented(model, params, (image, session_id, uploaded), prior)
+            return _reply(facts, made, output, model, "gzip" in accept_encoding)
 
-    return await to_thread.run_sync(answer, limiter=_threads())
+    return await to_thread.run_sync(segment, limiter=_threads())
 
 
 def _segmented(model: str, params: str, source: tuple[str, str, Path | None], prior: Path | None) -> dict[str, Any]:
-    """The app's result for what a request names: an upload, else a session, else an image of the studies."""
+    """What the app says about what a request names: an upload, else a session, else an image of the studies."""
     given = json_object(params, "params")
     taken = next((key for key in RESERVED if key in given), None)
     if taken is not None:
@@ -89,8 +91,8 @@ def _segmented(model: str, params: str, source: tuple[str, str, Path | None], pr
     app.infer_task(model)
     image, session_id, uploaded = source
     named = uploaded or _session_image(app, session_id) or check_name(image, "image")
-    result: dict[str, Any] = app.infer({**given, "model": model, "image": named, "prior": prior})
-    return result
+    facts: dict[str, Any] = app.infer({**given, "model": model, "image": named, "prior": prior})["params"]
+    return facts
 
 
 @cache
@@ -138,25 +140,30 @@ def _session_image(app: Any, session_id: str) -> Path | None:
     return Path(known.image)
 
 
-def _reply(result: dict[str, Any], output: str, model: str) -> Response:
-    facts, file = result["params"], result["file"]
-    mask = b""
-    if file:
-        path = Path(file)
-        suffix = suffix_of(path)
-        mask = path.read_bytes()
-        path.unlink()
-    if output == "json" or not file:
+def _reply(facts: dict[str, Any], made: answer.Delivery, output: str, name: str, takes_gzip: bool) -> Response:
+    """The host's three shapes. Masks are mostly zeros: where the client takes gzip, 31 MB leave as 31 kB."""
+    if output == "json" or made.mask is None:
         return JSONResponse(facts)
-    name = f"{model}{suffix}"
+    chunks, compressed = made.chunks()
+    headers = {"vary": "Accept-Encoding"}
+    kind = "application/octet-stream"
     if output == "image":
-        return Response(
-            mask,
-            media_type="application/octet-stream",
-            headers={"content-disposition": f'attachment; filename="{name}"'},
-        )
-    form = MultipartEncoder({
-        "params": (None, json.dumps(facts), "application/json"),
-        "image": (name, mask, "application/octet-stream"),
-    })  # fmt: skip
-    return Response(form.to_string(), media_type=form.content_type)
+        headers["content-disposition"] = f'attachment; filename="{name}{made.reply.suffix}"'
+    else:
+        before, after, kind = _form(facts, f"{name}{made.reply.suffix}")
+        chunks = [before, *chunks, after]
+    if takes_gzip and not compressed:
+        headers["content-encoding"] = "gzip"
+        return Response(gzipped(chunks), headers=headers, media_type=kind)
+    return Response(b"".join(chunks), headers=headers, media_type=kind)
+
+
+def _form(facts: dict[str, Any], name: str) -> tuple[bytes, bytes, str]:
+    """What stands before and after the mask in a multipart answer, and the answer's type."""
+    boundary = uuid.uuid4().hex
+    before = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="params"\r\nContent-Type: application/json\r\n\r\n'
+        f'{json.dumps(facts)}\r\n--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    return before.encode(), f"\r\n--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,21 @@ from sam_infer.ensemble import Ensemble
 from sam_infer.errors import AdapterError
 from sam_infer.geometry import Geometry
 from sam_infer.image_file import read_mask, write_mask
+from sam_infer.mask_bytes import encode_nrrd
 from sam_infer.model_store import default_home
 from sam_infer.models import load_network
 from sam_infer.predictor import NO_ADAPTER, Predictor
 from sam_infer.promoted import Promoted, adapted
+from sam_infer.prompts import Prompts
 from sam_infer.serving import Serving
-from sam_infer.volume import Mask
+from sam_infer.volume import Mask, Volume
 from samlabel.config import AppConfig
 
 MIB = 1 << 20
+
+# One slice of a usual CT, clicked on twice: on a new slice and on one that is known.
+WARM_UP_SHAPE = (512, 512, 1)
+WARM_UP_CLICKS = 2
 
 # What the setting `adapter` may be besides an adapter's id.
 LATEST = "latest"
@@ -52,9 +59,20 @@ def serving_adapter(config: AppConfig) -> str:
         return NO_ADAPTER
 
 
-def warm_up() -> None:
-    """Write and read a tiny file: ITK loads its readers at first use, which takes ten seconds."""
+def warm_up(serving: Serving) -> None:
+    """What the first click of a server's life would pay for: ITK's readers, lazy imports, threads of the network.
+
+    The click runs where clicks run, on noise that no cache remembers.
+    """
     with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
         path = Path(folder) / "warm.nii.gz"
         write_mask(Mask.empty(Geometry((2, 2, 2), np.eye(4))), path)
         read_mask(path)
+    noise = np.random.default_rng(0).integers(-200, 300, WARM_UP_SHAPE, np.int16)
+    volume = Volume(np.asfortranarray(noise), Geometry(WARM_UP_SHAPE, np.eye(4)), "CT")
+    predictor = replace(serving.predictor, cache=EmbeddingCache())
+    middle = np.array([[WARM_UP_SHAPE[0] // 2, WARM_UP_SHAPE[1] // 2, 0]])
+    prompts = Prompts(2, middle, np.ones(1, np.int64))
+    for _ in range(WARM_UP_CLICKS):
+        found = serving.queue.submit(lambda: predictor.predict(volume, prompts, 0)).result()
+    encode_nrrd(found.mask(volume), True)

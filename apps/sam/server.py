@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from samlabel import host_settings
+from samlabel.deferred import deferred
 from samlabel.errors import ConfigError
 from samlabel.logs import log_config
 from samlabel.studies import DEMO, DEMO_LABELS, opened
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+# What the host and its tasks import and a server that answers clicks does not use.
+NEEDED_LATER = ("monai", "ignite", "torchvision", "pydicom_seg", "SimpleITK", "highdicom", "matplotlib")
 
 MAIN = '"""What the host loads; written by `samlabel serve`."""\n\nfrom samlabel.app import SamApp as SamApp\n'
 
@@ -42,10 +46,15 @@ def serve(options: ServeOptions, home: Path) -> None:
     with opened(options.studies, home) as studies:
         app_dir = prepare_app_dir(home)
         prepare_environment(options, studies, app_dir, os.environ)
-        import uvicorn  # after the environment: the host reads it when it is imported
+        # After the environment: the host reads it when it is imported.
+        with deferred(*NEEDED_LATER):
+            import uvicorn
+
+            from samlabel.app import SamApp  # noqa: F401 - the host loads it later, from a file
+            from samlabel.asgi import app
 
         uvicorn.run(
-            "samlabel.asgi:app",
+            app,
             host=options.host,
             port=options.port,
             log_config=log_config(app_dir / "logs" / "app.log", options.verbose),

@@ -53,7 +53,7 @@ class Sam2dTask(SamTask):
             config=dict(codec.OPTIONS),
         )
 
-    def __call__(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def __call__(self, request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
         """The mask's file (value 1) and the JSON part."""
         started = time.perf_counter()
         path, serving = Path(request["image"]), self.serving()
@@ -71,4 +71,4 @@ class Sam2dTask(SamTask):
         prediction.seconds.update(read=prediction.seconds["read"] + understood, write=written)
         described = answer.describe(prediction, wanted, volume)
         described["warnings"] += model_notes(predictor)
-        return str(file), {**model_facts(predictor), **described, **doubt}
+        return file, {**model_facts(predictor), **described, **doubt}

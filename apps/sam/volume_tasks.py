@@ -34,7 +34,7 @@ class Sam3dTask(SamTask):
             config=dict(volume_codec.OPTIONS),
         )
 
-    def __call__(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def __call__(self, request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
         """The mask's file (value 1) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
@@ -45,7 +45,7 @@ class Sam3dTask(SamTask):
         found = segment_volume(predictor, volume, prompts, wanted.options, conduct(serving, "sam_3d"))
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)
-        return str(file), {
+        return file, {
             "label_names": {label: 1},
             **model_facts(predictor),
             **_about(found, volume, model_notes(predictor)),
@@ -68,7 +68,7 @@ class SamMultiTask(SamTask):
             config=dict(volume_codec.OPTIONS),
         )
 
-    def __call__(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def __call__(self, request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
         """The label map's file (values 1..n in the order of the labels) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
@@ -79,7 +79,7 @@ class SamMultiTask(SamTask):
         mask = found.mask_with(self.names.values)
         computed = time.perf_counter() - started
         file, written = answer.timed_file(mask, wanted.reply)
-        return str(file), {
+        return file, {
             "label_names": self.names.values,
             **model_facts(predictor),
             "labels": {name: _about(prediction, volume) for name, prediction in found.labels.items()},

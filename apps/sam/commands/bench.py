@@ -92,12 +92,29 @@ def robustness(  # noqa: PLR0913 - every parameter is an option of the command
 
 @app.command()
 def latency(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/latency.json"),
-    page: PageFolder = Path("runs/bench"), seed: Seed = 0,
-    repeats: Annotated[int, typer.Option(min=1, help="Visits per phase.")] = 30,
-    threads: Threads = 2,
+    studies: Studies = DEMO,
+    model: Annotated[str, typer.Option(help="Which model to ask; with --servers several, comma-separated.")] = "tiny",
+    out: Out = Path("runs/bench/latency.json"), page: PageFolder = Path("runs/bench"), seed: Seed = 0,
+    repeats: Annotated[int, typer.Option(min=3, help="Visits per phase.")] = 30,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 2,
+    servers: Annotated[bool, typer.Option(help="Ask servers over HTTP, as OHIF does, on large volumes.")] = False,
+    stock: Annotated[
+        Path | None, typer.Option(help="With --servers: folder of the stock server's environment, made if missing.")
+    ] = None,
+    readers_seconds: Annotated[
+        float, typer.Option(min=0, help="With --servers: how long scripted readers work; 0 leaves them out.")
+    ] = 60,
 ) -> None:  # fmt: skip
-    """Time per phase of a reader's visit, and the memory of a process that only predicts."""
+    """Time per phase of a reader's visit: of the network in this process, or of servers to the last byte."""
+    if servers:
+        from samlabel.stopwatch.server_bench import ServerPlan, run_servers  # starts processes; nobody else needs it
+
+        with _errors():
+            started, names = time.time(), tuple(name.strip() for name in model.split(","))
+            outcome = run_servers(ServerPlan(names, stock, repeats, threads, readers_seconds))
+            Report(command_line(), seed, outcome.rows, started, {"precision": "fp32", "threads": threads}).write(out)
+            Console(stderr=True).print(f"wrote {out} and {outcome.page.write(page, out.stem)}")
+        return
     with _measured(model, seed, threads) as run:
         run.keep(run_latency(run.exam(studies, repeats, None), model, repeats), out, page)
 

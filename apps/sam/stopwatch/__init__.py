@@ -1,0 +1,1 @@
+"""Servers against the clock: ours and the stock one, asked over HTTP as viewers ask."""
