@@ -56,6 +56,8 @@ class CacheStats:
     disk_hits: int = 0
     encodes: int = 0
     dropped: int = 0  # corrupt files
+    evicted: int = 0  # from memory, for room
+    trimmed: int = 0  # from disk, for room
 
 
 @dataclass
@@ -106,6 +108,11 @@ class EmbeddingCache:
                 return True
         return self._folder is not None and self._path(key).exists()
 
+    @property
+    def used_bytes(self) -> int:
+        """What is in memory now."""
+        return self._used
+
     def clear_memory(self) -> None:
         """Forget what is in memory; the disk keeps it."""
         with self._lock:
@@ -141,6 +148,7 @@ class EmbeddingCache:
             while self._used > self._memory_bytes:
                 _, oldest = self._entries.popitem(last=False)
                 self._used -= _size(oldest)
+                self.stats.evicted += 1
 
     def _path(self, key: EmbeddingKey) -> Path:
         if self._folder is None:
@@ -189,6 +197,7 @@ class EmbeddingCache:
         if total > self._disk_bytes:
             for _, size, path in files:
                 path.unlink(missing_ok=True)
+                self.stats.trimmed += 1
                 total -= size
                 if total <= self._disk_bytes * KEEP_SHARE:
                     break

@@ -6,6 +6,7 @@ SamError
   ModelError     weights are missing, damaged or not what they claim to be
   AdapterError   an adapter is damaged or made for another network
     UnknownAdapterError  there is no adapter of that name
+  BusyError      too many wait for the same device
   CacheError     a stored embedding cannot be trusted (always handled inside, by encoding again)
 
 Every message says what was wrong, what was expected and, where there is one, what to do.
@@ -32,6 +33,10 @@ class PromptError(SamError):
 
 class ModelError(SamError):
     """Weights that cannot be used."""
+
+
+class BusyError(SamError):
+    """Others were before: to be asked again later."""
 
 
 class AdapterError(SamError):

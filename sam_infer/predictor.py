@@ -115,9 +115,21 @@ class Predictor:
 
     def features(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         """Encoded frame, from the cache when it was seen before."""
-        key = EmbeddingKey(volume.digest, view.axis, view.index, window.key, frame.crop.key,
-                           frame.input_size, self.backbone.encoder_id)  # fmt: skip
+        key = self._key(volume, view, window, frame)
         return self.cache.get(key, lambda: self._encode(volume, view, window, frame))
+
+    def prepare(self, volume: Volume, axis: int, index: int, window: Window) -> bool:
+        """Encode a whole slice ahead of the first click on it; whether it was not known yet."""
+        view = volume.view(axis, index)
+        frame = self.backbone.frame(whole(view.height, view.width), view.pixel_mm)
+        known = self.cache.contains(self._key(volume, view, window, frame))
+        if not known:
+            self.features(volume, view, window, frame)
+        return not known
+
+    def _key(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> EmbeddingKey:
+        return EmbeddingKey(volume.digest, view.axis, view.index, window.key, frame.crop.key,
+                            frame.input_size, self.backbone.encoder_id)  # fmt: skip
 
     def _encode(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         pixels = window.apply(frame.cut(volume.pixels(view)))

@@ -4,41 +4,29 @@ The only stateful object of the project. It can be thrown away at any time witho
 
 Threading model. Any number of threads call `predict`. Reading a volume happens in the caller's thread, once per file
 however many wait for it. Everything that computes goes through one `WorkQueue`, clicks first, so that a single
-device is never shared by two networks at once. `_lock` guards the table of volumes and is never held while reading
-or computing.
+device is never shared by two networks at once; equal clicks at the same moment are computed once.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from sam_infer.image_file import read_image
+from sam_infer.flights import Flights
 from sam_infer.memo import Memo
 from sam_infer.predictor import Options, Prediction, Predictor
+from sam_infer.prefetch import Prefetch
 from sam_infer.prompts import Prompts
 from sam_infer.volume import Volume
-from sam_infer.work_queue import Priority, WorkQueue
+from sam_infer.volume_cache import VolumeCache
+from sam_infer.work_queue import WorkQueue
 
 
-@dataclass(frozen=True)
-class FileVersion:
-    """A file as it is now; changes when the file does."""
-
-    path: Path
-    modified_ns: int
-    size: int
-
-    @classmethod
-    def of(cls, path: Path) -> FileVersion:
-        """The version on disk at this moment."""
-        stat = path.stat()
-        return cls(path, stat.st_mtime_ns, stat.st_size)
+def never() -> bool:
+    """A client that stays."""
+    return False
 
 
 class Serving:
@@ -46,24 +34,25 @@ class Serving:
 
     `follow` is asked before every request which predictor answers it, and is handed the one that answered last;
     `earlier` finds those of earlier adapters, to compare with.
+    `prefetch` lets the slices around a click be encoded ahead.
     """
 
     def __init__(
         self,
         predictor: Predictor,
         volume_bytes: int = 2 << 30,
-        workers: int = 1,
         follow: Callable[[Predictor], Predictor] | None = None,
         earlier: Callable[[Predictor], Sequence[Predictor]] = lambda _: (),
+        prefetch: bool = False,
     ) -> None:
-        self.queue = WorkQueue(workers)
+        self.queue = WorkQueue()
+        self.flights = Flights(self.queue)
+        self.prefetch = Prefetch(self.queue) if prefetch else None
+        self.volumes = VolumeCache(volume_bytes)
         self.memo = Memo()  # of the automatic modes
         self._predictor = predictor
         self._follow = follow
         self.earlier = earlier
-        self._volume_bytes = volume_bytes
-        self._lock = threading.Lock()
-        self._volumes: OrderedDict[FileVersion, Future[Volume]] = OrderedDict()
 
     @property
     def predictor(self) -> Predictor:
@@ -74,61 +63,53 @@ class Serving:
 
     def volume(self, path: Path, modality: str | None = None) -> Volume:
         """The image at `path`, read once while it does not change."""
-        version = FileVersion.of(path) if path.exists() else FileVersion(path, 0, 0)
-        with self._lock:
-            pending = self._volumes.get(version)
-            leads = pending is None
-            if pending is None:
-                pending = self._volumes[version] = Future()
-            self._volumes.move_to_end(version)
-        if leads:
-            self._read(version, pending, modality)
-        return pending.result()
+        return self.volumes.get(path, modality)
 
-    def predict(
+    def predict(  # noqa: PLR0913 - what is asked, who asks, and who answers
         self,
         path: Path,
         prompts: Prompts,
         index: int,
         options: Options | None = None,
         predictor: Predictor | None = None,
+        *,
+        reader: str = "",
+        gone: Callable[[], bool] = never,
     ) -> Prediction:
         """One click's answer; the seconds tell reading and waiting apart from computing.
 
         `predictor` is one that was taken from here earlier, for an answer that also says which network gave it.
+        Readers take turns; the click is called off when its client has gone before its turn came.
         """
         started = time.perf_counter()
         volume = self.volume(path)
         read = time.perf_counter()
         chosen = predictor or self.predictor
-        prediction = self.queue.submit(lambda: chosen.predict(volume, prompts, index, options), Priority.CLICK).result()
+        key = _key(chosen, volume, prompts, index, options)
+        prediction = self.flights.ask(key, lambda: chosen.predict(volume, prompts, index, options), reader, gone)
         busy = sum(prediction.seconds.values())
         waited = max(0.0, time.perf_counter() - read - busy)
+        if self.prefetch is not None:
+            self.prefetch.follow(reader, chosen, volume, prediction)
         seconds = {"read": read - started, "wait": waited, **prediction.seconds}
         return replace(prediction, seconds=seconds)
+
+    def open_ahead(self, path: Path) -> None:
+        """A reader was sent to this case: have it in memory when the first click comes."""
+        if self.prefetch is not None:
+            self.prefetch.open(lambda: self.volume(path))
 
     def close(self) -> None:
         """End the worker threads."""
         self.queue.close()
 
-    def _read(self, version: FileVersion, pending: Future[Volume], modality: str | None) -> None:
-        try:
-            volume = read_image(version.path, modality)
-        except BaseException as error:  # noqa: BLE001 - every waiter gets it from the future
-            with self._lock:
-                self._volumes.pop(version, None)
-            pending.set_exception(error)
-            return
-        pending.set_result(volume)
-        with self._lock:
-            self._evict()
 
-    def _evict(self) -> None:
-        """Drop the volumes longest unused until the rest fits; called with the lock held."""
-        ready = [(version, future.result().nbytes) for version, future in self._volumes.items() if future.done()]
-        total = sum(size for _, size in ready)
-        for version, size in ready[:-1]:
-            if total <= self._volume_bytes:
-                return
-            del self._volumes[version]
-            total -= size
+def _key(
+    predictor: Predictor, volume: Volume, prompts: Prompts, index: int, options: Options | None
+) -> Hashable | None:
+    """What makes two clicks the same; one with a mask is like no other, since comparing masks costs a click."""
+    if prompts.mask is not None or prompts.painted is not None:
+        return None
+    box = (tuple(prompts.box.low.tolist()), tuple(prompts.box.high.tolist())) if prompts.box is not None else None
+    return (id(predictor), volume.digest, prompts.axis, index, prompts.points.tobytes(), prompts.labels.tobytes(),
+            box, options)  # fmt: skip

@@ -63,5 +63,7 @@ def test_what_is_imported_is_declared(package: str) -> None:
     foreign = names - sys.stdlib_module_names - PACKAGES.keys()
     assert foreign
     # itk is a name of its own above the six packages that its modules come from
-    undeclared = {name for name in foreign if not {name, *(d.lower() for d in owners[name])} & declared}
+    undeclared = {
+        name for name in foreign if not {name, *(d.lower().replace("_", "-") for d in owners[name])} & declared
+    }
     assert not undeclared, f"add to requirements.txt and docs/dependencies.md: {undeclared}"

@@ -34,6 +34,7 @@ from samlabel.errors import NotFoundError, RequestError
 from samlabel.labels import app_labels
 from samlabel.leases import Leases, OfferedCases, holder
 from samlabel.loading import load_serving, warm_up
+from samlabel.metrics import METRICS
 from samlabel.parts import AppParts
 from samlabel.proposals import Proposals
 from samlabel.score_desk import ScoreDesk, standing_measure
@@ -65,12 +66,13 @@ class SamApp(AppParts, MONAILabelApp):
         """Volumes, embeddings and the network; built by whoever asks first."""
         with self._loading:
             if self._serving is None:
-                self._serving = load_serving(self.config)
+                self.serving = load_serving(self.config)
             return self._serving
 
     @serving.setter
     def serving(self, serving: Serving) -> None:
         self._serving = serving
+        METRICS.watch(serving)
 
     @property
     def leases(self) -> Leases:
@@ -103,9 +105,11 @@ class SamApp(AppParts, MONAILabelApp):
             if self.leases.take(image, who).reader != who:
                 continue  # somebody else was sent there in this moment
             try:
-                found = {**chosen, "path": self._store.get_image_uri(image)}
+                path = self._store.get_image_uri(image)
                 self.selection.note(chosen, who)
-                return found
+                if self._serving is not None:
+                    self._serving.open_ahead(Path(path))
+                return {**chosen, "path": path}
             except VolumeError as error:
                 log.warning("case cannot be opened, another one is offered", image=image, reason=str(error))
                 self.leases.end(image, who)

@@ -32,6 +32,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
     "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),
     "score": ("samlabel.commands.score", "score", "Say how much every case without a label is worth one."),
+    "precompute": (
+        "samlabel.commands.precompute",
+        "precompute",
+        "Encode every slice of a store before anybody clicks.",
+    ),
     "next": ("samlabel.commands.score", "next_case", "Say which case to label next, and why."),
     "loop": ("samlabel.commands.loop", "app", "Say whether the learning loop pays."),
     "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),

@@ -6,6 +6,7 @@
     adapter         trained on accepted labels: latest, none, or an adapter's id               (latest)
     labels          comma-separated names; without it the studies' dataset.json, else "object"       ()
     warm_up         load weights and answer one click before listening                           (true)
+    prefetch        encode the slices around a click while its reader thinks                     (true)
     memory_mb       encoded slices kept in memory                                                 (512)
     disk_mb         encoded slices kept on disk                                                  (4096)
     volumes_mb      images kept in memory                                                        (2048)
@@ -52,6 +53,7 @@ class AppConfig:
     adapter: str = "latest"
     labels: tuple[str, ...] = ()
     warm_up: bool = True
+    prefetch: bool = True
     memory_mb: int = 512
     disk_mb: int = 4096
     volumes_mb: int = 2048

@@ -24,6 +24,7 @@ from monailabel.interfaces.exception import (
 from sam_infer.conduct import CancelledError
 from sam_infer.errors import (
     AdapterError,
+    BusyError,
     CacheError,
     ModelError,
     PromptError,
@@ -66,6 +67,7 @@ STATUS: dict[type[SamError], int] = {
     ConfigError: 409,
     LeasedError: 409,
     ArchiveError: 503,
+    BusyError: 503,
     CancelledError: CLIENT_GONE,
     CacheError: 500,
     SamError: 500,

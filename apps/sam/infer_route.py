@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from samlabel import answer, reader
 from samlabel.answer import PREFIX
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.guards import check_name, check_session_id, check_upload_name, json_object
+from samlabel.metrics import METRICS
 from samlabel.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attached
 
 router = APIRouter()
@@ -75,9 +77,16 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
     def segment() -> Response:
         _activity().note()
         with reader.acting_as(who), _uploads(file, label) as (uploaded, prior), answer.delivery() as made:
-            facts = _segmented(model, params, (image, session_id, uploaded), prior)
-            return _reply(facts, made, output, model, "gzip" in accept_encoding)
+            with METRICS.refusals(model):
+                facts = _segmented(model, params, (image, session_id, uploaded), prior)
+            computed = time.perf_counter()
+            reply = _reply(facts, made, output, model, "gzip" in accept_encoding)
+            now = time.perf_counter()
+            stages = {**facts.get("latencies", {}), "pack": (now - computed) * 1000}
+            METRICS.note(model, reply.status_code, now - started, stages, len(reply.body))
+            return reply
 
+    started = time.perf_counter()
     return await to_thread.run_sync(segment, limiter=_threads())
 
 

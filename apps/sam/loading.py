@@ -42,11 +42,12 @@ def load_serving(config: AppConfig) -> Serving:
     earlier = Ensemble(store, cache, base.backbone).besides
     if config.adapter == LATEST:
         promoted = Promoted(store, cache, base.backbone)
-        return Serving(promoted.first(), volume_bytes, follow=promoted.follow, earlier=earlier)
+        return Serving(promoted.first(), volume_bytes, promoted.follow, earlier, prefetch=config.prefetch)
     if config.adapter == NO_ADAPTER:
-        return Serving(Predictor(base.backbone(), cache), volume_bytes, earlier=earlier)
-    chosen = adapted(store, store.find(config.adapter), cache, base.backbone)
-    return Serving(chosen, volume_bytes, earlier=earlier)
+        predictor = Predictor(base.backbone(), cache)
+    else:
+        predictor = adapted(store, store.find(config.adapter), cache, base.backbone)
+    return Serving(predictor, volume_bytes, earlier=earlier, prefetch=config.prefetch)
 
 
 def serving_adapter(config: AppConfig) -> str:

@@ -13,6 +13,8 @@ from sam_infer.predictor import Predictor
 from sam_infer.serving import Serving
 from samlabel import answer, codec, uncertainty_reply
 from samlabel.labels import LabelNames
+from samlabel.presence import client_has_gone
+from samlabel.reader import current_reader
 
 
 class SamTask(InferTask):
@@ -62,7 +64,10 @@ class Sam2dTask(SamTask):
         understood = time.perf_counter() - started
         predictor = serving.predictor
         doubting = uncertainty_reply.asked(request, predictor, serving.earlier)
-        prediction = serving.predict(path, wanted.prompts, wanted.index, wanted.options, predictor)
+        prediction = serving.predict(
+            path, wanted.prompts, wanted.index, wanted.options, predictor,
+            reader=current_reader(), gone=client_has_gone(),
+        )  # fmt: skip
         mask = prediction.mask(volume)
         doubt = {} if doubting is None else {uncertainty_reply.KEY: doubting.about(
             volume, mask, wanted.prompts.axis, [wanted.label], lambda job: serving.queue.submit(job).result()

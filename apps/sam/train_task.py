@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
 
+from sam_infer.activity import step_aside
 from sam_infer.errors import SamError
 from sam_trainer.label_round import AcceptedLabel
 from sam_trainer.learning import PROGRESS_FILE, Learning, training_folder
@@ -19,9 +19,6 @@ from samlabel import train_request
 from samlabel.accepted import accepted_labels
 from samlabel.labels import LabelNames
 from samlabel.stopping import stopping
-
-# Steps of niceness that a training takes: on two cores a click would otherwise wait for it.
-BEHIND_CLICKS = 10
 
 
 class SamTrain(TrainTask):
@@ -50,7 +47,7 @@ class SamTrain(TrainTask):
         """Train; the summary."""
         order = self.order(request)
         if threading.current_thread() is threading.main_thread():
-            os.nice(BEHIND_CLICKS)  # a process of its own: readers come first
+            step_aside()  # a process of its own: readers come first
         accepted = [] if order.resume else self._accepted(datastore, order.config.epochs)
         with stopping() as should_stop:
             learned = Learning(order.config, order.policy).run(accepted, should_stop, order.resume)

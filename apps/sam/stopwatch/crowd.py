@@ -56,7 +56,7 @@ def work(port: int, tasks: Sequence[Task], seed: int, seconds: float, think: Cal
     rng, log = np.random.default_rng(seed), Log()
     pause = think or (lambda: float(rng.uniform(*THINK_S)))
     until, place = time.monotonic() + seconds, int(rng.integers(0, len(tasks)))
-    with Station(port) as station:
+    with Station(port, f"reader-{seed}") as station:
         while time.monotonic() < until:
             time.sleep(pause())
             task = tasks[place % len(tasks)]
@@ -86,6 +86,13 @@ def measure(port: int, scenes: Sequence[Scene], readers: int, seconds: float) ->
         row |= {"volumes": len(scenes), "lost": sum(len(log.lost) for log in logs), "masks_unequal": crossed}
         rows += [row, {"server": "samlabel", "phase": "info", "clients": count, **quantiles(infos)}]
     return rows
+
+
+def measure_one(port: int, scenes: Sequence[Scene], seconds: float, beside: str) -> Row:
+    """Warm clicks of one reader, while something else is going on."""
+    logs, _ = _together(port, script(scenes), 1, seconds)
+    spent = [second for log in logs for second in log.seconds]
+    return {"server": "samlabel", "phase": "scripted_click", "clients": 1, **quantiles(spent), "beside": beside}
 
 
 def _together(port: int, tasks: Sequence[Task], readers: int, seconds: float) -> tuple[list[Log], list[float]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sam_trainer.bench.page import Page
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.bench.table import Row
-from samlabel.stopwatch import crowd, ours, stock
+from samlabel.stopwatch import beside, crowd, ours, stock
 from samlabel.stopwatch.running import Launch, Running, ServerError
 from samlabel.stopwatch.scene import THIN_SHAPE, Scene, write_scenes
 from samlabel.stopwatch.visit import OURS, Visit
@@ -22,7 +22,7 @@ READERS = 10
 # The stock server takes seconds for every click.
 STOCK_REPEATS = 5
 
-COLUMNS = ("server", "model", "phase", "clients", "n", "median_ms", "p95_ms", "bytes", "state", "times")
+COLUMNS = ("server", "model", "phase", "clients", "n", "median_ms", "p95_ms", "bytes", "state", "beside", "times")
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ def _visited(launch: Launch, scenes: Sequence[Scene], thin: Scene, repeats: int,
         rows = Visit(server, scenes, thin, repeats).run(CROWDS)
         if crowd_seconds:
             together = crowd.measure(server.port, scenes, READERS, crowd_seconds)
+            with beside.training(launch.folder):
+                together.append(crowd.measure_one(server.port, scenes, crowd_seconds, "training"))
             rows += [{**row, "model": launch.model} for row in together]
         return rows
 
