@@ -50,6 +50,11 @@ class Pointer:
     adapter: str | None = None
     history: tuple[Move, ...] = ()
 
+    @property
+    def promoted(self) -> list[str]:
+        """Adapters that were promoted and not taken back, each once, the last promoted first."""
+        return list(dict.fromkeys(name for name in reversed(_trail(self)) if name is not None))
+
 
 @dataclass(frozen=True)
 class StoredAdapter:
@@ -143,10 +148,6 @@ class AdapterStore:
             raise AdapterError(
                 f"the pointer to the adapter of {self.model} is damaged: promote an adapter again", "adapter"
             ) from error
-
-    def promoted(self) -> list[str]:
-        """Adapters that were promoted and not taken back, each once, the last promoted first."""
-        return list(dict.fromkeys(name for name in reversed(_trail(self.pointer())) if name is not None))
 
     def stamp(self) -> tuple[int, int] | None:
         """Changes whenever the pointer moves; costs one `stat`."""

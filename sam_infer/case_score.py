@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sam_infer.accepted_case import AcceptedCase
 from sam_infer.auto_modes import coarse_maps, selfprompt_labels
 from sam_infer.backbone import upscale_logits
+from sam_infer.calibration import UNCALIBRATED, Calibration
 from sam_infer.canonical import CanonicalView
 from sam_infer.case_vectors import looks_of, pull_of, unit
 from sam_infer.conduct import Conduct
@@ -58,7 +59,7 @@ class ScoreSettings:
 
     method: str = DEFAULT
     slices: int = MOST_SLICES
-    temperature: float = 1.0
+    calibration: Calibration = UNCALIBRATED
     earlier: Sequence[Predictor] = ()  # of the last adapters, for method `adapters`
     kinds: tuple[str, ...] = ()  # looks besides what the method needs
 
@@ -183,7 +184,7 @@ class Scorer:
         value, number = which
         window = choose_window(part, target=None if part.is_colour else float(np.median(part.pixels(here)[mask])))
         kinds = self.settings.kinds or KINDS.get(self.settings.method, USUAL)
-        again = SecondLook(self.predictor, part, window, kinds, self.settings.earlier, self.settings.temperature)
+        again = SecondLook(self.predictor, part, window, kinds, self.settings.earlier, self.settings.calibration)
         asked = self.conduct.slice(lambda: again.at(here, mask, self.labels[value - 1]))
         evidence = replace(asked, overlap=told[0], size_off=told[1])
         features = self.predictor.features(part, here, window, again.frame(here, mask))

@@ -25,7 +25,7 @@ LEAST, MOST = 2, 3
 
 def members(store: AdapterStore) -> list[str]:
     """Ids of the last promoted adapters, the newest first; refused when they are too few to disagree."""
-    found = store.promoted()[:MOST]
+    found = store.pointer().promoted[:MOST]
     if len(found) < LEAST:
         raise PromptError(
             f"method adapters compares the last promoted adapters, at least {LEAST}; of {store.model} there are "

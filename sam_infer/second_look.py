@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam_infer.backbone import Candidates, Features, Hints, downscale_mask, upscale_logits
+from sam_infer.calibration import UNCALIBRATED, Calibration
 from sam_infer.follower import deepest
 from sam_infer.frame import Frame, resize_pixels, whole
 from sam_infer.predictor import PRIOR_LOGIT, Predictor
@@ -42,7 +43,7 @@ class SecondLook:
     window: Window
     kinds: Collection[str] = (PROMPTS,)
     earlier: Sequence[Predictor] = ()  # of the last adapters, for kind `adapters`
-    temperature: float = 1.0
+    calibration: Calibration = UNCALIBRATED
 
     def at(self, view: SliceView, mask: BoolArray, label: str = "") -> Evidence:
         """What is said about a mask (H, W) of this slice; it must not be empty. A semantic head is asked by name."""
@@ -66,8 +67,9 @@ class SecondLook:
         if SEMANTIC in self.kinds and head is not None and label in head.labels:
             looks[SEMANTIC] = self._unprompted(view, frame, head, head.labels.index(label))
         pixel_mm = _low_pixel_mm(frame, view, backbone.low_res)
-        logits = answer.logits.astype(np.float64) / self.temperature
-        return Evidence(logits, answer.scores.astype(np.float64), answer.preferred, drawn.astype(np.float64),
+        logits = answer.logits.astype(np.float64) / self.calibration.temperature
+        scores = self.calibration.quality(answer.scores.astype(np.float64))
+        return Evidence(logits, scores, answer.preferred, drawn.astype(np.float64),
                         pixel_mm, looks)  # fmt: skip
 
     def frame(self, view: SliceView, mask: BoolArray) -> Frame:
@@ -84,7 +86,7 @@ class SecondLook:
     def _asked(self, decode: Callable[[Hints], Candidates], hints: Sequence[Hints]) -> FloatArray:
         """Probabilities (n, l, l) of the preferred answers."""
         answers = [decode(said) for said in hints]
-        return np.stack([sigmoid(one.logits[one.preferred] / self.temperature) for one in answers])
+        return np.stack([sigmoid(one.logits[one.preferred] / self.calibration.temperature) for one in answers])
 
     def _boxes(self, frame: Frame, low: FloatArray, high: FloatArray) -> list[Hints]:
         side = (high - low + 1) * JITTER
@@ -103,9 +105,9 @@ class SecondLook:
         for gamma in GAMMAS:
             curved = np.rint(255.0 * (shown / 255.0) ** gamma).astype(np.uint8)
             answer = backbone.decode(backbone.encode(curved), box)
-            found.append(sigmoid(answer.logits[answer.preferred] / self.temperature))
+            found.append(sigmoid(answer.logits[answer.preferred] / self.calibration.temperature))
         answer = backbone.decode(backbone.encode(np.ascontiguousarray(shown[:, ::-1])), _mirrored(box, frame))
-        probability = sigmoid(answer.logits[answer.preferred] / self.temperature)
+        probability = sigmoid(answer.logits[answer.preferred] / self.calibration.temperature)
         used = max(1, round(backbone.low_res * frame.input_width / frame.input_size))
         back = np.zeros_like(probability)
         back[:, :used] = probability[:, used - 1 :: -1] if used < backbone.low_res else probability[:, ::-1]
@@ -119,7 +121,7 @@ class SecondLook:
         pixels = resize_pixels(self.window.apply(seen.cut(self.volume.pixels(view))), seen)
         logits = head.answer(picture_of(pixels, seen.input_size), features)[number : number + 1]
         full = upscale_logits(logits, seen)[0]
-        return sigmoid(downscale_mask(frame.cut(full), frame, low_res)[None] / self.temperature)
+        return sigmoid(downscale_mask(frame.cut(full), frame, low_res)[None] / self.calibration.temperature)
 
     def _of(self, other: Predictor, view: SliceView, frame: Frame) -> Callable[[Hints], Candidates]:
         features: Features = other.features(self.volume, view, self.window, frame)

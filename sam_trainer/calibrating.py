@@ -1,4 +1,4 @@
-"""One adapter's temperature from accepted labels: fitted on the cases that teach, judged on those that do not.
+"""One adapter's calibration from accepted labels: fitted on the cases that teach, judged on those that do not.
 
 What a network says to a box and to a click is compared with the label, on pixels around the edge: far from it every
 network is right, and a mean over the whole slice would call anybody calibrated.
@@ -7,6 +7,7 @@ network is right, and a mean over the whole slice would call anybody calibrated.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sam_infer.adapter_store import AdapterStore
-from sam_infer.calibration import Calibration, calibrated
+from sam_infer.calibration import Calibration, Said, calibrated
 from sam_infer.conduct import Conduct
 from sam_infer.predictor import NO_ADAPTER, Predictor
-from sam_infer.uncertainty import REGION_MM, FloatArray, near
+from sam_infer.uncertainty import REGION_MM, near
 from sam_infer.volume import Volume
 from sam_trainer.label_round import HELD_OUT, AcceptedLabel, part_of
 from sam_trainer.lessons import labelled_image
@@ -30,8 +31,6 @@ LEAST_CASES = 3
 # Objects per case, and pixels per answer: more say the same again.
 OBJECTS, PIXELS = 3, 1500
 ASKED = ("S5", "S2")
-
-Pixels = tuple[FloatArray, npt.NDArray[np.bool_]]
 
 
 def calibration_file(model: str, adapter: str, home: Path | None = None) -> Path:
@@ -49,31 +48,35 @@ def calibrations(model: str, home: Path | None = None) -> dict[str, Calibration]
 def calibrate(
     predictor: Predictor, accepted: Sequence[AcceptedLabel], seed: int = 0, conduct: Conduct | None = None
 ) -> Calibration:
-    """The temperature of the network as it serves; uncalibrated where too little is labelled."""
+    """The calibration of the network as it serves; uncalibrated where too little is labelled."""
     parts: dict[bool, list[Case]] = {True: [], False: []}
     for entry in accepted:
         parts[part_of(entry.patient or entry.case.name) == HELD_OUT].append(entry.case)
     if len(parts[False]) < LEAST_CASES:
         return Calibration()
-    fit, judged = (pixels_of(predictor, parts[held], seed, conduct) for held in (False, True))
+    fit, judged = (said_about(predictor, parts[held], seed, conduct) for held in (False, True))
     if fit is None:
         return Calibration()
     return calibrated(fit, judged, (len(parts[False]), len(parts[True])))
 
 
-def pixels_of(predictor: Predictor, cases: Sequence[Case], seed: int, conduct: Conduct | None = None) -> Pixels | None:
-    """Logits and truth (N,) around the edges of the cases' objects; None where there is no object."""
+def said_about(predictor: Predictor, cases: Sequence[Case], seed: int, conduct: Conduct | None = None) -> Said | None:
+    """What the network says about the cases' objects; None where there is no object."""
     rng, conduct = np.random.default_rng(seed), conduct or Conduct()
-    logits, truths = [], []
+    found = []
     for case in cases:
         volume, _ = labelled_image(case)
         for target in _spread(targets_of(case)):
             for strategy in ASKED:
-                said, truth = conduct.slice(partial(_asked, predictor, volume, target, strategy))
-                keep = rng.permutation(len(said))[:PIXELS]
-                logits.append(said[keep])
-                truths.append(truth[keep])
-    return (np.concatenate(logits), np.concatenate(truths)) if logits else None
+                said = conduct.slice(partial(_asked, predictor, volume, target, strategy))
+                keep = rng.permutation(len(said.logits))[:PIXELS]
+                found.append(replace(said, logits=said.logits[keep], truth=said.truth[keep]))
+    if not found:
+        return None
+    logits, scores, ious = (
+        np.concatenate([getattr(one, name) for one in found]) for name in ("logits", "scores", "ious")
+    )
+    return Said(logits, np.concatenate([one.truth for one in found]), scores, ious)
 
 
 def _spread(targets: Sequence[Target]) -> list[Target]:
@@ -82,13 +85,17 @@ def _spread(targets: Sequence[Target]) -> list[Target]:
     return [targets[int((n + 0.5) * len(targets) / count)] for n in range(count)]
 
 
-def _asked(predictor: Predictor, volume: Volume, target: Target, strategy: str) -> Pixels:
+def _asked(predictor: Predictor, volume: Volume, target: Target, strategy: str) -> Said:
     prompts = drawn(target.mask, strategy).on(target.view)
     answer = predictor.predict(volume, prompts, target.view.index)
     reach = REGION_MM / min(target.view.pixel_mm)
     either = (answer.logits > 0) | target.mask
     edge = near(either, reach) & ~_core(target.mask & (answer.logits > 0), reach)
-    return answer.logits[edge].astype(np.float64), target.mask[edge]
+    either_count, both_count = int(either.sum()), int((target.mask & (answer.logits > 0)).sum())
+    return Said(
+        answer.logits[edge].astype(np.float64), target.mask[edge], np.array([answer.score], np.float64),
+        np.array([both_count / max(either_count, 1)]),
+    )  # fmt: skip
 
 
 def _core(mask: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.bool_]:

@@ -60,10 +60,8 @@ class LoopReport:
         return [self._worth_row(), *self.weeks(), *self.structures(), *self.calibrated()]
 
     def calibrated(self) -> list[Row]:
-        """How far every adapter's probabilities were from the truth, without and with its temperature."""
-        return [{"table": "calibration", "adapter": adapter[:SHOWN_DIGITS],
-                 **{name: round(value, 4) if isinstance(value, float) else value
-                    for name, value in asdict(found).items()}}
+        """How far every adapter's probabilities were and scores were from the truth, before and after."""
+        return [{"table": "calibration", "adapter": adapter[:SHOWN_DIGITS], **found.row()}
                 for adapter, found in self.calibrations.items()]  # fmt: skip
 
     def weeks(self) -> list[Row]:
@@ -108,8 +106,9 @@ class LoopReport:
         if self.points:
             page.figure("curves", self._curves())
         if self.calibrations:
-            shown = ("adapter", "temperature", "cases", "held_out", "ece_before", "ece_after")
-            page.table("Calibration error of each adapter, without and with its temperature", self.calibrated(), shown)
+            shown = ("adapter", "cases", "held_out", "temperature", "ece_before", "ece_after", "iou_error_before",
+                     "iou_error_after")  # fmt: skip
+            page.table("Calibration error of each adapter, before and after", self.calibrated(), shown)
         return page
 
     def facts(self) -> dict[str, Any]:

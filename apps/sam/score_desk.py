@@ -89,7 +89,7 @@ class ScoreDesk:
         """The scorer of this moment's network and labels."""
         predictor, conduct = self._serving.predictor, self._conduct(should_stop)
         settings = ScoreSettings(
-            self._measure, temperature=self._calibration().temperature,
+            self._measure, calibration=self._calibration(),
             earlier=self._serving.earlier(predictor) if self._measure == ADAPTERS else (),
         )  # fmt: skip
         scorer = Scorer(predictor, self._names.names, self._examples(), settings, conduct, self._serving.memo)
@@ -123,7 +123,8 @@ class ScoreDesk:
         if found.cases:
             found.write(file)
             log.info("calibrated", adapter=predictor.adapter, temperature=round(found.temperature, 3),
-                     ece_before=found.ece_before, ece_after=found.ece_after)  # fmt: skip
+                     ece_before=found.ece_before, ece_after=found.ece_after,
+                     iou_error_before=found.iou_error_before, iou_error_after=found.iou_error_after)  # fmt: skip
         return found
 
 

@@ -82,7 +82,7 @@ class Doubting:
 
     def about(self, volume: Volume, mask: Mask, axis: int, names: Sequence[str], run: Runner) -> dict[str, Any]:
         """Doubt about every label of a label map (values in the order of the names), slice by slice."""
-        temperature = self._temperature()
+        calibration = Calibration.read(calibration_file(self.predictor.backbone.name, self.predictor.adapter))
         doubt = np.zeros(volume.geometry.shape, np.int8, order="F")
         found: dict[str, _Label] = {}
         across = tuple(a for a in range(3) if a != axis)
@@ -93,24 +93,26 @@ class Doubting:
                 here = np.asarray(shown == value)
                 if here.sum() < FEWEST_PIXELS:
                     continue
-                looked, expected = run(lambda v=view, h=here, n=name: self._one(volume, v, h, n, temperature))
+                looked, expected = run(lambda v=view, h=here, n=name: self._one(volume, v, h, n, calibration))
                 pixels = view.extract(doubt)
                 pixels[...] = np.maximum(pixels, looked)
                 label = found.setdefault(name, _Label())
                 label.expected.append(expected)
                 label.pixels.append(int(here.sum()))
         dices = {name: round(float(np.average(one.expected, weights=one.pixels)), 4) for name, one in found.items()}
-        return {**packed(doubt), "measure": self.measure, "temperature": round(temperature, 4), "expected_dice": dices}
-
-    def _temperature(self) -> float:
-        return Calibration.read(calibration_file(self.predictor.backbone.name, self.predictor.adapter)).temperature
+        return {
+            **packed(doubt),
+            "measure": self.measure,
+            "temperature": round(calibration.temperature, 4),
+            "expected_dice": dices,
+        }
 
     def _one(
-        self, volume: Volume, view: SliceView, here: npt.NDArray[np.bool_], name: str, temperature: float
+        self, volume: Volume, view: SliceView, here: npt.NDArray[np.bool_], name: str, calibration: Calibration
     ) -> tuple[npt.NDArray[np.int8], float]:  # fmt: skip
         grey = None if volume.is_colour else float(np.median(volume.pixels(view)[here]))
         kinds = (*USUAL, *KINDS.get(self.measure, ()))
-        again = SecondLook(self.predictor, volume, choose_window(volume, target=grey), kinds, self.earlier, temperature)
+        again = SecondLook(self.predictor, volume, choose_window(volume, target=grey), kinds, self.earlier, calibration)
         evidence = again.at(view, here, name)
         found = MEASURES[self.measure](evidence).map * evidence.region
         return full_size(found, again.frame(view, here), view), expected_dice(evidence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -70,8 +70,7 @@ def run_uncertainty(
 def _calibration(backbone: Backbone, asked: Sequence[Question], seed: int) -> Row:
     accepted = [AcceptedLabel(replace(q.case, name=f"{q.case.source}-{q.case.name}")) for q in asked]
     found = calibrate(Predictor(backbone, EmbeddingCache(256 << 20)), accepted, seed)
-    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(found).items()}
-    return {"measure": "calibration", "adapter": "none", **rounded}
+    return {"measure": "calibration", "adapter": "none", **found.row()}
 
 
 def _scatter(found: Findings) -> Figure:

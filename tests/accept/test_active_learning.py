@@ -52,7 +52,7 @@ def test_a_temperature_makes_held_out_probabilities_truer(tmp_path: Path, starte
     roles = pool_roles(tmp_path / "pool")
     accepted = [AcceptedLabel(case) for role in (CANDIDATE, JUDGE, TEST) for case in roles[role][:12]]
     found = calibrate(Predictor(load_backbone("tiny"), EmbeddingCache()), accepted)
-    ACTIVE_LEARNING.add({"what": "temperature scaling", "adapter": "none", **asdict(found)}, started)
+    ACTIVE_LEARNING.add({"what": "temperature scaling", "adapter": "none", **found.row()}, started)
     assert found.held_out >= 12 and found.ece_before is not None and found.ece_after is not None
     assert found.ece_after < found.ece_before
 

@@ -65,7 +65,7 @@ def test_promoted_adapters_that_disagree(studies: Path, monkeypatch: pytest.Monk
     base, store, table = load_network("tiny"), AdapterStore("tiny"), ScoreTable.of(str(studies))
     for seed in (1, 2):
         store.promote(store.put(adapter(base, seed)), "test")
-    (newest, other) = store.promoted()
+    (newest, other) = store.pointer().promoted
     assert "3 cases scored" in run("score", "--studies", str(studies), "--measure", "adapters")
     scored = table.all()
     assert {(one.method, one.adapter) for one in scored.values()} == {("adapters", newest)}

@@ -68,7 +68,7 @@ def test_doubt_is_measured_as_the_request_says_also_by_earlier_adapters(
         for wish in ("prompts", "adapters"):
             answer = server.click("l", foreground=[[i, j, k]], uncertainty=wish)
             told = answer.facts["uncertainty"]
-            assert answer.facts["adapter"] == store.promoted()[0] and told["measure"] == wish
+            assert answer.facts["adapter"] == store.pointer().promoted[0] and told["measure"] == wish
             maps[wish] = unpacked(told, truth.shape)
             assert maps[wish].any() and not np.delete(maps[wish], k, axis=2).any()
         assert (maps["prompts"] != maps["adapters"]).any()

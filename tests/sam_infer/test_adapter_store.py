@@ -61,9 +61,9 @@ def test_rolling_back_goes_back_step_by_step(store: AdapterStore) -> None:
         store.rollback("too early")
     for name in (first, second, first):
         store.promote(name[:12], "test")
-    assert store.pointer().adapter == first and store.promoted() == [first, second]
-    assert store.rollback("worse") == second and store.promoted() == [second, first]
-    assert store.rollback("worse") == first and store.promoted() == [first]
+    assert store.pointer().adapter == first and store.pointer().promoted == [first, second]
+    assert store.rollback("worse") == second and store.pointer().promoted == [second, first]
+    assert store.rollback("worse") == first and store.pointer().promoted == [first]
     assert store.rollback("worse") is None
     assert [move.why for move in store.pointer().history] == ["test"] * 3 + ["worse"] * 3
     store.promote(second, "again")

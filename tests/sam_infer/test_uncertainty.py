@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sam_infer.calibration import Calibration, brier, calibrated, ece, fitted_temperature
+from sam_infer.calibration import Calibration, Said, brier, calibrated, ece, fitted_temperature
 from sam_infer.errors import PromptError
 from sam_infer.uncertainty import (
     ADAPTERS,
@@ -81,13 +81,32 @@ def test_the_temperature_of_an_overconfident_network_is_found() -> None:
     truth = rng.random(40_000) < sigmoid(logits)
     said = 3.0 * logits
     assert fitted_temperature(said, truth) == pytest.approx(3.0, rel=0.05)
-    found = calibrated((said[:20_000], truth[:20_000]), (said[20_000:], truth[20_000:]), (5, 2))
+    none = np.zeros(0)
+    judged = Said(said[20_000:], truth[20_000:], np.ones(1), np.ones(1))
+    found = calibrated(Said(said[:20_000], truth[:20_000], none, none), judged, (5, 2))
     assert found.ece_after is not None and found.ece_before is not None and found.brier_after is not None
     assert found.ece_after < 0.02 < found.ece_before and found.brier_after < (found.brier_before or 0)
     assert (found.cases, found.held_out) == (5, 2)
-    misled = calibrated((said[:20_000], ~truth[:20_000]), (said[20_000:], truth[20_000:]), (5, 2))
+    misled = calibrated(Said(said[:20_000], ~truth[:20_000], none, none), judged, (5, 2))
     assert misled.temperature == 1.0 and misled.ece_after == misled.ece_before  # it would have told others worse
     assert not found.outgrown_by(13) and found.outgrown_by(14) and Calibration().outgrown_by(1)
+
+
+def test_a_predicted_iou_becomes_what_such_answers_had() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.5, 1.0, 300)
+    ious = np.clip(2 * scores - 1 + rng.normal(0, 0.05, 300), 0, 1)  # too sure of itself, and rightly ordered
+    pixels, truth = np.array([3.0, -3.0]), np.array([True, False])
+    parts = [Said(pixels, truth, scores[part], ious[part]) for part in (slice(200), slice(200, None))]
+    found = calibrated(parts[0], parts[1], (20, 10))
+    assert found.iou_error_after is not None and found.iou_error_after < 0.06 < (found.iou_error_before or 0)
+    told = found.quality(np.array([0.5, 0.7, 0.9, 1.0]))
+    np.testing.assert_allclose(told, [0.0, 0.4, 0.8, 1.0], atol=0.08)
+    assert (np.diff(told) > 0).all()
+    few = Said(pixels, truth, scores[:9], ious[:9])
+    assert calibrated(few, None, (3, 0)).scores == () and Calibration().quality(told) is told
+    upside_down = Said(pixels, truth, scores[:200], 1 - ious[:200])
+    assert calibrated(upside_down, parts[1], (20, 10)).scores == ()  # it would have told others worse
 
 
 def test_ece_and_brier_by_hand() -> None:
@@ -102,7 +121,8 @@ def test_a_temperature_needs_pixels_and_a_damaged_file_means_uncalibrated(tmp_pa
     with pytest.raises(PromptError, match="at least one"):
         fitted_temperature(np.zeros(0), np.zeros(0, bool))
     file = Path(str(tmp_path)) / "deep" / "c.json"
-    Calibration(2.5, 3, 1, 0.2, 0.1, 0.3, 0.2).write(file)
-    assert Calibration.read(file) == Calibration(2.5, 3, 1, 0.2, 0.1, 0.3, 0.2)
+    kept = Calibration(2.5, 3, 1, 0.2, 0.1, 0.3, 0.2, (0.5, 0.9), (0.1, 0.8), 0.3, 0.1)
+    kept.write(file)
+    assert Calibration.read(file) == kept
     file.write_text("{")
     assert Calibration.read(file).temperature == 1.0
