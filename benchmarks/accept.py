@@ -38,6 +38,9 @@ def main() -> int:
     learn = [sys.executable, "-m", "samlabel", "bench", "train", "--out", str(RESULTS / "train.json")]
     learn += ["--studies", validation] if validation is not None else []
     failed += subprocess.run(learn, cwd=ROOT, check=False).returncode != 0
+    servers = [sys.executable, "-m", "samlabel", "bench", "latency", "--servers", "--model", "tiny,vit_b"]
+    servers += ["--stock", "runs/stock", "--out", str(RESULTS / "server_latency.json")]
+    failed += subprocess.run(servers, cwd=ROOT, check=False).returncode != 0
     for words in active_learning(validation):
         command = [sys.executable, "-m", "samlabel", "bench", *words]
         failed += subprocess.run(command, cwd=ROOT, check=False).returncode != 0

@@ -111,9 +111,13 @@ def latency(  # noqa: PLR0913 - every parameter is an option of the command
 
         with _errors():
             started, names = time.time(), tuple(name.strip() for name in model.split(","))
-            outcome = run_servers(ServerPlan(names, stock, repeats, threads, readers_seconds))
-            Report(command_line(), seed, outcome.rows, started, {"precision": "fp32", "threads": threads}).write(out)
-            Console(stderr=True).print(f"wrote {out} and {outcome.page.write(page, out.stem)}")
+
+            def keep(outcome: Outcome) -> None:
+                facts = {"precision": "fp32", "threads": threads}
+                Report(command_line(), seed, outcome.rows, started, facts).write(out)
+                Console(stderr=True).print(f"wrote {out} and {outcome.page.write(page, out.stem)}")
+
+            run_servers(ServerPlan(names, stock, repeats, threads, readers_seconds), keep)
         return
     with _measured(model, seed, threads) as run:
         run.keep(run_latency(run.exam(studies, repeats, None), model, repeats), out, page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,29 @@ VOLUMES = 4
 CROWDS = (4, 10)
 READERS = 10
 
-# The stock server takes seconds for every click.
-STOCK_REPEATS = 5
+# The stock server takes seconds for every click, one after the other however many ask.
+STOCK_REPEATS = 3
+STOCK_CROWDS = (4,)
 
-COLUMNS = ("server", "model", "phase", "clients", "n", "median_ms", "p95_ms", "bytes", "state", "beside", "times")
+LEFT_OUT = "left_out"
+
+COLUMNS = (
+    "server",
+    "model",
+    "phase",
+    "clients",
+    "n",
+    "median_ms",
+    "p95_ms",
+    "bytes",
+    "state",
+    "beside",
+    "encodes",
+    "lost",
+    "masks_unequal",
+    "times",
+    "cpu_times",
+)
 
 
 @dataclass(frozen=True)
@@ -36,25 +55,39 @@ class ServerPlan:
     crowd_seconds: float
 
 
-def run_servers(plan: ServerPlan) -> Outcome:
-    """Start every server, visit it, compare."""
+def run_servers(plan: ServerPlan, keep: Callable[[Outcome], None] = lambda _: None) -> Outcome:
+    """Start every server, visit it, compare; `keep` gets what there is after each of them."""
+    rows: list[Row] = []
+
+    def kept(found: Sequence[Row]) -> Outcome:
+        rows.extend(found)
+        outcome = _outcome(rows)
+        keep(outcome)
+        return outcome
+
     with tempfile.TemporaryDirectory(prefix="samlabel-") as name:
         folder = Path(name)
         studies = folder / "studies"
         scenes = write_scenes(studies, VOLUMES)
         (thin,) = write_scenes(studies, 1, THIN_SHAPE, "thin")
-        rows: list[Row] = []
-        for model in plan.models:
+        for number, model in enumerate(plan.models):
             launch = ours.launch(folder / model, studies, model, plan.threads)
-            rows += _visited(launch, scenes, thin, plan.repeats, plan.crowd_seconds)
-            rows += _restarted(launch, scenes)
-        note = _stock_rows(plan, studies, scenes, thin, rows)
-    rows += ratios(rows)
+            kept(_visited(launch, scenes, thin, plan.repeats))
+            kept(_restarted(launch, scenes))
+            if not number:
+                kept(_stock_rows(plan, studies, scenes, thin))
+                kept(_readers(launch, scenes, plan.crowd_seconds) if plan.crowd_seconds else [])
+        return _outcome(rows)
+
+
+def _outcome(rows: Sequence[Row]) -> Outcome:
+    compared = [*rows, *ratios(rows)]
     page = Page("Latency of servers")
-    page.table("Phases", [{column: row.get(column, "") for column in COLUMNS} for row in rows], COLUMNS)
-    if note:
-        page.text(note)
-    return Outcome(rows, page)
+    page.table("Phases", [{column: row.get(column, "") for column in COLUMNS} for row in compared], COLUMNS)
+    for row in rows:
+        if row["phase"] == LEFT_OUT:
+            page.text(f"Left out: {row['reason']}.")
+    return Outcome(compared, page)
 
 
 def ratios(rows: Sequence[Row]) -> list[Row]:
@@ -66,29 +99,27 @@ def ratios(rows: Sequence[Row]) -> list[Row]:
         for theirs in stock_rows:
             here = found.get((OURS, model, theirs["phase"], theirs["clients"]))
             if here is not None:
-                made.append(_ratio(model, f"stock/{theirs['phase']}", theirs, here["median_ms"]))
+                made.append(_ratio(model, f"stock/{theirs['phase']}", theirs, here))
         alone = {phase: found[OURS, model, phase, 1]["median_ms"] for phase in ("next_click", "decode", "round_trip")
                  if (OURS, model, phase, 1) in found}  # fmt: skip
         if len(alone) == 3:
             click = found[OURS, model, "next_click", 1]
-            made.append(_ratio(model, "next_click/floor", click, alone["decode"] + alone["round_trip"]))
+            made.append(_ratio(model, "next_click/floor", click, {"median_ms": alone["decode"] + alone["round_trip"]}))
     return made
 
 
-def _ratio(model: str, phase: str, above: Row, below_ms: float) -> Row:
-    times = round(above["median_ms"] / below_ms, 2)
-    return {"server": "ratio", "model": model, "phase": phase, "clients": above["clients"], "times": times}
+def _ratio(model: str, phase: str, above: Row, below: Row) -> Row:
+    """Wall time over wall time, and computing over computing where both are known."""
+    times = round(above["median_ms"] / below["median_ms"], 2)
+    row: Row = {"server": "ratio", "model": model, "phase": phase, "clients": above["clients"], "times": times}
+    if above.get("cpu_ms") and below.get("cpu_ms"):
+        row["cpu_times"] = round(above["cpu_ms"] / below["cpu_ms"], 2)
+    return row
 
 
-def _visited(launch: Launch, scenes: Sequence[Scene], thin: Scene, repeats: int, crowd_seconds: float) -> list[Row]:
+def _visited(launch: Launch, scenes: Sequence[Scene], thin: Scene, repeats: int) -> list[Row]:
     with Running(launch) as server:
-        rows = Visit(server, scenes, thin, repeats).run(CROWDS)
-        if crowd_seconds:
-            together = crowd.measure(server.port, scenes, READERS, crowd_seconds)
-            with beside.training(launch.folder):
-                together.append(crowd.measure_one(server.port, scenes, crowd_seconds, "training"))
-            rows += [{**row, "model": launch.model} for row in together]
-        return rows
+        return Visit(server, scenes, thin, repeats).run(CROWDS if launch.name == OURS else STOCK_CROWDS)
 
 
 def _restarted(launch: Launch, scenes: Sequence[Scene]) -> list[Row]:
@@ -99,16 +130,25 @@ def _restarted(launch: Launch, scenes: Sequence[Scene]) -> list[Row]:
         return visit.rows
 
 
-def _stock_rows(plan: ServerPlan, studies: Path, scenes: Sequence[Scene], thin: Scene, rows: list[Row]) -> str:
-    """Add the stock server's rows; without it, a row and a sentence that say so."""
+def _readers(launch: Launch, scenes: Sequence[Scene], seconds: float) -> list[Row]:
+    """Scripted readers, and one of them beside a training."""
+    with Running(launch) as server:
+        rows = crowd.measure(server.port, scenes, READERS, seconds)
+        try:
+            with beside.training(launch.folder):
+                rows.append(crowd.measure_one(server.port, scenes, seconds, "training"))
+        except ServerError as error:
+            rows.append({"server": OURS, "phase": LEFT_OUT, "clients": 1, "reason": str(error)})
+        return [{**row, "model": launch.model} for row in rows]
+
+
+def _stock_rows(plan: ServerPlan, studies: Path, scenes: Sequence[Scene], thin: Scene) -> list[Row]:
+    """The stock server's rows; without it, a row that says so."""
     if plan.stock is None:
         reason = "the stock server was not asked for (--stock FOLDER)"
     else:
         try:
-            launch = stock.launch(plan.stock.resolve(), studies, plan.threads)
-            rows += _visited(launch, scenes, thin, STOCK_REPEATS, 0.0)
-            return ""
+            return _visited(stock.launch(plan.stock.resolve(), studies, plan.threads), scenes, thin, STOCK_REPEATS)
         except ServerError as error:
             reason = str(error)
-    rows.append({"server": "stock", "model": stock.MODEL, "phase": "left_out", "clients": 0, "reason": reason})
-    return f"No ratios to the stock server: {reason}."
+    return [{"server": "stock", "model": stock.MODEL, "phase": LEFT_OUT, "clients": 0, "reason": reason}]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -53,17 +54,23 @@ class Visit:
         """The first answer after a restart, about a slice that the disk remembers."""
         scene = self.scenes[0]
         with Station(self.server.port) as station:
-            reply = station.click("sam_2d", scene.image, scene.clicks(1, scene.middle))
-            said = json.loads(station.click("sam_2d", scene.image, scene.clicks(1, scene.middle), "json").body)
-        self.note("restart", [time.perf_counter() - self.server.started])
-        self.timed("first_answer_after_restart", [reply])
-        self.note("encode_after_restart", [said["latencies"]["encode"] / 1000])
+            self.timed(
+                "first_answer_after_restart",
+                lambda: [station.click("sam_2d", scene.image, scene.clicks(1, scene.middle))],
+            )
+            seconds = time.perf_counter() - self.server.started
+            counted = station.get("/metrics").body.decode()
+        encodes = next(line.split()[1] for line in counted.splitlines() if line.startswith("samlabel_encodes_total "))
+        self.note("restart", [seconds], encodes=int(float(encodes)))
 
-    def timed(self, phase: str, replies: Sequence[Reply], clients: int = 1) -> None:
-        """A row of times, and what was on the wire."""
+    def timed(self, phase: str, ask: Callable[[], Sequence[Reply]], clients: int = 1) -> None:
+        """A row of times, what was on the wire, and what the server computed per answer."""
+        before = self.server.cpu_seconds()
+        replies = ask()
+        spent = (self.server.cpu_seconds() - before) / len(replies)
+        largest = max(len(reply.body) for reply in replies)
         seconds = [reply.seconds for reply in replies]
-        largest = max(replies, key=lambda reply: len(reply.body))
-        self.note(phase, seconds, clients, bytes=len(largest.body))
+        self.note(phase, seconds, clients, bytes=largest, cpu_ms=round(spent * 1000, 1))
 
     def note(self, phase: str, seconds: Sequence[float] = (), clients: int = 1, **more: object) -> None:
         """A row."""
@@ -75,33 +82,38 @@ class Visit:
     def _unread(self, station: Station) -> None:
         """Volumes that nobody has read; the first of them with the first answer of all."""
         first, *others = self.scenes
-        reply = station.click("sam_2d", first.image, first.clicks(1, first.middle))
-        self.note("cold_start", [time.perf_counter() - self.server.started])
-        self.timed("first_answer", [reply])
-        replies = [station.click("sam_2d", scene.image, scene.clicks(1, scene.middle)) for scene in others]
-        self.timed("first_click", replies)
+        self.timed("first_answer", lambda: [station.click("sam_2d", first.image, first.clicks(1, first.middle))])
+        self.note(
+            "cold_start", [time.perf_counter() - self.server.started], cpu_ms=round(self.server.cpu_seconds() * 1000)
+        )
+        self.timed(
+            "first_click",
+            lambda: [station.click("sam_2d", scene.image, scene.clicks(1, scene.middle)) for scene in others],
+        )
 
     def _warm(self, station: Station) -> None:
         """A volume that is in memory, and mostly the same slice of it."""
-        scene, k, few = self.scenes[-1], self.scenes[-1].middle, max(3, self.repeats // 3)
+        scene, k, few = self.scenes[-1], self.scenes[-1].middle, max(2, self.repeats // 3)
 
-        def clicks(count: int, seed: int, output: str = "image", packed: bool = True) -> Reply:
-            return station.click("sam_2d", scene.image, scene.clicks(count, k, seed), output, packed)
+        def click(prompts: Mapping[str, Any], output: str = "image", packed: bool = True) -> Reply:
+            return station.click("sam_2d", scene.image, prompts, output, packed)
 
-        replies = [clicks(2 + seed % 2, seed) for seed in range(self.repeats)]
-        self.timed("next_click", replies)
-        self.note("inflate", [_seconds(reply.inflated) for reply in replies[:few]])
-        self.timed("next_click_raw_body", [clicks(2 + seed % 2, seed, packed=False) for seed in range(few)])
-        self.timed("many_clicks", [clicks(MANY_CLICKS + seed % 2, seed) for seed in range(self.repeats)])
-        slices = [k + n + 1 for n in range(few)]
-        other = [station.click("sam_2d", scene.image, scene.clicks(1, other)) for other in slices]
-        self.timed("other_slice", other)
-        self.timed("box", [station.click("sam_2d", scene.image, scene.box(k)) for _ in range(few)])
-        if self.server.name == OURS:
-            said = [json.loads(clicks(2 + n % 2, n, "json").body)["latencies"] for n in range(self.repeats)]
-            self.note("decode", [latencies["decode"] / 1000 for latencies in said])
-            self.timed("round_trip", [station.get(LEAST) for _ in range(self.repeats)])
-        self._info_beside(lambda n: station.click("sam_2d", scene.image, scene.clicks(1, k - n - 1)), few)
+        def clicks(seed: int, least: int = 2) -> dict[str, Any]:
+            return scene.clicks(least + seed % 2, k, seed)
+
+        self.timed("next_click", lambda: [click(clicks(seed)) for seed in range(self.repeats)])
+        self.timed("other_slice", lambda: [click(scene.clicks(1, k + n + 1)) for n in range(few)])
+        self.timed("box", lambda: [click(scene.box(k)) for _ in range(few)])
+        self._info_beside(lambda n: click(scene.clicks(1, k - n - 1)), few)
+        if self.server.name != OURS:
+            return
+        packed = [click(clicks(seed)) for seed in range(few)]
+        self.note("inflate", [_seconds(reply.inflated) for reply in packed])
+        self.timed("next_click_raw_body", lambda: [click(clicks(seed), packed=False) for seed in range(few)])
+        self.timed("many_clicks", lambda: [click(clicks(seed, MANY_CLICKS)) for seed in range(self.repeats)])
+        said = [json.loads(click(clicks(seed), "json").body)["latencies"] for seed in range(self.repeats)]
+        self.note("decode", [latencies["decode"] / 1000 for latencies in said])
+        self.timed("round_trip", lambda: [station.get(LEAST) for _ in range(self.repeats)])
 
     def _info_beside(self, click: Callable[[int], Reply], count: int) -> None:
         """How long `/info/` takes while slices are encoded."""
@@ -118,11 +130,12 @@ class Visit:
             click(number)
         stop.set()
         asking.join()
-        self.timed("info_during_click", replies)
+        seconds = [reply.seconds for reply in replies]
+        self.note("info_during_click", seconds, bytes=max(len(reply.body) for reply in replies))
 
     def _three_dimensional(self, station: Station) -> None:
         prompts = self.thin.clicks(1, self.thin.middle)
-        self.timed("3d", [station.click("sam_3d", self.thin.image, prompts)])
+        self.timed("3d", lambda: [station.click("sam_3d", self.thin.image, prompts)])
 
     def _at_once(self, readers: int) -> None:
         """So many readers who click in the same moment, each on another slice that was seen before."""
@@ -135,8 +148,9 @@ class Visit:
                         for _ in range(rounds)]  # fmt: skip
 
         with ThreadPoolExecutor(readers) as pool:
-            replies = [reply for found in pool.map(reader, range(readers)) for reply in found]
-        self.timed("next_click", replies, readers)
+            self.timed(
+                "next_click", lambda: [reply for found in pool.map(reader, range(readers)) for reply in found], readers
+            )
 
 
 def quantiles(seconds: Sequence[float]) -> Row:
