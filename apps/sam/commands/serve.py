@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from samlabel.server import DEMO, ServeOptions, conf_of, is_loopback
+from samlabel.deferred import deferred
+from samlabel.server import DEMO, NEEDED_LATER, ServeOptions, conf_of, is_loopback
 from samlabel.server import serve as run
 
 
@@ -28,12 +29,13 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
     """Serve a studies folder or a DICOMweb archive to OHIF and 3D Slicer; other machines are kept out by default."""
-    from sam_infer.model_store import default_home  # imports torch
+    with deferred(*NEEDED_LATER):
+        from sam_infer.model_store import default_home  # imports torch, and the settings half of the trainer
 
+        conf = {**_settings(setting or []), **conf_of(model=model, adapter=adapter, labels=labels)}
     typer.echo(f"starting samlabel on http://{host}:{port}/ (model {model}, studies {studies}); this takes a moment")
     if not is_loopback(host):
         typer.secho(f"{host} can be reached from other machines, and there is no login", fg="yellow", err=True)
-    conf = {**_settings(setting or []), **conf_of(model=model, adapter=adapter, labels=labels)}
     run(ServeOptions(studies, host, port, conf, verbose), default_home())
 
 
