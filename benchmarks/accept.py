@@ -47,6 +47,15 @@ def main() -> int:
     return failed
 
 
+def few_cases(validation: str | None) -> list[list[str]]:
+    """What a few accepted cases are worth: procedural patients, then real folders case by case (an hour each)."""
+    runs = [["train", "--threads", "1", "--out", str(RESULTS / "train.json")]]
+    if validation is not None:
+        folders = ["--studies", validation, "--no-procedural", "--methods", "lora"]
+        runs.append(["train", "--threads", "1", *folders, "--out", str(RESULTS / "train-folders.json")])
+    return runs
+
+
 def active_learning(validation: str | None) -> list[list[str]]:
     """Doubt against true error, and whole projects by several strategies on the frozen pools (up to an hour)."""
     runs = [["uncertainty", "--slices", "2", "--out", str(RESULTS / "uncertainty.json")],
