@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -55,6 +56,7 @@ class CacheStats:
     memory_hits: int = 0
     disk_hits: int = 0
     encodes: int = 0
+    encode_seconds: float | None = None  # of the last one
     dropped: int = 0  # corrupt files
     evicted: int = 0  # from memory, for room
     trimmed: int = 0  # from disk, for room
@@ -123,9 +125,11 @@ class EmbeddingCache:
         try:
             features = self._read(key)
             if features is None:
+                started = time.perf_counter()
                 features = dict(encode())
                 with self._lock:
                     self.stats.encodes += 1
+                    self.stats.encode_seconds = time.perf_counter() - started
                 self._write(key, features)
             flight.features = features
             self._remember(key, features)

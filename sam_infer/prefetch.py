@@ -29,9 +29,6 @@ AHEAD = 2
 # The longest encode that may stand in the way of a click.
 MOST_SECONDS = 0.3
 
-# An encode that took less was none: the slice was known.
-LEAST_SECONDS = 0.003
-
 MOST_READERS = 256
 
 
@@ -65,22 +62,19 @@ class Prefetch:
         self._lock = threading.Lock()
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._waiting: dict[str, list[Future[None]]] = {}
-        self._encode_seconds: float | None = None  # unknown until a click has paid for one
         self.encodes = 0
         self._reading = ThreadPoolExecutor(1, "read-ahead")
 
     def follow(self, reader: str, predictor: Predictor, volume: Volume, prediction: Prediction) -> None:
         """A reader was answered: get ready for the next click."""
-        view, spent = prediction.view, prediction.seconds.get("encode", 0.0)
+        view, spent = prediction.view, predictor.cache.stats.encode_seconds
         with self._lock:
-            if spent > LEAST_SECONDS:
-                self._encode_seconds = spent
             before = self._places.pop(reader, _Place("", 0, 0))
             place = self._places[reader] = before.next(volume.digest, view.axis, view.index)
             if len(self._places) > MOST_READERS:
                 self._forget(next(iter(self._places)))
             self._take_back(reader)
-            if self._encode_seconds is None or self._encode_seconds > MOST_SECONDS:
+            if spent is None or spent > MOST_SECONDS:  # unknown until a click has paid for one
                 return
             length = volume.geometry.shape[view.axis]
             self._waiting[reader] = [

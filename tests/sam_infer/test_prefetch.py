@@ -21,8 +21,7 @@ WHOLE = Options(zoom=None)
 
 
 @pytest.fixture
-def serving(network, monkeypatch: pytest.MonkeyPatch) -> Serving:
-    monkeypatch.setattr(prefetch, "LEAST_SECONDS", 0.0)
+def serving(network) -> Serving:
     return Serving(Predictor(network, EmbeddingCache()), prefetch=True)
 
 
