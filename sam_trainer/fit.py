@@ -138,7 +138,7 @@ class Fit:
                 total = total + semantic.loss(self._network, config.semantic_images, apart)
         total.backward()
         done = ((epoch - 1) * config.steps + step) / (config.epochs * config.steps)
-        self._update(self._state.adaptation.parameters(), done)
+        self._count(self._update(self._state.adaptation.parameters(), done))
         self._losses.append(float(total.detach()))
         if semantic is not None:
             for more in range(1, config.semantic_steps):
@@ -150,10 +150,10 @@ class Fit:
         with mixed_precision(self._config.precision):
             loss = semantic.loss(self._network, self._config.semantic_images, rng, alone=True)
         loss.backward()
-        self._update(semantic.parameters(), done)
+        self._state.standing.skipped += not self._update(semantic.parameters(), done)
 
-    def _update(self, parameters: Sequence[nn.Parameter], done: float) -> None:
-        """Let parameters follow their gradients, unless these are not finite; others have none and stay."""
+    def _update(self, parameters: Sequence[nn.Parameter], done: float) -> bool:
+        """Let parameters follow their gradients, if these are finite; others have none and stay."""
         config, state = self._config, self._state
         if self._team.size > 1:
             self._team.average(gradients(parameters))
@@ -161,13 +161,16 @@ class Fit:
         factor = Schedule(DECAY_SHARE, WARMUP_STEPS).factor(round(done * config.epochs * config.steps), done)
         for group, rate in zip(state.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
-        if torch.isfinite(norm):
+        finite = bool(torch.isfinite(norm))
+        if finite:
             state.optimizer.step()
-            self._in_a_row = 0
-        else:
-            state.standing.skipped += 1
-            self._in_a_row += 1
         state.optimizer.zero_grad()
+        return finite
+
+    def _count(self, finite: bool) -> None:
+        """Count the steps of the whole network that led nowhere; too many in a row end the training."""
+        self._state.standing.skipped += not finite
+        self._in_a_row = 0 if finite else self._in_a_row + 1
         if self._in_a_row >= MAX_SKIPPED:
             raise TrainingError(
                 f"{MAX_SKIPPED} steps in a row had no finite gradient: lower the learning rate (lr)", "lr"

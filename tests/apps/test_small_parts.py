@@ -18,7 +18,7 @@ from samlabel.labels import DEFAULT, LabelNames, app_labels
 
 def test_settings_are_read_once_from_text() -> None:
     config = AppConfig.of({"model": "vit_b", "labels": "liver, spleen,,liver", "warm_up": "False", "memory_mb": "64"})
-    assert config == AppConfig("vit_b", "latest", ("liver", "spleen"), False, 64)
+    assert config == AppConfig("vit_b", labels=("liver", "spleen"), warm_up=False, memory_mb=64)
     assert AppConfig.of({}) == AppConfig()
     assert AppConfig.of({"server_mode": "true"}) == AppConfig()
 
