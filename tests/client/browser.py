@@ -103,6 +103,12 @@ class Reader:
             "() => document.querySelector('#samlabel [data-samlabel=stored]').innerText.includes('Draft of')"
         )
 
+    def afresh(self) -> None:
+        """Discard the draft that another visit left: it may have ended between a change and its keeping."""
+        if "Draft of" in self.reads("stored"):
+            self.tool("discard draft")
+            self.says("The draft is gone")
+
     def study(self) -> str:
         """The study that is open."""
         return str(self.page.url.split("StudyInstanceUIDs=")[1].split("&")[0])

@@ -189,6 +189,7 @@ def test_a_click_in_any_pane_becomes_an_object_in_3d(station: Station, shots: Pa
     with browser_page(station.address) as page:
         reader = Reader(page, shots)
         reader.open(series.uid("study"))
+        reader.afresh()
         reader.choose(organ)
         reader.in_3d()
         reader.tool("+ point")
@@ -212,7 +213,7 @@ def test_a_click_in_any_pane_becomes_an_object_in_3d(station: Station, shots: Pa
                 reader.tool("undo")
                 reader.says("Undone")
                 assert not reader.mask()[0].any()
-        # the last object is not undone: only then is there surely a draft, which the next test must not find
+        # the last object is not undone: only then is there surely a draft
         reader.draft_kept()
         reader.tool("discard draft")
         reader.says("The draft is gone")
@@ -365,6 +366,7 @@ def test_a_box_is_answered_and_taken_back(station: Station, shots: Path) -> None
     with browser_page(station.address) as page:
         reader = Reader(page, shots)
         reader.open(series.uid("study"))
+        reader.afresh()
         reader.choose(ORGAN)
         reader.look_at(lps(volume, (i, j, k)))
         reader.tool("box")
@@ -389,6 +391,7 @@ def test_doubt_lies_over_the_mask_until_something_changes(station: Station, shot
     with browser_page(station.address) as page:
         reader = Reader(page, shots)
         reader.open(series.uid("study"))
+        reader.afresh()
         reader.show_doubt()
         assert "with the next answer" in reader.status() and reader.doubt()[0] == 0
         with page.expect_response(lambda r: "output=json" in r.url) as answered:
