@@ -14,6 +14,7 @@ export SAM2_BUILD_CUDA := 0
 
 # As in sam_infer/__init__.py, for whatever imports torch first.
 export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 3000
 
 # A file's tests share servers and stay together. Browsers and archives need the whole machine: those tests run alone.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile

@@ -68,7 +68,8 @@ def launch(folder: Path, studies: Path, threads: int) -> Launch:
         "MONAI_SAM_MODEL_PT": f"https://localhost/{WEIGHTS}", "MONAI_SAM_MODEL_CFG": f"https://localhost/{CONFIG}",
         "MONAI_LABEL_TRACKING_ENABLED": "false", "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
     }  # fmt: skip
-    environ.pop("OMP_WAIT_POLICY", None)  # ours; the stock server runs as it comes
+    for ours in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):  # the stock server runs as it comes
+        environ.pop(ours, None)
     return Launch("stock", MODEL, command, environ, folder)
 
 
