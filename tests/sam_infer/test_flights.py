@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -31,8 +32,8 @@ def queue(gate: threading.Event) -> WorkQueue:
     return queue
 
 
-def until(condition: object) -> None:
-    while not condition():  # type: ignore[operator]
+def until(condition: Callable[[], bool]) -> None:
+    while not condition():
         time.sleep(0.001)
 
 
