@@ -1,5 +1,6 @@
 """Images and label maps on disk: NIfTI, NRRD, MetaImage, DICOM series, PNG, JPEG, TIFF, all through ITK.
 
+Only the voxels of ordinary NIfTI files take a shorter way (`plain_nifti`); where they lie is for ITK to say there too.
 ITK speaks LPS and gives arrays as (k, j, i); both end here.
 """
 
@@ -18,6 +19,7 @@ import structlog
 
 from sam_infer.errors import VolumeError
 from sam_infer.geometry import FloatArray, Geometry
+from sam_infer.plain_nifti import PlainHeader, plain_header, read_voxels
 from sam_infer.truncation import require_complete
 from sam_infer.volume import Mask, Volume, guess_modality
 
@@ -63,6 +65,9 @@ def read_image(path: str | os.PathLike[str], modality: str | None = None) -> Vol
         return _read_series(path, modality)
     if path.stat().st_size == 0:
         raise VolumeError(f"{path.name} is empty (0 bytes)", "image")
+    plain = _read_plain(path, modality)
+    if plain is not None:
+        return plain
     require_complete(path)
     image = _read(path)
     array, geometry = _from_itk(image, path.name)
@@ -73,6 +78,13 @@ def read_image(path: str | os.PathLike[str], modality: str | None = None) -> Vol
     return Volume(array, geometry, _modality(array, modality or found), window)
 
 
+def read_geometry(path: str | os.PathLike[str]) -> Geometry:
+    """The grid of the image at `path`; of an ordinary file the voxels are not read."""
+    path = Path(path)
+    header = plain_header(path) if path.is_file() else None
+    return read_image(path).geometry if header is None else _plain_geometry(path, header)
+
+
 def read_mask(path: str | os.PathLike[str]) -> Mask:
     """The label map at `path`; values must be whole numbers from 0 to 255."""
     path = Path(path)
@@ -80,9 +92,16 @@ def read_mask(path: str | os.PathLike[str]) -> Mask:
     if volume.is_colour:
         raise VolumeError(f"{path.name} is a colour image, not a label map", "label")
     array = volume.array
-    if float(array.min()) < 0 or float(array.max()) > 255 or not np.array_equal(array, np.rint(array)):
+    if array.dtype != np.uint8 and not _whole_numbers(array):
         raise VolumeError(f"{path.name} holds values other than the whole numbers 0..255", "label")
-    return Mask(array.astype(np.uint8), volume.geometry)
+    return Mask(array.astype(np.uint8, copy=False), volume.geometry)
+
+
+def _whole_numbers(array: npt.NDArray[Any]) -> bool:
+    """Whether every value fits into a label map."""
+    if float(array.min()) < 0 or float(array.max()) > 255:
+        return False
+    return bool(np.issubdtype(array.dtype, np.integer)) or np.array_equal(array, np.rint(array))
 
 
 def write_mask(mask: Mask, path: str | os.PathLike[str], compress: bool = True) -> Path:
@@ -117,6 +136,28 @@ def write_image(volume: Volume, path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def _read_plain(path: Path, modality: str | None) -> Volume | None:
+    """An ordinary file, read beside clicks instead of before them."""
+    header = plain_header(path)
+    voxels = None if header is None else read_voxels(path, header)
+    if header is None or voxels is None:
+        return None
+    array = _finite(voxels, path.name).transpose(2, 1, 0)
+    return Volume(array, _plain_geometry(path, header), _modality(array, modality))
+
+
+def _plain_geometry(path: Path, header: PlainHeader) -> Geometry:
+    """Where the voxels lie, as ITK understands the header: qform or sform is its decision, whatever it reads."""
+    reader = itk.ImageFileReader[itk.Image[itk.SS, 3]].New(FileName=str(path))
+    try:
+        with _READING:
+            reader.UpdateOutputInformation()
+    except RuntimeError as error:
+        sentence = _first_line(error, path.parent)
+        raise VolumeError(f"{path.name} cannot be read as an image: {sentence}", "image") from error
+    return Geometry(header.shape, _affine(reader.GetOutput()))
+
+
 def _read(path: Path | list[str]) -> Any:
     name = path.name if isinstance(path, Path) else "the DICOM series"
     folder = path.parent if isinstance(path, Path) else Path(path[0]).parent
@@ -144,11 +185,16 @@ def _from_itk(image: Any, name: str) -> tuple[npt.NDArray[Any], Geometry]:
         array = array[None]
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
+    array = _finite(array, name).transpose(2, 1, 0, *range(3, array.ndim))
+    width, height, depth = array.shape[:3]
+    return array, Geometry((width, height, depth), _affine(image))
+
+
+def _finite(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
         log.warning("image holds NaN or infinity, taken as zero", file=name)
-        array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
-    array = array.transpose(2, 1, 0, *range(3, array.ndim))
-    return array, Geometry(array.shape[:3], _affine(image))
+        return np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    return array
 
 
 def _affine(image: Any) -> FloatArray:

@@ -15,6 +15,8 @@ from sam_infer.errors import ModelError
 from sam_infer.fingerprint import Fingerprint
 from sam_infer.known_models import KNOWN_MODELS
 from sam_infer.model_store import ModelStore
+from sam_infer.precision import AUTO, FLOAT32
+from sam_infer.precision_trial import agreed_precision
 from sam_infer.sam_backbone import SamBackbone
 from sam_infer.tiny import TinySam
 from sam_infer.tiny_backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
@@ -30,6 +32,8 @@ class BaseNetwork:
     name: str
     weights: Mapping[str, torch.Tensor]
     fingerprint: Fingerprint
+    precision: str = FLOAT32
+    folder: Path | None = None  # of the weights and of what was found out about them
 
     def backbone(self, adapter: Adapter | None = None) -> Backbone:
         """A network that answers, with an adapter merged into it if there is one."""
@@ -42,7 +46,14 @@ class BaseNetwork:
         if self.name == EMBEDDED:
             return TinyBackbone(tiny_with(weights))
         known = KNOWN_MODELS[self.name]
-        return SamBackbone(self.name, with_weights(build(known.layout), weights), known.preprocessing, fingerprint)
+        network = with_weights(build(known.layout), weights)
+
+        def backbone(precision: str) -> SamBackbone:
+            return SamBackbone(self.name, network, known.preprocessing, fingerprint, precision)
+
+        if self.precision == AUTO and self.folder is not None and not torch.cuda.is_available():
+            return backbone(agreed_precision(backbone, self.fingerprint.weights, self.folder / "precision.json"))
+        return backbone(self.precision)
 
 
 def tiny_with(weights: Mapping[str, torch.Tensor]) -> TinySam:
@@ -53,8 +64,11 @@ def tiny_with(weights: Mapping[str, torch.Tensor]) -> TinySam:
     return model
 
 
-def load_network(name: str, home: Path | None = None) -> BaseNetwork:
-    """The weights called `name`, checked; `home` is the model store's, by default SAMLABEL_HOME."""
+def load_network(name: str, home: Path | None = None, precision: str = FLOAT32) -> BaseNetwork:
+    """The weights called `name`, checked; `home` is the model store's, by default SAMLABEL_HOME.
+
+    `precision` is the encoder's, of networks from the model store; the embedded one is small and exact.
+    """
     if name == EMBEDDED:
         weights = embedded_model().state_dict()
         return BaseNetwork(name, weights, Fingerprint.of(weights, ENCODER_PREFIXES, EMBEDDED))
@@ -62,8 +76,9 @@ def load_network(name: str, home: Path | None = None) -> BaseNetwork:
         raise ModelError(f"{name}: SAM 2 is not in this version; choose from {', '.join(MODEL_NAMES)}", "model")
     if name not in KNOWN_MODELS:
         raise ModelError(f"there is no model {name!r}; choose from {', '.join(MODEL_NAMES)}", "model")
-    stored, tensors = ModelStore(home).load(name)
-    return BaseNetwork(name, tensors, stored.fingerprint)
+    store = ModelStore(home)
+    stored, tensors = store.load(name)
+    return BaseNetwork(name, tensors, stored.fingerprint, precision, store.weights_path(name).parent)
 
 
 def weights_id_of(name: str, home: Path | None = None) -> str:

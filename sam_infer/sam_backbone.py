@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +13,18 @@ from segment_anything.modeling import Sam
 
 from sam_infer.architecture import PIXEL_MEAN, PIXEL_STD
 from sam_infer.backbone import Candidates, Features, Hints
+from sam_infer.encode_batches import EncodeBatches
 from sam_infer.errors import ModelError
 from sam_infer.fingerprint import Fingerprint
 from sam_infer.frame import Crop, Frame, fit_longest, fit_square
+from sam_infer.precision import FLOAT32, number_type
 
 # The decoder's first token answers a clear prompt, the other three an ambiguous one; ours come three first.
 SINGLE_MASK = 3
 TOKEN_ORDER = [1, 2, 3, 0]
+
+# Features of other numbers are other features: part of the encoder's identity.
+SUFFIX = {torch.float32: "", torch.float16: "-half", torch.bfloat16: "-bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -58,22 +63,30 @@ PREPROCESSING = {
 class SamBackbone:
     """A `segment_anything` network in evaluation mode.
 
-    Threading: nothing changes after construction, so any number of threads may call it. Features are float32 tensors
-    on the CPU, whatever the network runs on.
+    Threading: nothing changes after construction, so any number of threads may call it; on a GPU they share passes of
+    the encoder. Features are float32 tensors on the CPU, whatever the network runs on.
     """
 
     refine_passes = 1
     follows_masks = False
 
-    def __init__(self, name: str, sam: Sam, preprocessing: str = "sam", fingerprint: Fingerprint | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        sam: Sam,
+        preprocessing: str = "sam",
+        fingerprint: Fingerprint | None = None,
+        precision: str = FLOAT32,
+    ) -> None:
         self.name = name
         self._look = PREPROCESSING[preprocessing]
         identity = fingerprint or Fingerprint.of(sam.state_dict(), ("image_encoder.",), preprocessing)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._half = self._device.type == "cuda"
+        self._numbers = number_type(precision, self._device)
         self.weights_id = identity.weights
-        self.encoder_id = f"{identity.encoder}-half" if self._half else identity.encoder
+        self.encoder_id = identity.encoder + SUFFIX[self._numbers]
         self._sam = sam.to(self._device).eval()
+        self._batches = EncodeBatches(self.encode_all) if self._device.type == "cuda" else None
         self.input_size: int = sam.image_encoder.img_size
         self.low_res: int = sam.prompt_encoder.mask_input_size[0]
 
@@ -83,14 +96,18 @@ class SamBackbone:
             return fit_square(crop, self.input_size, "sam")
         return fit_longest(crop, pixel_mm, self.input_size, "sam")
 
-    @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
         """Model input (h, w, 3) to `embedding` (1, 256, S/16, S/16)."""
-        image = self._look.image(torch.tensor(np.ascontiguousarray(pixels), device=self._device), self.input_size)
-        # The encoder is where a GPU's time goes; decoding is cheap and stays exact.
-        with torch.autocast(self._device.type, torch.float16, enabled=self._half):
-            embedding = self._sam.image_encoder(image[None])
-        return {"embedding": embedding.float().cpu()}
+        return self.encode_all([pixels])[0] if self._batches is None else self._batches.encode(pixels)
+
+    @torch.inference_mode()
+    def encode_all(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Features]:
+        """Several frames in one pass."""
+        images = [torch.tensor(np.ascontiguousarray(pixels), device=self._device) for pixels in frames]
+        batch = torch.stack([self._look.image(image, self.input_size) for image in images])
+        with torch.autocast(self._device.type, self._numbers, enabled=self._numbers != torch.float32):
+            embeddings = self._sam.image_encoder(batch)
+        return [{"embedding": one} for one in embeddings.float().cpu().split(1)]
 
     @torch.inference_mode()
     def decode(self, features: Features, hints: Hints) -> Candidates:

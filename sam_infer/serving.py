@@ -3,8 +3,8 @@
 The only stateful object of the project. It can be thrown away at any time without changing an answer.
 
 Threading model. Any number of threads call `predict`. Reading a volume happens in the caller's thread, once per file
-however many wait for it. Everything that computes goes through one `WorkQueue`, clicks first, so that a single
-device is never shared by two networks at once; equal clicks at the same moment are computed once.
+however many wait for it. Everything that computes goes through one `WorkQueue`, clicks first, so that a processor
+is never shared by two networks at once; equal clicks at the same moment are computed once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from sam_infer.flights import Flights
 from sam_infer.memo import Memo
 from sam_infer.predictor import Options, Prediction, Predictor
@@ -22,6 +24,8 @@ from sam_infer.prompts import Prompts
 from sam_infer.volume import Volume
 from sam_infer.volume_cache import VolumeCache
 from sam_infer.work_queue import WorkQueue
+
+GPU_WORKERS = 8
 
 
 def never() -> bool:
@@ -45,7 +49,8 @@ class Serving:
         earlier: Callable[[Predictor], Sequence[Predictor]] = lambda _: (),
         prefetch: bool = False,
     ) -> None:
-        self.queue = WorkQueue()
+        # On a GPU clicks of several readers share passes of the encoder; a processor is faster with one at a time.
+        self.queue = WorkQueue(GPU_WORKERS if torch.cuda.is_available() else 1)
         self.flights = Flights(self.queue)
         self.prefetch = Prefetch(self.queue) if prefetch else None
         self.volumes = VolumeCache(volume_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 import sam_infer.weights
 from sam_infer.backbone import Candidates, Features, Hints
 from sam_infer.checkpoint import file_sha256, read_safetensors
+from sam_infer.encode_batches import EncodeBatches
 from sam_infer.errors import ModelError
 from sam_infer.fingerprint import Fingerprint
 from sam_infer.frame import Crop, Frame, fit_longest
@@ -46,6 +48,7 @@ class TinyBackbone:
         self.weights_id, self.encoder_id = identity.weights, identity.encoder
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = model.to(self._device).requires_grad_(False).eval()
+        self._batches = EncodeBatches(self.encode_all) if self._device.type == "cuda" else None
 
     @classmethod
     def embedded(cls, weights: Path = WEIGHTS) -> TinyBackbone:
@@ -63,12 +66,17 @@ class TinyBackbone:
         """The crop with its longest side filling the input."""
         return fit_longest(crop, pixel_mm, self.input_size, "centre")
 
-    @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
         """Model input (h, w, 3) to maps (1, C, 64, 64), (1, C, 32, 32) and (1, C, 16, 16) in half precision."""
-        image = torch.tensor(np.ascontiguousarray(pixels), device=self._device).permute(2, 0, 1)[None].float()
-        maps = self._model.encode(pad_to_square(image, self.input_size))
-        return {name: values.half().cpu() for name, values in maps.items()}
+        return self.encode_all([pixels])[0] if self._batches is None else self._batches.encode(pixels)
+
+    @torch.inference_mode()
+    def encode_all(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Features]:
+        """Several frames in one pass."""
+        images = [torch.tensor(np.ascontiguousarray(pixels), device=self._device) for pixels in frames]
+        batch = [pad_to_square(image.permute(2, 0, 1)[None].float(), self.input_size) for image in images]
+        maps = {name: values.half().cpu() for name, values in self._model.encode(torch.cat(batch)).items()}
+        return [{name: values[n : n + 1] for name, values in maps.items()} for n in range(len(frames))]
 
     @torch.inference_mode()
     def decode(self, features: Features, hints: Hints) -> Candidates:

@@ -86,6 +86,36 @@ class Mask:
         """All background, i fastest in memory so that writing it costs no transposition."""
         return cls(np.zeros(geometry.shape, np.uint8, order="F"), geometry)
 
+    def values(self) -> list[int]:
+        """The values that are there, without the background."""
+        present = np.zeros(256, bool)
+        for plane in self._planes():
+            if plane.any():
+                present |= np.bincount(plane.ravel(order="K"), minlength=len(present)) > 0
+        return [int(value) for value in np.flatnonzero(present) if value]
+
+    def marked_box(self) -> tuple[slice, slice, slice]:
+        """The smallest box with everything that is marked; empty where nothing is."""
+        lit = [n for n, plane in enumerate(self._planes()) if plane.any()]
+        box = [slice(0, 0)] * 3
+        if lit:
+            slowest = self._slowest
+            box[slowest] = slice(lit[0], lit[-1] + 1)
+            marked = np.moveaxis(self.array, slowest, 0)[box[slowest]].any(axis=0)
+            for axis, others in zip((a for a in range(3) if a != slowest), (1, 0), strict=True):
+                along = np.flatnonzero(marked.any(axis=others))
+                box[axis] = slice(int(along[0]), int(along[-1]) + 1)
+        return box[0], box[1], box[2]
+
+    @property
+    def _slowest(self) -> int:
+        """The axis whose planes are whole pieces of memory."""
+        return int(np.argmax(self.array.strides))
+
+    def _planes(self) -> npt.NDArray[np.uint8]:
+        """The planes across the slowest axis: a volume is mostly empty ones, which cost least that way."""
+        return np.moveaxis(self.array, self._slowest, 0)
+
     def require_same_grid(self, geometry: Geometry, field_name: str = "mask") -> None:
         """Refuse to meet an image of another geometry; masks are never resampled silently."""
         if not self.geometry.same_as(geometry):

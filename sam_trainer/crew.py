@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from sam_infer.models import load_network
+from sam_infer.precision import AUTO
 from sam_trainer.desk import Desk
 from sam_trainer.fit import Fit
 from sam_trainer.label_round import read_round
@@ -87,7 +88,7 @@ def _assist(config: TrainConfig, folder: Path, home: Path, rank: int, meeting: P
     for number in (signal.SIGINT, signal.SIGTERM):  # the first one is asked too, and says when
         signal.signal(number, signal.SIG_IGN)
     _take_place(rank)
-    base = load_network(config.model, home)
+    base = load_network(config.model, home, AUTO)
     teacher = Desk(base, config, home, lambda: False).teacher(read_round(folder))
     team = Team(rank, config.processes)
     ready.release()

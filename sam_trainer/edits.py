@@ -43,11 +43,13 @@ class Proposal:
         """Memory that it takes."""
         return int(self.bits.nbytes)
 
-    def write(self, marked: BoolArray) -> None:
-        """Put it into a mask (I, J, K), over what was there before."""
-        marked[self.region] = False
+    def write(self, marked: BoolArray, place: Region) -> None:
+        """Put it into the part `place` of a mask, over what was there before; all of it lies there."""
+        marked[_inside(self.region, place)] = False
         shape = tuple(part.stop - part.start for part in self.box)
-        marked[self.box] = np.unpackbits(self.bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
+        bits = np.unpackbits(self.bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
+        if not self.empty:
+            marked[_inside(self.box, place)] = bits
 
     def covers(self, other: Proposal) -> bool:
         """Whether nothing of an earlier proposal is left after this one."""
@@ -86,11 +88,12 @@ def edit_of(label: Mask, names: Mapping[int, str], proposals: Sequence[Proposal]
         about = [proposal for proposal in proposals if proposal.label == name]
         if not about:
             continue
-        proposed, asked = np.zeros(label.array.shape, bool), np.zeros(label.array.shape, bool)
+        place = _together(about)
+        proposed, asked = _nothing(place), _nothing(place)
         for proposal in about:
-            proposal.write(proposed)
-            asked[proposal.region] = True
-        accepted = (label.array == value) & asked
+            proposal.write(proposed, place)
+            asked[_inside(proposal.region, place)] = True
+        accepted = (label.array[place] == value) & asked
         changed += int((proposed ^ accepted).sum())
         either += int((proposed | accepted).sum())
     return Edit(round(changed / either, 5), changed) if either else None
@@ -100,9 +103,31 @@ def as_mask(proposals: Sequence[Proposal], names: Mapping[int, str], geometry: G
     """All proposals in one label map, the oldest first."""
     found = Mask.empty(geometry)
     for value, name in names.items():
-        marked = np.zeros(geometry.shape, bool)
-        for proposal in proposals:
-            if proposal.label == name:
-                proposal.write(marked)
-        found.array[marked] = value
+        about = [proposal for proposal in proposals if proposal.label == name]
+        if about:
+            place = _together(about)
+            marked = _nothing(place)
+            for proposal in about:
+                proposal.write(marked, place)
+            found.array[place][marked] = value
     return found
+
+
+def _together(proposals: Sequence[Proposal]) -> Region:
+    """The box around where they were asked: mostly a few slices of a volume."""
+    i, j, k = (
+        slice(min(side.start or 0 for side in sides), max(side.stop for side in sides))
+        for sides in zip(*(proposal.region for proposal in proposals), strict=True)
+    )
+    return i, j, k
+
+
+def _inside(region: Region, place: Region) -> Region:
+    """A region of the volume as a region of one of its parts."""
+    i, j, k = (slice((a.start or 0) - b.start, a.stop - b.start) for a, b in zip(region, place, strict=True))
+    return i, j, k
+
+
+def _nothing(place: Region) -> BoolArray:
+    """A part of a mask with nothing marked, in the order of label maps."""
+    return np.zeros(tuple(side.stop - side.start for side in place), bool, order="F")

@@ -130,7 +130,7 @@ def _names(case: Case) -> dict[int, str]:
     """The names of a case's values; values that nobody named are called by their number."""
     if case.labels:
         return dict(case.labels)
-    return {int(value): f"label {value}" for value in np.unique(read_mask(case.label).array) if value}
+    return {value: f"label {value}" for value in read_mask(case.label).values()}
 
 
 def _renumbered(case: Case, mask: Mask, values: dict[str, int]) -> Mask:

@@ -23,6 +23,7 @@ from sam_infer.adapter_store import AdapterStore
 from sam_infer.errors import AdapterError, SamError
 from sam_infer.model_store import default_home
 from sam_infer.models import load_network
+from sam_infer.precision import AUTO
 from sam_trainer.crew import crew
 from sam_trainer.desk import Desk, plain
 from sam_trainer.fit import Fit
@@ -107,7 +108,7 @@ class Learning:
     def _learn(
         self, accepted: Sequence[AcceptedLabel], progress: Progress, should_stop: Callable[[], bool], resume: bool
     ) -> Learned:
-        base = load_network(self.config.model, self._home)
+        base = load_network(self.config.model, self._home, AUTO)
         folder, found = self._opened(accepted, resume)
         progress.facts["left_out"] = list(found.left_out)
         for sentence in found.left_out:

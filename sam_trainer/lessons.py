@@ -49,7 +49,7 @@ def lessons_of(case: Case, slices: int = SLICES_PER_LABEL) -> list[Lesson]:
     """The lessons of a case, in a fixed order."""
     volume, mask = labelled_image(case)
     axis = slice_axis(volume.geometry)
-    names = case.labels or {int(v): f"label {v}" for v in np.unique(mask.array) if v}
+    names = case.labels or {value: f"label {value}" for value in mask.values()}
     found: dict[tuple[int, str], tuple[SliceView, Window, list[LabelledObject]]] = {}
     for value, name in sorted(names.items()):
         whole = np.isin(mask.array, (value, *case.includes.get(value, ())))
@@ -76,7 +76,7 @@ def labelled_image(case: Case) -> tuple[Volume, Mask]:
         raise VolumeError(f"the label of {case.name} is empty", "label")
     if case.labels:
         known = set(case.labels) | {inner for values in case.includes.values() for inner in values}
-        unknown = sorted({int(v) for v in np.unique(mask.array)} - {0} - known)
+        unknown = sorted(set(mask.values()) - known)
         if unknown:
             raise VolumeError(f"the label of {case.name} holds the value {unknown[0]}, which has no name", "label")
     return volume, mask

@@ -22,6 +22,7 @@ from sam_trainer.sides import swapped
 from sam_trainer.studies import Case, slice_axis
 
 BoolArray = npt.NDArray[np.bool_]
+Box = tuple[slice, slice, slice]
 
 OTHER_GEOMETRY, EMPTY, UNKNOWN_VALUE = "other_geometry", "empty", "unknown_value"
 SWAPPED_SIDES, MISSING_SLICES, DISAGREEMENT = "left_right_swap", "missing_slices", "gross_disagreement"
@@ -97,26 +98,36 @@ def _doubts(
     wrong_side = "" if flat else swapped(volume, mask, case.labels)
     if wrong_side:
         yield Doubt(SWAPPED_SIDES, f"{wrong_side}: left and right may be swapped")
-    for name, whole in _structures(case.labels, mask):
-        hole = _hole(whole, slice_axis(mask.geometry), policy.least_overlap)
+    box, axis = mask.marked_box(), slice_axis(mask.geometry)
+    for name, whole in _structures(case.labels, mask, box):
+        hole = _hole(whole, axis, policy.least_overlap)
         if hole is not None:
-            many = f"slices {hole.start} to {hole.stop - 1} are" if len(hole) > 1 else f"slice {hole.start} is"
+            first, last = hole.start + box[axis].start, hole.stop - 1 + box[axis].start
+            many = f"slices {first} to {last} are" if len(hole) > 1 else f"slice {first} is"
             yield Doubt(MISSING_SLICES, f"{name} has a hole: {many} empty between others")
     for other in earlier:
         if other.mask.geometry.shape == mask.geometry.shape:
-            yield from _disagreements(dict(_structures(case.labels, mask)), other, policy)
+            both = _around(box, other.mask.marked_box())
+            yield from _disagreements(dict(_structures(case.labels, mask, both)), other, both, policy)
 
 
 def unnamed_values(case: Case, mask: Mask) -> tuple[int, ...]:
     """Values of a case's label that no name belongs to; without names every value is one."""
     known = set(case.labels) | {inner for values in case.includes.values() for inner in values}
-    return tuple(sorted({int(v) for v in np.unique(mask.array)} - {0} - known)) if case.labels else ()
+    return tuple(sorted(set(mask.values()) - known)) if case.labels else ()
 
 
-def _structures(names: Mapping[int, str], mask: Mask) -> Iterator[tuple[str, BoolArray]]:
-    """Names and masks of what is there."""
-    for value in (int(v) for v in np.unique(mask.array) if v):
-        yield names.get(value, f"label {value}"), mask.array == value
+def _structures(names: Mapping[int, str], mask: Mask, box: Box) -> Iterator[tuple[str, BoolArray]]:
+    """Names and masks of what is there, inside a box that holds all of it."""
+    part = mask.array[box]
+    for value in mask.values():
+        yield names.get(value, f"label {value}"), part == value
+
+
+def _around(box: Box, other: Box) -> Box:
+    """A box that holds two others."""
+    i, j, k = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box, other, strict=True))
+    return i, j, k
 
 
 def _hole(whole: BoolArray, axis: int, least_overlap: float) -> range | None:
@@ -139,9 +150,11 @@ def _hole(whole: BoolArray, axis: int, least_overlap: float) -> range | None:
     return None
 
 
-def _disagreements(now: Mapping[str, BoolArray], earlier: Earlier, policy: QuarantinePolicy) -> Iterator[Doubt]:
+def _disagreements(
+    now: Mapping[str, BoolArray], earlier: Earlier, box: Box, policy: QuarantinePolicy
+) -> Iterator[Doubt]:
     """Structures of one name that hardly overlap, where the earlier label looked: more slices are no disagreement."""
-    for name, before in _structures(earlier.names, earlier.mask):
+    for name, before in _structures(earlier.names, earlier.mask, box):
         if name not in now:
             continue
         axis = slice_axis(earlier.mask.geometry)

@@ -66,9 +66,9 @@ def semantic_lessons(case: Case, labels: Sequence[str], slices: int = SLICES) ->
 def renumbered(mask: Mask, names: Mapping[int, str], labels: Sequence[str]) -> npt.NDArray[np.uint8]:
     """A case's values as places in `labels`, from 1; other labels become 0."""
     table = np.zeros(256, np.uint8)
-    for value in np.unique(mask.array):
-        name = names.get(int(value), "" if names else f"label {value}")
-        if value and name in labels:
+    for value in mask.values():
+        name = names.get(value, "" if names else f"label {value}")
+        if name in labels:
             table[value] = labels.index(name) + 1
     return np.asarray(table[mask.array])
 

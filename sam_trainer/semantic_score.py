@@ -44,7 +44,7 @@ def semantic_scores(
 def score_case(case: Case, labels: Sequence[str], namer: Namer, slices: int = SLICES) -> list[SemanticScore]:
     """Dice of every label of a case as `namer` names it, whose numbers are places in `labels`."""
     volume, mask = labelled_image(case)
-    names = sorted({case.labels.get(int(v), "" if case.labels else f"label {v}") for v in np.unique(mask.array) if v})
+    names = sorted({case.labels.get(v, "" if case.labels else f"label {v}") for v in mask.values()})
     every = [*labels, *(name for name in names if name and name not in labels)]
     truth = renumbered(mask, case.labels, every)
     axis = slice_axis(volume.geometry)

@@ -63,7 +63,7 @@ def structures_of(case: Case) -> list[Structure]:
     axis = slice_axis(labels.geometry)
     if labels.geometry.shape[axis] < MIN_SLICES:
         return []
-    names = case.labels or {int(v): f"label {v}" for v in np.unique(labels.array) if v}
+    names = case.labels or {value: f"label {value}" for value in labels.values()}
     found = []
     for value, name in sorted(names.items()):
         whole = np.isin(labels.array, (value, *case.includes.get(value, ())))

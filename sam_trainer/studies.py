@@ -133,7 +133,7 @@ def targets_of(case: Case) -> list[Target]:
     """The objects of a case, in a fixed order."""
     labels = read_mask(case.label)
     axis = slice_axis(labels.geometry)
-    names = case.labels or {int(v): f"label {v}" for v in np.unique(labels.array) if v}
+    names = case.labels or {value: f"label {value}" for value in labels.values()}
     targets = []
     for value, name in sorted(names.items()):
         whole = np.isin(labels.array, (value, *case.includes.get(value, ())))

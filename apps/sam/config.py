@@ -4,6 +4,7 @@
 
     model           name of the network: tiny, vit_b, vit_l, vit_h, medsam, mobile_sam           (tiny)
     adapter         trained on accepted labels: latest, none, or an adapter's id               (latest)
+    precision       of the encoder's numbers: auto (bfloat16 or half where that is faster), float32, bfloat16 (auto)
     labels          comma-separated names; without it the studies' dataset.json, else "object"       ()
     warm_up         load weights and answer one click before listening                           (true)
     prefetch        encode the slices around a click while its reader thinks                     (true)
@@ -32,6 +33,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from sam_infer.precision import AUTO, PRECISIONS
 from sam_infer.uncertainty import DEFAULT, MEASURES
 from sam_trainer.acquisition import HYBRID, STRATEGIES
 from sam_trainer.alarm import WatchPolicy
@@ -51,6 +53,7 @@ class AppConfig:
 
     model: str = "tiny"
     adapter: str = "latest"
+    precision: str = AUTO
     labels: tuple[str, ...] = ()
     warm_up: bool = True
     prefetch: bool = True
@@ -83,6 +86,8 @@ class AppConfig:
             raise ConfigError(
                 f"scoring_measure must be one of {', '.join(MEASURES)}, got {self.scoring_measure!r}", "scoring_measure"
             )
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}", "precision")
         if not 0 <= self.control_share <= 1:
             raise ConfigError(f"control_share must be from 0 to 1, got {self.control_share}", "control_share")
 

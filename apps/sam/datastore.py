@@ -18,7 +18,7 @@ import structlog
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
 from sam_infer.errors import VolumeError
-from sam_infer.image_file import FLAT_SUFFIXES, read_image, read_mask
+from sam_infer.image_file import FLAT_SUFFIXES, read_geometry, read_image, read_mask
 from samlabel.errors import NotFoundError
 from samlabel.guards import check_name, check_tag
 from samlabel.leases import Leases, holder
@@ -120,7 +120,7 @@ class StudyStore(RecordedStore):
     def _check_label(self, image_id: str, source: Path) -> None:
         """Refuse a label map that is not on its image's grid."""
         image = Path(self.get_image_uri(image_id))
-        mask, grid = read_upload(read_mask, source, "label"), read_image(image).geometry
+        mask, grid = read_upload(read_mask, source, "label"), read_geometry(image)
         flat = image.name.lower().endswith(FLAT_SUFFIXES)
         if flat and mask.geometry.shape == grid.shape:
             return  # a photograph has no place in space that a viewer could keep

@@ -55,7 +55,7 @@ class Origin:
 
 def write_seg(mask: Mask, names: Mapping[int, str], sources: Sequence[Dataset], origin: Origin) -> Segmentation:
     """A SEG with one segment per value that occurs in the mask, on the slices of its series."""
-    values = [int(value) for value in np.unique(mask.array) if value]
+    values = mask.values()
     if not values:
         raise VolumeError("the label is empty: there is nothing to store", "label")
     unnamed = [value for value in values if value not in names]

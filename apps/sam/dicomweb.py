@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import requests
 import structlog
 from monailabel.config import settings
@@ -126,7 +125,7 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
         if str(getattr(label_tag, "value", label_tag)) == FINAL:
             self._check_label(image_id, Path(label_filename))
             mask = read_mask(label_filename)
-            names = names_of(info, [int(value) for value in np.unique(mask.array) if value])
+            names = names_of(info, mask.values())
             with _archive_errors(image_id):
                 series = self._segs.store(mask, names, self._slices(image_id), origin_of(info, current_reader()))
             info["SeriesInstanceUID"] = series

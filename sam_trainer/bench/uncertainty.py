@@ -92,8 +92,8 @@ def _judged(
     axis = slice_axis(volume.geometry)
     view = CanonicalView.of(volume, axis, slices)
     part, wanted = view.volume(volume), view.mask(truth)
-    names = tuple(asked.values()) or tuple(f"label {v}" for v in np.unique(truth.array) if v)
-    values = tuple(asked) or tuple(int(v) for v in np.unique(truth.array) if v)
+    names = tuple(asked.values()) or tuple(f"label {v}" for v in truth.values())
+    values = tuple(asked) or tuple(truth.values())
     wanted = _renumbered(wanted, values)
     fitting = [AcceptedCase(t.volume, _renumbered(t.labels, values)) for t in teachers]
     scorer = Scorer(predictor, names, fitting, ScoreSettings(kinds=(PROMPTS, VIEWS)), memo=memo)

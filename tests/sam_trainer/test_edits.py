@@ -75,3 +75,12 @@ def test_only_where_it_was_asked_and_the_newest_answer_counts() -> None:
 @pytest.mark.parametrize("proposals", [[], [one("aorta", mask(liver=BOX), 1, EVERYWHERE)]])
 def test_nobody_knows_where_nothing_was_proposed(proposals: list[Proposal]) -> None:
     assert edit_of(mask(liver=BOX), NAMES, proposals) is None
+
+
+def test_a_proposal_on_one_slice_is_compared_on_that_slice() -> None:
+    middle = (EVERYWHERE[0], EVERYWHERE[1], slice(BOX[2].start, BOX[2].start + 1))
+    proposed = mask(liver=(BOX[0], BOX[1], middle[2]))
+    found = one("liver", proposed, 1, middle)
+    np.testing.assert_array_equal(as_mask([found], NAMES, GRID).array, proposed.array)
+    edit = edit_of(mask(liver=BOX), NAMES, [found])
+    assert edit is not None and edit.distance == 0  # what lies on other slices was not asked for

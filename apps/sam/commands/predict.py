@@ -139,14 +139,15 @@ def _predictor(model: str, adapter: str) -> Predictor:
     from sam_infer import models
     from sam_infer.adapter_store import AdapterStore
     from sam_infer.embedding import EmbeddingCache
+    from sam_infer.precision import AUTO
     from sam_infer.predictor import NO_ADAPTER, Predictor
     from sam_infer.promoted import adapted
 
     store, cache = AdapterStore(model), EmbeddingCache()
     name = None if adapter == NO_ADAPTER else store.pointer().adapter if adapter == PROMOTED else store.find(adapter)
     if name is None:
-        return Predictor(models.load_backbone(model), cache)
-    return adapted(store, name, cache, models.load_network(model).backbone)
+        return Predictor(models.load_network(model, precision=AUTO).backbone(), cache)
+    return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
 
 
 def _single(cook: Cook, recipe: Recipe, image: Path, out: Path | None) -> None:

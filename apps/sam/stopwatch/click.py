@@ -14,6 +14,7 @@ from typing import Any
 OHIF = {"result_extension": ".nrrd", "result_dtype": "uint8", "result_compress": False, "restore_label_idx": False}
 
 BOUNDARY = "samlabel-stopwatch"
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 TIMEOUT_S = 900.0
 
 
@@ -28,6 +29,11 @@ class Reply:
     def inflated(self) -> bytes:
         """The body as the viewer's code sees it."""
         return gzip.decompress(self.body) if self.encoding == "gzip" else self.body
+
+    def packed_file(self) -> bytes:
+        """The NRRD with gzip inside, as viewers send it back."""
+        header, _, voxels = self.inflated().partition(b"\n\n")
+        return header.replace(b"encoding: raw", b"encoding: gzip") + b"\n\n" + gzip.compress(voxels, 1)
 
     def same_mask(self, other: Reply) -> bool:
         """Bit by bit; equal on the wire is equal."""
@@ -55,13 +61,14 @@ class Station:
         self, model: str, image: str, prompts: Mapping[str, Any], output: str = "image", packed: bool = True
     ) -> Reply:
         """Ask for a mask; `packed` says that the viewer takes gzip, which browsers always do."""
-        part = 'Content-Disposition: form-data; name="params"'
-        body = f"--{BOUNDARY}\r\n{part}\r\n\r\n{json.dumps({**prompts, **OHIF})}\r\n--{BOUNDARY}--\r\n"
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
-            "Accept-Encoding": "gzip" if packed else "identity",
-        }
-        return self._send("POST", f"/infer/{model}?image={image}&output={output}", body.encode(), headers)
+        accepted = {"Accept-Encoding": "gzip" if packed else "identity"}
+        path = f"/infer/{model}?image={image}&output={output}"
+        return self._send("POST", path, _form({**prompts, **OHIF}), {**FORM, **accepted})
+
+    def submit(self, image: str, label: bytes, name: str) -> Reply:
+        """Accept a label: the bytes of an NRRD file, whose voxels of value 1 are called `name`."""
+        told = {"label_info": [{"name": name, "idx": 1}]}
+        return self._send("PUT", f"/datastore/label?image={image}&tag=final", _form(told, label), FORM)
 
     def _send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -74,3 +81,13 @@ class Station:
         if answer.status != http.client.OK:
             raise RuntimeError(f"{method} {path} was answered {answer.status}: {content[:300]!r}")
         return Reply(seconds, content, answer.headers.get("Content-Encoding", ""))
+
+
+def _form(params: Mapping[str, Any], label: bytes | None = None) -> bytes:
+    """A request's body: `params`, and a label map if there is one."""
+    part = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
+    body = f'{part}"params"\r\n\r\n{json.dumps(params)}\r\n'.encode()
+    if label is not None:
+        kind = "Content-Type: application/octet-stream"
+        body += f'{part}"label"; filename="label.nrrd"\r\n{kind}\r\n\r\n'.encode() + label + b"\r\n"
+    return body + f"--{BOUNDARY}--\r\n".encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,9 @@ from sam_trainer.bench.table import Row
 from samlabel.stopwatch.click import Reply, Station
 from samlabel.stopwatch.scene import Scene
 from samlabel.stopwatch.visit import quantiles
+
+# What the organ is called in the labels that readers accept.
+ORGAN = "organ"
 
 # A reader looks at an answer for about so long before the next click.
 THINK_S = (0.4, 1.2)
@@ -42,6 +45,7 @@ class Log:
 
     seconds: list[float] = field(default_factory=list)
     answers: list[tuple[Task, Reply]] = field(default_factory=list)
+    submits: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
 
@@ -51,14 +55,22 @@ def script(scenes: Sequence[Scene]) -> list[Task]:
             for scene in scenes for n in range(SLICES) for clicks in range(1, CLICKS + 1)]  # fmt: skip
 
 
-def work(port: int, tasks: Sequence[Task], seed: int, seconds: float, think: Callable[[], float] | None = None) -> Log:
-    """One reader, until the time is over: slice by slice from a place of its own, thinking after every answer."""
+def work(
+    port: int,
+    tasks: Sequence[Task],
+    seed: int,
+    seconds: float,
+    labels: Mapping[Scene, bytes] | None = None,
+) -> Log:
+    """One reader, until the time is over: slice by slice from a place of its own, thinking after every answer.
+
+    `labels` are what the reader accepts when a volume is done.
+    """
     rng, log = np.random.default_rng(seed), Log()
-    pause = think or (lambda: float(rng.uniform(*THINK_S)))
     until, place = time.monotonic() + seconds, int(rng.integers(0, len(tasks)))
     with Station(port, f"reader-{seed}") as station:
         while time.monotonic() < until:
-            time.sleep(pause())
+            time.sleep(float(rng.uniform(*THINK_S)))
             task = tasks[place % len(tasks)]
             place += 1
             try:
@@ -68,6 +80,12 @@ def work(port: int, tasks: Sequence[Task], seed: int, seconds: float, think: Cal
                 continue
             log.seconds.append(reply.seconds)
             log.answers.append((task, reply))
+            following = tasks[place % len(tasks)].scene
+            if labels and following != task.scene:
+                try:
+                    log.submits.append(station.submit(task.scene.image, labels[task.scene], ORGAN).seconds)
+                except (RuntimeError, OSError) as error:
+                    log.lost.append(str(error))
     return log
 
 
@@ -76,15 +94,19 @@ def measure(port: int, scenes: Sequence[Scene], readers: int, seconds: float) ->
     tasks = script(scenes)
     with Station(port) as station:
         alone = {task: station.click("sam_2d", *task.request()) for task in tasks}
-    single, info_single = _together(port, tasks, 1, seconds)
-    many, info = _together(port, tasks, readers, seconds)
-    rows = []
+    labels = {task.scene: reply.packed_file() for task, reply in alone.items()}
+    single, info_single = _together(port, tasks, 1, seconds, labels)
+    many, info = _together(port, tasks, readers, seconds, labels)
+    rows: list[Row] = []
     for count, logs, infos in ((1, single, info_single), (readers, many, info)):
         spent = [second for log in logs for second in log.seconds]
         crossed = sum(not reply.same_mask(alone[task]) for log in logs for task, reply in log.answers)
         row = {"server": "samlabel", "phase": "scripted_click", "clients": count, **quantiles(spent)}
         row |= {"volumes": len(scenes), "lost": sum(len(log.lost) for log in logs), "masks_unequal": crossed}
         rows += [row, {"server": "samlabel", "phase": "info", "clients": count, **quantiles(infos)}]
+        submits = [second for log in logs for second in log.submits]
+        if submits:
+            rows.append({"server": "samlabel", "phase": "submit", "clients": count, **quantiles(submits)})
     return rows
 
 
@@ -95,10 +117,16 @@ def measure_one(port: int, scenes: Sequence[Scene], seconds: float, beside: str)
     return {"server": "samlabel", "phase": "scripted_click", "clients": 1, **quantiles(spent), "beside": beside}
 
 
-def _together(port: int, tasks: Sequence[Task], readers: int, seconds: float) -> tuple[list[Log], list[float]]:
+def _together(
+    port: int, tasks: Sequence[Task], readers: int, seconds: float, labels: Mapping[Scene, bytes] | None = None
+) -> tuple[list[Log], list[float]]:
     """Readers side by side, and how long `/info/` took meanwhile."""
     logs: list[Log] = []
-    threads = [threading.Thread(target=lambda n=n: logs.append(work(port, tasks, n, seconds))) for n in range(readers)]
+
+    def reader(seed: int) -> None:
+        logs.append(work(port, tasks, seed, seconds, labels))
+
+    threads = [threading.Thread(target=reader, args=[seed]) for seed in range(readers)]
     for thread in threads:
         thread.start()
     infos = []

@@ -1,0 +1,84 @@
+"""The voxels of ordinary NIfTI files, read straight into an array.
+
+ITK holds Python's lock as long as it reads: for 0.2 s of a CT nobody else's click is answered. Unpacking with isal into
+the array that is kept takes half of that, holds nobody up and makes no second copy. Whatever is not ordinary (another
+byte order, rescaled values, colour, four dimensions) is left to ITK.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from isal import igzip
+
+HEADER_BYTES = 348
+MAGIC = b"n+1\0"  # header and voxels in one file
+
+# NIfTI's number of a type, and the type; ITK reads these as they are.
+TYPES = {2: "u1", 4: "<i2", 8: "<i4", 16: "<f4", 64: "<f8", 512: "<u2"}
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class PlainHeader:
+    """Where the voxels are, and what they are."""
+
+    shape: tuple[int, int, int]  # (I, J, K)
+    kind: str
+    offset: int
+
+    @classmethod
+    def of(cls, header: bytes) -> PlainHeader | None:
+        """The header's start; None when the file is for ITK."""
+        if len(header) < HEADER_BYTES or struct.unpack_from("<i", header)[0] != HEADER_BYTES:
+            return None
+        dimensions, *sizes = struct.unpack_from("<8h", header, 40)
+        (kind,) = struct.unpack_from("<h", header, 70)
+        offset, slope, intercept = struct.unpack_from("<3f", header, 108)
+        plain = dimensions == 3 and min(sizes[:3]) > 0 and kind in TYPES and slope in (0, 1) and intercept == 0
+        if not plain or header[344:348] != MAGIC or offset < HEADER_BYTES:
+            return None
+        return cls((sizes[0], sizes[1], sizes[2]), TYPES[kind], int(offset))
+
+
+def plain_header(path: Path) -> PlainHeader | None:
+    """The header of a file that can be read here."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return None
+    try:
+        with _opened(path) as file:
+            return PlainHeader.of(file.read(HEADER_BYTES))
+    except (OSError, EOFError):
+        return None
+
+
+def read_voxels(path: Path, header: PlainHeader) -> npt.NDArray[Any] | None:
+    """The voxels (K, J, I), as ITK gives them; None when the file is not what its header says."""
+    voxels = np.empty(header.shape[::-1], header.kind)
+    rest = voxels.reshape(-1).view(np.uint8).data
+    try:
+        with _opened(path) as file:
+            file.read(header.offset)
+            while rest:
+                count = file.readinto(rest[:CHUNK_BYTES])  # type: ignore[attr-defined]
+                if not count:
+                    return None
+                rest = rest[count:]
+            file.read(1)  # past the end: the checksum is looked at there
+    except (OSError, EOFError, ValueError):
+        return None
+    return voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with igzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        yield file
