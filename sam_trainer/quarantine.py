@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sam_infer.errors import VolumeError
-from sam_infer.image_file import FLAT_SUFFIXES, read_image, read_mask, suffix_of
-from sam_infer.volume import Mask, Volume
+from sam_infer.image_file import FLAT_SUFFIXES, read_geometry, read_image, read_mask, suffix_of
+from sam_infer.volume import Mask
 from sam_trainer.metrics import dice
 from sam_trainer.pretrain_config import TrainingError
 from sam_trainer.sides import swapped
@@ -74,28 +74,26 @@ def doubts_about(
 ) -> list[Doubt]:  # fmt: skip
     """Everything that is odd about a case's label; nothing when it may teach."""
     policy = policy or QuarantinePolicy()
-    volume, mask = read_image(case.image), read_mask(case.label)
-    flat = suffix_of(case.image) in FLAT_SUFFIXES and mask.geometry.shape == volume.geometry.shape
+    grid, mask = read_geometry(case.image), read_mask(case.label)
+    flat = suffix_of(case.image) in FLAT_SUFFIXES and mask.geometry.shape == grid.shape
     if flat:
-        mask = Mask(mask.array, volume.geometry)  # a photograph has no place in space
+        mask = Mask(mask.array, grid)  # a photograph has no place in space
     try:
-        mask.require_same_grid(volume.geometry, "the label")
+        mask.require_same_grid(grid, "the label")
     except VolumeError as error:
         return [Doubt(OTHER_GEOMETRY, str(error))]
-    if not mask.array.any():
+    if not mask.values():
         return [Doubt(EMPTY, "the label is empty: nothing is marked")]
-    return list(_doubts(case, volume, mask, earlier, policy))
+    return list(_doubts(case, mask, earlier, policy))
 
 
-def _doubts(
-    case: Case, volume: Volume, mask: Mask, earlier: Sequence[Earlier], policy: QuarantinePolicy
-) -> Iterator[Doubt]:  # fmt: skip
+def _doubts(case: Case, mask: Mask, earlier: Sequence[Earlier], policy: QuarantinePolicy) -> Iterator[Doubt]:
     unknown = unnamed_values(case, mask)
     if unknown:
         shown = ", ".join(map(str, unknown))
         yield Doubt(UNKNOWN_VALUE, f"the label holds {shown}, and nothing says what that is", unknown)
     flat = suffix_of(case.image) in FLAT_SUFFIXES
-    wrong_side = "" if flat else swapped(volume, mask, case.labels)
+    wrong_side = "" if flat else swapped(lambda: read_image(case.image), mask, case.labels)
     if wrong_side:
         yield Doubt(SWAPPED_SIDES, f"{wrong_side}: left and right may be swapped")
     box, axis = mask.marked_box(), slice_axis(mask.geometry)

@@ -7,7 +7,7 @@ another tool. Only names that are sure are judged: a right ventricle lies in the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
 import numpy as np
@@ -43,18 +43,22 @@ def side_of(name: str) -> int | None:
     return next((side for organ, side in ONE_SIDED.items() if words == [organ]), None) if not told else None
 
 
-def swapped(volume: Volume, mask: Mask, names: Mapping[int, str]) -> str:
-    """A sentence on structures that lie on the wrong side; empty when there are none."""
+def swapped(image: Callable[[], Volume], mask: Mask, names: Mapping[int, str]) -> str:
+    """A sentence on structures that lie on the wrong side; empty when there are none.
+
+    The image is only read where a name says which side of the body's middle its structure is on.
+    """
     found = {name: _middle(mask, value) for value, name in sorted(names.items()) if side_of(name) is not None}
     there = {name: float(middle[0]) for name, middle in found.items() if middle is not None}
     left, right = ([name for name in there if side_of(name) == side] for side in (LEFT, RIGHT))
     for one, other in product(left, right):
         if _comparable(one, other) and there[one] > there[other]:
             return f"{one} lies further right in the patient than {other}"
-    if _width_mm(volume) < WHOLE_WIDTH_MM:
+    apart = [name for name in there if _apart(name)]
+    if not apart or _width_mm(mask) < WHOLE_WIDTH_MM:
         return ""
-    middle = float(body_centre(volume)[0])
-    for name in (name for name in there if _apart(name)):
+    middle = float(body_centre(image())[0])
+    for name in apart:
         side = side_of(name) or 0
         if (there[name] - middle) * side < -ROUGHLY_MM:
             return f"{name} lies on the patient's {'right' if side == LEFT else 'left'}"
@@ -81,10 +85,11 @@ def _without_side(name: str) -> list[str]:
 
 def _middle(mask: Mask, value: int) -> FloatArray | None:
     """Centre of a structure in RAS mm; None where it is absent."""
-    places = np.argwhere(mask.array == value)
+    box = mask.marked_box()
+    places = np.argwhere(mask.array[box] == value) + [side.start for side in box]
     return np.asarray(mask.geometry.to_world(places.mean(axis=0)))[0] if len(places) else None
 
 
-def _width_mm(volume: Volume) -> float:
+def _width_mm(mask: Mask) -> float:
     """Extent of the image from the patient's left to the right."""
-    return float(np.abs(volume.geometry.affine[0, :3]) @ np.asarray(volume.geometry.shape))
+    return float(np.abs(mask.geometry.affine[0, :3]) @ np.asarray(mask.geometry.shape))
