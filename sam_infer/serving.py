@@ -3,8 +3,8 @@
 The only stateful object of the project. It can be thrown away at any time without changing an answer.
 
 Threading model. Any number of threads call `predict`. Reading a volume happens in the caller's thread, once per file
-however many wait for it. Everything that computes goes through one `WorkQueue`, clicks first, so that a processor
-is never shared by two networks at once; equal clicks at the same moment are computed once.
+however many wait for it. Everything that computes goes through one `WorkQueue`, clicks first, with as many workers as
+the device answers fastest with; equal clicks at the same moment are computed once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Serving:
         earlier: Callable[[Predictor], Sequence[Predictor]] = lambda _: (),
         prefetch: bool = False,
     ) -> None:
-        # On a GPU clicks of several readers share passes of the encoder; a processor is faster with one at a time.
+        # On a GPU clicks of several readers share passes of the encoder; on a processor `thread_count` may add some.
         self.queue = WorkQueue(GPU_WORKERS if torch.cuda.is_available() else 1)
         self.flights = Flights(self.queue)
         self.prefetch = Prefetch(self.queue) if prefetch else None

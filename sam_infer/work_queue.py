@@ -46,8 +46,15 @@ class WorkQueue:
         self._order = itertools.count()
         self._lock = threading.Lock()
         self._turns: Counter[tuple[int, str]] = Counter()  # jobs that wait, by priority and owner
-        self._threads = [threading.Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(workers)]
-        for thread in self._threads:
+        self._name = name
+        self._threads: list[threading.Thread] = []
+        self.grow(workers)
+
+    def grow(self, workers: int) -> None:
+        """Have at least so many worker threads."""
+        for n in range(len(self._threads), workers):
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{n}", daemon=True)
+            self._threads.append(thread)
             thread.start()
 
     def submit(self, job: Callable[[], Result], priority: Priority = Priority.CLICK, owner: str = "") -> Future[Result]:

@@ -21,12 +21,13 @@ from sam_infer.predictor import NO_ADAPTER, Predictor
 from sam_infer.promoted import Promoted, adapted
 from sam_infer.prompts import Prompts
 from sam_infer.serving import Serving
+from sam_infer.thread_count import settle_threads
 from sam_infer.volume import Mask, Volume
 from samlabel.config import AppConfig
 
 MIB = 1 << 20
 
-# One slice of a usual CT, clicked on twice: on a new slice and on one that is known.
+# One slice of a usual CT, clicked on twice.
 WARM_UP_SHAPE = (512, 512, 1)
 WARM_UP_CLICKS = 2
 
@@ -71,9 +72,14 @@ def warm_up(serving: Serving) -> None:
         read_mask(path)
     noise = np.random.default_rng(0).integers(-200, 300, WARM_UP_SHAPE, np.int16)
     volume = Volume(np.asfortranarray(noise), Geometry(WARM_UP_SHAPE, np.eye(4)), "CT")
-    predictor = replace(serving.predictor, cache=EmbeddingCache())
     middle = np.array([[WARM_UP_SHAPE[0] // 2, WARM_UP_SHAPE[1] // 2, 0]])
     prompts = Prompts(2, middle, np.ones(1, np.int64))
-    for _ in range(WARM_UP_CLICKS):
-        found = serving.queue.submit(lambda: predictor.predict(volume, prompts, 0)).result()
-    encode_nrrd(found.mask(volume), True)
+    predictor = serving.predictor
+
+    def clicks() -> None:
+        """On a new slice, and again on it."""
+        forgetful = replace(predictor, cache=EmbeddingCache())
+        for _ in range(WARM_UP_CLICKS):
+            encode_nrrd(forgetful.predict(volume, prompts, 0).mask(volume), True)
+
+    settle_threads(serving.queue, clicks)
