@@ -33,6 +33,7 @@ class BaseNetwork:
     weights: Mapping[str, torch.Tensor]
     fingerprint: Fingerprint
     precision: str = FLOAT32
+    compiled: bool = False
     folder: Path | None = None  # of the weights and of what was found out about them
 
     def backbone(self, adapter: Adapter | None = None) -> Backbone:
@@ -49,7 +50,7 @@ class BaseNetwork:
         network = with_weights(build(known.layout), weights)
 
         def backbone(precision: str) -> SamBackbone:
-            return SamBackbone(self.name, network, known.preprocessing, fingerprint, precision)
+            return SamBackbone(self.name, network, known.preprocessing, fingerprint, precision, self.compiled)
 
         if self.precision == AUTO and self.folder is not None and not torch.cuda.is_available():
             return backbone(agreed_precision(backbone, self.fingerprint.weights, self.folder / "precision.json"))
@@ -64,10 +65,11 @@ def tiny_with(weights: Mapping[str, torch.Tensor]) -> TinySam:
     return model
 
 
-def load_network(name: str, home: Path | None = None, precision: str = FLOAT32) -> BaseNetwork:
+def load_network(name: str, home: Path | None = None, precision: str = FLOAT32, compiled: bool = False) -> BaseNetwork:
     """The weights called `name`, checked; `home` is the model store's, by default SAMLABEL_HOME.
 
-    `precision` is the encoder's, of networks from the model store; the embedded one is small and exact.
+    `precision` is the encoder's, `compiled` has torch compile it first: both of networks from the model store,
+    the embedded one is small and exact.
     """
     if name == EMBEDDED:
         weights = embedded_model().state_dict()
@@ -78,7 +80,7 @@ def load_network(name: str, home: Path | None = None, precision: str = FLOAT32) 
         raise ModelError(f"there is no model {name!r}; choose from {', '.join(MODEL_NAMES)}", "model")
     store = ModelStore(home)
     stored, tensors = store.load(name)
-    return BaseNetwork(name, tensors, stored.fingerprint, precision, store.weights_path(name).parent)
+    return BaseNetwork(name, tensors, stored.fingerprint, precision, compiled, store.weights_path(name).parent)
 
 
 def weights_id_of(name: str, home: Path | None = None) -> str:

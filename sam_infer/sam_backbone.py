@@ -77,6 +77,7 @@ class SamBackbone:
         preprocessing: str = "sam",
         fingerprint: Fingerprint | None = None,
         precision: str = FLOAT32,
+        compiled: bool = False,
     ) -> None:
         self.name = name
         self._look = PREPROCESSING[preprocessing]
@@ -84,8 +85,9 @@ class SamBackbone:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._numbers = number_type(precision, self._device)
         self.weights_id = identity.weights
-        self.encoder_id = identity.encoder + SUFFIX[self._numbers]
+        self.encoder_id = identity.encoder + SUFFIX[self._numbers] + ("-compiled" if compiled else "")
         self._sam = sam.to(self._device).eval()
+        self._encoder = torch.compile(self._sam.image_encoder) if compiled else self._sam.image_encoder
         self._batches = EncodeBatches(self.encode_all) if self._device.type == "cuda" else None
         self.input_size: int = sam.image_encoder.img_size
         self.low_res: int = sam.prompt_encoder.mask_input_size[0]
@@ -106,7 +108,7 @@ class SamBackbone:
         images = [torch.tensor(np.ascontiguousarray(pixels), device=self._device) for pixels in frames]
         batch = torch.stack([self._look.image(image, self.input_size) for image in images])
         with torch.autocast(self._device.type, self._numbers, enabled=self._numbers != torch.float32):
-            embeddings = self._sam.image_encoder(batch)
+            embeddings = self._encoder(batch)
         return [{"embedding": one} for one in embeddings.float().cpu().split(1)]
 
     @torch.inference_mode()

@@ -5,6 +5,7 @@
     model           name of the network: tiny, vit_b, vit_l, vit_h, medsam, mobile_sam           (tiny)
     adapter         trained on accepted labels: latest, none, or an adapter's id               (latest)
     precision       of the encoder's numbers: auto (bfloat16 or half where that is faster), float32, bfloat16 (auto)
+    compile         have torch compile the encoder when it is loaded: minutes, worth it on a GPU only (false)
     labels          comma-separated names; without it the studies' dataset.json, else "object"       ()
     warm_up         load weights and answer one click before listening                           (true)
     prefetch        encode the slices around a click while its reader thinks                     (true)
@@ -54,6 +55,7 @@ class AppConfig:
     model: str = "tiny"
     adapter: str = "latest"
     precision: str = AUTO
+    compile: bool = False
     labels: tuple[str, ...] = ()
     warm_up: bool = True
     prefetch: bool = True

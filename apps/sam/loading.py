@@ -37,7 +37,7 @@ LATEST = "latest"
 
 def load_serving(config: AppConfig) -> Serving:
     """The network named by the settings, with its adapter and its caches."""
-    base = load_network(config.model, precision=config.precision)
+    base = load_network(config.model, precision=config.precision, compiled=config.compile)
     cache = EmbeddingCache(config.memory_mb * MIB, default_home() / "embeddings", config.disk_mb * MIB)
     store, volume_bytes = AdapterStore(config.model), config.volumes_mb * MIB
     earlier = Ensemble(store, cache, base.backbone).besides
