@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from sam_infer.dicom_tags import uneven_slices, window_and_modality
 from sam_infer.errors import VolumeError
 from sam_infer.geometry import FloatArray, Geometry
 from sam_infer.plain_nifti import PlainHeader, plain_header, read_voxels
@@ -42,9 +43,6 @@ SUFFIXES = (
 FLAT_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-# Neighbouring slices of a series may differ by this share of their distance before a reader is warned.
-UNEVEN_TOLERANCE = 0.05
 
 # ITK's readers share factories and GDCM state: one file at a time.
 _READING = threading.Lock()
@@ -74,7 +72,7 @@ def read_image(path: str | os.PathLike[str], modality: str | None = None) -> Vol
     if suffix_of(path) in FLAT_SUFFIXES:
         # Resolution tags of photographs say nothing about the patient.
         geometry = Geometry(geometry.shape, LPS_TO_RAS)
-    window, found = _dicom_facts(image) if suffix_of(path) == ".dcm" else (None, None)
+    window, found = window_and_modality(image) if suffix_of(path) == ".dcm" else (None, None)
     return Volume(array, geometry, _modality(array, modality or found), window)
 
 
@@ -234,63 +232,13 @@ def _read_series(folder: Path, modality: str | None) -> Volume:
         note = f"the folder holds {len(series)} series; the one with most slices ({len(files)}) is used"
     image = _read(Path(files[0])) if len(files) == 1 else _read(files)
     array, geometry = _from_itk(image, folder.name)
-    window, found = _dicom_facts(_read(Path(files[0])), files)
+    window, found = window_and_modality(_read(Path(files[0])), files)
     uneven = uneven_slices(files)
     if uneven is not None:
         note = f"{note}; {uneven}" if note else uneven
     if note:
         log.warning("DICOM series needs attention", folder=folder.name, note=note)
     return Volume(array, geometry, _modality(array, modality or found), window, note)
-
-
-def uneven_slices(files: list[str]) -> str | None:
-    """A sentence when the slices of a series are not evenly spaced, else None."""
-    import pydicom  # slow to import, and only series need it
-
-    places = []
-    for file in files:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["ImagePositionPatient",
-                                                                               "ImageOrientationPatient"])  # fmt: skip
-        if "ImagePositionPatient" not in header or "ImageOrientationPatient" not in header:
-            return None
-        orientation = np.asarray(header.ImageOrientationPatient, float)
-        places.append(
-            float(np.cross(orientation[:3], orientation[3:]) @ np.asarray(header.ImagePositionPatient, float))
-        )
-    gaps = np.abs(np.diff(places))
-    if len(gaps) < 2 or gaps.max() - gaps.min() <= UNEVEN_TOLERANCE * max(float(np.median(gaps)), 1e-6):
-        return None
-    return f"slice distances vary from {gaps.min():.2f} to {gaps.max():.2f} mm (missing or uneven slices)"
-
-
-def _dicom_facts(image: Any, files: list[str] | None = None) -> tuple[tuple[float, float] | None, str | None]:
-    """Display window (low, high) and modality from DICOM tags, where they are given."""
-    tags = dict(image) if not files else {}
-    if files:
-        import pydicom
-
-        header = pydicom.dcmread(files[0], stop_before_pixels=True)
-        centre, width = header.get("WindowCenter"), header.get("WindowWidth")
-        modality = str(header.get("Modality", ""))
-    else:
-        centre, width, modality = (
-            tags.get("0028|1050"),
-            tags.get("0028|1051"),
-            str(tags.get("0008|0060", "")).strip(),
-        )
-    window = None
-    if centre is not None and width is not None:
-        low_high = _first_number(centre), max(_first_number(width), 1.0)
-        window = (low_high[0] - low_high[1] / 2, low_high[0] + low_high[1] / 2)
-    return window, modality or None
-
-
-def _first_number(value: Any) -> float:
-    if isinstance(value, str):
-        value = value.split("\\")[0]
-    elif hasattr(value, "__iter__"):
-        value = next(iter(value))
-    return float(value)
 
 
 def _modality(array: npt.NDArray[Any], wish: str | None) -> str:

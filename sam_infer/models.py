@@ -88,6 +88,6 @@ def weights_id_of(name: str, home: Path | None = None) -> str:
     return ModelStore(home).record(name).weights_id if name in KNOWN_MODELS else load_network(name).fingerprint.weights
 
 
-def load_backbone(name: str, home: Path | None = None) -> Backbone:
+def load_backbone(name: str, home: Path | None = None, precision: str = FLOAT32) -> Backbone:
     """The network called `name` without an adapter."""
-    return load_network(name, home).backbone()
+    return load_network(name, home, precision).backbone()

@@ -29,7 +29,7 @@ run = CliRunner().invoke
 @pytest.fixture
 def growing(monkeypatch: pytest.MonkeyPatch) -> RegionGrowing:
     network = RegionGrowing("encoder")
-    monkeypatch.setattr("sam_infer.models.load_backbone", lambda name: network)
+    monkeypatch.setattr("sam_infer.models.load_backbone", lambda name, **_: network)
     return network
 
 

@@ -23,7 +23,7 @@ run = CliRunner().invoke
 @pytest.fixture(autouse=True)
 def growing(monkeypatch: pytest.MonkeyPatch) -> RegionGrowing:
     network = RegionGrowing("encoder")
-    monkeypatch.setattr("sam_infer.models.load_backbone", lambda name: network)
+    monkeypatch.setattr("sam_infer.models.load_backbone", lambda name, **_: network)
     return network
 
 

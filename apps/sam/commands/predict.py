@@ -146,7 +146,7 @@ def _predictor(model: str, adapter: str) -> Predictor:
     store, cache = AdapterStore(model), EmbeddingCache()
     name = None if adapter == NO_ADAPTER else store.pointer().adapter if adapter == PROMOTED else store.find(adapter)
     if name is None:
-        return Predictor(models.load_network(model, precision=AUTO).backbone(), cache)
+        return Predictor(models.load_backbone(model, precision=AUTO), cache)
     return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
 
 
