@@ -11,8 +11,9 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +69,7 @@ def read_voxels(path: Path, header: PlainHeader) -> npt.NDArray[Any] | None:
         with _opened(path) as file:
             file.read(header.offset)
             while rest:
-                count = file.readinto(rest[:CHUNK_BYTES])  # type: ignore[attr-defined]
+                count = file.readinto(rest[:CHUNK_BYTES])
                 if not count:
                     return None
                 rest = rest[count:]
@@ -79,6 +80,6 @@ def read_voxels(path: Path, header: PlainHeader) -> npt.NDArray[Any] | None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BufferedIOBase]:
     with igzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as file:
         yield file

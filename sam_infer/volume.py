@@ -101,7 +101,7 @@ class Mask:
         if lit:
             slowest = self._slowest
             box[slowest] = slice(lit[0], lit[-1] + 1)
-            marked = np.moveaxis(self.array, slowest, 0)[box[slowest]].any(axis=0)
+            marked = self._planes()[box[slowest]].any(axis=0)
             for axis, others in zip((a for a in range(3) if a != slowest), (1, 0), strict=True):
                 along = np.flatnonzero(marked.any(axis=others))
                 box[axis] = slice(int(along[0]), int(along[-1]) + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,11 @@ GRID = Geometry((6, 7, 8), np.eye(4))
 
 
 @pytest.mark.parametrize("order", ["F", "C"])
-def test_values_and_the_box_around_them(order: str) -> None:
+def test_values_and_the_box_around_them(order: Literal["F", "C"]) -> None:
     array = np.zeros(GRID.shape, np.uint8)
     array[1:3, 2, 5] = 7
     array[4, 3, 2] = 255
-    mask = Mask(np.asarray(array, order=order), GRID)  # type: ignore[call-overload]
+    mask = Mask(np.asarray(array, order=order), GRID)
     assert mask.values() == [7, 255]
     assert mask.marked_box() == (slice(1, 5), slice(2, 4), slice(2, 6))
 
