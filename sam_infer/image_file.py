@@ -80,7 +80,10 @@ def read_geometry(path: str | os.PathLike[str]) -> Geometry:
     """The grid of the image at `path`; of an ordinary file the voxels are not read."""
     path = Path(path)
     header = plain_header(path) if path.is_file() else None
-    return read_image(path).geometry if header is None else _plain_geometry(path, header)
+    if header is None:
+        return read_image(path).geometry
+    require_complete(path)  # a label must not be taken for an image that cannot be read
+    return _plain_geometry(path, header)
 
 
 def read_mask(path: str | os.PathLike[str]) -> Mask:
@@ -232,7 +235,7 @@ def _read_series(folder: Path, modality: str | None) -> Volume:
         note = f"the folder holds {len(series)} series; the one with most slices ({len(files)}) is used"
     image = _read(Path(files[0])) if len(files) == 1 else _read(files)
     array, geometry = _from_itk(image, folder.name)
-    window, found = window_and_modality(_read(Path(files[0])), files)
+    window, found = window_and_modality(None, files)
     uneven = uneven_slices(files)
     if uneven is not None:
         note = f"{note}; {uneven}" if note else uneven

@@ -86,8 +86,9 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     for cut in (path, packed):
         header = plain_header(cut)
         assert header is None or read_voxels(cut, header) is None
-        with pytest.raises(VolumeError, match="cut short"):
-            read_image(cut)
+        for read in (read_image, read_geometry):
+            with pytest.raises(VolumeError, match="cut short"):
+                read(cut)
 
 
 def test_a_wrong_checksum_is_noticed(tmp_path: Path) -> None:
