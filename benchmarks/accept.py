@@ -53,14 +53,28 @@ def few_cases(validation: str | None) -> list[list[str]]:
 def servers() -> list[str]:
     """Our server and the stock one side by side: a click, new slices, ten readers, a training beside (16 minutes)."""
     models, out = ["--model", "tiny,vit_b"], ["--out", str(RESULTS / "server_latency.json")]
-    return ["latency", "--servers", "--stock", "runs/stock", *models, "--repeats", "15", "--threads", "2",
-            "--readers-seconds", "30", *out]  # fmt: skip
+    return [
+        "latency",
+        "--servers",
+        "--stock",
+        "runs/stock",
+        *models,
+        "--repeats",
+        "15",
+        "--threads",
+        "2",
+        "--readers-seconds",
+        "30",
+        *out,
+    ]
 
 
 def active_learning(validation: str | None) -> list[list[str]]:
     """Doubt against true error, and whole projects by several strategies on the frozen pools (up to an hour)."""
-    runs = [["uncertainty", "--slices", "2", "--out", str(RESULTS / "uncertainty.json")],
-            ["loop", "--out", str(RESULTS / "loop.json")]]  # fmt: skip
+    runs = [
+        ["uncertainty", "--slices", "2", "--out", str(RESULTS / "uncertainty.json")],
+        ["loop", "--out", str(RESULTS / "loop.json")],
+    ]
     if validation is not None:
         folders = ["--studies", validation, "--slices", "3", "--labels", "2"]
         runs.append(["uncertainty", *folders, "--out", str(RESULTS / "uncertainty-folders.json")])

@@ -61,12 +61,21 @@ def measure(seed: int, options: list[str]) -> dict[str, Any]:
         store = AdapterStore("tiny", home)
         provenance, verdict = store.get(told["adapter"]).provenance, store.verdict(told["adapter"]) or {}
         return {
-            "model": "tiny", "method": provenance.method, "cases": cases, "seed": seed, "options": " ".join(options),
-            "seconds": round(seconds, 1), "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-            "promoted": told["promoted"], "epochs": provenance.metrics["epochs"], "gain": verdict.get("gain"),
-            "gain_low": verdict["intervals"]["gain"][0], "gain_high": verdict["intervals"]["gain"][1],
-            "load_at_start": round(os.getloadavg()[0], 1), **verdict.get("candidate", {}),
-        }  # fmt: skip
+            "model": "tiny",
+            "method": provenance.method,
+            "cases": cases,
+            "seed": seed,
+            "options": " ".join(options),
+            "seconds": round(seconds, 1),
+            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+            "promoted": told["promoted"],
+            "epochs": provenance.metrics["epochs"],
+            "gain": verdict.get("gain"),
+            "gain_low": verdict["intervals"]["gain"][0],
+            "gain_high": verdict["intervals"]["gain"][1],
+            "load_at_start": round(os.getloadavg()[0], 1),
+            **verdict.get("candidate", {}),
+        }
 
 
 def main() -> None:

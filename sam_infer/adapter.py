@@ -117,13 +117,15 @@ class Adapter:
         if made_for.model != model:
             raise AdapterError(
                 f"the adapter was trained for {made_for.model}, not for {model}: serve it with --model "
-                f"{made_for.model}, or train one for {model}", "adapter"
-            )  # fmt: skip
+                f"{made_for.model}, or train one for {model}",
+                "adapter",
+            )
         if made_for.base != weights_id:
             raise AdapterError(
                 f"the adapter was trained on other weights of {model} ({made_for.base[:SHOWN_DIGITS]}) than the ones "
-                f"here ({weights_id[:SHOWN_DIGITS]}): train it again with `samlabel train`", "adapter"
-            )  # fmt: skip
+                f"here ({weights_id[:SHOWN_DIGITS]}): train it again with `samlabel train`",
+                "adapter",
+            )
 
 
 def content_id(data: bytes) -> str:

@@ -148,7 +148,12 @@ def calibrated(fit: Said, held_out: Said | None, cases: tuple[int, int]) -> Cali
     if better > error:
         found, better = replace(found, scores=(), ious=()), error
     return replace(
-        found, held_out=cases[1], ece_before=ece(before, held_out.truth), ece_after=ece(after, held_out.truth),
-        brier_before=brier(before, held_out.truth), brier_after=brier(after, held_out.truth),
-        iou_error_before=error, iou_error_after=better,
-    )  # fmt: skip
+        found,
+        held_out=cases[1],
+        ece_before=ece(before, held_out.truth),
+        ece_after=ece(after, held_out.truth),
+        brier_before=brier(before, held_out.truth),
+        brier_after=brier(after, held_out.truth),
+        iou_error_before=error,
+        iou_error_after=better,
+    )

@@ -178,9 +178,13 @@ class Scorer:
         return off
 
     def _looked(
-        self, part: Volume, here: SliceView, which: tuple[int, int], mask: npt.NDArray[np.bool_],
+        self,
+        part: Volume,
+        here: SliceView,
+        which: tuple[int, int],
+        mask: npt.NDArray[np.bool_],
         told: tuple[float | None, float | None],
-    ) -> Seen:  # fmt: skip
+    ) -> Seen:
         value, number = which
         window = choose_window(part, target=None if part.is_colour else float(np.median(part.pixels(here)[mask])))
         kinds = self.settings.kinds or KINDS.get(self.settings.method, USUAL)
@@ -190,8 +194,7 @@ class Scorer:
         features = self.predictor.features(part, here, window, again.frame(here, mask))
         doubt = MEASURES[self.settings.method](evidence)
         area = float(evidence.region.sum()) * evidence.pixel_mm**2
-        return Seen(value, number, doubt.value, area, expected_dice(evidence), pull_of(features, evidence),
-                    evidence)  # fmt: skip
+        return Seen(value, number, doubt.value, area, expected_dice(evidence), pull_of(features, evidence), evidence)
 
     def _looks(self, part: Volume, here: SliceView, found: Mask) -> FloatArray:
         """The slice's place among all slices."""

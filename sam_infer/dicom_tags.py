@@ -16,8 +16,9 @@ def uneven_slices(files: list[str]) -> str | None:
 
     places = []
     for file in files:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["ImagePositionPatient",
-                                                                               "ImageOrientationPatient"])  # fmt: skip
+        header = pydicom.dcmread(
+            file, stop_before_pixels=True, specific_tags=["ImagePositionPatient", "ImageOrientationPatient"]
+        )
         if "ImagePositionPatient" not in header or "ImageOrientationPatient" not in header:
             return None
         orientation = np.asarray(header.ImageOrientationPatient, float)

@@ -74,8 +74,12 @@ class Follower:
         points, labels = self._points(view, piece, said)
         backbone = self.predictor.backbone
         boxed = not backbone.follows_masks if self.policy.box is None else self.policy.box
-        hints = Hints(frame.points_to_model(points), labels, frame.box_to_model(low, high) if boxed else None,
-                      downscale_mask(frame.cut(prior), frame, backbone.low_res))  # fmt: skip
+        hints = Hints(
+            frame.points_to_model(points),
+            labels,
+            frame.box_to_model(low, high) if boxed else None,
+            downscale_mask(frame.cut(prior), frame, backbone.low_res),
+        )
         candidates = self._decode(view, frame, hints)
         return Part(frame, candidates.logits[candidates.preferred]), float(candidates.scores[candidates.preferred])
 

@@ -81,8 +81,9 @@ class Geometry:
         """Whether both grids have the same voxels at the same places."""
         if self.shape != other.shape:
             return False
-        corners = np.array([[a, b, c] for a in (0, self.shape[0] - 1) for b in (0, self.shape[1] - 1)
-                            for c in (0, self.shape[2] - 1)])  # fmt: skip
+        corners = np.array(
+            [[a, b, c] for a in (0, self.shape[0] - 1) for b in (0, self.shape[1] - 1) for c in (0, self.shape[2] - 1)]
+        )
         return bool(np.abs(self.to_world(corners) - other.to_world(corners)).max() <= tolerance_mm)
 
     def describe(self) -> str:

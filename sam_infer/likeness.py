@@ -104,5 +104,7 @@ def surroundings(mask: BoolArray) -> tuple[slice, slice]:
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return slice(0, 0), slice(0, 0)
-    return (slice(max(int(rows[0]) - reach, 0), int(rows[-1]) + reach + 1),
-            slice(max(int(cols[0]) - reach, 0), int(cols[-1]) + reach + 1))  # fmt: skip
+    return (
+        slice(max(int(rows[0]) - reach, 0), int(rows[-1]) + reach + 1),
+        slice(max(int(cols[0]) - reach, 0), int(cols[-1]) + reach + 1),
+    )

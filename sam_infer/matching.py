@@ -48,8 +48,11 @@ def clicks_near(view: SliceView, priors: Iterable[BoolArray]) -> Iterator[Prompt
         if not len(rows):
             continue
         share = (np.arange(CLICKS_PER_PRIOR) + 0.5) / CLICKS_PER_PRIOR
-        spots = [(int(rows[0] + r * (rows[-1] - rows[0] + 1)), int(cols[0] + c * (cols[-1] - cols[0] + 1)))
-                 for r in share for c in share]  # fmt: skip
+        spots = [
+            (int(rows[0] + r * (rows[-1] - rows[0] + 1)), int(cols[0] + c * (cols[-1] - cols[0] + 1)))
+            for r in share
+            for c in share
+        ]
         inside = [spot for spot in spots if prior[spot]] or [_middle(prior)]
         for row, col in dict.fromkeys(inside):
             if (row, col) not in seen:

@@ -128,8 +128,9 @@ class Predictor:
         return not known
 
     def _key(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> EmbeddingKey:
-        return EmbeddingKey(volume.digest, view.axis, view.index, window.key, frame.crop.key,
-                            frame.input_size, self.backbone.encoder_id)  # fmt: skip
+        return EmbeddingKey(
+            volume.digest, view.axis, view.index, window.key, frame.crop.key, frame.input_size, self.backbone.encoder_id
+        )
 
     def _encode(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         pixels = window.apply(frame.cut(volume.pixels(view)))

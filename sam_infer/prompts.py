@@ -47,8 +47,10 @@ class Box:
         low = np.maximum(self.low, 0)
         high = np.minimum(self.high, np.asarray(geometry.shape) - 1)
         if (low > high).any():
-            raise PromptError(f"box {self.low.tolist()}..{self.high.tolist()} lies outside the image of "
-                              f"{geometry.shape} voxels", "roi")  # fmt: skip
+            raise PromptError(
+                f"box {self.low.tolist()}..{self.high.tolist()} lies outside the image of {geometry.shape} voxels",
+                "roi",
+            )
         return Box(low, high)
 
 

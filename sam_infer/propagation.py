@@ -100,8 +100,10 @@ class _Propagation:
         changed: Answers = {}
         walls = sorted(anchors)
         for index, part in self.said.corrections.items():
-            below, above = (max((k for k in walls if k < index), default=None),
-                            min((k for k in walls if k > index), default=None))  # fmt: skip
+            below, above = (
+                max((k for k in walls if k < index), default=None),
+                min((k for k in walls if k > index), default=None),
+            )
             nearest = {k: anchors[k] for k in (below, above) if k is not None}
             low, high = (index if below is None else below, index if above is None else above)
             arrived = dict(self._around(nearest, low, high)).get(index)
@@ -178,8 +180,9 @@ class _Propagation:
         reachable = [k for k in self.predictions if k in near] or list(self.predictions)
         nearest = min(reachable, key=lambda k: (abs(k - index), k))
         window = self.predictions[nearest].window
-        return Follower(self.predictor, self.volume, self.said.axis, window, self.options.slice.zoom,
-                        self.options.follow)  # fmt: skip
+        return Follower(
+            self.predictor, self.volume, self.said.axis, window, self.options.slice.zoom, self.options.follow
+        )
 
     def allowed(self, view: SliceView) -> BoolArray:
         """Pixels (H, W) inside the limit."""

@@ -68,9 +68,14 @@ class Registration:
 
 def prepare() -> None:
     """Load ITK's registration: half a minute at first use, which must not happen while clicks wait."""
-    for name in ("AffineTransform", "MattesMutualInformationImageToImageMetricv4", "ImageRegistrationMethodv4",
-                 "RegularStepGradientDescentOptimizerv4", "RegistrationParameterScalesFromPhysicalShift",
-                 "DiffeomorphicDemonsRegistrationFilter"):  # fmt: skip
+    for name in (
+        "AffineTransform",
+        "MattesMutualInformationImageToImageMetricv4",
+        "ImageRegistrationMethodv4",
+        "RegularStepGradientDescentOptimizerv4",
+        "RegistrationParameterScalesFromPhysicalShift",
+        "DiffeomorphicDemonsRegistrationFilter",
+    ):
         getattr(itk, name)
 
 
@@ -105,8 +110,9 @@ class _Samples:
         if min(sums.shape) < FEWEST_SAMPLES:
             raise PromptError(
                 f"mode atlas lays volumes over each other and needs {FEWEST_SAMPLES} slices or more of both, got "
-                f"{volume.geometry.describe()}; use mode selfprompt", "mode",
-            )  # fmt: skip
+                f"{volume.geometry.describe()}; use mode selfprompt",
+                "mode",
+            )
         low, high = np.percentile(sums, (1, 99))
         affine = volume.geometry.affine.copy()
         affine[:3, 3] += affine[:3, :3] @ [n // 2 for n in steps]
@@ -139,9 +145,12 @@ def _affine_map(fixed: Volume, moving: Volume, still: _Samples, other: _Samples)
     )
     optimizer.SetScalesEstimator(itk.RegistrationParameterScalesFromPhysicalShift[type(metric)].New(Metric=metric))
     method = itk.ImageRegistrationMethodv4[image, image].New(
-        FixedImage=still.image(), MovingImage=other.image(), Metric=metric, Optimizer=optimizer,
+        FixedImage=still.image(),
+        MovingImage=other.image(),
+        Metric=metric,
+        Optimizer=optimizer,
         InitialTransform=transform,
-    )  # fmt: skip
+    )
     method.SetNumberOfLevels(len(SHRINKS))
     method.SetShrinkFactorsPerLevel(SHRINKS)
     method.SetSmoothingSigmasPerLevel([0] * len(SHRINKS))

@@ -60,17 +60,16 @@ class SecondLook:
         if VIEWS in self.kinds:
             looks[VIEWS] = self._changed(view, frame, box)
         if ADAPTERS in self.kinds:
-            looks[ADAPTERS] = np.stack([
-                self._asked(self._of(other, view, frame), [box])[0] for other in (self.predictor, *self.earlier)
-            ])  # fmt: skip
+            looks[ADAPTERS] = np.stack(
+                [self._asked(self._of(other, view, frame), [box])[0] for other in (self.predictor, *self.earlier)]
+            )
         head = self.predictor.semantic
         if SEMANTIC in self.kinds and head is not None and label in head.labels:
             looks[SEMANTIC] = self._unprompted(view, frame, head, head.labels.index(label))
         pixel_mm = _low_pixel_mm(frame, view, backbone.low_res)
         logits = answer.logits.astype(np.float64) / self.calibration.temperature
         scores = self.calibration.quality(answer.scores.astype(np.float64))
-        return Evidence(logits, scores, answer.preferred, drawn.astype(np.float64),
-                        pixel_mm, looks)  # fmt: skip
+        return Evidence(logits, scores, answer.preferred, drawn.astype(np.float64), pixel_mm, looks)
 
     def frame(self, view: SliceView, mask: BoolArray) -> Frame:
         """The part of the slice that `at` looks at for a mask (H, W)."""

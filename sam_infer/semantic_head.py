@@ -45,10 +45,12 @@ class SemanticHead(nn.Module):
         self.labels = tuple(sorted(set(labels)))
         fine, small, middle, coarse = WIDTHS
         self.queries = nn.Parameter(torch.randn(len(self.labels), coarse))
-        self.taps = nn.ModuleDict({
-            name: nn.ModuleDict({str(level): nn.Conv2d(channels, WIDTHS[level], 1) for level, channels in levels})
-            for name, levels in sorted(taps.items())
-        })  # fmt: skip
+        self.taps = nn.ModuleDict(
+            {
+                name: nn.ModuleDict({str(level): nn.Conv2d(channels, WIDTHS[level], 1) for level, channels in levels})
+                for name, levels in sorted(taps.items())
+            }
+        )
         self.look2 = nn.Sequential(conv_norm(5, fine, 2), Residual(fine))
         self.down4, self.look4 = conv_norm(fine, small, 2), Residual(small)
         self.down8, self.look8 = conv_norm(small, middle, 2), Residual(middle)
@@ -99,8 +101,11 @@ class SemanticHead(nn.Module):
     def of(cls, tensors: Tensors) -> SemanticHead | None:
         """The head in an adapter's tensors; None where there is none."""
         labels = sorted(name.removeprefix(SEMANTIC_LABEL) for name in tensors if name.startswith(SEMANTIC_LABEL))
-        state = {name.removeprefix(SEMANTIC_VALUE): value for name, value in tensors.items()
-                 if name.startswith(SEMANTIC_VALUE)}  # fmt: skip
+        state = {
+            name.removeprefix(SEMANTIC_VALUE): value
+            for name, value in tensors.items()
+            if name.startswith(SEMANTIC_VALUE)
+        }
         if not labels and not state:
             return None
         try:

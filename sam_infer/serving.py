@@ -116,5 +116,13 @@ def _key(
     if prompts.mask is not None or prompts.painted is not None:
         return None
     box = (tuple(prompts.box.low.tolist()), tuple(prompts.box.high.tolist())) if prompts.box is not None else None
-    return (id(predictor), volume.digest, prompts.axis, index, prompts.points.tobytes(), prompts.labels.tobytes(),
-            box, options)  # fmt: skip
+    return (
+        id(predictor),
+        volume.digest,
+        prompts.axis,
+        index,
+        prompts.points.tobytes(),
+        prompts.labels.tobytes(),
+        box,
+        options,
+    )

@@ -72,8 +72,10 @@ class SliceView:
         """Stored indices (N, 3) to displayed (row, column) (N, 2)."""
         points = np.atleast_2d(np.asarray(indices, dtype=np.float64))
         rows, cols = points[:, self.row_axis], points[:, self.col_axis]
-        return np.stack([self.height - 1 - rows if self.flip_rows else rows,
-                         self.width - 1 - cols if self.flip_cols else cols], axis=1)  # fmt: skip
+        return np.stack(
+            [self.height - 1 - rows if self.flip_rows else rows, self.width - 1 - cols if self.flip_cols else cols],
+            axis=1,
+        )
 
     def to_stored(self, row_cols: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Displayed (row, column) (N, 2) to stored indices (N, 3)."""

@@ -34,9 +34,7 @@ class TinySam(nn.Module):
         grid = INPUT_SIZE // STRIDE
         fine, middle = 32, 64
         self.image_encoder = TinyEncoder(width, depth, width // 32, grid)
-        self.necks = nn.ModuleList(
-            nn.Conv2d(a, b, 1) for a, b in ((48, fine), (96, middle), (width, decoder_width))
-        )  # fmt: skip
+        self.necks = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in ((48, fine), (96, middle), (width, decoder_width)))
         self.prompt_encoder = PromptEncoder(decoder_width, (grid, grid), (INPUT_SIZE, INPUT_SIZE), 16)
         self.mask_decoder = TinyDecoder(decoder_width, (fine, middle), decoder_width // 32)
 

@@ -185,10 +185,18 @@ def expected_dice(evidence: Evidence) -> float:
 
 
 MEASURES: Mapping[str, Callable[[Evidence], Doubt]] = {
-    "multimask": multimask, "iou_head": iou_head, "stability": stability, "prompts": prompts, "views": views,
-    "adapters": adapters, "semantic": semantic,
-    "agreement": agreement, "expectation": expectation, "size": size, "combined": combined,
-}  # fmt: skip
+    "multimask": multimask,
+    "iou_head": iou_head,
+    "stability": stability,
+    "prompts": prompts,
+    "views": views,
+    "adapters": adapters,
+    "semantic": semantic,
+    "agreement": agreement,
+    "expectation": expectation,
+    "size": size,
+    "combined": combined,
+}
 DEFAULT = "combined"
 
 

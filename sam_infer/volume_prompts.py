@@ -70,7 +70,9 @@ def _within(prompts: Prompts, limit: Box | None) -> Prompts:
     for point in prompts.points[~inside & (prompts.labels == FOREGROUND)]:
         raise PromptError(
             f"foreground point {point.tolist()} lies outside the roi {limit.low.tolist()}..{limit.high.tolist()}; "
-            "move the point or remove the roi", "roi")  # fmt: skip
+            "move the point or remove the roi",
+            "roi",
+        )
     keep = inside | (prompts.labels == FOREGROUND)
     return replace(prompts, points=prompts.points[keep], labels=prompts.labels[keep])
 

@@ -46,12 +46,15 @@ def ablate(config: PretrainConfig, names: list[str], report: Path) -> list[dict[
 def page(report: Path, out: Path) -> None:
     """The table of `report` as Markdown."""
     lines = [
-        "# What the parts of the embedded model are worth", "",
+        "# What the parts of the embedded model are worth",
+        "",
         "Short training runs of equal length on the same scenes, one part silenced in each; Dice on held-out",
         "procedural scenes from the first answer, by the model's own choice of mask. Short runs rank how fast a part",
-        "makes learning, not where it would end.", "",
-        "| variant | steps | images | Dice, box | Dice, one click | best of three |", "|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        "makes learning, not where it would end.",
+        "",
+        "| variant | steps | images | Dice, box | Dice, one click | best of three |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in json.loads(report.read_text())["rows"]:
         values = [f"{row[key]:.3f}" for key in ("box", "click", "click_oracle")]
         lines.append(f"| {row['variant']} | {row['steps']} | {row['images']} | {' | '.join(values)} |")

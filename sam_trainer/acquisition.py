@@ -176,9 +176,15 @@ def first(pool: Pool, rng: np.random.Generator) -> Choice | None:
 
 
 STRATEGIES: Mapping[str, Strategy] = {
-    HYBRID: hybrid, "sam_uncertain": uncertain, "sam_diverse": diverse, "sam_badge": badge,
-    "sam_classbalanced": classbalanced, RANDOM_FG: random_foreground, RANDOM: at_random, FIRST: first,
-}  # fmt: skip
+    HYBRID: hybrid,
+    "sam_uncertain": uncertain,
+    "sam_diverse": diverse,
+    "sam_badge": badge,
+    "sam_classbalanced": classbalanced,
+    RANDOM_FG: random_foreground,
+    RANDOM: at_random,
+    FIRST: first,
+}
 
 
 def _instead(strategy: str, pool: Pool, rng: np.random.Generator) -> Choice:

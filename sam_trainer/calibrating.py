@@ -93,9 +93,11 @@ def _asked(predictor: Predictor, volume: Volume, target: Target, strategy: str) 
     edge = near(either, reach) & ~_core(target.mask & (answer.logits > 0), reach)
     either_count, both_count = int(either.sum()), int((target.mask & (answer.logits > 0)).sum())
     return Said(
-        answer.logits[edge].astype(np.float64), target.mask[edge], np.array([answer.score], np.float64),
+        answer.logits[edge].astype(np.float64),
+        target.mask[edge],
+        np.array([answer.score], np.float64),
         np.array([both_count / max(either_count, 1)]),
-    )  # fmt: skip
+    )
 
 
 def _core(mask: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.bool_]:

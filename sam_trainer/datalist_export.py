@@ -32,11 +32,15 @@ class Datalist:
         }
         names = {"0": "background", **{str(value): name for name, value in exported.labels.items()}}
         described = {
-            "name": "samlabel", "description": "labels that readers accepted", "tensorImageSize": "3D",
-            "modality": {"0": ", ".join(sorted({taken.modality for taken in exported.cases}))}, "labels": names,
-            "numTraining": len(lists["training"]), "numTest": len(lists["test"]),
+            "name": "samlabel",
+            "description": "labels that readers accepted",
+            "tensorImageSize": "3D",
+            "modality": {"0": ", ".join(sorted({taken.modality for taken in exported.cases}))},
+            "labels": names,
+            "numTraining": len(lists["training"]),
+            "numTest": len(lists["test"]),
             **{key: entries for key, entries in lists.items() if entries},
-        }  # fmt: skip
+        }
         (folder / LIST).write_text(json.dumps(described, indent=1) + "\n")
 
 

@@ -70,7 +70,7 @@ class Fit:
 
     def __init__(
         self, network: Promptable, config: TrainConfig, teacher: Teacher, folder: Path, team: Team | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._network = network
         self._config = config
         self._teacher = teacher
@@ -204,8 +204,14 @@ class Fit:
             self._folder, {"loss": standing.loss, "dice": self._metric, "best": standing.best, "rate": rate}, epoch
         )
         progress.validated(epoch, self._metric, standing.best, standing.best_epoch)
-        log.info("epoch %d: loss %.4f, validation Dice %.4f, best %.4f of epoch %d",
-                 epoch, standing.loss, self._metric, standing.best, standing.best_epoch)  # fmt: skip
+        log.info(
+            "epoch %d: loss %.4f, validation Dice %.4f, best %.4f of epoch %d",
+            epoch,
+            standing.loss,
+            self._metric,
+            standing.best,
+            standing.best_epoch,
+        )
 
 
 def mixed_precision(precision: str) -> torch.autocast:

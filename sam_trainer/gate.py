@@ -116,7 +116,7 @@ def _answers(predictor: Predictor, volume: Volume, target: Target) -> Method:
 
 def judge(
     incumbent: Sequence[Score], candidate: Sequence[Score], policy: GatePolicy, semantic: Semantic | None = None
-) -> Verdict:  # fmt: skip
+) -> Verdict:
     """Compare the scores of two networks on the same objects."""
     if [score.object for score in incumbent] != [score.object for score in candidate]:
         raise ValueError("both networks must be asked the same objects")

@@ -45,8 +45,9 @@ def recorded(ledger: Ledger, accepted: Sequence[AcceptedLabel], present: Sequenc
     if names and not set(names) & set(standing) and set(names) & set(held):
         raise TrainingError(
             f"every accepted label is in quarantine ({len(held)} of them): look at them with `samlabel labels list`, "
-            "release the good ones", "studies",
-        )  # fmt: skip
+            "release the good ones",
+            "studies",
+        )
     return [
         replace(entry, case=_named(replace(entry.case, label=ledger.label(record)), record))
         for entry in accepted

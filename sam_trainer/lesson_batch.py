@@ -79,8 +79,15 @@ class LessonBatches:
         return self._backbone.frame(chosen, lesson.view.pixel_mm)
 
     def _features(self, lesson: Lesson, frame: Frame, cache: EmbeddingCache) -> Features:
-        key = EmbeddingKey(lesson.image, lesson.view.axis, lesson.view.index, lesson.window.key, frame.crop.key,
-                           frame.input_size, self._backbone.encoder_id)  # fmt: skip
+        key = EmbeddingKey(
+            lesson.image,
+            lesson.view.axis,
+            lesson.view.index,
+            lesson.window.key,
+            frame.crop.key,
+            frame.input_size,
+            self._backbone.encoder_id,
+        )
         return cache.get(key, lambda: self._backbone.encode(resize_pixels(frame.cut(lesson.pixels), frame)))
 
 

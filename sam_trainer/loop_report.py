@@ -52,8 +52,13 @@ class LoopReport:
     def of(cls, studies: str, model: str, home: Path | None = None) -> LoopReport:
         """The report on a studies folder and a model."""
         records = accepted(Ledger.of(studies, home).records())
-        return cls(Worth.read(loop_folder(studies, home or default_home())), ServedCases.of(studies, home).all(),
-                   records, _points(AdapterStore(model, home)), calibrations(model, home))  # fmt: skip
+        return cls(
+            Worth.read(loop_folder(studies, home or default_home())),
+            ServedCases.of(studies, home).all(),
+            records,
+            _points(AdapterStore(model, home)),
+            calibrations(model, home),
+        )
 
     def rows(self) -> list[Row]:
         """Flat rows: the worth, weeks, structures, calibrations."""
@@ -61,8 +66,10 @@ class LoopReport:
 
     def calibrated(self) -> list[Row]:
         """How far every adapter's probabilities were and scores were from the truth, before and after."""
-        return [{"table": "calibration", "adapter": adapter[:SHOWN_DIGITS], **found.row()}
-                for adapter, found in self.calibrations.items()]  # fmt: skip
+        return [
+            {"table": "calibration", "adapter": adapter[:SHOWN_DIGITS], **found.row()}
+            for adapter, found in self.calibrations.items()
+        ]
 
     def weeks(self) -> list[Row]:
         """Real clicks, minutes and edits per case, by ISO week."""
@@ -70,8 +77,10 @@ class LoopReport:
         for record in self.records:
             year, week, _ = datetime.fromisoformat(record.when).isocalendar()
             found[f"{year}-W{week:02d}"].append(record)
-        return [{"table": "weeks", "week": week, "cases": len(records), **_work(records)}
-                for week, records in sorted(found.items())]  # fmt: skip
+        return [
+            {"table": "weeks", "week": week, "cases": len(records), **_work(records)}
+            for week, records in sorted(found.items())
+        ]
 
     def structures(self) -> list[Row]:
         """The learning curve of every structure, with its forecast."""
@@ -80,9 +89,17 @@ class LoopReport:
             curve = self.curve(name)
             told = curve.sentence(GOAL) if curve else "too few adapters were judged to say"
             more = curve.more_until(GOAL) if curve else None
-            rows.append({"table": "structures", "structure": name, "adapters": len(points),
-                         "cases": max(n for n, _ in points), "dice": round(points[-1][1], 4), "more_cases": more,
-                         "forecast": told})  # fmt: skip
+            rows.append(
+                {
+                    "table": "structures",
+                    "structure": name,
+                    "adapters": len(points),
+                    "cases": max(n for n, _ in points),
+                    "dice": round(points[-1][1], 4),
+                    "more_cases": more,
+                    "forecast": told,
+                }
+            )
         return rows
 
     def curve(self, structure: str) -> LearningCurve | None:
@@ -106,8 +123,16 @@ class LoopReport:
         if self.points:
             page.figure("curves", self._curves())
         if self.calibrations:
-            shown = ("adapter", "cases", "held_out", "temperature", "ece_before", "ece_after", "iou_error_before",
-                     "iou_error_after")  # fmt: skip
+            shown = (
+                "adapter",
+                "cases",
+                "held_out",
+                "temperature",
+                "ece_before",
+                "ece_after",
+                "iou_error_before",
+                "iou_error_after",
+            )
             page.table("Calibration error of each adapter, before and after", self.calibrated(), shown)
         return page
 
@@ -117,9 +142,16 @@ class LoopReport:
 
     def _worth_row(self) -> Row:
         arms = [served.arm for served in self.served]
-        return {"table": "worth", "active": arms.count(ACTIVE), "control": arms.count(CONTROL),
-                "verdict": self.worth.verdict, "clicks": self.worth.clicks, "ci_low": self.worth.low,
-                "ci_high": self.worth.high, "sentence": self.worth.sentence}  # fmt: skip
+        return {
+            "table": "worth",
+            "active": arms.count(ACTIVE),
+            "control": arms.count(CONTROL),
+            "verdict": self.worth.verdict,
+            "clicks": self.worth.clicks,
+            "ci_low": self.worth.low,
+            "ci_high": self.worth.high,
+            "sentence": self.worth.sentence,
+        }
 
     def _curves(self) -> Figure:
         figure = Figure(figsize=(8, 5))

@@ -55,8 +55,12 @@ class Lora:
 
     def parameters(self) -> list[nn.Parameter]:
         """What trains."""
-        return [factor for layer in self._layers.values() for part in layer.parts
-                for factor in (layer.a[part], layer.b[part])]  # fmt: skip
+        return [
+            factor
+            for layer in self._layers.values()
+            for part in layer.parts
+            for factor in (layer.a[part], layer.b[part])
+        ]
 
     def rates(self) -> list[tuple[float, list[nn.Parameter]]]:
         """The same, in groups with their peak learning rates."""

@@ -120,8 +120,9 @@ def _sources(prompts: Sequence[Row], clicks: Sequence[Row]) -> str:
         name = source if by["S5"]["headline"] else f"*{source}* (not in the mean)"
         scores = [_number(by[strategy]["dice"]) for strategy in chosen]
         lines.append([name, str(by["S5"]["n"]), *scores, _number(ten[source]["dice"]) if source in ten else ""])
-    return "\n".join(["## By source", "", "Dice, deployable.", "", *_table(
-        ["source", "objects", *chosen, "10 clicks"], lines)])  # fmt: skip
+    return "\n".join(
+        ["## By source", "", "Dice, deployable.", "", *_table(["source", "objects", *chosen, "10 clicks"], lines)]
+    )
 
 
 def _clicks(rows: Sequence[Row]) -> str:
@@ -141,11 +142,13 @@ def _clicks(rows: Sequence[Row]) -> str:
 
 def _robustness(rows: Sequence[Row]) -> str:
     wanted = [
-        ("edges", "0.1", "box edges off by up to 10 %"), ("edges", "0.25", "box edges off by up to 25 %"),
-        ("shift", "0.1", "box shifted by 10 %"), ("scale", "0.1", "box larger or smaller by 10 %"),
+        ("edges", "0.1", "box edges off by up to 10 %"),
+        ("edges", "0.25", "box edges off by up to 25 %"),
+        ("shift", "0.1", "box shifted by 10 %"),
+        ("scale", "0.1", "box larger or smaller by 10 %"),
         ("points", "inner_half", "a point anywhere in the inner half of the object"),
         ("points", "1 random", "a point anywhere on the object"),
-    ]  # fmt: skip
+    ]
     means = {(r["mode"], r["level"]): r for r in rows if r["source"] == MEAN and r["rule"] == "deployable"}
     lines = [
         [meaning, _dice(means[mode, level]), _number(means[mode, level]["cost"])]
@@ -169,16 +172,21 @@ def _limits(prompts: Sequence[Row], clicks: Sequence[Row]) -> str:
     ten = [r for r in clicks if _whole_source(r) and r["clicks"] == 10 and r["method"] == MODEL]
     stuck = [f"{r['source']} ({_number(r['dice'])})" for r in ten if r["dice"] < POOR_CLICKS]
     worst = [f"{r['label']} ({r['source']}, {_number(r['dice'])})" for r in labels[:8]]
-    return "\n".join([
-        "## Good for, fails at", "",
-        "Good for compact objects with an edge, from a box. Dice for a box at least 0.88: " + _listed(good) + ".", "",
-        "Fails at thin branching structures (vessels a few pixels wide), at objects that differ from their "
-        "surroundings by texture only, and at crowds of small touching cells; a single point does not tell it which "
-        "of several nested structures is meant.", "",
-        f"- Sources below {POOR_BOX} for a box: {_listed(poor)}",
-        f"- Sources below {POOR_CLICKS} after ten clicks: {_listed(stuck)}",
-        f"- Labels with the lowest Dice for a box: {_listed(worst)}",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "## Good for, fails at",
+            "",
+            "Good for compact objects with an edge, from a box. Dice for a box at least 0.88: " + _listed(good) + ".",
+            "",
+            "Fails at thin branching structures (vessels a few pixels wide), at objects that differ from their "
+            "surroundings by texture only, and at crowds of small touching cells; a single point does not tell it "
+            "which of several nested structures is meant.",
+            "",
+            f"- Sources below {POOR_BOX} for a box: {_listed(poor)}",
+            f"- Sources below {POOR_CLICKS} after ten clicks: {_listed(stuck)}",
+            f"- Labels with the lowest Dice for a box: {_listed(worst)}",
+        ]
+    )
 
 
 def _latency(rows: Sequence[Row]) -> str:

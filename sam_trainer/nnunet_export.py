@@ -32,8 +32,9 @@ class NnUnetRaw:
         if self._kind is not None and self._kind != kind:
             raise TrainingError(
                 f"{taken.case} is {_called(kind)}, others are {_called(self._kind)}: nnU-Net takes one kind, "
-                "so export them from studies folders of their own", "studies",
-            )  # fmt: skip
+                "so export them from studies folders of their own",
+                "studies",
+            )
         self._kind = kind
         where = "Ts" if taken.part == HELD_OUT else "Tr"
         write_image(volume, folder / f"images{where}" / f"{taken.name}_0000{self._ending}")

@@ -101,14 +101,21 @@ def abdomen(rng: np.random.Generator) -> list[Solid]:
         Solid(ellipsoid((0, 0, 0), (grow(150), grow(105), 400)), 0, -95, 620),  # fat below the skin
         Solid(ellipsoid((0, 0, 0), (grow(136), grow(92), 380)), 0, 35, 300),  # muscle and bowel
         Solid(ellipsoid(at(-4, -46, 0), (grow(38), grow(26), 380)), 0, 55, 240),  # muscles of the back
-        Solid(union(ellipsoid(at(62, 12, 14), (grow(62), grow(58), grow(52)), 0.3),
-                    ellipsoid(at(10, 36, 20), (grow(48), grow(30), grow(34)), -0.2)), 1, 112, 420),
+        Solid(
+            union(
+                ellipsoid(at(62, 12, 14), (grow(62), grow(58), grow(52)), 0.3),
+                ellipsoid(at(10, 36, 20), (grow(48), grow(30), grow(34)), -0.2),
+            ),
+            1,
+            112,
+            420,
+        ),
         Solid(ellipsoid(at(-88, -22, 24), (grow(26), grow(40), grow(42)), 0.5), 2, 126, 520),
         Solid(ellipsoid(at(58, -48, -34), (grow(26), grow(22), grow(44)), 0.4), 3, 178, 470),
         Solid(ellipsoid(at(-60, -46, -22), (grow(25), grow(23), grow(46)), -0.4), 4, 170, 460),
         Solid(tube([(-10, -18, 140), (-8 + bend, -20, 0), (-6, -22, -140)], [13, 12, 10]), 5, 215, 130),
         Solid(union(ellipsoid((0, -48, 0), (22, 18, 380)), tube([(0, -66, 140), (2, -72, -140)], [6, 6])), 6, 330, 180),
-    ]  # fmt: skip
+    ]
 
 
 def l_shape() -> list[Solid]:
@@ -218,9 +225,12 @@ def demo_studies(folder: Path, seed: int = 0) -> Path:
     cases: dict[str, Any] = {}
     abdomen_names = {str(value): name for value, name in ABDOMEN_LABELS.items()}
     for number, (name, modality, shape, spacing) in enumerate(
-        [("demo_ct_1", "CT", (192, 160, 48), (1.8, 1.8, 5.0)), ("demo_ct_2", "CT", (176, 144, 40), (2.0, 2.0, 6.0)),
-         ("demo_mr_1", "MR", (160, 144, 36), (2.1, 2.1, 6.0))]
-    ):  # fmt: skip
+        [
+            ("demo_ct_1", "CT", (192, 160, 48), (1.8, 1.8, 5.0)),
+            ("demo_ct_2", "CT", (176, 144, 40), (2.0, 2.0, 6.0)),
+            ("demo_mr_1", "MR", (160, 144, 36), (2.1, 2.1, 6.0)),
+        ]
+    ):
         rng = np.random.default_rng([seed, number])
         volume, mask = render(abdomen(rng), grid(shape, spacing), modality, rng)
         _write_case(folder, f"{name}.nii.gz", volume, mask)

@@ -43,8 +43,10 @@ def picture(patient: Patient) -> tuple[Volume, Mask]:
     shift = breath.uniform(-1.2, 1.2, 2) if patient.visit else np.zeros(2)
     side = 1.0 if rng.random() < 0.5 else -1.0
     centre = (side * rng.uniform(12, 26) + shift[0], rng.uniform(-14, 14) + shift[1], 0.0)
-    body = [Solid(ellipsoid((0, 0, 0), (55, 48, 400), 0.02), 0, FAT_HU, 0.0),
-            Solid(ellipsoid((0, 0, 0), (51, 44, 390), 0.02), 0, TISSUE_HU, 0.0)]  # fmt: skip
+    body = [
+        Solid(ellipsoid((0, 0, 0), (55, 48, 400), 0.02), 0, FAT_HU, 0.0),
+        Solid(ellipsoid((0, 0, 0), (51, 44, 390), 0.02), 0, TISSUE_HU, 0.0),
+    ]
     others = [_other(rng, centre) for _ in range(3)]
     lesion = KINDS[patient.kind](rng, centre, patient.contrast)
     return render([*body, *others, *lesion], grid(SHAPE, SPACING_MM), "CT", breath, patient.noise)
@@ -92,10 +94,17 @@ def _shells(
 ) -> list[Solid]:
     """Ellipsoids in each other, from the outside in: share of the radius, HU above tissue."""
     outer, tilt = _radii(rng, 13, 17), rng.uniform(0, 3)
-    return [Solid(ellipsoid(centre, (outer[0] * share, outer[1] * share, outer[2]), tilt), LESION,
-                  _hu(contrast, above), 0.0) for share, above in shells]  # fmt: skip
+    return [
+        Solid(
+            ellipsoid(centre, (outer[0] * share, outer[1] * share, outer[2]), tilt), LESION, _hu(contrast, above), 0.0
+        )
+        for share, above in shells
+    ]
 
 
 KINDS: Mapping[str, Callable[[np.random.Generator, Point, float], list[Solid]]] = {
-    "node": _node, "rimmed": _rimmed, "hollow": _hollow, "target": _target,
-}  # fmt: skip
+    "node": _node,
+    "rimmed": _rimmed,
+    "hollow": _hollow,
+    "target": _target,
+}

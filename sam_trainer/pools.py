@@ -115,7 +115,11 @@ def write_pool(cases: Sequence[PoolCase], folder: Path) -> Path:
         volume, mask = picture(case.patient)
         write_image(volume, folder / f"{case.name}.nii.gz")
         write_mask(mask, folder / "labels" / "final" / f"{case.name}.nii.gz")
-        described[case.name] = {"modality": "CT", "labels": {str(v): name for v, name in LABELS.items()},
-                                "role": case.role, "kind": case.patient.kind}  # fmt: skip
+        described[case.name] = {
+            "modality": "CT",
+            "labels": {str(v): name for v, name in LABELS.items()},
+            "role": case.role,
+            "kind": case.patient.kind,
+        }
     (folder / "dataset.json").write_text(json.dumps({"cases": described, "origin": "procedural"}, indent=1))
     return folder

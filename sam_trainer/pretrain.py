@@ -69,9 +69,7 @@ def new_state(config: PretrainConfig) -> TrainState:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(
-        groups, lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
-    )  # fmt: skip
+    optimizer = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True)
     state = TrainState(model, average, optimizer, Counters())
     if config.resume:
         state.load(config.out)
@@ -166,9 +164,14 @@ def _log(out: Path, state: TrainState, recent: list[dict[str, float]], progress:
     left = state.counters.seconds * (1 - progress) / max(progress, 1e-6)
     log.info(
         "step %d loss %.3f masks %.3f %.3f %.3f, %.2f steps/s, %.0f min left",
-        state.counters.step, row["loss"], row["mask0"], row["mask1"], row["mask2"],
-        state.counters.step / max(state.counters.seconds, 1e-6), left / 60,
-    )  # fmt: skip
+        state.counters.step,
+        row["loss"],
+        row["mask0"],
+        row["mask1"],
+        row["mask2"],
+        state.counters.step / max(state.counters.seconds, 1e-6),
+        left / 60,
+    )
 
 
 def _save(state: TrainState, config: PretrainConfig) -> None:

@@ -29,9 +29,18 @@ class Progress:
         self._started = time.time()
         self._written = 0.0
         self.facts: dict[str, Any] = {
-            "state": RUNNING, "stage": "reading labels", "percent": 0.0, "epoch": 0, "total_epochs": total_epochs,
-            "start_ts": int(self._started), "pid": os.getpid(), "best_metric": 0.0, "train": {}, "eval": {}, **facts,
-        }  # fmt: skip
+            "state": RUNNING,
+            "stage": "reading labels",
+            "percent": 0.0,
+            "epoch": 0,
+            "total_epochs": total_epochs,
+            "start_ts": int(self._started),
+            "pid": os.getpid(),
+            "best_metric": 0.0,
+            "train": {},
+            "eval": {},
+            **facts,
+        }
         self._write()
 
     def step(self, done: float, epoch: int, loss: float) -> None:

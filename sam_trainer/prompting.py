@@ -129,9 +129,7 @@ def inner_half(mask: BoolArray) -> BoolArray:
     return out
 
 
-def jittered_box(
-    box: IntArray, mode: str, level: float, shape: tuple[int, int], rng: np.random.Generator
-) -> IntArray:  # fmt: skip
+def jittered_box(box: IntArray, mode: str, level: float, shape: tuple[int, int], rng: np.random.Generator) -> IntArray:
     """A box (2, 2) moved by a share `level` of its sides, kept inside the slice.
 
     `edges` moves each edge on its own by up to `level`; `shift` moves the whole by exactly `level` in a random
@@ -153,9 +151,7 @@ def jittered_box(
     return _box_inside(low, high, shape)
 
 
-def pushed_box(
-    box: IntArray, band: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator
-) -> IntArray:  # fmt: skip
+def pushed_box(box: IntArray, band: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator) -> IntArray:
     """A box (2, 2) whose edges each move in or out by a distance in pixels from `band`, kept inside the slice."""
     steps = rng.uniform(*band, (2, 2)) * rng.choice([-1.0, 1.0], (2, 2))
     return _box_inside(box[0] + steps[0], box[1] + steps[1], shape)
@@ -167,8 +163,9 @@ def _box_inside(low: FloatArray, high: FloatArray, shape: tuple[int, int]) -> In
     return np.stack([corners.min(axis=0), corners.max(axis=0)])
 
 
-def displaced(prompts: Drawn, band: tuple[float, float], first_only: bool, shape: tuple[int, int],
-              rng: np.random.Generator) -> Drawn:  # fmt: skip
+def displaced(
+    prompts: Drawn, band: tuple[float, float], first_only: bool, shape: tuple[int, int], rng: np.random.Generator
+) -> Drawn:
     """Points moved by a distance in pixels from `band` in random directions, kept inside the slice."""
 
     def moved(points: IntArray, count: int) -> IntArray:

@@ -69,9 +69,7 @@ class Earlier:
     proposal: bool = False  # by a network, not by a reader
 
 
-def doubts_about(
-    case: Case, earlier: Sequence[Earlier] = (), policy: QuarantinePolicy | None = None
-) -> list[Doubt]:  # fmt: skip
+def doubts_about(case: Case, earlier: Sequence[Earlier] = (), policy: QuarantinePolicy | None = None) -> list[Doubt]:
     """Everything that is odd about a case's label; nothing when it may teach."""
     policy = policy or QuarantinePolicy()
     grid, mask = read_geometry(case.image), read_mask(case.label)

@@ -51,9 +51,16 @@ class Scored:
     def of(cls, case: str, score: CaseScore, **made: Any) -> Scored:
         """A score with what it was made with."""
         return cls(
-            case=case, value=score.value, labels=dict(score.labels), expected_dice=dict(score.expected_dice),
-            slices=score.slices, found_mm3=score.found_mm3, looks=_short(score.looks), pull=_short(score.pull), **made,
-        )  # fmt: skip
+            case=case,
+            value=score.value,
+            labels=dict(score.labels),
+            expected_dice=dict(score.expected_dice),
+            slices=score.slices,
+            found_mm3=score.found_mm3,
+            looks=_short(score.looks),
+            pull=_short(score.pull),
+            **made,
+        )
 
     def stale(self, adapter: str, method: str) -> bool:
         """Whether it was made by another network or another measure."""

@@ -56,9 +56,12 @@ class Scoring:
         return waiting(images, self.table.all(), made, force)
 
     def run(
-        self, images: Images, force: bool = False, pause: Callable[[], None] = lambda: None,
+        self,
+        images: Images,
+        force: bool = False,
+        pause: Callable[[], None] = lambda: None,
         should_stop: Callable[[], bool] = lambda: False,
-    ) -> Iterator[ScoringOutcome]:  # fmt: skip
+    ) -> Iterator[ScoringOutcome]:
         """Score what needs it; after each case what became of the run so far, and once if there is none."""
         waiting = self.waiting(images, force)
         outcome = ScoringOutcome(skipped=len(images) - len(waiting))
@@ -82,9 +85,14 @@ class Scoring:
         volume = self.read(image)
         score = self.scorer.score(volume, slice_axis(volume.geometry))
         return Scored.of(
-            name, score, adapter=self.scorer.predictor.adapter, method=self.scorer.settings.method, seed=self.seed,
-            when=datetime.now(UTC).isoformat(timespec="milliseconds"), image=version,
-        )  # fmt: skip
+            name,
+            score,
+            adapter=self.scorer.predictor.adapter,
+            method=self.scorer.settings.method,
+            seed=self.seed,
+            when=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            image=version,
+        )
 
     def _located(self, name: str) -> Path:
         if self.locate is None:

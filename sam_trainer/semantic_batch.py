@@ -97,8 +97,15 @@ class SemanticBatches:
     def _remembered(
         self, lesson: SemanticLesson, frame: Frame, pixels: npt.NDArray[np.uint8], cache: EmbeddingCache
     ) -> Mapping[str, Tensor]:
-        key = EmbeddingKey(lesson.image, lesson.view.axis, lesson.view.index, lesson.window.key, frame.crop.key,
-                           frame.input_size, self._backbone.encoder_id)  # fmt: skip
+        key = EmbeddingKey(
+            lesson.image,
+            lesson.view.axis,
+            lesson.view.index,
+            lesson.window.key,
+            frame.crop.key,
+            frame.input_size,
+            self._backbone.encoder_id,
+        )
         return cache.get(key, lambda: self._backbone.encode(pixels))
 
 

@@ -30,9 +30,7 @@ class SemanticTraining:
             torch.manual_seed(seed)
             self.head = SemanticHead(labels, taps).to(self._device).train()
 
-    def loss(
-        self, network: Promptable | None, images: int, rng: np.random.Generator, alone: bool = False
-    ) -> Tensor:  # fmt: skip
+    def loss(self, network: Promptable | None, images: int, rng: np.random.Generator, alone: bool = False) -> Tensor:
         """The loss of one batch; its gradient reaches the head and, unless `alone`, the encoder where that trains.
 
         Where features are remembered no network is needed.

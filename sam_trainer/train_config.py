@@ -22,10 +22,20 @@ RATES = {"lora": 2e-3, "decoder": 1e-3, "full": 1e-4}
 
 # Smallest and largest value of every number.
 LIMITS: tuple[tuple[str, float, float], ...] = (
-    ("rank", 1, 256), ("epochs", 1, 1000), ("steps", 1, 10_000), ("images", 1, 64), ("objects", 1, 64),
-    ("decodes", 1, 16), ("semantic_images", 0, 64), ("semantic_steps", 1, 64), ("patience", 1, 1000),
-    ("rate", 1e-8, 1.0), ("max_gradient", 1e-6, 1e6), ("weight_decay", 0.0, 1.0), ("processes", 1, 64),
-)  # fmt: skip
+    ("rank", 1, 256),
+    ("epochs", 1, 1000),
+    ("steps", 1, 10_000),
+    ("images", 1, 64),
+    ("objects", 1, 64),
+    ("decodes", 1, 16),
+    ("semantic_images", 0, 64),
+    ("semantic_steps", 1, 64),
+    ("patience", 1, 1000),
+    ("rate", 1e-8, 1.0),
+    ("max_gradient", 1e-6, 1e6),
+    ("weight_decay", 0.0, 1.0),
+    ("processes", 1, 64),
+)
 
 
 @dataclass(frozen=True)

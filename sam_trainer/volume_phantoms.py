@@ -47,9 +47,10 @@ def _bending_tube() -> list[Solid]:
 
 def _fork() -> list[Solid]:
     stem, left, right = (
-        tube([(0, 0, -44), (0, 2, 0)], [13, 12]), tube([(0, 2, 0), (-22, 4, 42)], [11, 8]),
+        tube([(0, 0, -44), (0, 2, 0)], [13, 12]),
+        tube([(0, 2, 0), (-22, 4, 42)], [11, 8]),
         tube([(0, 2, 0), (20, -4, 42)], [11, 9]),
-    )  # fmt: skip
+    )
     return [_target(union(stem, left, right))]
 
 
@@ -70,9 +71,11 @@ SCENES: dict[str, Callable[[], list[Solid]]] = {
 
 def scene(name: str) -> list[Solid]:
     """The solids of one of `SCENES`, with a body and a spine around it."""
-    body = [Solid(ellipsoid((0, 0, 0), (74, 62, 400)), 0, FAT_HU, 560.0),
-            Solid(ellipsoid((0, 0, 0), (68, 56, 390)), 0, TISSUE_HU, 240.0),
-            Solid(tube([(4, -46, -200), (2, -44, 200)], [8, 8]), 0, BONE_HU, 120.0)]  # fmt: skip
+    body = [
+        Solid(ellipsoid((0, 0, 0), (74, 62, 400)), 0, FAT_HU, 560.0),
+        Solid(ellipsoid((0, 0, 0), (68, 56, 390)), 0, TISSUE_HU, 240.0),
+        Solid(tube([(4, -46, -200), (2, -44, 200)], [8, 8]), 0, BONE_HU, 120.0),
+    ]
     return [*body, *SCENES[name]()]
 
 

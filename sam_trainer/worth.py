@@ -96,18 +96,36 @@ class Comparison:
         smaller = min(len(active), len(control))
         count = min(smaller, max(LEAST_CASES, round(SUBSET * smaller)))
         if count < LEAST_CASES or len(judges) < LEAST_HELD_OUT:
-            return Worth(cases=count, held_out=len(judges), when=now(), sentence=(
-                f"not yet known: {len(active)} chosen and {len(control)} drawn cases that teach, {len(judges)} that "
-                f"judge; at least {LEAST_CASES}, {LEAST_CASES} and {LEAST_HELD_OUT} are needed"))  # fmt: skip
+            return Worth(
+                cases=count,
+                held_out=len(judges),
+                when=now(),
+                sentence=(
+                    f"not yet known: {len(active)} chosen and {len(control)} drawn cases that teach, {len(judges)} "
+                    f"that judge; at least {LEAST_CASES}, {LEAST_CASES} and {LEAST_HELD_OUT} are needed"
+                ),
+            )
         found = self._clicks_saved(active, control, judges, watched, count)
         told = f"{found.sentence} clicks per case, of networks taught by {count} chosen or {count} drawn cases"
-        return Worth(found.verdict, told, round(found.mean, 4), round(found.low, 4), round(found.high, 4), count,
-                     len(judges), now())  # fmt: skip
+        return Worth(
+            found.verdict,
+            told,
+            round(found.mean, 4),
+            round(found.low, 4),
+            round(found.high, 4),
+            count,
+            len(judges),
+            now(),
+        )
 
     def _clicks_saved(
-        self, active: list[AcceptedLabel], control: list[AcceptedLabel], judges: list[AcceptedLabel],
-        watched: list[AcceptedLabel], count: int,
-    ) -> Difference:  # fmt: skip
+        self,
+        active: list[AcceptedLabel],
+        control: list[AcceptedLabel],
+        judges: list[AcceptedLabel],
+        watched: list[AcceptedLabel],
+        count: int,
+    ) -> Difference:
         rng = np.random.default_rng((self.seed, 11))
         saved = np.zeros((self.draws, len(judges)))
         for draw in range(self.draws):

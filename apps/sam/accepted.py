@@ -26,8 +26,18 @@ log = structlog.get_logger(__name__)
 FINAL, ORIGINAL = "final", "original"
 
 # What is kept of what a client says about a label.
-ORIGIN = ("reader", "client_id", "model", "adapter", "algorithm_type", "label_info", "imported", "ts",
-          "clicks", "seconds")  # fmt: skip
+ORIGIN = (
+    "reader",
+    "client_id",
+    "model",
+    "adapter",
+    "algorithm_type",
+    "label_info",
+    "imported",
+    "ts",
+    "clicks",
+    "seconds",
+)
 
 
 def accepted_labels(store: Datastore, studies: str, names: LabelNames) -> list[AcceptedLabel]:

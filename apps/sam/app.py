@@ -189,8 +189,9 @@ class SamApp(AppParts, MONAILabelApp):
             log.error("the model cannot be used; clicks are refused until this is cured", reason=str(error))
 
     def _score_desk(self) -> ScoreDesk:
-        return ScoreDesk(self.serving, self._store, self.label_names, self.studies, self.config.model,
-                         standing_measure(self.config))  # fmt: skip
+        return ScoreDesk(
+            self.serving, self._store, self.label_names, self.studies, self.config.model, standing_measure(self.config)
+        )
 
     def _has_labels(self) -> bool:
         return bool(self._store.get_labeled_images())

@@ -62,9 +62,16 @@ def decode(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
         raise PromptError(f"mode {mode} takes no prior: use mode grid, or leave the prior out", "prior")
     slices = range(low, high + 1) if extent == "volume" else range(start, start + 1)
     return AutoRequest(
-        mode, axis, start, slices, limit, codec.decode_options(given).window, prior,
-        check_tag(tag) if tag is not None else None, codec.decode_reply(given),
-    )  # fmt: skip
+        mode,
+        axis,
+        start,
+        slices,
+        limit,
+        codec.decode_options(given).window,
+        prior,
+        check_tag(tag) if tag is not None else None,
+        codec.decode_reply(given),
+    )
 
 
 def decode_semantic(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:

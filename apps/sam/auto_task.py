@@ -53,15 +53,28 @@ class SamAutoTask(SamTask):
         volume = serving.volume(Path(request["image"]))
         wanted = auto_codec.decode(request, volume.geometry)
         survey = Survey(
-            serving.predictor, volume, wanted.axis, wanted.slices, self.names.names, wanted.window, wanted.limit,
-            conduct(serving, f"sam_auto {wanted.mode}"), serving.memo,
-        )  # fmt: skip
+            serving.predictor,
+            volume,
+            wanted.axis,
+            wanted.slices,
+            self.names.names,
+            wanted.window,
+            wanted.limit,
+            conduct(serving, f"sam_auto {wanted.mode}"),
+            serving.memo,
+        )
         doubting = uncertainty_reply.asked(request, survey.predictor, serving.earlier)
         found = self._found(survey, wanted, request)
         computed = time.perf_counter() - started
-        doubt = {} if doubting is None else {uncertainty_reply.KEY: doubting.about(
-            volume, found.mask, survey.axis, survey.labels, survey.conduct.slice
-        )}  # fmt: skip
+        doubt = (
+            {}
+            if doubting is None
+            else {
+                uncertainty_reply.KEY: doubting.about(
+                    volume, found.mask, survey.axis, survey.labels, survey.conduct.slice
+                )
+            }
+        )
         file, written = answer.timed_file(found.mask, wanted.reply)
         notes = [*found.notes, *([volume.note] if volume.note else []), *model_notes(survey.predictor)]
         return file, {

@@ -41,13 +41,23 @@ def batch_infer(
         results[name] = _one({**request, "image": name, "label_tag": tag, "save_label": True}, datastore, infer)
         seconds = time.monotonic() - started
         left = seconds / number * (len(waiting) - number)
-        log.info("batch", image=name, done=number, of=len(waiting), seconds=round(seconds, 1), left=round(left, 1),
-                 **{key: value for key, value in results[name].items() if key == "error"})  # fmt: skip
+        log.info(
+            "batch",
+            image=name,
+            done=number,
+            of=len(waiting),
+            seconds=round(seconds, 1),
+            left=round(left, 1),
+            **{key: value for key, value in results[name].items() if key == "error"},
+        )
     failed = [name for name, result in results.items() if "error" in result]
     summary = {
-        "cases": len(wanted), "done": len(results) - len(failed), "skipped": skipped, "failed": len(failed),
+        "cases": len(wanted),
+        "done": len(results) - len(failed),
+        "skipped": skipped,
+        "failed": len(failed),
         "seconds": round(time.monotonic() - started, 1),
-    }  # fmt: skip
+    }
     log.info("batch is over", **summary)
     return {**summary, "results": results}
 

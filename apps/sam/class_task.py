@@ -42,9 +42,15 @@ class SamClassTask(SamTask):
         wanted = auto_codec.decode_semantic(request, volume.geometry)
         classes = class_codec.decode_classes(request, self.names)
         survey = Survey(
-            serving.predictor, volume, wanted.axis, wanted.slices, self.names.names, wanted.window, wanted.limit,
+            serving.predictor,
+            volume,
+            wanted.axis,
+            wanted.slices,
+            self.names.names,
+            wanted.window,
+            wanted.limit,
             conduct(serving, "sam_class"),
-        )  # fmt: skip
+        )
         found = semantic_labels(survey, classes)
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)

@@ -153,8 +153,10 @@ def _points(given: Mapping[str, Any], geometry: Geometry) -> tuple[IntArray, Int
     both = {tuple(p) for p in foreground.tolist()} & {tuple(p) for p in background.tolist()}
     if both and len(both) == len(foreground):
         # OHIF sends one list twice while its row "background" is selected.
-        raise PromptError("foreground and background are the same points: choose the row of a label to click on, not "
-                          "'background'", "foreground")  # fmt: skip
+        raise PromptError(
+            "foreground and background are the same points: choose the row of a label to click on, not 'background'",
+            "foreground",
+        )
     if both:
         raise PromptError(f"point {list(min(both))} is both foreground and background", "foreground")
     return foreground, background

@@ -73,11 +73,24 @@ _FINDINGS = {
     "lesion": ("52988006", "Lesion"),
 }
 _ALSO = {
-    "oesophagus": "esophagus", "gall_bladder": "gallbladder", "bladder": "urinary_bladder", "ivc": "inferior_vena_cava",
-    "postcava": "inferior_vena_cava", "small_intestine": "small_bowel", "bowel": "small_bowel", "tumour": "tumor",
-    "neoplasm": "tumor", "haemorrhage": "hemorrhage", "oedema": "edema", "vertebrae": "vertebra", "kidneys": "kidney",
-    "lungs": "lung", "adrenal": "adrenal_gland", "skin_lesion": "lesion", "large_bowel": "colon",
-}  # fmt: skip
+    "oesophagus": "esophagus",
+    "gall_bladder": "gallbladder",
+    "bladder": "urinary_bladder",
+    "ivc": "inferior_vena_cava",
+    "postcava": "inferior_vena_cava",
+    "small_intestine": "small_bowel",
+    "bowel": "small_bowel",
+    "tumour": "tumor",
+    "neoplasm": "tumor",
+    "haemorrhage": "hemorrhage",
+    "oedema": "edema",
+    "vertebrae": "vertebra",
+    "kidneys": "kidney",
+    "lungs": "lung",
+    "adrenal": "adrenal_gland",
+    "skin_lesion": "lesion",
+    "large_bowel": "colon",
+}
 
 # The sides of these are parts of the organ's own name, not a side of the body.
 _SIDED = {"left_ventricle", "right_ventricle", "left_atrium"}

@@ -64,12 +64,19 @@ DEMO = (
 # What the viewers must get right.
 MATRIX = (
     DemoSeries("MATRIX-DESCENDING", "CT", (160, 144, 40), (2.0, 2.0, 6.0), 11, descending=True),
-    DemoSeries("MATRIX-FEET-FIRST", "CT", (160, 144, 40), (2.0, 2.0, 6.0), 12, rotation(0, 180, 0),
-               position="FFS", description="axial, feet first"),
-    DemoSeries("MATRIX-OBLIQUE", "CT", (160, 144, 40), (2.0, 2.0, 6.0), 13, rotation(15, 12, 7),
-               description="oblique"),
+    DemoSeries(
+        "MATRIX-FEET-FIRST",
+        "CT",
+        (160, 144, 40),
+        (2.0, 2.0, 6.0),
+        12,
+        rotation(0, 180, 0),
+        position="FFS",
+        description="axial, feet first",
+    ),
+    DemoSeries("MATRIX-OBLIQUE", "CT", (160, 144, 40), (2.0, 2.0, 6.0), 13, rotation(15, 12, 7), description="oblique"),
     DemoSeries("MATRIX-SAGITTAL", "MR", (144, 128, 48), (2.0, 2.2, 6.0), 14, SAGITTAL, description="sagittal"),
-)  # fmt: skip
+)
 
 # Seconds instead of minutes, for tests of everything around the pixels.
 SMALL = (

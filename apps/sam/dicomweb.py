@@ -191,8 +191,11 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
             mask, names = self._segs.fetch(seg, grid)
         with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
             file = write_mask(mask, Path(folder) / "label.nrrd")
-            info = {"label_info": [{"name": name} for _, name in sorted(names.items())], "imported": True,
-                    "SeriesInstanceUID": seg.series}  # fmt: skip
+            info = {
+                "label_info": [{"name": name} for _, name in sorted(names.items())],
+                "imported": True,
+                "SeriesInstanceUID": seg.series,
+            }
             StudyStore.save_label(self, image_id, str(file), FINAL, info)
 
 

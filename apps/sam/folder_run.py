@@ -36,8 +36,10 @@ class Outcome:
     def sentence(self) -> str:
         """One line for the end of a run."""
         cases = len(self.done) + len(self.skipped) + len(self.failed)
-        return (f"{cases} cases: {len(self.done)} done, {len(self.skipped)} finished before, "
-                f"{len(self.failed)} failed, {self.seconds:.1f} s")  # fmt: skip
+        return (
+            f"{cases} cases: {len(self.done)} done, {len(self.skipped)} finished before, "
+            f"{len(self.failed)} failed, {self.seconds:.1f} s"
+        )
 
 
 def images_in(folder: Path) -> dict[str, Path]:
@@ -102,9 +104,12 @@ class FolderRun:
             outcome.failed[name] = str(error)
             return
         record["cases"][name] = {
-            "file": file.name, "voxels": int(np.count_nonzero(found.mask.array)), "said": found.sentence,
-            "notes": list(found.notes), "seconds": round(time.perf_counter() - started, 2),
-        }  # fmt: skip
+            "file": file.name,
+            "voxels": int(np.count_nonzero(found.mask.array)),
+            "said": found.sentence,
+            "notes": list(found.notes),
+            "seconds": round(time.perf_counter() - started, 2),
+        }
         self._write(record)
         outcome.done.append(name)
 
@@ -124,8 +129,9 @@ class FolderRun:
         if not same:
             raise ConfigError(
                 f"{self.out} holds masks made by other settings: choose another --out, or use --force to answer all "
-                "cases again", "out",
-            )  # fmt: skip
+                "cases again",
+                "out",
+            )
         return {**fresh, "cases": cases}
 
     def _write(self, record: Mapping[str, Any]) -> None:

@@ -39,5 +39,12 @@ def quarantine_of(ledger: Ledger, case: str) -> dict[str, Any]:
 def _row(record: Record) -> dict[str, Any]:
     told = {key: record.facts[key] for key in SHOWN if record.facts.get(key) not in (None, "")}
     doubts = {"doubts": record.doubts} if record.doubts and record.event == QUARANTINED else {}
-    return {"case": record.case, "event": record.event, "version": record.version, "when": record.when,
-            "label_sha256": record.label_sha256, **told, **doubts}  # fmt: skip
+    return {
+        "case": record.case,
+        "event": record.event,
+        "version": record.version,
+        "when": record.when,
+        "label_sha256": record.label_sha256,
+        **told,
+        **doubts,
+    }

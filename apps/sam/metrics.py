@@ -28,16 +28,21 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._serving: Serving | None = None
         self._seconds = Histogram(
-            "samlabel_stage_seconds", "Time of a request, by stage", ("model", "stage"), buckets=SECONDS,
+            "samlabel_stage_seconds",
+            "Time of a request, by stage",
+            ("model", "stage"),
+            buckets=SECONDS,
             registry=self._registry,
-        )  # fmt: skip
+        )
         self._bytes = Histogram(
             "samlabel_answer_bytes", "Size of an answer on the wire", ("model",), buckets=BYTES, registry=self._registry
         )
         self._requests = Counter(
-            "samlabel_requests", "Requests to segment, by the answer's status", ("model", "status"),
+            "samlabel_requests",
+            "Requests to segment, by the answer's status",
+            ("model", "status"),
             registry=self._registry,
-        )  # fmt: skip
+        )
         ProcessCollector(registry=self._registry)
         self._registry.register(_ServingMetrics(self))
 

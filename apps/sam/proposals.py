@@ -62,9 +62,11 @@ class Proposals:
         """
         region, hints = _region(result, mask), _hints(request, result)
         facts: dict[str, Any] = {
-            "model": str(result.get("model", "")), "adapter": str(result.get("adapter", "")),
-            "prompts": prompts_digest(hints), "clicks": _clicks(hints),
-        }  # fmt: skip
+            "model": str(result.get("model", "")),
+            "adapter": str(result.get("adapter", "")),
+            "prompts": prompts_digest(hints),
+            "clicks": _clicks(hints),
+        }
         found = packed(mask, _named(result), region, **facts)
         key = (image_id, current_reader())
         with self._lock:

@@ -34,8 +34,17 @@ _PATH = re.compile(r"(studies|series|instances)(/[A-Za-z0-9][A-Za-z0-9._,-]*)*")
 _STORE = re.compile(r"studies(/[0-9.]+)?")
 
 ASKED = ("accept", "accept-encoding", "content-type", "content-length", "if-none-match", "if-modified-since", "range")
-ANSWERED = ("content-type", "content-length", "content-encoding", "content-range", "etag", "last-modified", "vary",
-            "cache-control", "warning")  # fmt: skip
+ANSWERED = (
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "content-range",
+    "etag",
+    "last-modified",
+    "vary",
+    "cache-control",
+    "warning",
+)
 
 CONNECT_S = 5.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -51,9 +51,11 @@ class Recipe:
     @property
     def facts(self) -> dict[str, Any]:
         """What decides the masks: two runs may share a folder when it is equal."""
-        said = {"points": list(self.points), "box": self.box} if self.mode != "auto" else {
-            "auto": self.auto, "labels": list(self.names.names)
-        }  # fmt: skip
+        said = (
+            {"points": list(self.points), "box": self.box}
+            if self.mode != "auto"
+            else {"auto": self.auto, "labels": list(self.names.names)}
+        )
         zoom, options = self.options.zoom is not None, replace(self.options, zoom=None)
         return {"mode": self.mode, **said, "plane": self.plane, "zoom": zoom, "options": str(options)}
 

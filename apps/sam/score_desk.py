@@ -40,9 +40,14 @@ class ScoreDesk:
     """Scores the cases of one store by the network that serves; every slice waits its turn behind clicks."""
 
     def __init__(
-        self, serving: Serving, store: Datastore, names: LabelNames, studies: str, model: str,
+        self,
+        serving: Serving,
+        store: Datastore,
+        names: LabelNames,
+        studies: str,
+        model: str,
         measure: str | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._serving = serving
         self._store = store
         self._names = names
@@ -52,9 +57,14 @@ class ScoreDesk:
         self.table = ScoreTable.of(studies)
 
     def run(
-        self, pause: Callable[[], None], should_stop: Callable[[], bool], *, force: bool = False,
-        most: int | None = None, without: Collection[str] = (),
-    ) -> ScoringOutcome:  # fmt: skip
+        self,
+        pause: Callable[[], None],
+        should_stop: Callable[[], bool],
+        *,
+        force: bool = False,
+        most: int | None = None,
+        without: Collection[str] = (),
+    ) -> ScoringOutcome:
         """Score what needs it, at most so many, until done, stopped, or another adapter serves."""
         adapter = self._serving.predictor.adapter
         images = {name: path for name, path in self.images().items() if name not in without}
@@ -89,9 +99,10 @@ class ScoreDesk:
         """The scorer of this moment's network and labels."""
         predictor, conduct = self._serving.predictor, self._conduct(should_stop)
         settings = ScoreSettings(
-            self._measure, calibration=self._calibration(),
+            self._measure,
+            calibration=self._calibration(),
             earlier=self._serving.earlier(predictor) if self._measure == ADAPTERS else (),
-        )  # fmt: skip
+        )
         scorer = Scorer(predictor, self._names.names, self._examples(), settings, conduct, self._serving.memo)
         return Scoring(scorer, self.table, read=self._serving.volume, locate=self._located)
 
@@ -122,9 +133,15 @@ class ScoreDesk:
         found = calibrate(predictor, accepted, conduct=self._conduct(lambda: False))
         if found.cases:
             found.write(file)
-            log.info("calibrated", adapter=predictor.adapter, temperature=round(found.temperature, 3),
-                     ece_before=found.ece_before, ece_after=found.ece_after,
-                     iou_error_before=found.iou_error_before, iou_error_after=found.iou_error_after)  # fmt: skip
+            log.info(
+                "calibrated",
+                adapter=predictor.adapter,
+                temperature=round(found.temperature, 3),
+                ece_before=found.ece_before,
+                ece_after=found.ece_after,
+                iou_error_before=found.iou_error_before,
+                iou_error_after=found.iou_error_after,
+            )
         return found
 
 

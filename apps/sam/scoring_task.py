@@ -30,9 +30,7 @@ BEHIND_CLICKS = 10
 class SamUncertainty(ScoringMethod):
     """Scores every case that has no score of the network that serves; goes on where it was interrupted."""
 
-    def __init__(
-        self, serving: Callable[[], Serving], config: AppConfig, names: LabelNames, studies: str
-    ) -> None:  # fmt: skip
+    def __init__(self, serving: Callable[[], Serving], config: AppConfig, names: LabelNames, studies: str) -> None:
         super().__init__("How unsure the network is about its own labels of each case; strategies choose by it")
         self._serving = serving
         self._config = config
@@ -44,13 +42,23 @@ class SamUncertainty(ScoringMethod):
         measure, force = parse(request)
         if threading.current_thread() is threading.main_thread():
             os.nice(BEHIND_CLICKS)  # a process of its own: readers come first
-        desk = ScoreDesk(self._serving(), datastore, self._names, self._studies, self._config.model,
-                         measure or standing_measure(self._config))  # fmt: skip
+        desk = ScoreDesk(
+            self._serving(),
+            datastore,
+            self._names,
+            self._studies,
+            self._config.model,
+            measure or standing_measure(self._config),
+        )
         activity = Activity()
         with stopping() as should_stop:
             outcome = desk.run(lambda: activity.wait(should_stop), should_stop, force=force)
-        return {"done": len(outcome.done), "skipped": outcome.skipped, "failed": outcome.failed,
-                "message": outcome.sentence}  # fmt: skip
+        return {
+            "done": len(outcome.done),
+            "skipped": outcome.skipped,
+            "failed": outcome.failed,
+            "message": outcome.sentence,
+        }
 
 
 def check(request: Mapping[str, Any], model: str) -> None:

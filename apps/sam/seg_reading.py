@@ -140,9 +140,11 @@ def _step(heights: FloatArray, plane: Plane, grid: Geometry) -> float:
     along = np.abs((LPS_TO_RAS[:3, :3] @ plane.normal) @ directions)
     wishes = [grid.spacing_mm[int(along.argmax())], plane.slice_mm, float(gaps.min()) if len(gaps) else None]
     for wish in wishes:
-        if wish and np.abs(gaps / wish - np.rint(gaps / wish)).max(initial=0.0) <= PLACE_TOLERANCE and (
-            np.rint(gaps / wish).min(initial=1.0) >= 1
-        ):  # fmt: skip
+        if (
+            wish
+            and np.abs(gaps / wish - np.rint(gaps / wish)).max(initial=0.0) <= PLACE_TOLERANCE
+            and (np.rint(gaps / wish).min(initial=1.0) >= 1)
+        ):
             return wish
     raise VolumeError("the segmentation's slices are not evenly spaced", "label")
 

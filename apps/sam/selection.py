@@ -63,10 +63,18 @@ class Selection:
     def note(self, chosen: Mapping[str, Any], who: str) -> None:
         """A reader was sent there."""
         if "arm" in chosen:
-            self._served.note(Served(
-                case=chosen["id"], reader=who, asked=chosen["asked"], strategy=chosen["chosen_by"], arm=chosen["arm"],
-                adapter=self._adapter(), score=chosen["score"], when=now(),
-            ))  # fmt: skip
+            self._served.note(
+                Served(
+                    case=chosen["id"],
+                    reader=who,
+                    asked=chosen["asked"],
+                    strategy=chosen["chosen_by"],
+                    arm=chosen["arm"],
+                    adapter=self._adapter(),
+                    score=chosen["score"],
+                    when=now(),
+                )
+            )
 
     def _pool(self, store: Any) -> Pool:
         """What may be offered: not what the ledger knows as labelled, however old the store's own list is."""
@@ -90,8 +98,11 @@ class Selection:
         if self._config.fallback and worth.falls_back:
             # a few go on being chosen: without them nobody could measure again
             told = f"choosing cases has not helped here so far ({worth.sentence})"
-            return (ACTIVE, [f"{told}; one of the {share:.0%} to measure again"]) if drawn else (
-                CONTROL, [f"{told}, so this one is drawn"])  # fmt: skip
+            return (
+                (ACTIVE, [f"{told}; one of the {share:.0%} to measure again"])
+                if drawn
+                else (CONTROL, [f"{told}, so this one is drawn"])
+            )
         return (CONTROL, [f"one of the {share:.0%} drawn to compare with {strategy}"]) if drawn else (ACTIVE, [])
 
     def _answer(self, asked: str, choice: Choice, arm: str, notes: list[str], pool: Pool) -> dict[str, Any]:

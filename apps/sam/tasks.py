@@ -65,13 +65,24 @@ class Sam2dTask(SamTask):
         predictor = serving.predictor
         doubting = uncertainty_reply.asked(request, predictor, serving.earlier)
         prediction = serving.predict(
-            path, wanted.prompts, wanted.index, wanted.options, predictor,
-            reader=current_reader(), gone=client_has_gone(),
-        )  # fmt: skip
+            path,
+            wanted.prompts,
+            wanted.index,
+            wanted.options,
+            predictor,
+            reader=current_reader(),
+            gone=client_has_gone(),
+        )
         mask = prediction.mask(volume)
-        doubt = {} if doubting is None else {uncertainty_reply.KEY: doubting.about(
-            volume, mask, wanted.prompts.axis, [wanted.label], lambda job: serving.queue.submit(job).result()
-        )}  # fmt: skip
+        doubt = (
+            {}
+            if doubting is None
+            else {
+                uncertainty_reply.KEY: doubting.about(
+                    volume, mask, wanted.prompts.axis, [wanted.label], lambda job: serving.queue.submit(job).result()
+                )
+            }
+        )
         file, written = answer.timed_file(mask, wanted.reply)
         prediction.seconds.update(read=prediction.seconds["read"] + understood, write=written)
         described = answer.describe(prediction, wanted, volume)

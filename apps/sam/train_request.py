@@ -24,9 +24,18 @@ OPTIONS: dict[str, Any] = {
 }
 
 NUMBERS = (
-    "rank", "epochs", "steps", "images", "objects", "decodes", "semantic_images", "semantic_steps", "patience",
-    "processes", "seed",
-)  # fmt: skip
+    "rank",
+    "epochs",
+    "steps",
+    "images",
+    "objects",
+    "decodes",
+    "semantic_images",
+    "semantic_steps",
+    "patience",
+    "processes",
+    "seed",
+)
 FRACTIONS = ("lr", "weight_decay", "max_gradient")
 GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case", "clicks"), ("margin", "least_gain")
 SWITCHES = ("with_decoder", "certain", "promote", "resume")

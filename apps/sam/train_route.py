@@ -67,9 +67,7 @@ def start_all(params: dict[str, Any] | None = None, run_sync: bool = False) -> A
 
 
 @router.post("/{model}", summary="Train", dependencies=[ADMIN])
-def start(
-    model: str, params: dict[str, Any] | None = None, run_sync: bool = False, enqueue: bool = False
-) -> Any:  # fmt: skip
+def start(model: str, params: dict[str, Any] | None = None, run_sync: bool = False, enqueue: bool = False) -> Any:
     """Start a training; what cannot work is refused here, not in the log of a process."""
     task = trainer(check_name(model, "model"))
     order = task.order(params or {})
@@ -87,8 +85,9 @@ def _require_labels() -> None:
     if labeled <= set(Ledger.of(app.studies).quarantine()):
         raise TrainingError(
             f"every accepted label is in quarantine ({len(labeled)} of them): GET /labels/?state=quarantined says why; "
-            "release the good ones", "studies",
-        )  # fmt: skip
+            "release the good ones",
+            "studies",
+        )
 
 
 @router.delete("/", summary="Stop the training", dependencies=[ADMIN])

@@ -44,7 +44,7 @@ Runner = Callable[[Callable[[], Any]], Any]
 
 def asked(
     request: Mapping[str, Any], predictor: Predictor, earlier: Callable[[Predictor], Sequence[Predictor]]
-) -> Doubting | None:  # fmt: skip
+) -> Doubting | None:
     """What a request wants, checked before anything is computed; None where it wants nothing."""
     measure = _measure(str(request.get(KEY, "false")))
     if measure is None:
@@ -109,7 +109,7 @@ class Doubting:
 
     def _one(
         self, volume: Volume, view: SliceView, here: npt.NDArray[np.bool_], name: str, calibration: Calibration
-    ) -> tuple[npt.NDArray[np.int8], float]:  # fmt: skip
+    ) -> tuple[npt.NDArray[np.int8], float]:
         grey = None if volume.is_colour else float(np.median(volume.pixels(view)[here]))
         kinds = (*USUAL, *KINDS.get(self.measure, ()))
         again = SecondLook(self.predictor, volume, choose_window(volume, target=grey), kinds, self.earlier, calibration)
@@ -130,8 +130,14 @@ def packed(doubt: npt.NDArray[np.int8]) -> dict[str, Any]:
     low, high = (voxels.min(axis=0), voxels.max(axis=0) + 1) if len(voxels) else (np.zeros(3, int), np.zeros(3, int))
     part = doubt[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     data = zlib.compress(part.tobytes(order="F"), 6)
-    return {"low": low.tolist(), "shape": list(part.shape), "dtype": "int8", "encoding": "zlib+base64",
-            "scale": MOST, "data": base64.b64encode(data).decode()}  # fmt: skip
+    return {
+        "low": low.tolist(),
+        "shape": list(part.shape),
+        "dtype": "int8",
+        "encoding": "zlib+base64",
+        "scale": MOST,
+        "data": base64.b64encode(data).decode(),
+    }
 
 
 def unpacked(told: Mapping[str, Any], shape: tuple[int, int, int]) -> npt.NDArray[np.int8]:

@@ -35,8 +35,13 @@ def patient(seed: tuple[int, int]) -> tuple[Volume, Mask]:
     solids = [replace(solid, ct_hu=solid.ct_hu + float(rng.normal(0, HU_SPREAD))) for solid in abdomen(rng)]
     zoom = float(rng.uniform(0.9, 1.12))
     spacing = (SPACING_MM[0] * zoom, SPACING_MM[1] * zoom, SPACING_MM[2])
-    return render(solids, grid(SHAPE, spacing, rotation(*rng.uniform(-TILT, TILT, 3))), "CT", rng,
-                  noise=float(rng.uniform(1.5, 3.5)))  # fmt: skip
+    return render(
+        solids,
+        grid(SHAPE, spacing, rotation(*rng.uniform(-TILT, TILT, 3))),
+        "CT",
+        rng,
+        noise=float(rng.uniform(1.5, 3.5)),
+    )
 
 
 def _case(folder: Path, name: str, seed: tuple[int, int]) -> Case:

@@ -112,9 +112,14 @@ def _timed(times: dict[str, list[float]], phase: str, work: Callable[[], Result]
 def _row(model: str, phase: str, seconds: list[float]) -> Row:
     median, p95 = np.percentile(np.asarray(seconds) * 1000, [50, 95])
     return {
-        "server": SERVER, "model": model, "phase": phase, "clients": 1,
-        "median_ms": round(float(median), 2), "p95_ms": round(float(p95), 2), "n": len(seconds),
-    }  # fmt: skip
+        "server": SERVER,
+        "model": model,
+        "phase": phase,
+        "clients": 1,
+        "median_ms": round(float(median), 2),
+        "p95_ms": round(float(p95), 2),
+        "n": len(seconds),
+    }
 
 
 def _probe(model: str) -> Probe:

@@ -59,12 +59,22 @@ class Played:
     def rows(self) -> list[Row]:
         """One per round."""
         return [
-            {"pool": self.pool, "strategy": self.strategy, "seed": self.seed, "round": r.round, "cases": r.cases,
-             "slices": r.slices, "clicks": r.clicks, "minutes": round(r.minutes, 2),
-             "clicks_per_case": round(r.test_clicks, 4), "dice": round(r.test_dice, 4), "promoted": r.promoted,
-             "chosen": list(r.chosen)}
+            {
+                "pool": self.pool,
+                "strategy": self.strategy,
+                "seed": self.seed,
+                "round": r.round,
+                "cases": r.cases,
+                "slices": r.slices,
+                "clicks": r.clicks,
+                "minutes": round(r.minutes, 2),
+                "clicks_per_case": round(r.test_clicks, 4),
+                "dice": round(r.test_dice, 4),
+                "promoted": r.promoted,
+                "chosen": list(r.chosen),
+            }
             for r in self.rounds
-        ]  # fmt: skip
+        ]
 
     @property
     def fall(self) -> float:
@@ -148,15 +158,32 @@ def summary(played: Sequence[Played], favourite: str) -> list[Row]:
             own = [one for one in here if one.strategy == strategy]
             first, last = (round(float(np.mean([one.rounds[at].test_clicks for one in own])), 3) for at in (0, -1))
             fall = _facts(difference([one.fall for one in own]))
-            rows.append({"source": "mean", "pool": name, "strategy": strategy, "measure": "fall of clicks per case",
-                         **fall, "first": first, "last": last})  # fmt: skip
+            rows.append(
+                {
+                    "source": "mean",
+                    "pool": name,
+                    "strategy": strategy,
+                    "measure": "fall of clicks per case",
+                    **fall,
+                    "first": first,
+                    "last": last,
+                }
+            )
         for rival in dict.fromkeys(one.strategy for one in here if one.strategy != favourite):
             for budget in BUDGETS:
                 found = saved(here, favourite, rival, budget)
                 if found.pairs:
-                    rows.append({"source": "mean", "pool": name, "strategy": favourite, "against": rival,
-                                 "measure": f"clicks saved per case over {budget}", **_facts(found),
-                                 "verdict": found.verdict})  # fmt: skip
+                    rows.append(
+                        {
+                            "source": "mean",
+                            "pool": name,
+                            "strategy": favourite,
+                            "against": rival,
+                            "measure": f"clicks saved per case over {budget}",
+                            **_facts(found),
+                            "verdict": found.verdict,
+                        }
+                    )
     return rows
 
 
@@ -164,9 +191,11 @@ def saved(played: Sequence[Played], favourite: str, rival: str, budget: str) -> 
     """The rival's area less the favourite's, paired by seed, up to the budget that both spent."""
     curves: dict[tuple[str, int], Mapping[str, Any]] = {
         (one.strategy, one.seed): {
-            "x": [getattr(r, budget) for r in one.rounds], "y": [r.test_clicks for r in one.rounds]
-        } for one in played
-    }  # fmt: skip
+            "x": [getattr(r, budget) for r in one.rounds],
+            "y": [r.test_clicks for r in one.rounds],
+        }
+        for one in played
+    }
     found = []
     for seed in sorted({one.seed for one in played}):
         mine, other = curves.get((favourite, seed)), curves.get((rival, seed))

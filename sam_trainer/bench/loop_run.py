@@ -30,17 +30,26 @@ def outcome(played: Sequence[Played], order: LoopOrder) -> Outcome:
     favourite = HYBRID if HYBRID in order.strategies else order.strategies[0]
     rows = [row for one in played for row in one.rows()]
     totals = summary(played, favourite)
-    cpu: Row = {"source": "mean", "measure": "cpu seconds of all projects",
-                "mean": round(sum(one.cpu_seconds for one in played), 1), "n": len(played)}  # fmt: skip
+    cpu: Row = {
+        "source": "mean",
+        "measure": "cpu seconds of all projects",
+        "mean": round(sum(one.cpu_seconds for one in played), 1),
+        "n": len(played),
+    }
     page = Page("Does choosing cases pay?")
     saved = [row for row in totals if "against" in row]
     for rival in dict.fromkeys(row["against"] for row in saved):
-        page.table(f"Clicks saved per case by {favourite} against {rival}: areas under the curves, paired by seed",
-                   [row for row in saved if row["against"] == rival],
-                   ("pool", "measure", "mean", "ci_low", "ci_high", "n", "verdict"))  # fmt: skip
+        page.table(
+            f"Clicks saved per case by {favourite} against {rival}: areas under the curves, paired by seed",
+            [row for row in saved if row["against"] == rival],
+            ("pool", "measure", "mean", "ci_low", "ci_high", "n", "verdict"),
+        )
     falls = [row for row in totals if "against" not in row]
-    page.table("Clicks per case to Dice 0.9 on cases nobody labels: fall from the first round to the last", falls,
-               ("pool", "strategy", "first", "last", "mean", "ci_low", "ci_high", "n"))  # fmt: skip
+    page.table(
+        "Clicks per case to Dice 0.9 on cases nobody labels: fall from the first round to the last",
+        falls,
+        ("pool", "strategy", "first", "last", "mean", "ci_low", "ci_high", "n"),
+    )
     page.figure("curves", _curves(played))
     return Outcome([*rows, *totals, cpu], page)
 
@@ -50,11 +59,15 @@ def sentences(outcome: Outcome) -> list[str]:
     told = []
     for row in outcome.rows:
         if row.get("against") == RANDOM_FG and str(row["measure"]).endswith("over cases"):
-            told.append(f"{row['pool']}: {row['strategy']} against {RANDOM_FG}: {row['verdict']}, {row['mean']:+.3f} "
-                        f"clicks per case (95 % CI {row['ci_low']:+.3f} to {row['ci_high']:+.3f})")  # fmt: skip
+            told.append(
+                f"{row['pool']}: {row['strategy']} against {RANDOM_FG}: {row['verdict']}, {row['mean']:+.3f} "
+                f"clicks per case (95 % CI {row['ci_low']:+.3f} to {row['ci_high']:+.3f})"
+            )
         elif row.get("measure") == "fall of clicks per case":
-            told.append(f"{row['pool']}: {row['strategy']}: {row['first']:.2f} -> {row['last']:.2f} clicks per case, "
-                        f"{row['mean']:.0%} fewer ({_between(row)})")  # fmt: skip
+            told.append(
+                f"{row['pool']}: {row['strategy']}: {row['first']:.2f} -> {row['last']:.2f} clicks per case, "
+                f"{row['mean']:.0%} fewer ({_between(row)})"
+            )
     return told
 
 

@@ -23,9 +23,7 @@ class Gain:
     cases: int
 
 
-def paired_gain(
-    after: Mapping[str, Sequence[float]], before: Mapping[str, Sequence[float]], seed: int = 0
-) -> Gain:  # fmt: skip
+def paired_gain(after: Mapping[str, Sequence[float]], before: Mapping[str, Sequence[float]], seed: int = 0) -> Gain:
     """Gain of `after` over `before`, values by case; every case counts once, however often it was asked.
 
     A case's values are means over its own questions first: questions about one patient are no independent evidence.

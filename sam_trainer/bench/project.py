@@ -49,8 +49,11 @@ class LoopConfig:
 
     rounds: int = 5
     cases: int = 3  # per round
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(
-        method="decoder", epochs=2, steps=12, images=2, objects=2, decodes=2, semantic_images=0))  # fmt: skip
+    train: TrainConfig = field(
+        default_factory=lambda: TrainConfig(
+            method="decoder", epochs=2, steps=12, images=2, objects=2, decodes=2, semantic_images=0
+        )
+    )
     gate: GatePolicy = field(default_factory=lambda: GatePolicy(objects_per_case=1, clicks=5))
     slices: int = 1  # that scoring looks at
 
@@ -153,12 +156,17 @@ class Project:
     def _result(self, number: int, promoted: bool, chosen: tuple[str, ...], started: float) -> RoundResult:
         efforts = [self._reader.label(self.predictor, case, largest_only=True) for case in self._roles[TEST]]
         return RoundResult(
-            round=number, cases=len(self._spent) - 1, slices=sum(e.slices for e in self._spent),
-            clicks=sum(e.clicks for e in self._spent), minutes=sum(e.minutes for e in self._spent[1:]),
+            round=number,
+            cases=len(self._spent) - 1,
+            slices=sum(e.slices for e in self._spent),
+            clicks=sum(e.clicks for e in self._spent),
+            minutes=sum(e.minutes for e in self._spent[1:]),
             test_clicks=float(np.mean([e.clicks for e in efforts])),
-            test_dice=float(np.mean([e.first_dice for e in efforts])), promoted=promoted, chosen=chosen,
+            test_dice=float(np.mean([e.first_dice for e in efforts])),
+            promoted=promoted,
+            chosen=chosen,
             seconds=time.perf_counter() - started,
-        )  # fmt: skip
+        )
 
 
 def canonical_case(case: Case, slices: int | None = None) -> AcceptedCase:

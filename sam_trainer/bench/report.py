@@ -64,8 +64,11 @@ def commit() -> str:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
         changes = subprocess.run(
             ["git", "status", "--porcelain", "--untracked-files=no", "--", "../../sam_infer", "../../sam_trainer"],
-            cwd=folder, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head.stdout.strip() + ("-changed" if changes.stdout.strip() else "")

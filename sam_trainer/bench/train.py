@@ -56,9 +56,14 @@ class Plan:
     def config(self, method: str, seed: int) -> TrainConfig:
         """A training of the bench; nothing stops it early, as no case is left to watch."""
         return TrainConfig(
-            method=method, epochs=self.epochs, steps=self.steps, semantic_steps=self.semantic_steps, patience=1000,
-            precision=self.precision, seed=seed,
-        )  # fmt: skip
+            method=method,
+            epochs=self.epochs,
+            steps=self.steps,
+            semantic_steps=self.semantic_steps,
+            patience=1000,
+            precision=self.precision,
+            seed=seed,
+        )
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -95,9 +100,14 @@ class Outcomes:
         marks = [mark for mark in self.marks if label in (ALL, mark.label)]
         names = [score for score in self.names if label in (ALL, score.label)]
         row: Row = {
-            "source": self.source, "method": self.method, "cases": self.cases, "seed": self.seed, "label": label,
-            "parameters": self.taught.parameters, "seconds": round(self.taught.seconds, 1),
-        }  # fmt: skip
+            "source": self.source,
+            "method": self.method,
+            "cases": self.cases,
+            "seed": self.seed,
+            "label": label,
+            "parameters": self.taught.parameters,
+            "seconds": round(self.taught.seconds, 1),
+        }
         if marks:
             row |= {"n": len(marks), **{m: _mean(by_case(marks, m)) for m in MEASURES}}
         if names:
@@ -133,8 +143,13 @@ def procedural(base: BaseNetwork, plan: Plan, folder: Path, keep: Keep) -> Measu
     measured.outcomes.append(untrained)
     for count, method, seed in _trainings(plan):
         teaching = anatomies(folder, max(plan.counts), seed)[:count]
-        outcome = _trained(base, method, plan.config(METHODS[0] if method == UNET else method, seed), teaching,
-                           _Exam(SOURCE, held_out, targets, None, plan.unet_epochs))  # fmt: skip
+        outcome = _trained(
+            base,
+            method,
+            plan.config(METHODS[0] if method == UNET else method, seed),
+            teaching,
+            _Exam(SOURCE, held_out, targets, None, plan.unet_epochs),
+        )
         measured.outcomes.append(outcome)
         measured.gains = list(_headlines(measured.outcomes, untrained))
         console.print(_line(outcome.row()))
@@ -242,10 +257,17 @@ def _left_out_gains(outcomes: Sequence[Outcomes]) -> Iterator[Row]:
 def _gain_row(mine: Sequence[Outcomes], over: str, measure: str, gain: Gain) -> Row:
     one = mine[0]
     return {
-        "source": one.source, "method": one.method, "over": over, "cases": one.cases, "seeds": len(mine),
-        "measure": measure, "held_out": gain.cases, "gain": round(gain.mean, DIGITS), "ci_low": round(gain.low, DIGITS),
+        "source": one.source,
+        "method": one.method,
+        "over": over,
+        "cases": one.cases,
+        "seeds": len(mine),
+        "measure": measure,
+        "held_out": gain.cases,
+        "gain": round(gain.mean, DIGITS),
+        "ci_low": round(gain.low, DIGITS),
         "ci_high": round(gain.high, DIGITS),
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True)
@@ -270,9 +292,7 @@ def _asked(base: BaseNetwork, plan: Plan, method: str, source: str, fold: _Fold)
     targets = pupil.chosen_targets([fold.case], 2 * plan.objects, lambda target: target.label in fold.shared)
     if method == NONE:
         return Outcomes(source, NONE, len(fold.others), 0, Taught(None), pupil.ask(base, None, targets))
-    config = replace(
-        plan.config(METHODS[0], 0), epochs=plan.left_out_epochs, semantic_steps=TrainConfig.semantic_steps
-    )  # fmt: skip
+    config = replace(plan.config(METHODS[0], 0), epochs=plan.left_out_epochs, semantic_steps=TrainConfig.semantic_steps)
     return _trained(base, method, config, fold.others, _Exam(source, [fold.case], targets, fold.shared))
 
 

@@ -22,7 +22,7 @@ GAINS = ("source", "method", "over", "cases", "seeds", "measure", "held_out", "g
 
 def run_train(
     base: BaseNetwork, plan: Plan, folder: Path | None, sources: Sequence[Source], keep: Callable[[Outcome], None]
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Procedural patients in `folder` (None: none), then `sources`; `keep` gets what there is at every stage."""
     done = Measured()
 

@@ -109,9 +109,15 @@ def _judged(
             here[method] = max(here.get(method, 0.0), one.value)
     used = range(1, len(names) + 1)
     error = _error(found.array, wanted.array, used)
-    rows = [Judged(case.source, case.name, _error(part.view(axis, n).extract(found.array),
-                                                  part.view(axis, n).extract(wanted.array), used), doubt)
-            for n, doubt in sorted(per_slice.items())]  # fmt: skip
+    rows = [
+        Judged(
+            case.source,
+            case.name,
+            _error(part.view(axis, n).extract(found.array), part.view(axis, n).extract(wanted.array), used),
+            doubt,
+        )
+        for n, doubt in sorted(per_slice.items())
+    ]
     return Judged(case.source, case.name, error, doubts), rows
 
 
@@ -153,9 +159,17 @@ def rows(found: Findings, pool: str, seed: int) -> Iterator[Row]:
             if len(told) < FEWEST:
                 continue
             value, low, high = correlation(told, method, seed)
-            yield {"pool": pool, "unit": unit, "method": method, "spearman": value, "ci_low": low, "ci_high": high,
-                   "n": len(told), "cases": len({(j.source, j.case) for j in told}),
-                   "mean_error": round(float(np.mean([j.error for j in told])), 4)}  # fmt: skip
+            yield {
+                "pool": pool,
+                "unit": unit,
+                "method": method,
+                "spearman": value,
+                "ci_low": low,
+                "ci_high": high,
+                "n": len(told),
+                "cases": len({(j.source, j.case) for j in told}),
+                "mean_error": round(float(np.mean([j.error for j in told])), 4),
+            }
 
 
 def correlation(judged: Sequence[Judged], method: str, seed: int = 0) -> tuple[float, float, float]:

@@ -50,7 +50,7 @@ def folder_questions(folder: Path, labels: int) -> Iterator[list[Question]]:
 
 def run_uncertainty(
     backbone: Backbone, questions: AbstractContextManager[list[Question]], name: str, slices: int, seed: int
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Correlations of every measure with the true error, and the calibration of the network."""
     with questions as asked:
         found = uncertainty.measure(backbone, asked, slices)
@@ -77,7 +77,7 @@ def _scatter(found: Findings) -> Figure:
     figure = Figure(figsize=(9, 4))
     for axes, (unit, judged) in zip(
         figure.subplots(1, 2), (("volumes", found.volumes), ("slices", found.slices)), strict=True
-    ):  # fmt: skip
+    ):
         told = [one for one in judged if DEFAULT in one.doubt]
         axes.plot([one.doubt[DEFAULT] for one in told], [one.error for one in told], ".", alpha=0.6)
         axes.set_title(unit)

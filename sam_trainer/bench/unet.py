@@ -37,9 +37,13 @@ class UNetNamer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network: nn.Module = UNet(
-                spatial_dims=2, in_channels=3, out_channels=len(labels), channels=CHANNELS, strides=STRIDES,
+                spatial_dims=2,
+                in_channels=3,
+                out_channels=len(labels),
+                channels=CHANNELS,
+                strides=STRIDES,
                 num_res_units=RESIDUAL_UNITS,
-            )  # fmt: skip
+            )
 
     @property
     def parameters(self) -> int:

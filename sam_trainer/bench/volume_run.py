@@ -30,8 +30,19 @@ BoolArray = npt.NDArray[np.bool_]
 PICTURED = (0.1, 0.3, 0.5, 0.7, 0.9)
 PICTURED_PROTOCOL = "middle_box"
 
-COLUMNS = ("protocol", "n", "dice", "ci_low", "ci_high", "of_ceiling", "above_extruded", "hd95_mm", "nsd",
-           "extent_error", "seconds")  # fmt: skip
+COLUMNS = (
+    "protocol",
+    "n",
+    "dice",
+    "ci_low",
+    "ci_high",
+    "of_ceiling",
+    "above_extruded",
+    "hd95_mm",
+    "nsd",
+    "extent_error",
+    "seconds",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,9 +61,12 @@ class Trial:
     def quality(self, mask: BoolArray) -> dict[str, float]:
         """All measures of a mask (I, J, K)."""
         truth, mm = self.structure.mask, self.volume.geometry.spacing_mm
-        return {"dice": dice(mask, truth), "hd95_mm": hd95_mm(mask, truth, mm),
-                "nsd": nsd(mask, truth, mm, NSD_TOLERANCE_MM),
-                "extent_error": extent_error(mask, self.structure)}  # fmt: skip
+        return {
+            "dice": dice(mask, truth),
+            "hd95_mm": hd95_mm(mask, truth, mm),
+            "nsd": nsd(mask, truth, mm, NSD_TOLERANCE_MM),
+            "extent_error": extent_error(mask, self.structure),
+        }
 
 
 def _middle_box(trial: Trial) -> BoolArray:
@@ -109,9 +112,15 @@ def _per_slice_oracle(trial: Trial) -> BoolArray:
 
 
 PROTOCOLS: dict[str, Callable[[Trial], BoolArray]] = {
-    "middle_box": _middle_box, "largest_box": _largest_box, "point": _point, "three_slices": _three_slices,
-    "box3d": _box3d, EXTRUDED: _extruded, "ellipse": _ellipse, ORACLE: _per_slice_oracle,
-}  # fmt: skip
+    "middle_box": _middle_box,
+    "largest_box": _largest_box,
+    "point": _point,
+    "three_slices": _three_slices,
+    "box3d": _box3d,
+    EXTRUDED: _extruded,
+    "ellipse": _ellipse,
+    ORACLE: _per_slice_oracle,
+}
 
 
 def answers(trial: Trial) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:

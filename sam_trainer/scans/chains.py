@@ -134,24 +134,30 @@ def _chain(rng: np.random.Generator, images: FloatArray, masks: list[Mask]) -> C
     nothing = np.zeros((SIDE, SIDE))
     evidence = [look.evidence(image) / MOST_EVIDENCE if look is not None else nothing for image in seen[1:]]
     valid = [1.0] + [float(mask.any()) for mask in masks[1:STEPS]]
-    return Chain(seen, first.astype(np.float32), covered[1:], np.stack(evidence).astype(np.float32),
-                 np.array(valid, np.float32))  # fmt: skip
+    return Chain(
+        seen, first.astype(np.float32), covered[1:], np.stack(evidence).astype(np.float32), np.array(valid, np.float32)
+    )
 
 
 def _cut(values: FloatArray, y: float, x: float, side: float, interpolation: int) -> FloatArray:
     scale = SIDE / side
     to_crop = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]], np.float32)
-    return cv2.warpAffine(values, to_crop, (SIDE, SIDE), flags=interpolation,
-                          borderMode=cv2.BORDER_CONSTANT, borderValue=0)  # fmt: skip
+    return cv2.warpAffine(
+        values, to_crop, (SIDE, SIDE), flags=interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
 
 
 def _disturbed(rng: np.random.Generator, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """A mask as a network may have drawn it: bent and a little beside."""
     strength = rng.uniform(0.5, 3.0)
-    bends = [cv2.resize(rng.standard_normal((6, 6)).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-             * strength for _ in range(2)]  # fmt: skip
+    bends = [
+        cv2.resize(rng.standard_normal((6, 6)).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        * strength
+        for _ in range(2)
+    ]
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     from_x, from_y = (x + bends[0] + rng.normal(0, 0.8)), (y + bends[1] + rng.normal(0, 0.8))
-    moved = cv2.remap(mask.astype(np.float32), from_x.astype(np.float32), from_y.astype(np.float32),
-                      cv2.INTER_LINEAR) > 0.5  # fmt: skip
+    moved = (
+        cv2.remap(mask.astype(np.float32), from_x.astype(np.float32), from_y.astype(np.float32), cv2.INTER_LINEAR) > 0.5
+    )
     return np.asarray(moved if moved.sum() >= 12 else mask)

@@ -214,6 +214,10 @@ def _pair(rng: np.random.Generator, layout: Layout) -> None:
 
 # What each kind is drawn by, and how often.
 _KINDS: dict[str, tuple[Callable[[np.random.Generator, Layout], None], float]] = {
-    "trunk": (_trunk, 0.34), "lesion": (_lesion, 0.22), "nested": (_nested, 0.16), "packed": (_packed, 0.1),
-    "pair": (_pair, 0.12), "fundus": (_fundus, 0.06),
-}  # fmt: skip
+    "trunk": (_trunk, 0.34),
+    "lesion": (_lesion, 0.22),
+    "nested": (_nested, 0.16),
+    "packed": (_packed, 0.1),
+    "pair": (_pair, 0.12),
+    "fundus": (_fundus, 0.06),
+}

@@ -33,9 +33,11 @@ def save(client: httpx.Client, name: str, file: Path) -> list[str]:
     """As 3D Slicer does; the reasons for which the label is in quarantine."""
     told = {"label_info": [{"name": n, "idx": i} for i, n in enumerate(("disk", "ring", "core"), 1)], "client_id": "x"}
     reply = client.put(
-        "/datastore/label", params={"image": name, "tag": "final"}, files={"label": (file.name, file.read_bytes())},
+        "/datastore/label",
+        params={"image": name, "tag": "final"},
+        files={"label": (file.name, file.read_bytes())},
         data={"params": json.dumps(told)},
-    )  # fmt: skip
+    )
     assert reply.status_code == 200, reply.text
     return sorted({doubt["reason"] for doubt in reply.json().get("quarantine", [])})
 
@@ -47,8 +49,9 @@ def answers(client: httpx.Client) -> Answers:
 
 def same_masks(one: Answers, other: Answers) -> bool:
     """Whether two sets of answers are equal, byte for byte, and of one adapter."""
-    return all(mask == other[task][1] and facts["adapter"] == other[task][0]["adapter"]
-               for task, (facts, mask) in one.items())  # fmt: skip
+    return all(
+        mask == other[task][1] and facts["adapter"] == other[task][0]["adapter"] for task, (facts, mask) in one.items()
+    )
 
 
 def shuffled(label: Path, out: Path) -> Path:

@@ -35,8 +35,10 @@ class ServerProcess:
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "samlabel", "serve", "--studies", str(self.studies), "--port", str(self.port)],
-                env={**os.environ, "SAMLABEL_HOME": str(self.home)}, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                env={**os.environ, "SAMLABEL_HOME": str(self.home)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

@@ -41,9 +41,16 @@ def test_doubt_follows_the_true_error_on_sixty_volumes(started: float) -> None:
         found = uncertainty.measure(load_backbone("tiny"), questions, slices=2)
     assert len(found.volumes) == 60 and not found.left_out
     value, low, high = uncertainty.correlation(found.volumes, "combined")
-    ACTIVE_LEARNING.add({"what": "Spearman of volume score and true error", "volumes": len(found.volumes),
-                         "value": round(value, 4), "ci_low": round(low, 4), "ci_high": round(high, 4)},
-                        started)  # fmt: skip
+    ACTIVE_LEARNING.add(
+        {
+            "what": "Spearman of volume score and true error",
+            "volumes": len(found.volumes),
+            "value": round(value, 4),
+            "ci_low": round(low, 4),
+            "ci_high": round(high, 4),
+        },
+        started,
+    )
     assert value >= 0.5 and low > 0.2
 
 
@@ -79,13 +86,17 @@ def worth_of(scores: dict[str, float], roles: dict[str, list[Case]], base: BaseN
     rng = np.random.default_rng(0)
     cases = {case.name: case for case in roles[CANDIDATE]}
     drawn = [str(name) for name in rng.permutation(sorted(cases))[:4]]
-    known = {name: Scored(name, "none", "oracle", 0, "", "", value, {}, {}, (), 1.0, (), ())
-             for name, value in scores.items()}  # fmt: skip
+    known = {
+        name: Scored(name, "none", "oracle", 0, "", "", value, {}, {}, (), 1.0, (), ())
+        for name, value in scores.items()
+    }
     left = Pool(tuple(name for name in cases if name not in drawn), known)
     chosen = [choice.case for choice in batch("sam_uncertain", left, 4, rng)]
     arms = {**dict.fromkeys(drawn, CONTROL), **dict.fromkeys(chosen, ACTIVE)}
-    accepted = [AcceptedLabel(case) for case in (*(cases[n] for n in (*drawn, *chosen)), *roles[WATCH], *roles[JUDGE],
-                                                 *roles[TEST])]  # fmt: skip
+    accepted = [
+        AcceptedLabel(case)
+        for case in (*(cases[n] for n in (*drawn, *chosen)), *roles[WATCH], *roles[JUDGE], *roles[TEST])
+    ]
     return Comparison(base, LoopConfig().train, home, draws=3).measure(accepted, arms)
 
 
@@ -93,8 +104,9 @@ def test_an_oracle_shows_benefit(
     roles: dict[str, list[Case]], base: BaseNetwork, oracle: dict[str, float], tmp_path: Path, started: float
 ) -> None:
     worth = worth_of(oracle, roles, base, tmp_path)
-    ACTIVE_LEARNING.add({"what": "control arm, scored by an oracle", **asdict(worth), "falls_back": worth.falls_back},
-                        started)  # fmt: skip
+    ACTIVE_LEARNING.add(
+        {"what": "control arm, scored by an oracle", **asdict(worth), "falls_back": worth.falls_back}, started
+    )
     assert worth.verdict == "gain" and not worth.falls_back, worth.sentence
 
 
@@ -103,8 +115,9 @@ def test_noise_shows_none_and_the_fallback_fires(
 ) -> None:
     values = np.random.default_rng(0).random(len(oracle))
     worth = worth_of(dict(zip(oracle, values.tolist(), strict=True)), roles, base, tmp_path)
-    ACTIVE_LEARNING.add({"what": "control arm, scored by noise", **asdict(worth), "falls_back": worth.falls_back},
-                        started)  # fmt: skip
+    ACTIVE_LEARNING.add(
+        {"what": "control arm, scored by noise", **asdict(worth), "falls_back": worth.falls_back}, started
+    )
     assert worth.verdict != "gain" and worth.falls_back, worth.sentence
     worth.write(tmp_path)
     assert Worth.read(tmp_path).falls_back
@@ -119,13 +132,19 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> list[Played]:
 def test_the_loop_pays(played: list[Played], started: float) -> None:
     """Clicks per case to Dice 0.9 on cases that nobody labels, over five rounds of the real loop."""
     for one in played:
-        ACTIVE_LEARNING.add({
-            "what": f"five rounds of {one.strategy} on the pool {one.pool}", "seed": one.seed,
-            "clicks_per_case": [round(r.test_clicks, 3) for r in one.rounds],
-            "first_dice": [round(r.test_dice, 4) for r in one.rounds], "cases": [r.cases for r in one.rounds],
-            "promoted": [r.promoted for r in one.rounds[1:]], "fall": round(one.fall, 4),
-            "cpu_seconds": round(one.cpu_seconds, 1),
-        }, started)  # fmt: skip
+        ACTIVE_LEARNING.add(
+            {
+                "what": f"five rounds of {one.strategy} on the pool {one.pool}",
+                "seed": one.seed,
+                "clicks_per_case": [round(r.test_clicks, 3) for r in one.rounds],
+                "first_dice": [round(r.test_dice, 4) for r in one.rounds],
+                "cases": [r.cases for r in one.rounds],
+                "promoted": [r.promoted for r in one.rounds[1:]],
+                "fall": round(one.fall, 4),
+                "cpu_seconds": round(one.cpu_seconds, 1),
+            },
+            started,
+        )
         assert len(one.rounds) == 6 and one.rounds[-1].cases == 15
         assert one.fall >= 0.3, one.rows()
 

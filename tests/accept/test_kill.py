@@ -37,9 +37,11 @@ def save_labels(server: ServerProcess, first: int, file: bytes, said: dict[str, 
         case, remark = f"case_{number % IMAGES:02d}", f"reading {number}"
         try:
             reply = server.client.put(
-                "/datastore/label", params={"image": case, "tag": "final"}, files={"label": ("label.nii.gz", file)},
+                "/datastore/label",
+                params={"image": case, "tag": "final"},
+                files={"label": ("label.nii.gz", file)},
                 data={"params": json.dumps({"label_info": [{"name": "lesion", "idx": 1}], "remark": remark})},
-            )  # fmt: skip
+            )
         except httpx.HTTPError:
             return
         if reply.status_code == 200:

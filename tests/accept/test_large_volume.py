@@ -74,8 +74,14 @@ def test_a_client_that_hangs_up_ends_the_work(server: ServerProcess) -> None:
     """First, while nothing is cached: the answer would take minutes."""
     body = json.dumps({"foreground": [[int(c) for c in vessel_centre(400)] + [400]]})
     form = f'--x\r\nContent-Disposition: form-data; name="params"\r\n\r\n{body}\r\n--x--\r\n'.encode()
-    lines = ["POST /infer/sam_3d?image=large HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(form)}",
-             "Content-Type: multipart/form-data; boundary=x", "", ""]  # fmt: skip
+    lines = [
+        "POST /infer/sam_3d?image=large HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Content-Length: {len(form)}",
+        "Content-Type: multipart/form-data; boundary=x",
+        "",
+        "",
+    ]
     head = "\r\n".join(lines).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(head + form)
@@ -97,8 +103,9 @@ def test_one_click_in_six_gigabytes(server: ServerProcess, tmp_path: Path) -> No
     started = time.time()
     ci, cj = vessel_centre(400)
     box = [int(ci) - 17, int(ci) + 17, int(cj) - 17, int(cj) + 17, 400, 400]
-    reply = server.client.post("/infer/sam_3d", params={"image": "large", "output": "image"},
-                               data={"params": json.dumps({"roi": box})})  # fmt: skip
+    reply = server.client.post(
+        "/infer/sam_3d", params={"image": "large", "output": "image"}, data={"params": json.dumps({"roi": box})}
+    )
     seconds = time.time() - started
     assert reply.status_code == 200, reply.text
     peak = peak_bytes(server)
@@ -111,8 +118,13 @@ def test_one_click_in_six_gigabytes(server: ServerProcess, tmp_path: Path) -> No
         a, b = vessel_centre(k)
         truth = (i - a) ** 2 + (j - b) ** 2 < 17**2
         scores.append(2 * (mask[:, :, k].astype(bool) & truth).sum() / (mask[:, :, k].sum() + truth.sum()))
-    row = {"shape": list(SHAPE), "model": "tiny", "peak_bytes": peak, "seconds": round(seconds, 1),
-           "dice": round(float(np.mean(scores)), 4)}  # fmt: skip
+    row = {
+        "shape": list(SHAPE),
+        "model": "tiny",
+        "peak_bytes": peak,
+        "seconds": round(seconds, 1),
+        "dice": round(float(np.mean(scores)), 4),
+    }
     Report("pytest tests/accept/test_large_volume.py", 0, [row], started).write(RESULTS / "large_volume.json")
     assert peak < MOST_BYTES, f"{peak / 2**30:.2f} GiB"
     assert float(np.mean(scores)) > 0.85

@@ -20,9 +20,10 @@ def rows() -> list[Row]:
 
 def found(rows: list[Row], phase: str, clients: int = 1, **more: str) -> Row:
     return next(
-        row for row in rows
+        row
+        for row in rows
         if (row["phase"], row["clients"]) == (phase, clients) and all(row.get(k) == v for k, v in more.items())
-    )  # fmt: skip
+    )
 
 
 def test_a_next_click_costs_little_more_than_the_decode(rows: list[Row]) -> None:

@@ -74,8 +74,9 @@ class Server:
 
     def click(self, image: str, **params: Any) -> Answer:
         """A request of our own with both parts in the answer."""
-        return self.send({"method": "POST", "path": "/infer/sam_2d", "query": {"image": image}, "headers": {},
-                          "params": params})  # fmt: skip
+        return self.send(
+            {"method": "POST", "path": "/infer/sam_2d", "query": {"image": image}, "headers": {}, "params": params}
+        )
 
     def restart(self, encoder_id: str | None = None) -> RegionGrowing:
         """Forget what is in memory; with the same encoder's id what is on disk is still good."""

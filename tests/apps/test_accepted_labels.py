@@ -63,8 +63,9 @@ def test_the_ledger_knows_how_a_label_came_about(
     changed = proposed.array.copy()
     changed[:2, 0, middle] = 1 - changed[:2, 0, middle]
     assert save(server, Mask(np.asfortranarray(changed), proposed.geometry), tmp_path) == {
-        "image": image, "label": image,
-    }  # fmt: skip
+        "image": image,
+        "label": image,
+    }
     found = server.client.get(f"/labels/{image}").json()
     assert (found["event"], found["version"], found["clicks"]) == ("accepted", 1, 2)
     facts = found["events"][0]["facts"]

@@ -56,13 +56,16 @@ def studies(server: Server) -> Iterator[Server]:
 
 
 def ask(server: Server, image: str = "case_c", **params: Any) -> Answer:
-    return server.send({"method": "POST", "path": "/infer/sam_auto", "query": {"image": image}, "headers": {},
-                        "params": params})  # fmt: skip
+    return server.send(
+        {"method": "POST", "path": "/infer/sam_auto", "query": {"image": image}, "headers": {}, "params": params}
+    )
 
 
 def overlaps(mask: Mask, truth: np.ndarray) -> list[float]:
-    return [2 * float(((mask.array == n) & (truth == n)).sum()) / float((mask.array == n).sum() + (truth == n).sum())
-            for n in (1, 2)]  # fmt: skip
+    return [
+        2 * float(((mask.array == n) & (truth == n)).sum()) / float((mask.array == n).sum() + (truth == n).sum())
+        for n in (1, 2)
+    ]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -135,8 +138,13 @@ def test_an_earlier_label_is_read_when_the_request_names_it(studies: Server, tmp
     answer = ask(studies, mode="grid", prior_tag="draft", extent="volume")
     assert answer.status == 200 and min(overlaps(answer.mask(tmp_path), truth.array)) > 0.8
     store.remove_label("case_c", "draft")
-    request = {"method": "POST", "path": "/infer/sam_auto", "query": {"image": "case_c"}, "headers": {},
-               "params": {"mode": "grid", "extent": "volume"}}  # fmt: skip
+    request = {
+        "method": "POST",
+        "path": "/infer/sam_auto",
+        "query": {"image": "case_c"},
+        "headers": {},
+        "params": {"mode": "grid", "extent": "volume"},
+    }
     sent = studies.send(request, {"label": ("drawn.nii.gz", file.read_bytes())})
     assert np.array_equal(sent.mask(tmp_path).array, answer.mask(tmp_path).array)
 

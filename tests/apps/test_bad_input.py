@@ -98,9 +98,20 @@ def test_parameters(server: Server, unchanged: None, params: dict[str, Any], fie
 
 @pytest.mark.parametrize(
     ("image", "status"),
-    [("nobody", 404), ("../l", 422), ("/etc/passwd", 422), ("l/../../l", 422), ("l\0", 422), ("", 422), (".", 422),
-     ("l\u202egpj", 422), ("x" * 300, 422), ("..\\l", 422), ("~root", 422)],
-)  # fmt: skip
+    [
+        ("nobody", 404),
+        ("../l", 422),
+        ("/etc/passwd", 422),
+        ("l/../../l", 422),
+        ("l\0", 422),
+        ("", 422),
+        (".", 422),
+        ("l\u202egpj", 422),
+        ("x" * 300, 422),
+        ("..\\l", 422),
+        ("~root", 422),
+    ],
+)
 def test_image_ids(server: Server, unchanged: None, image: str, status: int) -> None:
     answer = server.send(captured("ohif_sam_2d", image, foreground=[GOOD]))
     assert answer.status == status
@@ -173,8 +184,17 @@ def broken_files(server: Server) -> dict[str, tuple[str, bytes]]:
     }
 
 
-BROKEN = ["zero bytes", "truncated", "truncated gzip", "four dimensions", "a text", "a detached header", "a script",
-          "no suffix", "dots in the name"]  # fmt: skip
+BROKEN = [
+    "zero bytes",
+    "truncated",
+    "truncated gzip",
+    "four dimensions",
+    "a text",
+    "a detached header",
+    "a script",
+    "no suffix",
+    "dots in the name",
+]
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -210,9 +230,15 @@ def test_images_that_lie_in_the_studies(server: Server, case: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["image?image=../evil", "image?image=/evil", "image?image=.hidden", "image?image=a%00b", "?image=..%2Fevil",
-     "image?image=evil.nii.gz"],
-)  # fmt: skip
+    [
+        "image?image=../evil",
+        "image?image=/evil",
+        "image?image=.hidden",
+        "image?image=a%00b",
+        "?image=..%2Fevil",
+        "image?image=evil.nii.gz",
+    ],
+)
 def test_ids_to_store_under(server: Server, unchanged: None, address: str) -> None:
     content = (server.studies / "l.nii.gz").read_bytes()
     reply = server.client.put(f"/datastore/{address}", files={"file": ("x.nii.gz", content)})
@@ -221,9 +247,14 @@ def test_ids_to_store_under(server: Server, unchanged: None, address: str) -> No
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("image=l&tag=../../evil", "tag"), ("image=l&tag=/evil", "tag"), ("image=l&tag=a b", "tag"),
-     ("image=../l&tag=final", "image"), ("image=nobody&tag=final", "image")],
-)  # fmt: skip
+    [
+        ("image=l&tag=../../evil", "tag"),
+        ("image=l&tag=/evil", "tag"),
+        ("image=l&tag=a b", "tag"),
+        ("image=../l&tag=final", "image"),
+        ("image=nobody&tag=final", "image"),
+    ],
+)
 def test_label_addresses(server: Server, unchanged: None, query: str, field: str) -> None:
     label = (server.studies / "labels" / "final" / "l.nii.gz").read_bytes()
     reply = server.client.put(f"/datastore/label?{query}", files={"label": ("x.nii.gz", label)}, data={"params": "{}"})
@@ -275,17 +306,34 @@ def test_label_params_and_infos(server: Server, unchanged: None, text: str) -> N
 
 @pytest.mark.parametrize(
     ("method", "address"),
-    [("GET", "/proxy/dicom/..%2Fsystem"), ("GET", "/proxy/dicom/..%252Fsystem"), ("GET", "/proxy/dicom/%2e%2e/system"),
-     ("GET", "/ohif/..%2F..%2Fconfig.py"), ("POST", "/infer/..%2F..%2Fx"), ("POST", "/reload"),
-     ("PUT", "/session/?uncompress=true"), ("PUT", "/model/sam_2d"), ("DELETE", "/model/sam_2d"),
-     ("POST", "/infer/wsi/sam_2d"), ("GET", "/session/..%2Fx"), ("GET", "/session/abc"), ("DELETE", "/session/abc"),
-     ("GET", "/datastore/image?image=../l"), ("DELETE", "/datastore/image?id=../l"),
-     ("DELETE", "/datastore/image?id=x"),
-     ("GET", "/datastore/label?label=l&tag=../x"), ("DELETE", "/datastore/label?id=l&tag=../x"),
-     ("DELETE", "/datastore/label?id=l&tag=nothing"), ("GET", "/datastore/label/info?label=../l&tag=final"),
-     ("GET", "/model/sam_2d"), ("POST", "/train/nothing"), ("POST", "/activelearning/nothing"),
-     ("POST", "/activelearning/..%2Fx"), ("GET", "/datastore/image")],
-)  # fmt: skip
+    [
+        ("GET", "/proxy/dicom/..%2Fsystem"),
+        ("GET", "/proxy/dicom/..%252Fsystem"),
+        ("GET", "/proxy/dicom/%2e%2e/system"),
+        ("GET", "/ohif/..%2F..%2Fconfig.py"),
+        ("POST", "/infer/..%2F..%2Fx"),
+        ("POST", "/reload"),
+        ("PUT", "/session/?uncompress=true"),
+        ("PUT", "/model/sam_2d"),
+        ("DELETE", "/model/sam_2d"),
+        ("POST", "/infer/wsi/sam_2d"),
+        ("GET", "/session/..%2Fx"),
+        ("GET", "/session/abc"),
+        ("DELETE", "/session/abc"),
+        ("GET", "/datastore/image?image=../l"),
+        ("DELETE", "/datastore/image?id=../l"),
+        ("DELETE", "/datastore/image?id=x"),
+        ("GET", "/datastore/label?label=l&tag=../x"),
+        ("DELETE", "/datastore/label?id=l&tag=../x"),
+        ("DELETE", "/datastore/label?id=l&tag=nothing"),
+        ("GET", "/datastore/label/info?label=../l&tag=final"),
+        ("GET", "/model/sam_2d"),
+        ("POST", "/train/nothing"),
+        ("POST", "/activelearning/nothing"),
+        ("POST", "/activelearning/..%2Fx"),
+        ("GET", "/datastore/image"),
+    ],
+)
 def test_addresses(server: Server, unchanged: None, method: str, address: str) -> None:
     files = {"files": ("x.tar", b"x")} if method == "PUT" else None
     reply = server.client.request(method, address, files=files, params=None)

@@ -33,8 +33,15 @@ ADAPTER = "a" * 64
 
 
 def ask(server: Server, task: str = "sam_class", image: str = "case_c", **params: Any) -> Answer:
-    return server.send({"method": "POST", "path": f"/infer/{task}", "query": {"image": image}, "headers": {},
-                        "params": {**OHIF, **params}})  # fmt: skip
+    return server.send(
+        {
+            "method": "POST",
+            "path": f"/infer/{task}",
+            "query": {"image": image},
+            "headers": {},
+            "params": {**OHIF, **params},
+        }
+    )
 
 
 def test_info_shows_a_class_model_to_ohif(server: Server) -> None:
@@ -135,8 +142,9 @@ def test_classes_are_the_values_of_the_model_and_only_those_that_are_ticked(lear
 def test_what_earlier_requests_left_behind_is_said_or_ignored(learned: Server, tmp_path: Path) -> None:
     """OHIF keeps the keys of earlier requests: points of another tab, the mode and extent of another model."""
     clean = ask(learned, label_prompt=[1]).mask(tmp_path).array
-    stale = ask(learned, label_prompt=[1], points=[[9, 9, 9]], point_labels=[1], mode="atlas", extent="slice",
-                prior_tag="draft")  # fmt: skip
+    stale = ask(
+        learned, label_prompt=[1], points=[[9, 9, 9]], point_labels=[1], mode="atlas", extent="slice", prior_tag="draft"
+    )
     assert stale.status == 200 and "points are not used" in stale.facts["warnings"][0]
     np.testing.assert_array_equal(stale.mask(tmp_path).array, clean)
 

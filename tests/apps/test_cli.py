@@ -101,11 +101,18 @@ def test_predict_on_a_photograph(growing: Any, arguments: list[str], tmp_path: P
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["--point", "1,2"], "point"), (["--point", "a,b,c"], "point"), (["--point", "99,0,0"], "outside"),
-     (["--point", "24,12,12,-"], "background"), (["--box", "1,2,3"], "box"), (["--box", "1,2,30,30"], "slice"),
-     ([], "nothing"), (["--point", "24,12,12", "--window", "liver"], "window"),
-     (["--point", "24,12,12", "--out", "x.exe"], "x.exe")],
-)  # fmt: skip
+    [
+        (["--point", "1,2"], "point"),
+        (["--point", "a,b,c"], "point"),
+        (["--point", "99,0,0"], "outside"),
+        (["--point", "24,12,12,-"], "background"),
+        (["--box", "1,2,3"], "box"),
+        (["--box", "1,2,30,30"], "slice"),
+        ([], "nothing"),
+        (["--point", "24,12,12", "--window", "liver"], "window"),
+        (["--point", "24,12,12", "--out", "x.exe"], "x.exe"),
+    ],
+)
 def test_predict_refuses_with_a_sentence(
     growing: Any, scan: Path, arguments: list[str], word: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -158,8 +165,17 @@ def test_what_the_launcher_tells_the_host(tmp_path: Path) -> None:
     assert "SAMLABEL_HOSTS" not in environ
 
 
-@pytest.mark.parametrize(("host", "closed"), [("127.0.0.1", True), ("::1", True), ("localhost", True),
-                                              ("0.0.0.0", False), ("192.168.1.5", False), ("pacs", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("host", "closed"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("192.168.1.5", False),
+        ("pacs", False),
+    ],
+)
 def test_loopback(host: str, closed: bool) -> None:
     assert is_loopback(host) is closed
 

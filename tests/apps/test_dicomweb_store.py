@@ -171,8 +171,11 @@ def test_an_archive_that_is_down_takes_no_label_and_is_found_again(
 
 def test_names_go_by_position_and_origins_are_checked() -> None:
     assert names_of({"label_info": [{"name": "liver", "idx": 2}, {}, {"name": "graft"}]}, [1, 2, 3, 4]) == {
-        1: "liver", 2: "label 2", 3: "graft", 4: "label 4"
-    }  # fmt: skip
+        1: "liver",
+        2: "label 2",
+        3: "graft",
+        4: "label 4",
+    }
     assert origin_of({}, "a").algorithm_type == "SEMIAUTOMATIC"
     assert origin_of({"algorithm_type": "manual"}, "a").algorithm_type == "MANUAL"
     with pytest.raises(VolumeError, match="algorithm_type"):

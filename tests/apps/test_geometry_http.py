@@ -85,8 +85,12 @@ def test_ohif_clicks_in_every_orientation_that_keeps_the_slice_axis(
 ) -> None:
     image = stored(server, phantom, order, flips)
     geometry = read_image(server.studies / f"{image}.nii.gz").geometry
-    request = captured("ohif_sam_2d", image, foreground=[voxel(phantom, geometry, CLICK)],
-                       background=[voxel(phantom, geometry, BESIDE)])  # fmt: skip
+    request = captured(
+        "ohif_sam_2d",
+        image,
+        foreground=[voxel(phantom, geometry, CLICK)],
+        background=[voxel(phantom, geometry, BESIDE)],
+    )
     mask = check_reply(server, server.send(request), image, tmp_path)
     assert world_dice(mask, reference) >= 0.98
 
@@ -98,8 +102,9 @@ def test_slicer_clicks_in_every_orientation_that_keeps_the_slice_axis(
     image = stored(server, phantom, order, flips)
     geometry = read_image(server.studies / f"{image}.nii.gz").geometry
     click = voxel(phantom, geometry, CLICK)
-    request = captured("slicer_sam_2d", image, foreground=[click], background=[voxel(phantom, geometry, BESIDE)],
-                       slice=click[2])  # fmt: skip
+    request = captured(
+        "slicer_sam_2d", image, foreground=[click], background=[voxel(phantom, geometry, BESIDE)], slice=click[2]
+    )
     mask = check_reply(server, server.send(request), image, tmp_path)
     assert world_dice(mask, reference) >= 0.98
 
@@ -110,8 +115,12 @@ def test_a_named_plane_is_the_same_plane_in_all_48_orientations(
 ) -> None:
     image = stored(server, phantom, order, flips)
     geometry = read_image(server.studies / f"{image}.nii.gz").geometry
-    answer = server.click(image, plane="axial", foreground=[voxel(phantom, geometry, CLICK)],
-                          background=[voxel(phantom, geometry, BESIDE)])  # fmt: skip
+    answer = server.click(
+        image,
+        plane="axial",
+        foreground=[voxel(phantom, geometry, CLICK)],
+        background=[voxel(phantom, geometry, BESIDE)],
+    )
     mask = check_reply(server, answer, image, tmp_path)
     assert world_dice(mask, reference) >= 0.98
     assert answer.facts["plane"] == "axial"

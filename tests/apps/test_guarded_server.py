@@ -79,8 +79,12 @@ def test_the_reader_is_named_in_the_answer(server: Server, header: str | None, n
 def test_the_reader_is_recorded_with_a_saved_label(server: Server) -> None:
     label = (server.studies / "labels" / "final" / "l.nii.gz").read_bytes()
     params = {"label_info": [{"name": "object", "idx": 1}], "client_id": "user-xyz"}
-    reply = server.client.put("/datastore/label?image=l&tag=second", files={"label": ("/tmp/x/tmpab.nii.gz", label)},
-                              data={"params": json.dumps(params)}, headers={"X-Samlabel-Reader": "dr.who"})  # fmt: skip
+    reply = server.client.put(
+        "/datastore/label?image=l&tag=second",
+        files={"label": ("/tmp/x/tmpab.nii.gz", label)},
+        data={"params": json.dumps(params)},
+        headers={"X-Samlabel-Reader": "dr.who"},
+    )
     assert reply.json() == {"image": "l", "label": "l"}
     info = server.client.get("/datastore/label/info?label=l&tag=second").json()
     assert info["reader"] == "dr.who" and info["label_info"] == params["label_info"]
@@ -168,8 +172,15 @@ def test_damaged_sessions_are_no_reason_to_stop(server: Server) -> None:
         (root / name).mkdir(parents=True)
     image = root / ids[3] / "x.nii.gz"
     image.touch()
-    whole = {"name": ids[3], "path": "", "image": str(image), "meta": {}, "create_ts": 1, "last_access_ts": 1000,
-             "expiry": 100}  # fmt: skip
+    whole = {
+        "name": ids[3],
+        "path": "",
+        "image": str(image),
+        "meta": {},
+        "create_ts": 1,
+        "last_access_ts": 1000,
+        "expiry": 100,
+    }
     (root / ids[1] / "meta.info").write_text("{broken")
     (root / ids[2] / "meta.info").write_text(json.dumps({**whole, "image": "/nowhere"}))
     (root / ids[3] / "meta.info").write_text(json.dumps(whole))

@@ -81,8 +81,9 @@ def test_a_label_in_doubt_is_shown_released_and_exported(tmp_path: Path, capsys:
     studies = tmp_path / "studies"
     for n, name in enumerate(("a", "e")):
         flat_case(studies, name, n)
-    write_mask(Mask.empty(read_mask(studies / "labels" / "final" / "e.png").geometry),
-               studies / "labels" / "final" / "e.png")  # fmt: skip
+    write_mask(
+        Mask.empty(read_mask(studies / "labels" / "final" / "e.png").geometry), studies / "labels" / "final" / "e.png"
+    )
     told = ["--studies", str(studies)]
     done = run(app, ["labels", "export", str(tmp_path / "one"), *told])
     assert done.exit_code == 0 and "e is in quarantine" in done.output and "wrote 1 cases (1 train" in done.output

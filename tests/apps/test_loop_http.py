@@ -19,8 +19,18 @@ from tests.sam_trainer.conftest import flat_case
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # A few steps: enough to change what readers get.
-QUICK = {"method": "decoder", "epochs": 1, "steps": 6, "images": 1, "objects": 2, "decodes": 2, "lr": 2e-4,
-         "semantic_images": 0, "objects_per_case": 4, "clicks": 5}  # fmt: skip
+QUICK = {
+    "method": "decoder",
+    "epochs": 1,
+    "steps": 6,
+    "images": 1,
+    "objects": 2,
+    "decodes": 2,
+    "lr": 2e-4,
+    "semantic_images": 0,
+    "objects_per_case": 4,
+    "clicks": 5,
+}
 
 
 @pytest.fixture

@@ -71,7 +71,10 @@ def test_a_lease_ends_with_submit_not_with_a_draft(
     lease(server, "PUT", "case1", "anna")
     file = write_mask(Mask(np.ones(phantom[1].array.shape, np.uint8), phantom[0].geometry), tmp_path / "label.nrrd")
     with file.open("rb") as label:
-        saved = server.client.put(f"/datastore/label?image=case1&tag={tag}", files={"label": ("label.nrrd", label)},
-                                  headers={"x-samlabel-reader": "anna"})  # fmt: skip
+        saved = server.client.put(
+            f"/datastore/label?image=case1&tag={tag}",
+            files={"label": ("label.nrrd", label)},
+            headers={"x-samlabel-reader": "anna"},
+        )
     assert saved.status_code == 200, saved.text
     assert ("case1" in server.app.leases.of_others("bert")) is open_after

@@ -92,8 +92,12 @@ def multi_frame(slices: list[Dataset]) -> list[Dataset]:
 
 
 SERVED = [(even, None), (missing, "18.00 to 36.00 mm"), (uneven, "18.00 to 27.00 mm"), (tilted, "12.0 degrees")]
-REFUSED = [(phases, "same place"), (localizer, "not one volume"), (placeless, "ImagePositionPatient is missing"),
-           (multi_frame, "multi-frame")]  # fmt: skip
+REFUSED = [
+    (phases, "same place"),
+    (localizer, "not one volume"),
+    (placeless, "ImagePositionPatient is missing"),
+    (multi_frame, "multi-frame"),
+]
 
 Change = Callable[[list[Dataset]], list[Dataset]]
 

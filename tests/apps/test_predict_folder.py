@@ -55,8 +55,9 @@ def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def overlaps(file: Path, truth: np.ndarray) -> list[float]:
     found = read_mask(file).array
-    return [2 * float(((found == n) & (truth == n)).sum()) / float((found == n).sum() + (truth == n).sum())
-            for n in (1, 2)]  # fmt: skip
+    return [
+        2 * float(((found == n) & (truth == n)).sum()) / float((found == n).sum() + (truth == n).sum()) for n in (1, 2)
+    ]
 
 
 @pytest.mark.parametrize("auto", ["grid", "selfprompt", "atlas"])
@@ -133,9 +134,11 @@ def test_a_photograph_in_3d_is_a_volume_of_one_slice(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["--mode", "auto", "--point", "1,1,1"], "takes no points"),
-     (["--mode", "auto", "--auto", "atlas", "--accepted", "empty"], "no accepted label")],
-)  # fmt: skip
+    [
+        (["--mode", "auto", "--point", "1,1,1"], "takes no points"),
+        (["--mode", "auto", "--auto", "atlas", "--accepted", "empty"], "no accepted label"),
+    ],
+)
 def test_refusals_say_what_is_wrong(studies: Path, arguments: list[str], word: str) -> None:
     (studies.parent / "empty").mkdir()
     result = run(app, ["predict", str(studies / "c.nii.gz"), *arguments])

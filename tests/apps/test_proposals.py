@@ -34,8 +34,9 @@ def test_clicks_on_two_slices_and_a_correction_of_one() -> None:
     proposals = Proposals()
     proposals.note("a", mask(1, 0), {"foreground": [[1, 3, 2]]}, on_slice("liver", 2))
     proposals.note("a", mask(1, 5), {"foreground": [[1, 3, 3]]}, on_slice("liver", 3))
-    proposals.note("a", mask(1, 7), {"foreground": [[8, 3, 2], [9, 3, 2]], "roi": [7, 9, 2, 4, 2, 2]},
-                   on_slice("liver", 2))  # fmt: skip
+    proposals.note(
+        "a", mask(1, 7), {"foreground": [[8, 3, 2], [9, 3, 2]], "roi": [7, 9, 2, 4, 2, 2]}, on_slice("liver", 2)
+    )
     expected = Mask.empty(GRID).array
     expected[7:10, 2:5, 2] = expected[5:8, 2:5, 3] = 1
     np.testing.assert_array_equal(kept(proposals), expected)

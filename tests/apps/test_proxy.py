@@ -126,12 +126,28 @@ def test_prefixes_of_the_settings_are_used(port: int, archive: type[Archive], mo
 @pytest.mark.parametrize(
     "path",
     [
-        "../system", "..%2Fsystem", "wado/..%2F..%2Fsystem", "wado/studies/../../system", "studies/..",
-        "studies/%2e%2e/system", "studies%5C..%5Csystem", "studies/..%252Fsystem", "studies\\..\\system",
-        "system", "wado/tools/execute-script", "", "studies//1.2", "studies/1.2/", "studies/.hidden",
-        "studies/1.2%00", "studies/1.2;x=y", "wado/http://127.0.0.1/x", "@127.0.0.1/studies", "studies%3Fa=b",
+        "../system",
+        "..%2Fsystem",
+        "wado/..%2F..%2Fsystem",
+        "wado/studies/../../system",
+        "studies/..",
+        "studies/%2e%2e/system",
+        "studies%5C..%5Csystem",
+        "studies/..%252Fsystem",
+        "studies\\..\\system",
+        "system",
+        "wado/tools/execute-script",
+        "",
+        "studies//1.2",
+        "studies/1.2/",
+        "studies/.hidden",
+        "studies/1.2%00",
+        "studies/1.2;x=y",
+        "wado/http://127.0.0.1/x",
+        "@127.0.0.1/studies",
+        "studies%3Fa=b",
     ],
-)  # fmt: skip
+)
 def test_nothing_leaves_the_root(port: int, archive: type[Archive], path: str) -> None:
     status, content, _ = ask(port, f"/proxy/dicom/{path}", authorization="Basic x")
     assert 400 <= status < 500 and content

@@ -61,8 +61,13 @@ def test_the_json_part_tells_how_the_mask_came_about(server: Server) -> None:
     assert 0 <= facts["stability"] <= 1 and facts["voxels"] > 100
     assert (facts["plane"], facts["axis"], facts["slice"]) == ("axial", "k", 12)
     assert facts["window"] == {"name": "soft_tissue", "low": -160.0, "high": 240.0}
-    assert facts["prompts"] == {"foreground": [ALSO_INSIDE, INSIDE], "background": [BESIDE], "roi": None,
-                                "prior": False, "painted_voxels": 0}  # fmt: skip
+    assert facts["prompts"] == {
+        "foreground": [ALSO_INSIDE, INSIDE],
+        "background": [BESIDE],
+        "roi": None,
+        "prior": False,
+        "painted_voxels": 0,
+    }
     assert {"read", "wait", "encode", "decode", "post", "write", "total"} <= set(facts["latencies"])
     assert facts["reader"] == "local" and facts["warnings"] == []
     assert set(facts["crop"]) == {"row", "col", "height", "width"}

@@ -25,9 +25,14 @@ def test_settings_are_read_once_from_text() -> None:
 
 @pytest.mark.parametrize(
     ("conf", "field"),
-    [({"modle": "tiny"}, "modle"), ({"memory_mb": "much"}, "memory_mb"), ({"memory_mb": "-1"}, "memory_mb"),
-     ({"warm_up": "perhaps"}, "warm_up"), ({"model": " "}, "model")],
-)  # fmt: skip
+    [
+        ({"modle": "tiny"}, "modle"),
+        ({"memory_mb": "much"}, "memory_mb"),
+        ({"memory_mb": "-1"}, "memory_mb"),
+        ({"warm_up": "perhaps"}, "warm_up"),
+        ({"model": " "}, "model"),
+    ],
+)
 def test_settings_that_are_refused(conf: dict[str, str], field: str) -> None:
     with pytest.raises(ConfigError, match=field):
         AppConfig.of(conf)
@@ -40,9 +45,17 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_labels_come_from_the_settings_then_from_the_studies(tmp_path: Path) -> None:
-    (tmp_path / "dataset.json").write_text(json.dumps({"cases": {
-        "a": {"labels": {"1": "liver", "2": "spleen"}}, "b": {"labels": {"1": "lesion", "2": "liver"}}, "c": {},
-    }}))  # fmt: skip
+    (tmp_path / "dataset.json").write_text(
+        json.dumps(
+            {
+                "cases": {
+                    "a": {"labels": {"1": "liver", "2": "spleen"}},
+                    "b": {"labels": {"1": "lesion", "2": "liver"}},
+                    "c": {},
+                }
+            }
+        )
+    )
     assert app_labels(AppConfig(), str(tmp_path)) == LabelNames(("liver", "spleen", "lesion"), strict=True)
     assert app_labels(AppConfig(labels=("x", "background")), str(tmp_path)).names == ("x",)
     assert app_labels(AppConfig(), str(tmp_path / "nowhere")) == LabelNames(DEFAULT, strict=False)

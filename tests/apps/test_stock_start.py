@@ -56,11 +56,36 @@ def started(
         app = tmp_path / "app"  # the host writes into its app folder: not into the repository
         app.mkdir()
         shutil.copy(APP_DIR / "main.py", app)
-        command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(app), "--host", "127.0.0.1",
-                   "--port", port, "--studies", str(studies), "--conf", "labels", "object,other"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "monailabel.main",
+            "start_server",
+            "--app",
+            str(app),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+            "--studies",
+            str(studies),
+            "--conf",
+            "labels",
+            "object,other",
+        ]
     else:
-        command = [sys.executable, "-c", "from samlabel.cli import main; main()", "serve", "--studies", str(studies),
-                   "--port", port, "--labels", "object,other"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-c",
+            "from samlabel.cli import main; main()",
+            "serve",
+            "--studies",
+            str(studies),
+            "--port",
+            port,
+            "--labels",
+            "object,other",
+        ]
     log = (tmp_path / "log").open("wb")
     environment = {**os.environ, "SAMLABEL_HOME": str(tmp_path / "home")}
     server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -114,8 +114,11 @@ def test_a_label_takes_its_case_away_at_once(
     first = ask(server).json()["id"]
     file = write_mask(Mask(np.ones(phantom[1].array.shape, np.uint8), phantom[0].geometry), tmp_path / "label.nrrd")
     with file.open("rb") as label:
-        saved = server.client.put(f"/datastore/label?image={first}&tag=final", files={"label": ("label.nrrd", label)},
-                                  headers={"x-samlabel-reader": "anna"})  # fmt: skip
+        saved = server.client.put(
+            f"/datastore/label?image={first}&tag=final",
+            files={"label": ("label.nrrd", label)},
+            headers={"x-samlabel-reader": "anna"},
+        )
     assert saved.status_code == 200, saved.text
     monkeypatch.setattr(server.app._store, "get_unlabeled_images", lambda *_: before)
     offered = [ask(server, reader=who).json().get("id") for who in (*READERS, "emil", "fred")]
@@ -172,11 +175,13 @@ def test_scores_are_made_on_demand_and_kept(server: Server, pool: None) -> None:
 
 @pytest.mark.parametrize(
     ("body", "sentence"),
-    [({"measure": "entropy"}, "method must be one of multimask"),
-     ({"measure": "adapters"}, "compares the last promoted adapters, at least 2; of tiny there are 0"),
-     ({"cases": 3}, "unknown parameter 'cases'"),
-     ({"force": "perhaps"}, "force must be true or false")],
-)  # fmt: skip
+    [
+        ({"measure": "entropy"}, "method must be one of multimask"),
+        ({"measure": "adapters"}, "compares the last promoted adapters, at least 2; of tiny there are 0"),
+        ({"cases": 3}, "unknown parameter 'cases'"),
+        ({"force": "perhaps"}, "force must be true or false"),
+    ],
+)
 def test_scoring_refuses_before_a_process_is_started(server: Server, body: dict[str, Any], sentence: str) -> None:
     answer = server.client.post("/scoring/sam_uncertainty", json=body)
     assert answer.status_code == 422 and sentence in answer.json()["detail"]

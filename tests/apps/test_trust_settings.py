@@ -36,10 +36,14 @@ def test_settings_become_policies() -> None:
 
 @pytest.mark.parametrize(
     ("conf", "sentence"),
-    [({"gate_margin": "much"}, "gate_margin must be a number"), ({"gate_cases": "0"}, "at least one held-out case"),
-     ({"scoring_measure": "entropy"}, "scoring_measure must be one of multimask"),
-     ({"alarm_rise": "7"}, "rise must be from 0 to 1"), ({"gate": "x"}, "unknown setting 'gate'")],
-)  # fmt: skip
+    [
+        ({"gate_margin": "much"}, "gate_margin must be a number"),
+        ({"gate_cases": "0"}, "at least one held-out case"),
+        ({"scoring_measure": "entropy"}, "scoring_measure must be one of multimask"),
+        ({"alarm_rise": "7"}, "rise must be from 0 to 1"),
+        ({"gate": "x"}, "unknown setting 'gate'"),
+    ],
+)
 def test_what_makes_no_sense_stops_the_start(conf: dict[str, str], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         AppConfig.of(conf)
@@ -47,9 +51,12 @@ def test_what_makes_no_sense_stops_the_start(conf: dict[str, str], sentence: str
 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
-    [("gate_margin=much", "gate_margin must be a number"), ("gate_margin", "--set takes NAME=VALUE"),
-     ("gate=1", "unknown setting 'gate'")],
-)  # fmt: skip
+    [
+        ("gate_margin=much", "gate_margin must be a number"),
+        ("gate_margin", "--set takes NAME=VALUE"),
+        ("gate=1", "unknown setting 'gate'"),
+    ],
+)
 def test_the_launcher_checks_settings_before_it_starts_anything(
     typed: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,8 +112,11 @@ def test_readers_who_correct_more_raise_an_alarm_that_the_server_tells(
     cut[: int(np.median(np.argwhere(cut[..., k])[:, 0])), :, k] = 0
     label = write_mask(Mask(np.asfortranarray(cut), proposed.geometry), tmp_path / "label.nii.gz")
     params = {"label_info": [{"name": "object", "idx": 1}], "adapter": serving}
-    reply = server.client.put("/datastore/label?image=alarming", files={"label": (label.name, label.read_bytes())},
-                              data={"params": json.dumps(params)})  # fmt: skip
+    reply = server.client.put(
+        "/datastore/label?image=alarming",
+        files={"label": (label.name, label.read_bytes())},
+        data={"params": json.dumps(params)},
+    )
     assert reply.status_code == 200 and "quarantine" not in reply.json()
     told = server.client.get("/adapters/").json()
     assert told["alarm"]["adapter"] == serving and "readers change" in told["alarm"]["sentence"]

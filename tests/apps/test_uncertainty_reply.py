@@ -41,10 +41,12 @@ def test_a_click_brings_its_doubt_on_request(server: Server, phantom: tuple[Volu
 
 @pytest.mark.parametrize(
     ("wish", "sentence"),
-    [("perhaps", "uncertainty must be true, false or one of agreement, multimask"),
-     ("semantic", "needs an adapter that labels without a prompt"),
-     ("adapters", "needs earlier adapters")],
-)  # fmt: skip
+    [
+        ("perhaps", "uncertainty must be true, false or one of agreement, multimask"),
+        ("semantic", "needs an adapter that labels without a prompt"),
+        ("adapters", "needs earlier adapters"),
+    ],
+)
 def test_wishes_that_cannot_be_granted_are_refused(server: Server, wish: str, sentence: str) -> None:
     answer = server.click("l", foreground=[[20, 16, 12]], uncertainty=wish)
     assert answer.status == 422 and sentence in answer.facts["detail"]

@@ -20,8 +20,9 @@ INSIDE, BESIDE = [24, 12, 12], [3, 3, 12]
 
 
 def ask(server: Server, model: str, image: str = "l", **params: Any) -> Answer:
-    return server.send({"method": "POST", "path": f"/infer/{model}", "query": {"image": image}, "headers": {},
-                        "params": params})  # fmt: skip
+    return server.send(
+        {"method": "POST", "path": f"/infer/{model}", "query": {"image": image}, "headers": {}, "params": params}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,12 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("background on a slice outside", "sam_3d", {"foreground": [INSIDE], "background": [[1, 1, -1]]}, "outside"),
     ("a brush outside", "sam_3d", {"foreground_scribble": [[24, 12, 60]]}, "leaves the image"),
     ("roi beside the points", "sam_3d", {"foreground": [INSIDE], "roi": [0, 39, 0, 31, 20, 23]}, "outside the roi"),
-    ("roi beside one of the points", "sam_3d",
-     {"foreground": [INSIDE, [24, 12, 5]], "roi": [0, 39, 0, 31, 10, 15]}, "outside the roi"),
+    (
+        "roi beside one of the points",
+        "sam_3d",
+        {"foreground": [INSIDE, [24, 12, 5]], "roi": [0, 39, 0, 31, 10, 15]},
+        "outside the roi",
+    ),
     ("foreground and background at once", "sam_3d", {"foreground": [INSIDE, BESIDE], "background": [BESIDE]}, "both"),
     ("corrections of nothing", "sam_3d", {"background": [BESIDE]}, "nothing to start from"),
     ("an unknown plane", "sam_3d", {"foreground": [INSIDE], "plane": "oblique"}, "plane must be"),
@@ -60,7 +65,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("no such mode", "sam_auto", {"mode": "best"}, "mode must be"),
     ("slice outside the roi", "sam_auto", {"slice": 2, "roi": [0, 39, 0, 31, 10, 15]}, "outside the roi"),
     ("roi outside", "sam_auto", {"extent": "volume", "roi": [0, 39, 0, 31, 40, 50]}, "outside the image"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("model", "params", "word"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
@@ -105,9 +110,14 @@ def test_an_object_that_vanishes_ends_there(server: Server, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("image", ["one_slice", "two_slices"])
-@pytest.mark.parametrize(("model", "params"), [("sam_3d", {"foreground": [[15, 13, 0]]}),
-                                               ("sam_3d", {"roi": [9, 23, 7, 21, 0, 0]}),
-                                               ("sam_multi", {"object": [[15, 13, 0]]})])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [
+        ("sam_3d", {"foreground": [[15, 13, 0]]}),
+        ("sam_3d", {"roi": [9, 23, 7, 21, 0, 0]}),
+        ("sam_multi", {"object": [[15, 13, 0]]}),
+    ],
+)
 def test_scans_of_one_or_two_slices(
     flat: Server, image: str, model: str, params: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -20,8 +20,9 @@ INSIDE = [24, 12, 12]
 
 
 def ask(server: Server, model: str, image: str = "l", **params) -> Answer:
-    return server.send({"method": "POST", "path": f"/infer/{model}", "query": {"image": image}, "headers": {},
-                        "params": params})  # fmt: skip
+    return server.send(
+        {"method": "POST", "path": f"/infer/{model}", "query": {"image": image}, "headers": {}, "params": params}
+    )
 
 
 def overlap(mask: Mask, truth: np.ndarray) -> float:
@@ -46,8 +47,15 @@ def test_one_click_in_any_pane_becomes_the_object(server: Server, phantom, tmp_p
 
 
 def test_what_ohif_reads_is_a_raw_mask(server: Server, phantom) -> None:
-    answer = server.send({"method": "POST", "path": "/infer/sam_3d", "query": {"image": "l", "output": "image"},
-                          "headers": {}, "params": {"foreground": [INSIDE], "result_compress": False}})  # fmt: skip
+    answer = server.send(
+        {
+            "method": "POST",
+            "path": "/infer/sam_3d",
+            "query": {"image": "l", "output": "image"},
+            "headers": {},
+            "params": {"foreground": [INSIDE], "result_compress": False},
+        }
+    )
     header, voxels = answer.mask_bytes.split(b"\n\n", 1)
     assert b"encoding: raw" in header and len(voxels) == phantom[1].array.size
 

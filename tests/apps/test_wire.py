@@ -21,9 +21,12 @@ def body(server: Server, output: str, encoding: str, **changes: object) -> tuple
     """The reply as it is on the wire."""
     request = captured("ohif_sam_2d", "l", foreground=[[24, 12, 13]], **changes)
     with server.client.stream(
-        "POST", request["path"], params={**request["query"], "output": output},
-        data={"params": json.dumps(request["params"])}, headers={"accept-encoding": encoding},
-    ) as reply:  # fmt: skip
+        "POST",
+        request["path"],
+        params={**request["query"], "output": output},
+        data={"params": json.dumps(request["params"])},
+        headers={"accept-encoding": encoding},
+    ) as reply:
         assert reply.status_code == 200
         assert reply.headers["vary"] == "Accept-Encoding"
         return b"".join(reply.iter_raw()), reply.headers.get("content-encoding", "")
@@ -69,9 +72,11 @@ def test_a_click_on_a_large_volume_is_small(server: Server) -> None:
     write_image(Volume(voxels, Geometry(voxels.shape, np.eye(4))), server.studies / "large.nii.gz")
     server.app.datastore().refresh()
     reply = server.client.post(
-        "/infer/sam_2d", params={"image": "large", "output": "image"}, headers={"accept-encoding": "gzip"},
+        "/infer/sam_2d",
+        params={"image": "large", "output": "image"},
+        headers={"accept-encoding": "gzip"},
         data={"params": json.dumps({"foreground": [[200, 300, 20]], "result_compress": False})},
-    )  # fmt: skip
+    )
     (server.studies / "large.nii.gz").unlink()
     assert parsed(reply).status == 200 and len(reply.content) > voxels.size
     assert int(reply.headers["content-length"]) < MAX_BYTES

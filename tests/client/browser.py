@@ -13,10 +13,18 @@ import pytest
 
 # Without WebGL the volume viewports stay black; SwiftShader is slow and correct.
 FLAGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 PATIENCE_MS = 240_000
 
 
@@ -91,11 +99,13 @@ class Reader:
 
     def prompts(self) -> list[list[float]]:
         """The points that are drawn, in millimetres."""
-        return list(self.page.evaluate(
-            """() => cornerstoneTools.annotation.state.getAllAnnotations()
+        return list(
+            self.page.evaluate(
+                """() => cornerstoneTools.annotation.state.getAllAnnotations()
                      .filter(a => a.metadata.toolName === 'ProbeMONAILabel')
                      .map(a => Array.from(a.data.handles.points[0]))"""
-        ))  # fmt: skip
+            )
+        )
 
     def draft_kept(self) -> None:
         """Wait until the server has what was drawn."""

@@ -69,11 +69,16 @@ def orthanc(home: Path, login: tuple[str, str] | None, port: int | None = None) 
         pytest.skip("orthanc is missing: apt install orthanc orthanc-dicomweb")
     port = port or free_port()
     config = {
-        "StorageDirectory": str(home / "storage"), "IndexDirectory": str(home / "storage"), "Plugins": [str(PLUGIN)],
-        "HttpPort": port, "DicomServerEnabled": False, "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": login is not None, "RegisteredUsers": dict([login]) if login else {},
+        "StorageDirectory": str(home / "storage"),
+        "IndexDirectory": str(home / "storage"),
+        "Plugins": [str(PLUGIN)],
+        "HttpPort": port,
+        "DicomServerEnabled": False,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": login is not None,
+        "RegisteredUsers": dict([login]) if login else {},
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Host": f"127.0.0.1:{port}"},
-    }  # fmt: skip
+    }
     (home / "orthanc.json").write_text(json.dumps(config))
     with (home / "orthanc.log").open("w") as log:
         server = subprocess.Popen([program, str(home / "orthanc.json")], stdout=log, stderr=subprocess.STDOUT)

@@ -52,8 +52,18 @@ def free_port() -> int:
 def serving(studies: str, home: Path, kill: bool = False, answers: int = 200, **environment: str) -> Iterator[str]:
     """`samlabel serve` on studies; the address once it answers; at the end stopped, or killed without warning."""
     port = free_port()
-    command = [sys.executable, "-m", "samlabel", "serve", "--studies", studies, "--port", str(port),
-               "--labels", ",".join(DEMO_LABELS)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "samlabel",
+        "serve",
+        "--studies",
+        studies,
+        "--port",
+        str(port),
+        "--labels",
+        ",".join(DEMO_LABELS),
+    ]
     settings = {"SAMLABEL_HOME": str(home), "MONAI_LABEL_DICOMWEB_CACHE_PATH": str(home / "dicom"), **environment}
     log = home / "server.log"
     with log.open("w") as output:

@@ -52,8 +52,12 @@ def listed(address: str) -> httpx.Response:
 def save(address: str, label: Path, tag: str) -> httpx.Response:
     params = '{"label_info": [{"name": "liver"}]}'
     with label.open("rb") as file:
-        return httpx.put(f"{address}/datastore/label?image={SERIES}&tag={tag}", data={"params": params},
-                         files={"label": ("label.nrrd", file)}, timeout=60)  # fmt: skip
+        return httpx.put(
+            f"{address}/datastore/label?image={SERIES}&tag={tag}",
+            data={"params": params},
+            files={"label": ("label.nrrd", file)},
+            timeout=60,
+        )
 
 
 def click(address: str) -> httpx.Response:
@@ -141,11 +145,23 @@ def test_with_logins_on_only_readers_who_are_logged_in_are_told_anything(tmp_pat
     key, foreign = (generate_private_key(65537, 2048) for _ in range(2))
     settings = {"MONAI_LABEL_AUTH_ENABLE": "true", "MONAI_LABEL_AUTH_REALM_URI": f"http://127.0.0.1:{port}/realm"}
     with serving(str(files), tmp_path, answers=401, **settings) as address:
-        asked = [("GET", path) for path in (
-            "/proxy/dicom/qido/studies", f"/proxy/dicom/wado/studies/{CT.uid('study')}/metadata", "/ohif/", "/info/",
-            f"/datastore/image?image={SERIES}", "/datastore/label/info?label=a&tag=final")]  # fmt: skip
-        asked += [("PUT", f"/lease/?image={SERIES}"), ("POST", "/proxy/dicom/stow/studies"),
-                  ("POST", "/activelearning/random"), ("POST", "/infer/sam_2d")]  # fmt: skip
+        asked = [
+            ("GET", path)
+            for path in (
+                "/proxy/dicom/qido/studies",
+                f"/proxy/dicom/wado/studies/{CT.uid('study')}/metadata",
+                "/ohif/",
+                "/info/",
+                f"/datastore/image?image={SERIES}",
+                "/datastore/label/info?label=a&tag=final",
+            )
+        ]
+        asked += [
+            ("PUT", f"/lease/?image={SERIES}"),
+            ("POST", "/proxy/dicom/stow/studies"),
+            ("POST", "/activelearning/random"),
+            ("POST", "/infer/sam_2d"),
+        ]
 
         def refused(status: int, headers: dict[str, str]) -> None:
             for method, path in asked:

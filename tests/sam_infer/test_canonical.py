@@ -24,8 +24,11 @@ def canonical(volume: Volume, most: int | None = None) -> tuple[CanonicalView, V
 
 def test_air_is_cut_off(modality: str, air: int, low: int) -> None:
     volume = patient(modality, air, low)
-    padded = Volume(np.pad(volume.array, ((9, 2), (0, 7), (3, 1)), constant_values=air),
-                    Geometry((31, 25, 12), np.diag([1.0, 1.0, 3.0, 1.0])), modality)  # fmt: skip
+    padded = Volume(
+        np.pad(volume.array, ((9, 2), (0, 7), (3, 1)), constant_values=air),
+        Geometry((31, 25, 12), np.diag([1.0, 1.0, 3.0, 1.0])),
+        modality,
+    )
     _, plain = canonical(volume)
     view, found = canonical(padded)
     np.testing.assert_array_equal(found.array, plain.array)

@@ -35,8 +35,18 @@ def test_after_a_restart_nothing_is_encoded(tmp_path: Path) -> None:
     assert (reborn.stats.disk_hits, reborn.stats.encodes) == (1, 0)
 
 
-@pytest.mark.parametrize("change", [{"image": "x"}, {"axis": 1}, {"index": 6}, {"window": "0:2"}, {"crop": "0,0,4,4"},
-                                    {"input_size": 128}, {"encoder": "y"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "x"},
+        {"axis": 1},
+        {"index": 6},
+        {"window": "0:2"},
+        {"crop": "0,0,4,4"},
+        {"input_size": 128},
+        {"encoder": "y"},
+    ],
+)
 def test_everything_that_changes_features_changes_the_key(tmp_path: Path, change: dict[str, object]) -> None:
     cache = EmbeddingCache(folder=tmp_path)
     cache.get(KEY, features)

@@ -65,8 +65,10 @@ def test_the_others_points_are_background_on_the_same_slice(network, volume: Vol
             heard.append(int((hints.labels == 0).sum()))
             return super().decode(features, hints)
 
-    points = {"a": Prompts(points=np.array([[20, 25, 4]]), labels=np.array([1])),
-              "b": Prompts(points=np.array([[40, 25, 4], [41, 25, 3]]), labels=np.array([1, 1]))}  # fmt: skip
+    points = {
+        "a": Prompts(points=np.array([[20, 25, 4]]), labels=np.array([1])),
+        "b": Prompts(points=np.array([[40, 25, 4], [41, 25, 3]]), labels=np.array([1, 1])),
+    }
     segment_labels(Predictor(Listening(), EmbeddingCache()), volume, points)
     assert heard[0] == 1  # only the one on slice 4
 

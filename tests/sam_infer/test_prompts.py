@@ -38,9 +38,21 @@ def test_only_hints_of_the_slice_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [[[1, 2]], [["a", "b", "c"]], [[np.nan, 0, 0]], [[np.inf, 0, 0]], [[1, 2, 3], [1, 2]], "1,2,3", [], None,
-            [[[1, 2, 3]]], [[1j, 0, 0]], [[1e30, 0, 0]]]
-)  # fmt: skip
+    "bad",
+    [
+        [[1, 2]],
+        [["a", "b", "c"]],
+        [[np.nan, 0, 0]],
+        [[np.inf, 0, 0]],
+        [[1, 2, 3], [1, 2]],
+        "1,2,3",
+        [],
+        None,
+        [[[1, 2, 3]]],
+        [[1j, 0, 0]],
+        [[1e30, 0, 0]],
+    ],
+)
 def test_what_is_not_voxel_indices_is_refused(bad: object) -> None:
     with pytest.raises(PromptError) as caught:
         indices(bad, "foreground")

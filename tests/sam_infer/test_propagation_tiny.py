@@ -68,8 +68,10 @@ def test_flips_and_permutations_change_nothing(tiny: Backbone, name: str) -> Non
 
 def test_a_hundred_slices_in_seconds(tiny: Backbone) -> None:
     """Processor seconds, so that other work on the machine does not count: 25 at first, 5 with cached embeddings."""
-    solids = [Solid(ellipsoid((0, 0, 0), (120, 110, 400)), 0, 30, 300),
-              Solid(tube([(10, 5, -200), (-8, 0, 200)], [24, 18]), TARGET, 170, 600)]  # fmt: skip
+    solids = [
+        Solid(ellipsoid((0, 0, 0), (120, 110, 400)), 0, 30, 300),
+        Solid(tube([(10, 5, -200), (-8, 0, 200)], [24, 18]), TARGET, 170, 600),
+    ]
     volume, labels = render(solids, grid((256, 256, 100), (1.0, 1.0, 2.0)), "CT", np.random.default_rng(0))
     truth = labels.array == TARGET
     predictor, prompts = Predictor(tiny, EmbeddingCache()), Prompts(box=box_on(truth, 50))

@@ -58,8 +58,10 @@ def test_points_and_paint() -> None:
     assert Scribble(NONE, NONE).painted(GRID) is None and Scribble(NONE, NONE).is_empty
 
 
-@pytest.mark.parametrize(("field", "inside", "outside"), [("foreground_scribble", [[20, 0, 0]], NONE),
-                                                           ("background_scribble", NONE, [[0, -1, 0]])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("field", "inside", "outside"),
+    [("foreground_scribble", [[20, 0, 0]], NONE), ("background_scribble", NONE, [[0, -1, 0]])],
+)
 def test_paint_outside_the_image_is_refused(field: str, inside: object, outside: object) -> None:
     with pytest.raises(PromptError, match=field):
         Scribble(np.asarray(inside), np.asarray(outside)).checked(GRID)

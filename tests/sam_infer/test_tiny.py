@@ -24,8 +24,10 @@ def one_point(x: float, y: float) -> tuple[torch.Tensor, torch.Tensor]:
 def test_shapes_of_features_and_answers(model: TinySam, images: torch.Tensor) -> None:
     features = model.encode(images)
     assert {name: tuple(maps.shape) for name, maps in features.items()} == {
-        "stride4": (2, 32, 64, 64), "stride8": (2, 64, 32, 32), "stride16": (2, 128, 16, 16),
-    }  # fmt: skip
+        "stride4": (2, 32, 64, 64),
+        "stride8": (2, 64, 32, 32),
+        "stride16": (2, 128, 16, 16),
+    }
     logits, scores = model.decode(features, torch.zeros(2, 3, 2), torch.ones(2, 3))
     assert logits.shape == (2, 4, LOW_RES, LOW_RES)
     assert scores.shape == (2, 4)

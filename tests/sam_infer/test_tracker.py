@@ -34,9 +34,10 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
-    "after", [disc((45, 60), 18), disc((48, 65), 18), disc((45, 60), 14), disc((45, 60), 22)],
+    "after",
+    [disc((45, 60), 18), disc((48, 65), 18), disc((45, 60), 14), disc((45, 60), 22)],
     ids=["still", "moved", "smaller", "larger"],
-)  # fmt: skip
+)
 def test_it_goes_where_the_edges_went(after: np.ndarray) -> None:
     before = disc((45, 60), 18)
     assert dice(followed(before, after), after) > max(0.93, dice(before, after) - 0.02)

@@ -19,7 +19,7 @@ from sam_infer.uncertainty import (
     mutual_information,
     sigmoid,
     soft_dice,
-)  # fmt: skip
+)
 
 
 def evidence(sureness: float, iou: float = 0.9, looks: tuple[float, ...] = ()) -> Evidence:

@@ -17,11 +17,16 @@ from sam_trainer.score_table import Scored
 
 
 def scored(
-    case: str, value: float | None, looks: tuple[float, ...] = (1.0, 0.0), found: float = 1.0,
-    labels: Mapping[str, float] | None = None, pull: tuple[float, ...] | None = None,
-) -> Scored:  # fmt: skip
-    return Scored(case, "none", "combined", 0, "2026-01-01", "x", value, labels or {}, {}, (3, 1), found, looks,
-                  pull or looks)  # fmt: skip
+    case: str,
+    value: float | None,
+    looks: tuple[float, ...] = (1.0, 0.0),
+    found: float = 1.0,
+    labels: Mapping[str, float] | None = None,
+    pull: tuple[float, ...] | None = None,
+) -> Scored:
+    return Scored(
+        case, "none", "combined", 0, "2026-01-01", "x", value, labels or {}, {}, (3, 1), found, looks, pull or looks
+    )
 
 
 def pool(*entries: Scored, labelled: tuple[Scored, ...] = (), unscored: tuple[str, ...] = ()) -> Pool:
@@ -100,8 +105,9 @@ def test_badge_draws_by_squared_distance() -> None:
 def test_the_structure_with_fewest_labels_comes_first() -> None:
     liver = scored("liver-case", 0.9, labels={"liver": 0.9})
     spleen = scored("spleen-case", 0.2, labels={"spleen": 0.2, "liver": 0.1})
-    known = Pool(("liver-case", "spleen-case"), {"liver-case": liver, "spleen-case": spleen}, (),
-                 {"liver": 7, "spleen": 1})  # fmt: skip
+    known = Pool(
+        ("liver-case", "spleen-case"), {"liver-case": liver, "spleen-case": spleen}, (), {"liver": 7, "spleen": 1}
+    )
     found = choose("sam_classbalanced", known, rng())
     assert found is not None and found.case == "spleen-case" and "spleen has 1 labels" in found.why
 

@@ -106,9 +106,15 @@ def test_the_decoder_trains_beside_lora_and_alone() -> None:
     assert sum(p.numel() for p in alone.parameters()) == DECODER_PARAMETERS
 
 
-@pytest.mark.parametrize("config", [TrainConfig(model="vit_b", targets=("q", "k", "v", "proj", "mlp")),
-                                    TrainConfig(model="vit_b", method="decoder"),
-                                    TrainConfig(model="vit_b", method="full")], ids=lambda c: c.method)  # fmt: skip
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(model="vit_b", targets=("q", "k", "v", "proj", "mlp")),
+        TrainConfig(model="vit_b", method="decoder"),
+        TrainConfig(model="vit_b", method="full"),
+    ],
+    ids=lambda c: c.method,
+)
 def test_an_adaptation_changes_nothing_at_first(config: TrainConfig, small_weights: dict[str, torch.Tensor]) -> None:
     image = torch.randn(1, 3, SMALL.input_size, SMALL.input_size)
     network = copy_of(small_weights)

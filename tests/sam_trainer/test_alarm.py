@@ -34,10 +34,17 @@ def records(store: AdapterStore, before: Sequence[float], after: Sequence[float]
     told = [("none", distance, now - timedelta(days=1)) for distance in before]
     told += [(serving(store), distance, now + timedelta(seconds=5)) for distance in after]
     return [
-        Record((ACCEPTED, QUARANTINED)[n % 2], f"case {n}", 1, f"{n}", ".nrrd", when.isoformat(timespec="seconds"),
-               {"adapter": adapter, "edit_distance": distance})
+        Record(
+            (ACCEPTED, QUARANTINED)[n % 2],
+            f"case {n}",
+            1,
+            f"{n}",
+            ".nrrd",
+            when.isoformat(timespec="seconds"),
+            {"adapter": adapter, "edit_distance": distance},
+        )
         for n, (adapter, distance, when) in enumerate(told)
-    ]  # fmt: skip
+    ]
 
 
 GOOD, WORSE = (0.10, 0.12, 0.08, 0.11, 0.09), (0.30, 0.25, 0.41, 0.33, 0.28)
@@ -54,10 +61,16 @@ def test_a_rise_is_an_alarm_once(store: AdapterStore) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(GOOD, GOOD), (WORSE, GOOD), (GOOD, WORSE[:4]), (GOOD[:4], WORSE), (GOOD, (0.05, 0.05, 0.05, 0.05, 0.9)),
-     (GOOD, (0.12, 0.14, 0.10, 0.13, 0.11))],
+    [
+        (GOOD, GOOD),
+        (WORSE, GOOD),
+        (GOOD, WORSE[:4]),
+        (GOOD[:4], WORSE),
+        (GOOD, (0.05, 0.05, 0.05, 0.05, 0.9)),
+        (GOOD, (0.12, 0.14, 0.10, 0.13, 0.11)),
+    ],
     ids=["as ever", "better", "too few after", "too few before", "one odd case", "a little"],
-)  # fmt: skip
+)
 def test_chance_and_too_few_cases_are_none(
     store: AdapterStore, before: tuple[float, ...], after: tuple[float, ...]
 ) -> None:

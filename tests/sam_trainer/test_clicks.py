@@ -9,7 +9,7 @@ from sam_trainer.clicks import (
     jittered_box,
     largest_component,
     tight_box,
-)  # fmt: skip
+)
 
 
 def rectangle(rows: slice, cols: slice, shape: tuple[int, int] = (40, 60)) -> np.ndarray:

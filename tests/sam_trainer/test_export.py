@@ -116,9 +116,12 @@ def only_held_out(accepted: list[AcceptedLabel], folder: Path) -> list[AcceptedL
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [(mixed, "is a grey picture, others are a grey volume"), (nothing, "no accepted label to export"),
-     (only_held_out, "all cases are held out")],
-)  # fmt: skip
+    [
+        (mixed, "is a grey picture, others are a grey volume"),
+        (nothing, "no accepted label to export"),
+        (only_held_out, "all cases are held out"),
+    ],
+)
 def test_what_cannot_be_exported_leaves_nothing_behind(
     accepted: list[AcceptedLabel], tmp_path: Path, change: Callable[..., list[AcceptedLabel]], sentence: str
 ) -> None:

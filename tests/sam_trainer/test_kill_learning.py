@@ -81,9 +81,18 @@ def test_what_was_acknowledged_survives_and_the_training_goes_on(kills: int, tmp
         assert all(met.values()), met
         labels = sum(entry[0] == "label" for entry in lines(told))
         resumed = sum(entry[0] == "resumed" for entry in lines(told))
-        KILLS.add({"what": "save, train, promote", "kills": kills, **{f"killed_{k}": n for k, n in met.items()},
-                   "labels_acknowledged": labels, "labels_lost_or_damaged": 0, "trainings_resumed": resumed,
-                   "adapters": len(adapters)}, started)  # fmt: skip
+        KILLS.add(
+            {
+                "what": "save, train, promote",
+                "kills": kills,
+                **{f"killed_{k}": n for k, n in met.items()},
+                "labels_acknowledged": labels,
+                "labels_lost_or_damaged": 0,
+                "trainings_resumed": resumed,
+                "adapters": len(adapters),
+            },
+            started,
+        )
 
 
 def check(told: list[tuple[str, ...]], studies: Path, home: Path) -> None:

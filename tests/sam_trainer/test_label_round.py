@@ -29,8 +29,12 @@ def accepted(cases: list[Case], patient: str = "") -> list[AcceptedLabel]:
 def test_a_patient_belongs_to_one_part_for_ever() -> None:
     # the contract with every adapter that was ever trained: these must not change
     assert {name: part_of(name) for name in ("case1", "e", "a", "flat_0", "l")} == {
-        "case1": HELD_OUT, "e": VALIDATION, "a": TRAIN, "flat_0": TRAIN, "l": HELD_OUT,
-    }  # fmt: skip
+        "case1": HELD_OUT,
+        "e": VALIDATION,
+        "a": TRAIN,
+        "flat_0": TRAIN,
+        "l": HELD_OUT,
+    }
     found = Counter(part_of(f"patient {n}") for n in range(2000))
     assert 350 < found[HELD_OUT] < 450 and 150 < found[VALIDATION] < 250
 

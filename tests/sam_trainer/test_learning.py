@@ -75,8 +75,12 @@ def test_a_round_ends_in_a_judged_adapter_that_says_where_it_comes_from(
     provenance = store.get(result.adapter).provenance
     assert provenance.method == "decoder" and provenance.settings["steps"] == 2
     assert {case.case: case.part for case in provenance.cases} == {
-        "a": "train", "b": "train", "e": "validation", "case1": "held_out", "h": "held_out",
-    }  # fmt: skip
+        "a": "train",
+        "b": "train",
+        "e": "validation",
+        "case1": "held_out",
+        "h": "held_out",
+    }
     assert provenance.metrics["validated_on"] == "validation" and provenance.metrics["skipped_steps"] == 0
     head = SemanticHead.of(store.get(result.adapter).tensors)
     assert head is not None and head.labels == ("label 1", "label 2", "label 3")

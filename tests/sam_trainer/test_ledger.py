@@ -43,8 +43,9 @@ def test_a_second_reading_is_a_version_and_the_first_stays(ledger: Ledger, case:
     before = case.label.read_bytes()
     second = ledger.accept("a", relabelled(case, 3), {"reader": "bob"})
     assert [(r.event, r.version, r.facts["reader"]) for r in ledger.records()] == [
-        (ACCEPTED, 1, "ann"), (ACCEPTED, 2, "bob"),
-    ]  # fmt: skip
+        (ACCEPTED, 1, "ann"),
+        (ACCEPTED, 2, "bob"),
+    ]
     assert ledger.standing() == {"a": second}
     assert ledger.label(first).read_bytes() == before and ledger.label(second).read_bytes() == case.label.read_bytes()
     assert Ledger(ledger.folder).records() == [first, second]

@@ -51,9 +51,11 @@ def record(case: str, when: str, **facts: float) -> Record:
 
 
 def test_weeks_structures_and_worth(tmp_path: Path) -> None:
-    records = [record("a", "2026-01-05T10:00:00+00:00", clicks=6, seconds=120, edit_distance=0.4),
-               record("b", "2026-01-06T10:00:00+00:00", clicks=4, seconds=60),
-               record("c", "2026-01-13T10:00:00+00:00", clicks=1)]  # fmt: skip
+    records = [
+        record("a", "2026-01-05T10:00:00+00:00", clicks=6, seconds=120, edit_distance=0.4),
+        record("b", "2026-01-06T10:00:00+00:00", clicks=4, seconds=60),
+        record("c", "2026-01-13T10:00:00+00:00", clicks=1),
+    ]
     n = np.array([2, 5, 9, 14])
     points = {"liver": list(zip(n.tolist(), power_law(n).tolist(), strict=True)), "spleen": [(2, 0.5)]}
     served = [Served("a", "anna", "sam_hybrid", "sam_hybrid", arm, "none", 0.5, "2026") for arm in (ACTIVE, CONTROL)]
@@ -62,13 +64,25 @@ def test_weeks_structures_and_worth(tmp_path: Path) -> None:
     report = LoopReport(Worth(), served, records, points, calibrations("tiny", tmp_path))
     first, second = report.weeks()
     assert (first["week"], first["cases"], first["clicks"], first["minutes"], first["edit_distance"]) == (
-        "2026-W02", 2, 5.0, 1.5, 0.4)  # fmt: skip
+        "2026-W02",
+        2,
+        5.0,
+        1.5,
+        0.4,
+    )
     assert second["minutes"] is None
     liver, spleen = report.structures()
     assert "more cases to 0.90" in liver["forecast"] and "too few adapters" in spleen["forecast"]
     assert report.rows()[0] | {"sentence": ""} == {
-        "table": "worth", "active": 1, "control": 1, "verdict": "not yet known", "clicks": None, "ci_low": None,
-        "ci_high": None, "sentence": ""}  # fmt: skip
+        "table": "worth",
+        "active": 1,
+        "control": 1,
+        "verdict": "not yet known",
+        "clicks": None,
+        "ci_low": None,
+        "ci_high": None,
+        "sentence": "",
+    }
     (calibrated,) = report.calibrated()  # of adapters that are there, and without one
     assert (calibrated["adapter"], calibrated["ece_before"], calibrated["ece_after"]) == ("none", 0.3, 0.1)
     assert report.rows()[-1] == calibrated
@@ -88,7 +102,10 @@ def test_a_label_that_was_released_counts_once_and_in_the_week_of_its_reader(tmp
     ledger.accept("b", label, {"clicks": 1})
     found = accepted(ledger.records())
     assert [(one.case, one.version, one.event) for one in found] == [
-        ("a", 1, "accepted"), ("b", 1, "quarantined"), ("b", 2, "accepted")]  # fmt: skip
+        ("a", 1, "accepted"),
+        ("b", 1, "quarantined"),
+        ("b", 2, "accepted"),
+    ]
     (week,) = LoopReport(Worth(), [], found, {}).weeks()
     assert (week["cases"], week["clicks"]) == (3, 2.333)
 

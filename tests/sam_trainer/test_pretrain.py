@@ -84,9 +84,16 @@ def test_the_average_follows_the_model() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"minutes": 0.0, "steps": None}, {"steps": 0}, {"processes": 0}, {"legs": ()},
-                {"legs": (Leg(0.5, BatchShape()),)}, {"init": Path("a"), "resume": True}],
-)  # fmt: skip
+    "changes",
+    [
+        {"minutes": 0.0, "steps": None},
+        {"steps": 0},
+        {"processes": 0},
+        {"legs": ()},
+        {"legs": (Leg(0.5, BatchShape()),)},
+        {"init": Path("a"), "resume": True},
+    ],
+)
 def test_impossible_runs_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(TrainingError):
         config(tmp_path, **changes)

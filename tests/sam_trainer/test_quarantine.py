@@ -135,9 +135,18 @@ def test_gross_disagreement_counts_where_the_earlier_label_looked(case: Case, sc
 
 @pytest.mark.parametrize(
     ("name", "side"),
-    [("kidney_left", LEFT), ("Left Kidney", LEFT), ("lung (R)", RIGHT), ("liver", RIGHT), ("spleen", LEFT),
-     ("aorta", None), ("L1", None), ("left-right shunt", None), ("liver lesion", None)],
-)  # fmt: skip
+    [
+        ("kidney_left", LEFT),
+        ("Left Kidney", LEFT),
+        ("lung (R)", RIGHT),
+        ("liver", RIGHT),
+        ("spleen", LEFT),
+        ("aorta", None),
+        ("L1", None),
+        ("left-right shunt", None),
+        ("liver lesion", None),
+    ],
+)
 def test_sides_in_names(name: str, side: int | None) -> None:
     assert side_of(name) == side
 

@@ -9,8 +9,15 @@ from sam_trainer.score_table import CROWDED, Scored, ScoreTable
 
 
 def scored(case: str, value: float = 0.5, adapter: str = "a") -> Scored:
-    return Scored.of(case, CaseScore(value, {"x": value}, {"x": 0.8}, (2, 1), 9.0, (0.123456789, 1.0), (1.0,)),
-                     adapter=adapter, method="combined", seed=0, when="2026", image="v")  # fmt: skip
+    return Scored.of(
+        case,
+        CaseScore(value, {"x": value}, {"x": 0.8}, (2, 1), 9.0, (0.123456789, 1.0), (1.0,)),
+        adapter=adapter,
+        method="combined",
+        seed=0,
+        when="2026",
+        image="v",
+    )
 
 
 def test_the_newest_line_of_a_case_counts_for_every_process(tmp_path: Path) -> None:

@@ -46,8 +46,14 @@ def list_adapters(model: Model = "tiny", home: Home = None) -> None:
     for row in rows:
         alarm = f"ALARM: {row['alarm']}" if row.get("alarm") else None
         verdict = row.get("damaged") or alarm or row.get("stale") or row.get("verdict") or "not judged"
-        cells = (row["adapter"][:SHOWN_DIGITS], "yes" if row["serves"] else "", row["stored"][:16],
-                 str(row.get("method", "")), str(row.get("taught_by", "")), verdict)  # fmt: skip
+        cells = (
+            row["adapter"][:SHOWN_DIGITS],
+            "yes" if row["serves"] else "",
+            row["stored"][:16],
+            str(row.get("method", "")),
+            str(row.get("taught_by", "")),
+            verdict,
+        )
         table.add_row(*(escape(cell) for cell in cells))
     Console().print(table)
 
@@ -60,9 +66,11 @@ def show(adapter: Id, model: Model = "tiny", home: Home = None) -> None:
 
 @app.command()
 def promote(
-    adapter: Id, model: Model = "tiny", home: Home = None,
+    adapter: Id,
+    model: Model = "tiny",
+    home: Home = None,
     why: Annotated[str, typer.Option(help="Kept in the history.")] = "promoted by hand",
-) -> None:  # fmt: skip
+) -> None:
     """Serve an adapter from the next click on, whatever the gate said."""
     name = AdapterStore(model, home).promote(adapter, why)
     typer.echo(f"{model} serves adapter {name[:SHOWN_DIGITS]} from the next click on")
@@ -70,9 +78,10 @@ def promote(
 
 @app.command()
 def rollback(
-    model: Model = "tiny", home: Home = None,
+    model: Model = "tiny",
+    home: Home = None,
     why: Annotated[str, typer.Option(help="Kept in the history.")] = "rolled back by hand",
-) -> None:  # fmt: skip
+) -> None:
     """Go back to what served before."""
     name = AdapterStore(model, home).rollback(why)
     what = f"adapter {name[:SHOWN_DIGITS]}" if name else "no adapter"

@@ -56,11 +56,16 @@ Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the net
 
 @app.command()
 def prompts(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/prompts.json"),
-    page: PageFolder = Path("runs/bench"), seed: Seed = 0, limit: Limit = None, separate: Separate = None,
+    studies: Studies = DEMO,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/prompts.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
     grid: Annotated[int, typer.Option(min=0, max=64, help="Points per side of S1; 0 leaves it out.")] = 32,
     threads: Threads = None,
-) -> None:  # fmt: skip
+) -> None:
     """COSMOS prompt strategies S1 to S6 beside the ellipse of the box, GrabCut, random walker and region growing."""
     with _measured(model, seed, threads) as run:
         run.keep(run_prompts(run.exam(studies, limit, separate), grid), out, page)
@@ -68,11 +73,16 @@ def prompts(  # noqa: PLR0913 - every parameter is an option of the command
 
 @app.command()
 def clicks(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/clicks.json"),
-    page: PageFolder = Path("runs/bench"), seed: Seed = 0, limit: Limit = None, separate: Separate = None,
+    studies: Studies = DEMO,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/clicks.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
     baselines: Annotated[bool, typer.Option(help="Also let the reader click for the classical methods.")] = True,
     threads: Threads = None,
-) -> None:  # fmt: skip
+) -> None:
     """Dice after 1 to 10 corrections by a simulated reader, and the clicks needed until it is good enough."""
     with _measured(model, seed, threads) as run:
         run.keep(run_clicks(run.exam(studies, limit, separate), baselines), out, page)
@@ -80,11 +90,16 @@ def clicks(  # noqa: PLR0913 - every parameter is an option of the command
 
 @app.command()
 def robustness(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/robustness.json"),
-    page: PageFolder = Path("runs/bench"), seed: Seed = 0, limit: Limit = None, separate: Separate = None,
+    studies: Studies = DEMO,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/robustness.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
     repeats: Annotated[int, typer.Option(min=1, help="Draws per object and level.")] = 3,
     threads: Threads = None,
-) -> None:  # fmt: skip
+) -> None:
     """What careless boxes and points cost."""
     with _measured(model, seed, threads) as run:
         run.keep(run_robustness(run.exam(studies, limit, separate), repeats), out, page)
@@ -94,7 +109,9 @@ def robustness(  # noqa: PLR0913 - every parameter is an option of the command
 def latency(  # noqa: PLR0913 - every parameter is an option of the command
     studies: Studies = DEMO,
     model: Annotated[str, typer.Option(help="Which model to ask; with --servers several, comma-separated.")] = "tiny",
-    out: Out = Path("runs/bench/latency.json"), page: PageFolder = Path("runs/bench"), seed: Seed = 0,
+    out: Out = Path("runs/bench/latency.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
     repeats: Annotated[int, typer.Option(min=3, help="Visits per phase.")] = 30,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 2,
     servers: Annotated[bool, typer.Option(help="Ask servers over HTTP, as OHIF does, on large volumes.")] = False,
@@ -104,7 +121,7 @@ def latency(  # noqa: PLR0913 - every parameter is an option of the command
     readers_seconds: Annotated[
         float, typer.Option(min=0, help="With --servers: how long scripted readers work; 0 leaves them out.")
     ] = 60,
-) -> None:  # fmt: skip
+) -> None:
     """Time per phase of a reader's visit: of the network in this process, or of servers to the last byte."""
     if servers:
         from samlabel.stopwatch.server_bench import ServerPlan, run_servers  # starts processes; nobody else needs it
@@ -125,10 +142,15 @@ def latency(  # noqa: PLR0913 - every parameter is an option of the command
 
 @app.command()
 def volumes(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO, model: Model = "tiny", out: Out = Path("runs/bench/volumes.json"),
-    page: PageFolder = Path("runs/bench"), seed: Seed = 0, limit: Limit = None, separate: Separate = None,
+    studies: Studies = DEMO,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/volumes.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
     threads: Threads = None,
-) -> None:  # fmt: skip
+) -> None:
     """One box, one point or three slices become an object in 3D, beside extruded outlines and per-slice boxes."""
     with _measured(model, seed, threads) as run:
         run.keep(run_volumes(run.backbone, run.structures(studies, limit, separate), VolumeOptions(), seed), out, page)
@@ -145,19 +167,29 @@ def loop(  # noqa: PLR0913 - every parameter is an option of the command
     cases: Annotated[int, typer.Option(min=1, help="Labels per round.")] = LoopConfig.cases,
     workers: Annotated[int, typer.Option(min=1, help="Projects side by side, one thread each.")] = 2,
     keep: Annotated[Path | None, typer.Option(help="Folder that keeps the projects.")] = None,
-    out: Out = Path("runs/bench/loop.json"), page: PageFolder = Path("runs/bench"),
-) -> None:  # fmt: skip
+    out: Out = Path("runs/bench/loop.json"),
+    page: PageFolder = Path("runs/bench"),
+) -> None:
     """Does choosing cases pay: whole projects with a simulated reader, the real loop, several strategies."""
     with _measured(LoopConfig().train.model, seed, None) as run:
         order = LoopOrder(
             strategies=tuple(checked_strategy(name.strip()) for name in strategies.split(",")),
-            pools=tuple(name.strip() for name in pools.split(",")), seeds=seeds, first_seed=seed, workers=workers,
-            studies=None if studies == "pools" else Path(studies), config=LoopConfig(rounds=rounds, cases=cases),
-        )  # fmt: skip
+            pools=tuple(name.strip() for name in pools.split(",")),
+            seeds=seeds,
+            first_seed=seed,
+            workers=workers,
+            studies=None if studies == "pools" else Path(studies),
+            config=LoopConfig(rounds=rounds, cases=cases),
+        )
         console = Console(stderr=True)
-        outcome = run_loop(order, keep, lambda one: console.print(
-            f"{one.pool} {one.strategy} seed {one.seed}: {one.rounds[0].test_clicks:.2f} -> "
-            f"{one.rounds[-1].test_clicks:.2f} clicks per case, {one.cpu_seconds:.0f} s"))  # fmt: skip
+        outcome = run_loop(
+            order,
+            keep,
+            lambda one: console.print(
+                f"{one.pool} {one.strategy} seed {one.seed}: {one.rounds[0].test_clicks:.2f} -> "
+                f"{one.rounds[-1].test_clicks:.2f} clicks per case, {one.cpu_seconds:.0f} s"
+            ),
+        )
         run.keep(outcome, out, page)
         for sentence in sentences(outcome):
             typer.echo(sentence)
@@ -166,10 +198,14 @@ def loop(  # noqa: PLR0913 - every parameter is an option of the command
 @app.command()
 def uncertainty(  # noqa: PLR0913 - every parameter is an option of the command
     studies: Annotated[str, typer.Option(help="`graded`, the procedural pool, or labelled studies.")] = GRADED,
-    model: Model = "tiny", out: Out = Path("runs/bench/uncertainty.json"), page: PageFolder = Path("runs/bench"),
-    seed: Seed = 0, slices: Annotated[int, typer.Option(min=1, help="Per volume.")] = 6,
-    labels: Annotated[int, typer.Option(min=1, help="At most so many of a case.")] = 6, threads: Threads = None,
-) -> None:  # fmt: skip
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/uncertainty.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    slices: Annotated[int, typer.Option(min=1, help="Per volume.")] = 6,
+    labels: Annotated[int, typer.Option(min=1, help="At most so many of a case.")] = 6,
+    threads: Threads = None,
+) -> None:
     """Do scores know where the network errs: rank correlation with the true error, and calibration."""
     with _measured(model, seed, threads) as run:
         questions = graded_questions(seed) if studies == GRADED else folder_questions(Path(studies), labels)
@@ -181,7 +217,9 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     studies: Annotated[
         str | None, typer.Option(help="A folder of studies folders: also leave their cases out one by one.")
     ] = None,
-    model: Model = "tiny", out: Out = Path("runs/bench/train.json"), page: PageFolder = Path("runs/bench"),
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/train.json"),
+    page: PageFolder = Path("runs/bench"),
     procedural: Annotated[bool, typer.Option(help="Train on procedural patients.")] = True,
     cases: Annotated[str, typer.Option(help="Numbers of accepted cases, comma-separated.")] = "1,2,5,10",
     methods: Annotated[str, typer.Option(help="Ways to train, comma-separated.")] = ",".join(METHODS),
@@ -190,13 +228,18 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     epochs: Annotated[int, typer.Option(min=1, help="Of 12 steps each.")] = 8,
     unet_epochs: Annotated[int | None, typer.Option(min=1, help="Of the U-Net; default: as many.")] = None,
     threads: Threads = None,
-) -> None:  # fmt: skip
+) -> None:
     """What a few accepted cases are worth: every method beside no training and a U-Net; kept after every training."""
     with _measured(model, 0, threads) as run:
         plan = Plan(numbers(cases), choices(methods), seeds, held_out, epochs=epochs, unet_epochs=unet_epochs)
         sources = read_sources(Path(studies)) if studies is not None else []
-        last = run_train(load_network(model), plan, DEMO_FOLDER.parent / "anatomies" if procedural else None, sources,
-                         lambda outcome: run.keep(outcome, out, page))  # fmt: skip
+        last = run_train(
+            load_network(model),
+            plan,
+            DEMO_FOLDER.parent / "anatomies" if procedural else None,
+            sources,
+            lambda outcome: run.keep(outcome, out, page),
+        )
         run.keep(last, out, page)
 
 

@@ -50,9 +50,7 @@ def list_labels(studies: Studies, home: Home = None) -> None:
 
 
 @app.command()
-def show(
-    case: Annotated[str, typer.Argument(help="Whose label.")], studies: Studies, home: Home = None
-) -> None:  # fmt: skip
+def show(case: Annotated[str, typer.Argument(help="Whose label.")], studies: Studies, home: Home = None) -> None:
     """Everything that happened to a case's label, as JSON."""
     typer.echo(json.dumps(label_facts.details(Ledger.of(studies, home), case), indent=1))
 
@@ -60,9 +58,10 @@ def show(
 @app.command()
 def release(
     case: Annotated[str, typer.Argument(help="Whose label is good in spite of the doubts.")],
-    studies: Studies, home: Home = None,
+    studies: Studies,
+    home: Home = None,
     why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
-) -> None:  # fmt: skip
+) -> None:
     """Let a label in quarantine teach and judge from the next training on."""
     record = Ledger.of(studies, home).release(case, {"released_by": _person(), "why": why})
     typer.echo(f"version {record.version} of {case} counts from the next training on")
@@ -71,9 +70,10 @@ def release(
 @app.command()
 def withdraw(
     case: Annotated[str, typer.Argument(help="Whose label must not teach any more.")],
-    studies: Studies, home: Home = None,
+    studies: Studies,
+    home: Home = None,
     why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
-) -> None:  # fmt: skip
+) -> None:
     """Take a case's label back: the next training does without it, until another label is accepted."""
     record = Ledger.of(studies, home).withdraw(case, {"why": why} if why else {})
     typer.echo(f"version {record.version} of {case} is withdrawn; adapters that learned from it name it in their cases")

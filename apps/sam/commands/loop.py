@@ -21,10 +21,11 @@ Model = Annotated[str, typer.Option(help="Which network.")]
 
 @app.command()
 def report(
-    studies: Studies, model: Model = AppConfig.model,
+    studies: Studies,
+    model: Model = AppConfig.model,
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("runs/loop/report.json"),
     page: Annotated[Path, typer.Option(help="Folder of the page and its figures.")] = Path("runs/loop"),
-) -> None:  # fmt: skip
+) -> None:
     """Worth of active learning, work per case and week, learning curves with a forecast: JSON and a page."""
     from sam_trainer.bench.report import Report, command_line
     from sam_trainer.loop_report import LoopReport
@@ -40,11 +41,12 @@ def report(
 
 @app.command()
 def measure(
-    studies: Studies, model: Model = AppConfig.model,
+    studies: Studies,
+    model: Model = AppConfig.model,
     draws: Annotated[int, typer.Option(min=1, max=20, help="Pairs of trainings.")] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Of each.")] = 4,
     seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
-) -> None:  # fmt: skip
+) -> None:
     """Teach networks by chosen and by drawn cases, let both answer held-out ones, and keep what it says."""
     from sam_infer.model_store import default_home
     from sam_infer.models import load_network

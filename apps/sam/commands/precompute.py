@@ -39,9 +39,7 @@ def precompute(
             bar.update(one, description=image, completed=done, total=of)
             bar.update(whole, completed=images.index(image) + (done == of))
 
-        wait = Precompute(
-            app.serving, app.store.get_image_uri, lambda: activity.wait(should_stop), should_stop, told
-        )  # fmt: skip
+        wait = Precompute(app.serving, app.store.get_image_uri, lambda: activity.wait(should_stop), should_stop, told)
         found = wait.run(images)
     for image, sentence in found.failed.items():
         Console(stderr=True).print(f"[red]{image}[/red]: {sentence}")

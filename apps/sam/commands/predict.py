@@ -171,8 +171,13 @@ def _folder(
     from samlabel.folder_run import FolderRun, Outcome
 
     backbone = cook.predictor.backbone
-    settings = {"model": backbone.name, "weights": backbone.weights_id, "adapter": cook.predictor.adapter,
-                **recipe.facts, "prompts": said}  # fmt: skip
+    settings = {
+        "model": backbone.name,
+        "weights": backbone.weights_id,
+        "adapter": cook.predictor.adapter,
+        **recipe.facts,
+        "prompts": said,
+    }
     outcome = Outcome()
     columns = (SpinnerColumn(), TextColumn("{task.completed}/{task.total} {task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -209,10 +214,13 @@ def _prompts_by_name(file: Path | None, images: dict[str, Path]) -> dict[str, di
     try:
         told = json.loads(file.read_text())
         said = {
-            str(name): {"points": tuple(map(str, hints.get("point", ()))), "box": hints.get("box"),
-                        "plane": hints.get("plane")}
+            str(name): {
+                "points": tuple(map(str, hints.get("point", ()))),
+                "box": hints.get("box"),
+                "plane": hints.get("plane"),
+            }
             for name, hints in told.items()
-        }  # fmt: skip
+        }
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise PromptError(f"{file.name} must be JSON as in --help: {error}", "prompts") from None
     unknown = sorted(set(said) - set(images))

@@ -32,7 +32,7 @@ def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
     try:
         config = PretrainConfig(
             out=out, minutes=minutes, seed=seed, processes=processes, init=init, lr=lr, resume=resume
-        )  # fmt: skip
+        )
         report = run(config)
     except SamError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)

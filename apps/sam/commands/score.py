@@ -22,11 +22,14 @@ Labels = Annotated[str | None, typer.Option(help="Comma-separated names [default
 
 
 def score(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies, model: Model = AppConfig.model, adapter: Adapter = AppConfig.adapter, labels: Labels = None,
+    studies: Studies,
+    model: Model = AppConfig.model,
+    adapter: Adapter = AppConfig.adapter,
+    labels: Labels = None,
     measure: Annotated[str | None, typer.Option(help="How doubt is measured; a wrong name lists them.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Score again what is up to date.")] = False,
     most: Annotated[int | None, typer.Option(min=1, help="At most so many cases.")] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Say how much every case without a label is worth one; goes on where it was interrupted."""
     from sam_infer.activity import Activity
     from samlabel.offline import Offline
@@ -44,10 +47,13 @@ def score(  # noqa: PLR0913 - every parameter is an option of the command
 
 
 def next_case(
-    studies: Studies, model: Model = AppConfig.model, adapter: Adapter = AppConfig.adapter, labels: Labels = None,
+    studies: Studies,
+    model: Model = AppConfig.model,
+    adapter: Adapter = AppConfig.adapter,
+    labels: Labels = None,
     strategy: Annotated[str, typer.Option(help="How to choose; a wrong name lists them.")] = AppConfig.random_is,
     count: Annotated[int, typer.Option(min=1, help="How many cases.")] = 1,
-) -> None:  # fmt: skip
+) -> None:
     """Say which case to label next, and why; nobody is sent there and no lease is taken."""
     from sam_trainer.acquisition import checked_strategy
     from samlabel.leases import OfferedCases

@@ -80,14 +80,22 @@ def answer(outcomes: list[Outcome], root: str) -> dict[str, Any]:
     if stored:
         study = stored[0].path.split("/series/")[0]
         told[tag_of("RetrieveURL")] = {"vr": "UR", "Value": [root + study]}
-        told[tag_of("ReferencedSOPSequence")] = {"vr": "SQ", "Value": [
-            {**_reference(o), tag_of("RetrieveURL"): {"vr": "UR", "Value": [root + o.path]}} for o in stored
-        ]}  # fmt: skip
+        told[tag_of("ReferencedSOPSequence")] = {
+            "vr": "SQ",
+            "Value": [{**_reference(o), tag_of("RetrieveURL"): {"vr": "UR", "Value": [root + o.path]}} for o in stored],
+        }
     if failed:
-        told[tag_of("FailedSOPSequence")] = {"vr": "SQ", "Value": [
-            {**_reference(o), tag_of("FailureReason"): {"vr": "US", "Value": [o.reason]},
-             tag_of("ErrorComment"): {"vr": "LO", "Value": [o.sentence]}} for o in failed
-        ]}  # fmt: skip
+        told[tag_of("FailedSOPSequence")] = {
+            "vr": "SQ",
+            "Value": [
+                {
+                    **_reference(o),
+                    tag_of("FailureReason"): {"vr": "US", "Value": [o.reason]},
+                    tag_of("ErrorComment"): {"vr": "LO", "Value": [o.sentence]},
+                }
+                for o in failed
+            ],
+        }
     return told
 
 

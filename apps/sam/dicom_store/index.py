@@ -22,12 +22,44 @@ from pydicom.errors import InvalidDicomError
 
 log = structlog.get_logger(__name__)
 
-STUDY = ("StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "AccessionNumber", "StudyDescription",
-         "ReferringPhysicianName", "PatientName", "PatientID", "PatientBirthDate", "PatientSex")  # fmt: skip
-SERIES = ("SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription", "SeriesDate", "SeriesTime",
-          "BodyPartExamined", "Laterality", "ProtocolName", "FrameOfReferenceUID")  # fmt: skip
-INSTANCE = ("SOPInstanceUID", "SOPClassUID", "InstanceNumber", "Rows", "Columns", "BitsAllocated", "NumberOfFrames",
-            "ContentDate", "ContentTime", "ContentLabel", "ContentDescription")  # fmt: skip
+STUDY = (
+    "StudyInstanceUID",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyDescription",
+    "ReferringPhysicianName",
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+)
+SERIES = (
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "Modality",
+    "SeriesDescription",
+    "SeriesDate",
+    "SeriesTime",
+    "BodyPartExamined",
+    "Laterality",
+    "ProtocolName",
+    "FrameOfReferenceUID",
+)
+INSTANCE = (
+    "SOPInstanceUID",
+    "SOPClassUID",
+    "InstanceNumber",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "NumberOfFrames",
+    "ContentDate",
+    "ContentTime",
+    "ContentLabel",
+    "ContentDescription",
+)
 CHARACTER_SET = "00080005"
 
 # Looking at a folder of 10,000 files takes about 50 ms: not more often than this.

@@ -108,8 +108,9 @@ def _matches(element: Mapping[str, Any], wanted: str, tag: str, fuzzy: bool) -> 
         return bool(set(re.split(r"[,\\]", wanted)) & set(values))
     if vr in RANGES and "-" in wanted:
         low, high = wanted.split("-", 1)
-        return any((not low or value[: len(low)] >= low) and (not high or value[: len(high)] <= high)
-                   for value in values)  # fmt: skip
+        return any(
+            (not low or value[: len(low)] >= low) and (not high or value[: len(high)] <= high) for value in values
+        )
     if vr == "PN" and fuzzy:
         return any(_same_words(wanted, value) for value in values)
     expression = re.escape(wanted).replace(r"\*", ".*").replace(r"\?", ".")

@@ -51,8 +51,12 @@ class Log:
 
 def script(scenes: Sequence[Scene]) -> list[Task]:
     """Every click that any reader makes, in the order of one reader who does all the work alone."""
-    return [Task(scene, scene.middle + n, clicks)
-            for scene in scenes for n in range(SLICES) for clicks in range(1, CLICKS + 1)]  # fmt: skip
+    return [
+        Task(scene, scene.middle + n, clicks)
+        for scene in scenes
+        for n in range(SLICES)
+        for clicks in range(1, CLICKS + 1)
+    ]
 
 
 def work(

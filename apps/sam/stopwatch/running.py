@@ -45,8 +45,11 @@ class Running:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [word.format(port=self.port) for word in launch.command],
-                env=dict(launch.environ), cwd=launch.folder, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                env=dict(launch.environ),
+                cwd=launch.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     def __enter__(self) -> Running:
         try:

@@ -100,8 +100,11 @@ def ratios(rows: Sequence[Row]) -> list[Row]:
             here = found.get((OURS, model, theirs["phase"], theirs["clients"]))
             if here is not None:
                 made.append(_ratio(model, f"stock/{theirs['phase']}", theirs, here))
-        alone = {phase: found[OURS, model, phase, 1]["median_ms"] for phase in ("next_click", "decode", "round_trip")
-                 if (OURS, model, phase, 1) in found}  # fmt: skip
+        alone = {
+            phase: found[OURS, model, phase, 1]["median_ms"]
+            for phase in ("next_click", "decode", "round_trip")
+            if (OURS, model, phase, 1) in found
+        }
         if len(alone) == 3:
             click = found[OURS, model, "next_click", 1]
             made.append(_ratio(model, "next_click/floor", click, {"median_ms": alone["decode"] + alone["round_trip"]}))

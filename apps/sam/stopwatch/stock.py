@@ -59,15 +59,35 @@ def launch(folder: Path, studies: Path, threads: int) -> Launch:
     """The stock server on a studies folder."""
     python = prepare(folder)
     command = [
-        str(python), "-m", "monailabel.main", "start_server", "--app", str(folder / "app"), "--studies", str(studies),
-        "--host", "127.0.0.1", "--port", "{port}",
-        "--conf", "models", "segmentation_spleen", "--conf", "use_pretrained_model", "false",
-    ]  # fmt: skip
+        str(python),
+        "-m",
+        "monailabel.main",
+        "start_server",
+        "--app",
+        str(folder / "app"),
+        "--studies",
+        str(studies),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "{port}",
+        "--conf",
+        "models",
+        "segmentation_spleen",
+        "--conf",
+        "use_pretrained_model",
+        "false",
+    ]
     environ = {
-        **os.environ, "PYTHONPATH": "", "HOME": str(folder), "OMP_NUM_THREADS": str(threads),
-        "MONAI_SAM_MODEL_PT": f"https://localhost/{WEIGHTS}", "MONAI_SAM_MODEL_CFG": f"https://localhost/{CONFIG}",
-        "MONAI_LABEL_TRACKING_ENABLED": "false", "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": "",
+        "HOME": str(folder),
+        "OMP_NUM_THREADS": str(threads),
+        "MONAI_SAM_MODEL_PT": f"https://localhost/{WEIGHTS}",
+        "MONAI_SAM_MODEL_CFG": f"https://localhost/{CONFIG}",
+        "MONAI_LABEL_TRACKING_ENABLED": "false",
+        "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
+    }
     for ours in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):  # the stock server runs as it comes
         environ.pop(ours, None)
     return Launch("stock", MODEL, command, environ, folder)

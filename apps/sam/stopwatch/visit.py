@@ -144,8 +144,9 @@ class Visit:
         def reader(number: int) -> list[Reply]:
             scene = self.scenes[number % len(self.scenes)]
             with Station(self.server.port) as station:
-                return [station.click("sam_2d", scene.image, scene.clicks(2, scene.middle, number))
-                        for _ in range(rounds)]  # fmt: skip
+                return [
+                    station.click("sam_2d", scene.image, scene.clicks(2, scene.middle, number)) for _ in range(rounds)
+                ]
 
         with ThreadPoolExecutor(readers) as pool:
             self.timed(

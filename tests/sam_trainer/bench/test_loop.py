@@ -41,8 +41,10 @@ def test_areas_are_paired_by_seed_and_judged_by_their_interval() -> None:
 
 
 def test_the_same_curves_are_no_gain_and_one_seed_has_no_interval(tmp_path: Path) -> None:
-    same = [*PROJECTS[:5], *(played("sam_random_fg", one.seed, tuple(r.test_clicks for r in one.rounds))
-                             for one in PROJECTS[:5])]  # fmt: skip
+    same = [
+        *PROJECTS[:5],
+        *(played("sam_random_fg", one.seed, tuple(r.test_clicks for r in one.rounds)) for one in PROJECTS[:5]),
+    ]
     assert {row["verdict"] for row in summary(same, "sam_hybrid") if "against" in row} == {"no gain"}
     found = outcome([PROJECTS[0], PROJECTS[5]], LoopOrder())
     told = sentences(found)

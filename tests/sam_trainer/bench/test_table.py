@@ -12,10 +12,12 @@ def seen(source: str, case: str, dice: float, headline: bool = True, label: str 
 
 
 TWO_SOURCES = [
-    seen("a", "a1", 1.0), seen("a", "a1", 0.8), seen("a", "a2", 0.3),
+    seen("a", "a1", 1.0),
+    seen("a", "a1", 0.8),
+    seen("a", "a2", 0.3),
     seen("b", "b1", 0.5),
     seen("cells", "c1", 0.0, headline=False),
-]  # fmt: skip
+]
 
 
 def test_the_headline_is_the_mean_over_sources_of_the_mean_over_objects() -> None:

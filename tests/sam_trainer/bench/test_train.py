@@ -61,8 +61,9 @@ def test_only_cases_that_share_a_label_are_left_out() -> None:
     a, b, c = case("a", "liver", "spleen"), case("b", "spleen", "aorta"), case("c", "bone")
     folds = list(_folds(Source("s", (a, b, c))))
     assert [(fold.case.name, [o.name for o in fold.others], set(fold.shared)) for fold in folds] == [
-        ("a", ["b"], {"spleen"}), ("b", ["a"], {"spleen"}),
-    ]  # fmt: skip
+        ("a", ["b"], {"spleen"}),
+        ("b", ["a"], {"spleen"}),
+    ]
 
 
 def test_words_of_the_command_line() -> None:

@@ -16,9 +16,16 @@ def square(low: float, high: float) -> np.ndarray:
 def plain_look(labels: int, **changes: object) -> Look:
     levels = np.linspace(0, 1, labels, dtype=np.float32)[:, None].repeat(3, 1)
     values: dict[str, object] = {
-        "modality": "plain", "levels": levels, "texture": np.zeros((labels, 2), np.float32), "grain": (0.1, 0.1),
-        "sharpness": (0.0, 0.0), "noise": 0.0, "bias": 0.0, "pixel": 1.0, "seed": 0,
-    }  # fmt: skip
+        "modality": "plain",
+        "levels": levels,
+        "texture": np.zeros((labels, 2), np.float32),
+        "grain": (0.1, 0.1),
+        "sharpness": (0.0, 0.0),
+        "noise": 0.0,
+        "bias": 0.0,
+        "pixel": 1.0,
+        "seed": 0,
+    }
     return Look(**{**values, **changes})  # type: ignore[arg-type]
 
 
