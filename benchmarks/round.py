@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/round.py --out benchmarks/results/round.json
 
-The cases are procedural (sam_trainer/pools.py): six teach, one validates, three judge. `cpu_seconds` is what all
-processes took together: on two cores that nobody else uses, a round cannot be faster than half of it.
+The cases are procedural (sam_trainer/synthetic/pools.py): six teach, one validates, three judge. `cpu_seconds` is what
+all processes took together: on two cores that nobody else uses, a round cannot be faster than half of it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sam_infer.adapter_store import AdapterStore
-from sam_infer.image_file import write_image, write_mask
-from sam_trainer.bench.report import Report, command_line
-from sam_trainer.learning import PROGRESS_FILE, training_folder
-from sam_trainer.pool_anatomy import LABELS, picture
-from sam_trainer.pools import CANDIDATE, JUDGE, WATCH, pool
-from sam_trainer.progress import read_progress
+from sam_infer.adapters.store import AdapterStore
+from sam_infer.imaging.image_file import write_image, write_mask
+from sam_trainer.reports.record import Report, command_line
+from sam_trainer.synthetic.lesion_patients import LABELS, picture
+from sam_trainer.synthetic.pools import CANDIDATE, JUDGE, WATCH, pool
+from sam_trainer.training.progress import read_progress
+from sam_trainer.training.run_round import PROGRESS_FILE, training_folder
 
 ROOT = Path(__file__).parents[1]
 

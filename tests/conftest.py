@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.backbone import Candidates, Features, Hints
-from sam_infer.frame import Crop, Frame, fit_longest
-from sam_infer.geometry import Geometry
-from sam_infer.volume import Mask, Volume
-from sam_trainer.phantoms import grid, l_shape, render, rotation
+from sam_infer.imaging.geometry import Geometry
+from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.networks.backbone import Candidates, Features, Hints
+from sam_infer.networks.frame import Crop, Frame, fit_longest
+from sam_trainer.synthetic.patients import grid, l_shape, render, rotation
 
 
 @pytest.fixture(autouse=True)

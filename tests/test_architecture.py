@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {"sam_infer": ROOT / "sam_infer", "sam_trainer": ROOT / "sam_trainer", "samlabel": ROOT / "apps" / "sam"}
+PACKAGES = {
+    "sam_infer": ROOT / "sam_infer",
+    "sam_trainer": ROOT / "sam_trainer",
+    "samlabel": ROOT / "apps" / "samlabel",
+}
 HOST = {"monailabel", "fastapi", "starlette", "uvicorn"}
 FORBIDDEN = {"sam_infer": {"sam_trainer", "samlabel", *HOST}, "sam_trainer": {"samlabel", *HOST}, "samlabel": set()}
 FILES = [(package, path) for package, folder in PACKAGES.items() for path in sorted(folder.rglob("*.py"))]

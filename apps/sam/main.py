@@ -1,3 +1,3 @@
 """What the host loads: exactly one app class."""
 
-from samlabel.app import SamApp as SamApp
+from samlabel.server.app import SamApp as SamApp

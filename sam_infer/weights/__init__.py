@@ -1,1 +1,1 @@
-"""Weights that ship with the package."""
+"""Weight files: read safely, recognised by content, stored."""

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sam_trainer import baselines
+from sam_trainer.bench import classical as baselines
 from sam_trainer.bench.exam import Asked, Exam
 from sam_trainer.bench.gallery import Gallery
-from sam_trainer.bench.table import Observation
-from sam_trainer.clicks import Click, correction_click
-from sam_trainer.metrics import dice
-from sam_trainer.prompting import Drawn
+from sam_trainer.measures.overlap import dice
+from sam_trainer.reports.table import Observation
+from sam_trainer.simulation.clicks import Click, correction_click
+from sam_trainer.simulation.prompt_styles import Drawn
 
 BoolArray = npt.NDArray[np.bool_]
 Method = Callable[[Drawn], BoolArray]

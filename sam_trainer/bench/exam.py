@@ -13,17 +13,17 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
-from sam_infer.backbone import Backbone
-from sam_infer.embedding import EmbeddingCache
-from sam_infer.image_file import read_image
-from sam_infer.predictor import Options, Prediction, Predictor
-from sam_infer.slice_view import SliceView
-from sam_infer.volume import Volume
-from sam_infer.window import choose_window
-from sam_trainer.bench.table import Observation, observation
-from sam_trainer.metrics import dice, hd95_mm, jaccard, nsd
-from sam_trainer.prompting import Drawn
-from sam_trainer.studies import Subject, Target
+from sam_infer.imaging.image_file import read_image
+from sam_infer.imaging.slice_view import SliceView
+from sam_infer.imaging.volume import Volume
+from sam_infer.imaging.window import choose_window
+from sam_infer.networks.backbone import Backbone
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Options, Prediction, Predictor
+from sam_trainer.labels.cases import Subject, Target
+from sam_trainer.measures.overlap import dice, hd95_mm, jaccard, nsd
+from sam_trainer.reports.table import Observation, observation
+from sam_trainer.simulation.prompt_styles import Drawn
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sam_trainer.bench.gallery import Gallery
-from sam_trainer.bench.table import ALL, MEAN, Row
+from sam_trainer.reports.table import ALL, MEAN, Row
 
 RANKS = ("best", "median", "worst")
 

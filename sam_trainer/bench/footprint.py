@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_infer.embedding import EmbeddingCache
-from sam_infer.geometry import Geometry
-from sam_infer.models import load_backbone
-from sam_infer.predictor import Predictor
-from sam_infer.prompts import Prompts
-from sam_infer.volume import Volume
+from sam_infer.imaging.geometry import Geometry
+from sam_infer.imaging.volume import Volume
+from sam_infer.models.load import load_backbone
+from sam_infer.prompts.object_prompts import Prompts
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
 
 CLICKS = 10
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam_trainer.bench.exam import Asked
-from sam_trainer.prompting import tight_box
+from sam_trainer.simulation.prompt_styles import tight_box
 
 Picture = npt.NDArray[np.uint8]
 

@@ -18,17 +18,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from sam_infer.backbone import Backbone, Hints
-from sam_infer.embedding import EmbeddingCache
 from sam_infer.errors import SamError
-from sam_infer.frame import resize_pixels, whole
-from sam_infer.image_file import read_image
-from sam_infer.predictor import Predictor
-from sam_infer.volume import Volume
-from sam_infer.window import choose_window
-from sam_trainer.bench.table import Row
-from sam_trainer.prompting import Drawn, foreground_points, tight_box
-from sam_trainer.studies import Subject, Target
+from sam_infer.imaging.image_file import read_image
+from sam_infer.imaging.volume import Volume
+from sam_infer.imaging.window import choose_window
+from sam_infer.networks.backbone import Backbone, Hints
+from sam_infer.networks.frame import resize_pixels, whole
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
+from sam_trainer.labels.cases import Subject, Target
+from sam_trainer.reports.table import Row
+from sam_trainer.simulation.prompt_styles import Drawn, foreground_points, tight_box
 
 Result = TypeVar("Result")
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from sam_infer.predictor import Prediction
-from sam_trainer import baselines
+from sam_infer.slices.predictor import Prediction
+from sam_trainer.bench import classical as baselines
 from sam_trainer.bench.exam import Asked, Exam
 from sam_trainer.bench.gallery import Gallery
-from sam_trainer.bench.table import Observation
-from sam_trainer.metrics import dice
-from sam_trainer.prompting import drawn
+from sam_trainer.measures.overlap import dice
+from sam_trainer.reports.table import Observation
+from sam_trainer.simulation.prompt_styles import drawn
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from sam_trainer.bench.exam import Asked, Exam
 from sam_trainer.bench.prompts import DEPLOYABLE, ORACLE, proposals
-from sam_trainer.bench.table import Observation
-from sam_trainer.metrics import dice
-from sam_trainer.prompting import (
+from sam_trainer.measures.overlap import dice
+from sam_trainer.reports.table import Observation
+from sam_trainer.simulation.prompt_styles import (
     Drawn,
     displaced,
     drawn,

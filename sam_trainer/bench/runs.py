@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sam_trainer.bench import clicks, everything, figures, latency, prompts, robustness
+from sam_trainer.bench import clicks, figures, latency, prompts, robustness
+from sam_trainer.bench import grid_prompts as everything
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.gallery import Gallery
-from sam_trainer.bench.page import Page
-from sam_trainer.bench.table import ALL, MEAN, Row, table
+from sam_trainer.reports.page import Page
+from sam_trainer.reports.table import ALL, MEAN, Row, table
 
 GREEN_RED = "Truth is outlined in green, the answer in red; Dice above each picture."
 

@@ -13,20 +13,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from sam_infer.accepted_case import AcceptedCase
-from sam_infer.backbone import Backbone
-from sam_infer.canonical import CanonicalView
-from sam_infer.case_score import Scorer, ScoreSettings, Seen
-from sam_infer.embedding import EmbeddingCache
+from sam_infer.automatic.example import AcceptedCase
 from sam_infer.errors import PromptError, VolumeError
-from sam_infer.memo import Memo
-from sam_infer.predictor import Predictor
-from sam_infer.uncertainty import ADAPTERS, MEASURES, PROMPTS, SEMANTIC, VIEWS
-from sam_infer.volume import Mask
-from sam_trainer.bench.table import Row
-from sam_trainer.lessons import labelled_image
-from sam_trainer.metrics import dice
-from sam_trainer.studies import Case, slice_axis
+from sam_infer.imaging.canonical_view import CanonicalView
+from sam_infer.imaging.volume import Mask
+from sam_infer.lru_cache import Memo
+from sam_infer.networks.backbone import Backbone
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
+from sam_infer.uncertainty.case_score import Scorer, ScoreSettings, Seen
+from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, PROMPTS, SEMANTIC, VIEWS
+from sam_trainer.labels.cases import Case, slice_axis
+from sam_trainer.lessons.lesson import labelled_image
+from sam_trainer.measures.overlap import dice
+from sam_trainer.reports.table import Row
 
 RESAMPLES = 1000
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sam_infer.backbone import Backbone
-from sam_infer.embedding import EmbeddingCache
-from sam_infer.predictor import Predictor
-from sam_infer.uncertainty import DEFAULT
+from sam_infer.networks.backbone import Backbone
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
+from sam_infer.uncertainty.measures import DEFAULT
 from sam_trainer.bench import uncertainty
-from sam_trainer.bench.page import Page
 from sam_trainer.bench.runs import Outcome
-from sam_trainer.bench.table import Row
 from sam_trainer.bench.uncertainty import Findings, Question
-from sam_trainer.calibrating import calibrate
-from sam_trainer.label_round import AcceptedLabel
-from sam_trainer.pools import CANDIDATE, GRADED, pool, write_pool
-from sam_trainer.studies import Case, read_sources
+from sam_trainer.judging.calibrate import calibrate
+from sam_trainer.labels.cases import Case, read_sources
+from sam_trainer.labels.round import AcceptedLabel
+from sam_trainer.reports.page import Page
+from sam_trainer.reports.table import Row
+from sam_trainer.synthetic.pools import CANDIDATE, GRADED, pool, write_pool
 
 
 @contextmanager

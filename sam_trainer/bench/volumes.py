@@ -18,18 +18,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam_infer.backbone import Backbone
-from sam_infer.embedding import EmbeddingCache
-from sam_infer.predictor import Predictor
-from sam_infer.prompts import FOREGROUND, Prompts
-from sam_infer.propagation import VolumeOptions, segment_volume
-from sam_infer.slice_view import SliceView
-from sam_infer.volume import Volume
-from sam_infer.volume_prompts import VolumePrompts
+from sam_infer.imaging.slice_view import SliceView
+from sam_infer.imaging.volume import Volume
+from sam_infer.networks.backbone import Backbone
+from sam_infer.prompts.object_prompts import FOREGROUND, Prompts
+from sam_infer.prompts.volume_prompts import VolumePrompts
+from sam_infer.propagation.segment import VolumeOptions, segment_volume
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.exam import NSD_TOLERANCE_MM
-from sam_trainer.metrics import dice, hd95_mm, nsd
-from sam_trainer.prompting import centre_point
-from sam_trainer.structures import Structure
+from sam_trainer.labels.objects3d import Structure
+from sam_trainer.measures.overlap import dice, hd95_mm, nsd
+from sam_trainer.simulation.prompt_styles import centre_point
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from sam_infer.image_file import read_mask, write_mask
-from sam_infer.volume import Mask
-from sam_trainer.label_round import HELD_OUT, TRAIN, part_of
+from sam_infer.imaging.image_file import read_mask, write_mask
+from sam_infer.imaging.volume import Mask
+from sam_trainer.labels.round import HELD_OUT, TRAIN, part_of
 
 STRIP = 5
 

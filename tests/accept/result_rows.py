@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sam_trainer.bench.report import Report
+from sam_trainer.reports.record import Report
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
@@ -27,5 +27,7 @@ class ResultRows:
         Report(self.command, 0, [*kept, row], started).write(path)
 
 
-KILLS = ResultRows("kill", "pytest -m accept tests/accept/test_kill.py tests/sam_trainer/test_kill_learning.py")
+KILLS = ResultRows(
+    "kill", "pytest -m accept tests/accept/test_kill.py tests/sam_trainer/training/test_kill_learning.py"
+)
 ACTIVE_LEARNING = ResultRows("active_learning", "pytest -m accept tests/accept/test_active_learning.py")

@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam_infer.embedding import EmbeddingCache
-from sam_infer.models import BaseNetwork, load_backbone, load_network
-from sam_infer.predictor import Predictor
-from sam_trainer.acquisition import Pool, batch
+from sam_infer.models.load import BaseNetwork, load_backbone, load_network
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
+from sam_trainer.active.benefit import Comparison, Worth
+from sam_trainer.active.score_table import Scored
+from sam_trainer.active.served import ACTIVE, CONTROL
+from sam_trainer.active.strategies import Pool, batch
 from sam_trainer.bench import uncertainty
-from sam_trainer.bench.loop import LoopOrder, Played, play, pool_roles, summary
-from sam_trainer.bench.project import LoopConfig
+from sam_trainer.bench.learning.project import LoopConfig
+from sam_trainer.bench.learning.projects import LoopOrder, Played, play, pool_roles, summary
 from sam_trainer.bench.uncertainty_run import graded_questions
-from sam_trainer.calibrating import calibrate
-from sam_trainer.label_round import AcceptedLabel
-from sam_trainer.pools import CANDIDATE, JUDGE, TEST, WATCH, pool, write_pool
-from sam_trainer.score_table import Scored
-from sam_trainer.served import ACTIVE, CONTROL
-from sam_trainer.simulated_reader import SimulatedReader
-from sam_trainer.studies import Case
-from sam_trainer.worth import Comparison, Worth
+from sam_trainer.judging.calibrate import calibrate
+from sam_trainer.labels.cases import Case
+from sam_trainer.labels.round import AcceptedLabel
+from sam_trainer.simulation.reader import SimulatedReader
+from sam_trainer.synthetic.pools import CANDIDATE, JUDGE, TEST, WATCH, pool, write_pool
 from tests.accept.result_rows import ACTIVE_LEARNING
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]

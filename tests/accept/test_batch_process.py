@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sam_infer.image_file import read_mask, write_image, write_mask
-from sam_trainer.metrics import dice
-from sam_trainer.phantoms import ABDOMEN_LABELS, abdomen, grid, render
+from sam_infer.imaging.image_file import read_mask, write_image, write_mask
+from sam_trainer.measures.overlap import dice
+from sam_trainer.synthetic.patients import ABDOMEN_LABELS, abdomen, grid, render
 from tests.accept.server import ServerProcess
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(1800)]

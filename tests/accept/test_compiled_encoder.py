@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.sam_backbone import SamBackbone
-from tests.sam_infer.test_sam_backbone import SMALL, official
+from sam_infer.networks.sam import SamBackbone
+from tests.sam_infer.networks.test_sam import SMALL, official
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(1200)]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sam_infer.models import load_network
-from sam_trainer.bench.train import SEMANTIC, Plan
-from sam_trainer.bench.train_run import run_train
+from sam_infer.models.load import load_network
+from sam_trainer.bench.learning.few_cases import SEMANTIC, Plan
+from sam_trainer.bench.learning.few_cases_run import run_train
 
 
 @pytest.mark.accept

@@ -12,9 +12,9 @@ import httpx
 import numpy as np
 import pytest
 
-from sam_infer.image_file import read_mask, write_image, write_mask
-from sam_infer.volume import Mask, Volume
-from sam_trainer.phantoms import grid
+from sam_infer.imaging.image_file import read_mask, write_image, write_mask
+from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.synthetic.patients import grid
 from tests.accept.result_rows import KILLS as RESULT
 from tests.accept.server import ServerProcess
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam_infer.image_file import read_mask, write_image
-from sam_infer.volume import Volume
-from sam_trainer.bench.report import Report
-from sam_trainer.phantoms import grid
+from sam_infer.imaging.image_file import read_mask, write_image
+from sam_infer.imaging.volume import Volume
+from sam_trainer.reports.record import Report
+from sam_trainer.synthetic.patients import grid
 from tests.accept.server import ServerProcess
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sam_trainer.bench.table import Row
-from samlabel.stopwatch.server_bench import ServerPlan, run_servers
+from sam_trainer.reports.table import Row
+from samlabel.server_bench.run import ServerPlan, run_servers
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
 

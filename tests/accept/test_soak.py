@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam_infer.image_file import read_mask
-from sam_trainer.bench.report import Report
-from sam_trainer.phantoms import demo_studies
+from sam_infer.imaging.image_file import read_mask
+from sam_trainer.reports.record import Report
+from sam_trainer.synthetic.patients import demo_studies
 from tests.accept.server import ServerProcess
 
 pytestmark = pytest.mark.accept

@@ -16,7 +16,7 @@ from dicomweb_client import DICOMwebClient
 from dicomweb_client.session_utils import create_session_from_user_pass
 from pydicom import dcmread
 
-from samlabel.demo_dicom import DEMO, MATRIX, DemoSeries, demo_dicom
+from samlabel.dicom.demo import DEMO, MATRIX, DemoSeries, demo_dicom
 from tests.client.stations import Station, free_port, serving, through
 
 LOGIN = ("reader", "secret of the test")

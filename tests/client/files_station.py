@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_infer.image_file import write_image, write_mask
-from sam_trainer.phantoms import ABDOMEN_LABELS, abdomen, grid, render
+from sam_infer.imaging.image_file import write_image, write_mask
+from sam_trainer.synthetic.patients import ABDOMEN_LABELS, abdomen, grid, render
 
 # What the split makes of these names: `a`, `b`, `c` and `d` teach, `e` validates, `case1` and `h` judge.
 LABELLED = ("a", "b", "e", "case1", "h")

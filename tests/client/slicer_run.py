@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from monailabel.client import MONAILabelClient
 
-from sam_infer.image_file import read_image, read_mask
-from sam_infer.volume import Mask
+from sam_infer.imaging.image_file import read_image, read_mask
+from sam_infer.imaging.volume import Mask
 
 # What the plugin adds to every request to segment.
 EXTRAS = {"result_extension": ".nrrd", "result_dtype": "uint8", "label": "liver", "background": []}

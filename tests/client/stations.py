@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 from dicomweb_client import DICOMwebClient
 
-from samlabel.demo_dicom import DemoSeries
-from samlabel.studies import DEMO_LABELS
+from samlabel.dicom.demo import DemoSeries
+from samlabel.store.open import DEMO_LABELS
 
 START_S = 300.0
 

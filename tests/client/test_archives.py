@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from sam_infer.image_file import read_image, write_mask
-from sam_infer.volume import Mask
-from sam_trainer.phantoms import ABDOMEN_LABELS
-from samlabel.demo_dicom import SMALL, demo_dicom
-from samlabel.seg_reading import read_seg
+from sam_infer.imaging.image_file import read_image, write_mask
+from sam_infer.imaging.volume import Mask
+from sam_trainer.synthetic.patients import ABDOMEN_LABELS
+from samlabel.dicom.demo import SMALL, demo_dicom
+from samlabel.dicom.seg_read import read_seg
 from tests.client.stations import Station
 
 pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(900)]

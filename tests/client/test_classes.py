@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.adapter import Adapter, Provenance
-from sam_infer.adapter_store import AdapterStore
-from sam_infer.models import load_network
-from sam_trainer.bench.anatomies import anatomies
-from sam_trainer.bench.pupil import labels_of
-from sam_trainer.metrics import dice
-from sam_trainer.phantoms import ABDOMEN_LABELS
-from sam_trainer.promptable import promptable
-from sam_trainer.semantic_batch import SemanticBatches
-from sam_trainer.semantic_lessons import semantic_lessons
-from sam_trainer.semantic_training import SemanticTraining
-from samlabel.demo_dicom import DEMO
+from sam_infer.adapters.adapter import Adapter, Provenance
+from sam_infer.adapters.store import AdapterStore
+from sam_infer.models.load import load_network
+from sam_trainer.bench.learning.one_training import labels_of
+from sam_trainer.lessons.semantic_batches import SemanticBatches
+from sam_trainer.lessons.semantic_lesson import semantic_lessons
+from sam_trainer.measures.overlap import dice
+from sam_trainer.methods.trainable import promptable
+from sam_trainer.synthetic.anatomies import anatomies
+from sam_trainer.synthetic.patients import ABDOMEN_LABELS
+from sam_trainer.training.semantic import SemanticTraining
+from samlabel.dicom.demo import DEMO
 from tests.client.browser import Reader, browser_page
 from tests.client.conftest import embedded
 from tests.client.stations import Station

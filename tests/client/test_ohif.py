@@ -12,13 +12,13 @@ from dicomweb_client import DICOMwebClient
 from pydicom import Dataset
 from scipy import ndimage
 
-from sam_infer.volume import Mask, Volume
-from sam_trainer.learning import PROGRESS_FILE, training_folder
-from sam_trainer.phantoms import ABDOMEN_LABELS
-from sam_trainer.progress import Progress
-from samlabel.demo_dicom import DEMO, MATRIX, DemoSeries, demo_dicom
-from samlabel.dicom_seg import referenced_series
-from samlabel.uncertainty_reply import unpacked
+from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.synthetic.patients import ABDOMEN_LABELS
+from sam_trainer.training.progress import Progress
+from sam_trainer.training.run_round import PROGRESS_FILE, training_folder
+from samlabel.dicom.demo import DEMO, MATRIX, DemoSeries, demo_dicom
+from samlabel.dicom.seg_write import referenced_series
+from samlabel.wire.doubt_reply import unpacked
 from tests.client.browser import Reader, browser, browser_page, new_page
 from tests.client.stations import Station, serving, through
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_infer.image_file import read_mask
+from sam_infer.imaging.image_file import read_mask
 from tests.client.stations import serving
 
 README = Path(__file__).parents[2] / "README.md"

@@ -15,8 +15,8 @@ import httpx
 import numpy as np
 import pytest
 
-from sam_infer.image_file import read_mask, write_mask
-from sam_infer.volume import Mask
+from sam_infer.imaging.image_file import read_mask, write_mask
+from sam_infer.imaging.volume import Mask
 from tests.client import slicer_run
 from tests.client.files_station import UNLABELLED, small_patients
 from tests.client.stations import Station, serving

@@ -18,9 +18,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sam_infer.image_file import read_image, write_mask
-from sam_infer.volume import Mask
-from samlabel.demo_dicom import SMALL, demo_dicom
+from sam_infer.imaging.image_file import read_image, write_mask
+from sam_infer.imaging.volume import Mask
+from samlabel.dicom.demo import SMALL, demo_dicom
 from tests.client.conftest import LOGIN, fill, orthanc
 from tests.client.stations import Station, free_port, serving
 

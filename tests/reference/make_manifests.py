@@ -1,4 +1,4 @@
-"""Writes sam_infer/manifests: keys, shapes and number types of the published weight files.
+"""Writes sam_infer/weights/manifests: keys, shapes and number types of the published weight files.
 
 The ViT models are what segment_anything's own builders make, on the meta device. MobileSAM has no package on a
 registry: its encoder's keys are spelled out here from the published file, independently of our implementation.
@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from segment_anything import sam_model_registry
 
-from sam_infer.layout import Layout, TensorSpec, layout_of, manifest_text
+from sam_infer.weights.tensor_layout import Layout, TensorSpec, layout_of, manifest_text
 
-FOLDER = Path(__file__).parents[2] / "sam_infer" / "manifests"
+FOLDER = Path(__file__).parents[2] / "sam_infer" / "weights" / "manifests"
 Entry = tuple[str, TensorSpec]
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 
-from sam_infer.architecture import build
+from sam_infer.networks.sam_vit import build
 
 State = dict[str, torch.Tensor]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam_infer.geometry import Geometry
-from sam_infer.image_file import LPS_TO_RAS, write_image, write_mask
-from sam_infer.volume import Mask, Volume
-from sam_trainer.phantoms import grid
+from sam_infer.imaging.geometry import Geometry
+from sam_infer.imaging.image_file import LPS_TO_RAS, write_image, write_mask
+from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.synthetic.patients import grid
 
 
 def flat_case(folder: Path, name: str, seed: int) -> None:

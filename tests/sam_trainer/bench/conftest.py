@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sam_infer.backbone import Backbone
+from sam_infer.networks.backbone import Backbone
 from sam_trainer.bench.exam import Exam
-from sam_trainer.studies import collect, read_sources
+from sam_trainer.labels.cases import collect, read_sources
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from sam_trainer.bench.clicks import as_prompts, clicks_until, session
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.runs import run_clicks
-from sam_trainer.bench.table import MEAN
-from sam_trainer.clicks import Click
-from sam_trainer.prompting import Drawn
+from sam_trainer.reports.table import MEAN
+from sam_trainer.simulation.clicks import Click
+from sam_trainer.simulation.prompt_styles import Drawn
 
 TRUTH = np.zeros((30, 30), bool)
 TRUTH[5:15, 5:25] = True

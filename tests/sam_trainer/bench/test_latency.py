@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sam_infer.errors import SamError
-from sam_infer.tiny_backbone import WEIGHTS
+from sam_infer.networks.tiny.backbone import WEIGHTS
 from sam_trainer.bench import latency
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.latency import Probe, fresh_process, measure

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam_trainer.bench import everything, prompts
+from sam_trainer.bench import grid_prompts as everything
+from sam_trainer.bench import prompts
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.gallery import SIDE, Gallery
 from sam_trainer.bench.runs import run_prompts
-from sam_trainer.bench.table import MEAN
+from sam_trainer.reports.table import MEAN
 
 pytestmark = pytest.mark.slow  # seconds of real predictions
 

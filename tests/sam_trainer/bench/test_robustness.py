@@ -5,7 +5,7 @@ from __future__ import annotations
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.robustness import trials
 from sam_trainer.bench.runs import run_robustness
-from sam_trainer.bench.table import MEAN
+from sam_trainer.reports.table import MEAN
 
 
 def test_rows_of_every_mode_and_the_cost_against_the_undisturbed_prompt(exam: Exam) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sam_infer.tiny_backbone import WEIGHTS, TinyBackbone
+from sam_infer.networks.tiny.backbone import WEIGHTS, TinyBackbone
 from sam_trainer.bench.clicks import measure as measure_clicks
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.gallery import Gallery
 from sam_trainer.bench.prompts import measure as measure_prompts
-from sam_trainer.bench.table import MEAN, table
-from sam_trainer.studies import collect, read_sources
+from sam_trainer.labels.cases import collect, read_sources
+from sam_trainer.reports.table import MEAN, table
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data"
 DATA = Path(os.environ.get("SAMLABEL_VALIDATION", BESIDE))

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from sam_infer.errors import VolumeError
-from sam_infer.image_file import write_image, write_mask
-from sam_infer.propagation import VolumeOptions
-from sam_infer.volume import Mask
-from sam_trainer.bench.volume_run import run_volumes
+from sam_infer.imaging.image_file import write_image, write_mask
+from sam_infer.imaging.volume import Mask
+from sam_infer.propagation.segment import VolumeOptions
 from sam_trainer.bench.volumes import PROTOCOLS, extent_error
-from sam_trainer.phantoms import grid, render
-from sam_trainer.structures import collect_structures
-from sam_trainer.studies import read_sources
-from sam_trainer.volume_phantoms import TARGET, scene
+from sam_trainer.bench.volumes_run import run_volumes
+from sam_trainer.labels.cases import read_sources
+from sam_trainer.labels.objects3d import collect_structures
+from sam_trainer.synthetic.hard_shapes import TARGET, scene
+from sam_trainer.synthetic.patients import grid, render
 
 
 @pytest.fixture

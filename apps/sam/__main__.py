@@ -1,5 +1,0 @@
-"""`python -m samlabel`: the command line where no console script is on the path."""
-
-from samlabel.cli import main
-
-main()

@@ -1,0 +1,1 @@
+"""Who may ask for what: addresses, names, uploads, disconnects, error replies."""

@@ -1,0 +1,137 @@
+"""From what went wrong to a status and a sentence: the only place where the two meet.
+
+A sentence names the field and says what was expected. What nobody foresaw becomes a 500 with a number that is also in
+the log, never a bare "Internal Server Error".
+"""
+
+from __future__ import annotations
+
+import errno
+import uuid
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from monailabel.interfaces.exception import (
+    ImageNotFoundException,
+    LabelNotFoundException,
+    MONAILabelError,
+    MONAILabelException,
+)
+
+from sam_infer.errors import (
+    AdapterError,
+    BusyError,
+    CacheError,
+    ModelError,
+    PromptError,
+    SamError,
+    UnknownAdapterError,
+    VolumeError,
+)
+from sam_infer.job import CancelledError
+from sam_trainer.pretraining.config import TrainingError
+from samlabel.errors import (
+    ArchiveError,
+    ConfigError,
+    LeasedError,
+    NotFoundError,
+    RefusedError,
+    RequestError,
+    TooLargeError,
+    UnsafeNameError,
+)
+
+log = structlog.get_logger(__name__)
+
+# As web servers call it when the client is gone; nobody reads it but the log.
+CLIENT_GONE = 499
+
+INSUFFICIENT_STORAGE = 507
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+STATUS: dict[type[SamError], int] = {
+    PromptError: 422,
+    VolumeError: 422,
+    RequestError: 422,
+    UnsafeNameError: 422,
+    NotFoundError: 404,
+    RefusedError: 403,
+    TooLargeError: 413,
+    ModelError: 409,
+    AdapterError: 409,
+    UnknownAdapterError: 404,
+    TrainingError: 422,
+    ConfigError: 409,
+    LeasedError: 409,
+    ArchiveError: 503,
+    BusyError: 503,
+    CancelledError: CLIENT_GONE,
+    CacheError: 500,
+    SamError: 500,
+}
+
+# The host says "there is no such model" with these.
+HOST_NOT_FOUND = {MONAILabelError.INVALID_INPUT, MONAILabelError.APP_INIT_ERROR}
+
+
+def status_of(error: SamError) -> int:
+    """The HTTP status of a domain error: of its own type, else of the nearest parent."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def body_of(sentence: str, field: str | None = None) -> dict[str, Any]:
+    """What a client gets: the sentence where the host's clients look for it, and the field."""
+    return {"detail": sentence, "field": field}
+
+
+async def on_sam_error(request: Request, error: SamError) -> JSONResponse:
+    """A refusal: not logged as a failure of ours."""
+    status = status_of(error)
+    log.info("refused", path=request.url.path, status=status, reason=str(error))
+    return JSONResponse(body_of(str(error), error.field), status)
+
+
+async def on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
+    """A request that does not fit the route: one sentence instead of a list of records."""
+    faults = [(str(fault["loc"][-1]), str(fault["msg"])) for fault in error.errors()]
+    sentence = "; ".join(f"{name}: {message}" for name, message in faults) or "the request is malformed"
+    return JSONResponse(body_of(sentence, faults[0][0] if faults else None), 422)
+
+
+async def on_host_error(request: Request, error: MONAILabelException) -> JSONResponse:
+    """The host's own exceptions, which it leaves unmapped."""
+    missing = isinstance(error, ImageNotFoundException | LabelNotFoundException) or error.error in HOST_NOT_FOUND
+    return JSONResponse(body_of(str(error.msg)), 404 if missing else 500)
+
+
+async def on_os_error(request: Request, error: OSError) -> JSONResponse:
+    """A full disk is nobody's fault and everybody's business; any other failure of the system is unforeseen."""
+    if error.errno not in DISK_FULL:
+        return await on_unexpected(request, error)
+    log.error("the disk is full", path=request.url.path, reason=str(error))
+    sentence = "the server's disk is full: what you sent was not stored; free some space, then send it again"
+    return JSONResponse(body_of(sentence), INSUFFICIENT_STORAGE)
+
+
+async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    """A fault of ours: the log has it under a number that the reader can pass on."""
+    number = uuid.uuid4().hex[:8]
+    log.error("unexpected failure", error_id=number, path=request.url.path, exc_info=error)
+    sentence = f"something went wrong inside the server; its log has the details under error {number}"
+    return JSONResponse(body_of(sentence), 500)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure of this app with a status and a sentence."""
+    handlers: dict[type[Exception], Any] = {
+        SamError: on_sam_error,
+        RequestValidationError: on_invalid_request,
+        MONAILabelException: on_host_error,
+        OSError: on_os_error,
+        Exception: on_unexpected,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)

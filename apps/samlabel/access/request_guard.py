@@ -1,0 +1,100 @@
+"""What every request passes before a route sees it: address, origin, size, and who is asking.
+
+Plain ASGI, so that a streamed upload is counted while it arrives and nothing is buffered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sam_infer.errors import SamError
+from samlabel import identity as reader
+from samlabel.access.error_replies import body_of, status_of
+from samlabel.access.names import check_url_path
+from samlabel.errors import RefusedError, RequestError, TooLargeError
+
+READS = {"GET", "HEAD", "OPTIONS"}
+
+# A CT of 1500 slices is 800 MB; a whole-body PET-CT upload still fits.
+MAX_UPLOAD_BYTES = 2 << 30
+
+
+class RequestGuard:
+    """Middleware. `origins` may drive this server from other web pages, `hosts` are the names it answers to.
+
+    Without a login a web page the reader has open elsewhere could send requests here. Browsers name the page's origin
+    in every request that changes something: a foreign one is refused. Pages that pretend to be this machine by DNS are
+    told by the host name, where the launcher knows which names are right; an empty list accepts any.
+    """
+
+    def __init__(
+        self, app: ASGIApp, origins: Sequence[str] = (), hosts: Sequence[str] = (), max_bytes: int = MAX_UPLOAD_BYTES
+    ) -> None:
+        self.app = app
+        self._origins = {origin.rstrip("/") for origin in origins}
+        self._hosts = set(hosts)
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, then pass on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            check_url_path(scope["path"])
+            self._check_host(headers)
+            self._check_origin(scope["method"], headers)
+            self._check_length(headers)
+            name = reader.checked_name(headers.get(reader.HEADER))
+        except SamError as error:
+            response = JSONResponse(body_of(str(error), error.field), status_of(error))
+            await response(scope, receive, send)
+            return
+        with reader.acting_as(name):
+            await self.app(scope, self._counted(receive), send)
+
+    def _check_host(self, headers: Headers) -> None:
+        name = urlsplit(f"//{headers.get('host', '')}").hostname
+        if self._hosts and name not in self._hosts:
+            raise RefusedError(f"this server answers to {', '.join(sorted(self._hosts))}, not to {name!r}", "host")
+
+    def _check_origin(self, method: str, headers: Headers) -> None:
+        origin = headers.get("origin")
+        if origin is None or method in READS or origin in self._origins:
+            return
+        if urlsplit(origin).netloc != headers.get("host"):
+            raise RefusedError(
+                f"requests from pages of {origin} are refused; MONAI_LABEL_CORS_ORIGINS can allow them", "origin"
+            )
+
+    def _check_length(self, headers: Headers) -> None:
+        length = headers.get("content-length", "0")
+        if not length.isdecimal():
+            raise RequestError("content-length must be a number", "content-length")
+        if int(length) > self._max_bytes:
+            raise TooLargeError(self._too_large(), "file")
+
+    def _too_large(self) -> str:
+        return f"the request is larger than the {self._max_bytes >> 20} MB that this server takes"
+
+    def _counted(self, receive: Receive) -> Receive:
+        """The same stream, cut off when it grows too long: a chunked upload announces no length."""
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                # Form parsing lets only this type through unchanged.
+                raise HTTPException(413, self._too_large())
+            return message
+
+        return counted

@@ -1,0 +1,298 @@
+"""`samlabel bench`: how good, how robust and how fast is a model, on labelled studies.
+
+Each command writes one JSON (`--out`) and one page with figures (`--page`). Exit code 0: measured; 1: it could not be
+measured, and the sentence says why; 2: the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+
+from sam_infer.errors import SamError
+from sam_infer.models.load import load_backbone, load_network
+from sam_infer.propagation.segment import VolumeOptions
+from sam_trainer.active.strategies import checked_strategy
+from sam_trainer.bench.exam import Exam
+from sam_trainer.bench.learning.few_cases import Plan, choices, numbers
+from sam_trainer.bench.learning.few_cases_run import run_train
+from sam_trainer.bench.learning.project import LoopConfig
+from sam_trainer.bench.learning.projects import LoopOrder
+from sam_trainer.bench.learning.projects_run import run_loop, sentences
+from sam_trainer.bench.runs import Outcome, run_clicks, run_latency, run_prompts, run_robustness
+from sam_trainer.bench.uncertainty_run import folder_questions, graded_questions, run_uncertainty
+from sam_trainer.bench.volumes_run import run_volumes
+from sam_trainer.config import METHODS
+from sam_trainer.labels.cases import collect, read_sources
+from sam_trainer.labels.objects3d import Structure, collect_structures
+from sam_trainer.pretraining.model_card import write_card
+from sam_trainer.reports.record import Report, command_line
+from sam_trainer.synthetic.patients import demo_studies
+from sam_trainer.synthetic.pools import GRADED, POOLS
+
+app = typer.Typer(help="Measure a model on labelled studies.", no_args_is_help=True)
+
+DEMO = "demo"
+DEMO_FOLDER = Path("demo") / "studies"
+
+Studies = Annotated[str, typer.Option(help="A studies folder, a folder of them, or `demo`.")]
+Model = Annotated[str, typer.Option(help="Which model to ask.")]
+Out = Annotated[Path, typer.Option(help="Where the JSON goes.")]
+PageFolder = Annotated[Path, typer.Option("--page", help="Folder of the page and its figures.")]
+Seed = Annotated[int, typer.Option(help="Everything random depends on it.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many objects per source.")]
+Separate = Annotated[
+    list[str] | None, typer.Option(help="A further source to keep out of the headline; may be repeated.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the network.")]
+
+
+@app.command()
+def prompts(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/prompts.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
+    grid: Annotated[int, typer.Option(min=0, max=64, help="Points per side of S1; 0 leaves it out.")] = 32,
+    threads: Threads = None,
+) -> None:
+    """COSMOS prompt strategies S1 to S6 beside the ellipse of the box, GrabCut, random walker and region growing."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_prompts(run.exam(studies, limit, separate), grid), out, page)
+
+
+@app.command()
+def clicks(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/clicks.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
+    baselines: Annotated[bool, typer.Option(help="Also let the reader click for the classical methods.")] = True,
+    threads: Threads = None,
+) -> None:
+    """Dice after 1 to 10 corrections by a simulated reader, and the clicks needed until it is good enough."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_clicks(run.exam(studies, limit, separate), baselines), out, page)
+
+
+@app.command()
+def robustness(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/robustness.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Draws per object and level.")] = 3,
+    threads: Threads = None,
+) -> None:
+    """What careless boxes and points cost."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_robustness(run.exam(studies, limit, separate), repeats), out, page)
+
+
+@app.command()
+def latency(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO,
+    model: Annotated[str, typer.Option(help="Which model to ask; with --servers several, comma-separated.")] = "tiny",
+    out: Out = Path("runs/bench/latency.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    repeats: Annotated[int, typer.Option(min=3, help="Visits per phase.")] = 30,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 2,
+    servers: Annotated[bool, typer.Option(help="Ask servers over HTTP, as OHIF does, on large volumes.")] = False,
+    stock: Annotated[
+        Path | None, typer.Option(help="With --servers: folder of the stock server's environment, made if missing.")
+    ] = None,
+    readers_seconds: Annotated[
+        float, typer.Option(min=0, help="With --servers: how long scripted readers work; 0 leaves them out.")
+    ] = 60,
+) -> None:
+    """Time per phase of a reader's visit: of the network in this process, or of servers to the last byte."""
+    if servers:
+        from samlabel.server_bench.run import ServerPlan, run_servers  # starts processes; nobody else needs it
+
+        with _errors():
+            started, names = time.time(), tuple(name.strip() for name in model.split(","))
+
+            def keep(outcome: Outcome) -> None:
+                facts = {"precision": "fp32", "threads": threads}
+                Report(command_line(), seed, outcome.rows, started, facts).write(out)
+                Console(stderr=True).print(f"wrote {out} and {outcome.page.write(page, out.stem)}")
+
+            run_servers(ServerPlan(names, stock, repeats, threads, readers_seconds), keep)
+        return
+    with _measured(model, seed, threads) as run:
+        run.keep(run_latency(run.exam(studies, repeats, None), model, repeats), out, page)
+
+
+@app.command()
+def volumes(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Studies = DEMO,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/volumes.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
+    threads: Threads = None,
+) -> None:
+    """One box, one point or three slices become an object in 3D, beside extruded outlines and per-slice boxes."""
+    with _measured(model, seed, threads) as run:
+        run.keep(run_volumes(run.backbone, run.structures(studies, limit, separate), VolumeOptions(), seed), out, page)
+
+
+@app.command()
+def loop(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Annotated[str, typer.Option(help="`pools`, the procedural ones, or a labelled folder.")] = "pools",
+    pools: Annotated[str, typer.Option(help="Which of them, comma-separated.")] = ",".join(POOLS),
+    strategies: Annotated[str, typer.Option(help="Comma-separated.")] = "sam_hybrid,sam_random_fg,random",
+    seeds: Annotated[int, typer.Option(min=1, help="Projects per pool and strategy, paired.")] = 5,
+    seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
+    rounds: Annotated[int, typer.Option(min=1, help="Trainings per project.")] = LoopConfig.rounds,
+    cases: Annotated[int, typer.Option(min=1, help="Labels per round.")] = LoopConfig.cases,
+    workers: Annotated[int, typer.Option(min=1, help="Projects side by side, one thread each.")] = 2,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps the projects.")] = None,
+    out: Out = Path("runs/bench/loop.json"),
+    page: PageFolder = Path("runs/bench"),
+) -> None:
+    """Does choosing cases pay: whole projects with a simulated reader, the real loop, several strategies."""
+    with _measured(LoopConfig().train.model, seed, None) as run:
+        order = LoopOrder(
+            strategies=tuple(checked_strategy(name.strip()) for name in strategies.split(",")),
+            pools=tuple(name.strip() for name in pools.split(",")),
+            seeds=seeds,
+            first_seed=seed,
+            workers=workers,
+            studies=None if studies == "pools" else Path(studies),
+            config=LoopConfig(rounds=rounds, cases=cases),
+        )
+        console = Console(stderr=True)
+        outcome = run_loop(
+            order,
+            keep,
+            lambda one: console.print(
+                f"{one.pool} {one.strategy} seed {one.seed}: {one.rounds[0].test_clicks:.2f} -> "
+                f"{one.rounds[-1].test_clicks:.2f} clicks per case, {one.cpu_seconds:.0f} s"
+            ),
+        )
+        run.keep(outcome, out, page)
+        for sentence in sentences(outcome):
+            typer.echo(sentence)
+
+
+@app.command()
+def uncertainty(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Annotated[str, typer.Option(help="`graded`, the procedural pool, or labelled studies.")] = GRADED,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/uncertainty.json"),
+    page: PageFolder = Path("runs/bench"),
+    seed: Seed = 0,
+    slices: Annotated[int, typer.Option(min=1, help="Per volume.")] = 6,
+    labels: Annotated[int, typer.Option(min=1, help="At most so many of a case.")] = 6,
+    threads: Threads = None,
+) -> None:
+    """Do scores know where the network errs: rank correlation with the true error, and calibration."""
+    with _measured(model, seed, threads) as run:
+        questions = graded_questions(seed) if studies == GRADED else folder_questions(Path(studies), labels)
+        run.keep(run_uncertainty(run.backbone, questions, studies, slices, seed), out, page)
+
+
+@app.command()
+def train(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Annotated[
+        str | None, typer.Option(help="A folder of studies folders: also leave their cases out one by one.")
+    ] = None,
+    model: Model = "tiny",
+    out: Out = Path("runs/bench/train.json"),
+    page: PageFolder = Path("runs/bench"),
+    procedural: Annotated[bool, typer.Option(help="Train on procedural patients.")] = True,
+    cases: Annotated[str, typer.Option(help="Numbers of accepted cases, comma-separated.")] = "1,2,5,10",
+    methods: Annotated[str, typer.Option(help="Ways to train, comma-separated.")] = ",".join(METHODS),
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of the headline: lora and U-Net, 5 cases.")] = 3,
+    held_out: Annotated[int, typer.Option(min=2, help="Procedural patients that are asked.")] = 20,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 12 steps each.")] = 8,
+    unet_epochs: Annotated[int | None, typer.Option(min=1, help="Of the U-Net; default: as many.")] = None,
+    threads: Threads = None,
+) -> None:
+    """What a few accepted cases are worth: every method beside no training and a U-Net; kept after every training."""
+    with _measured(model, 0, threads) as run:
+        plan = Plan(numbers(cases), choices(methods), seeds, held_out, epochs=epochs, unet_epochs=unet_epochs)
+        sources = read_sources(Path(studies)) if studies is not None else []
+        last = run_train(
+            load_network(model),
+            plan,
+            DEMO_FOLDER.parent / "anatomies" if procedural else None,
+            sources,
+            lambda outcome: run.keep(outcome, out, page),
+        )
+        run.keep(last, out, page)
+
+
+@app.command()
+def card(
+    results: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = Path("benchmarks/results"),
+    out: Annotated[Path, typer.Option(help="Where the card goes.")] = Path("docs/model-card-tiny.md"),
+) -> None:
+    """Write the model card of `tiny` from its manifest and the committed results."""
+    with _errors():
+        write_card(results, out)
+        Console(stderr=True).print(f"wrote {out}")
+
+
+class _Run:
+    """One measurement under way."""
+
+    def __init__(self, model: str, seed: int) -> None:
+        self.started = time.time()
+        self.seed = seed
+        self.backbone = load_backbone(model)
+
+    def exam(self, studies: str, limit: int | None, separate: list[str] | None) -> Exam:
+        """The questions: what is in the studies, asked of the model."""
+        folder = demo_studies(DEMO_FOLDER) if studies == DEMO else Path(studies)
+        return Exam(self.backbone, collect(read_sources(folder, separate or ()), limit), self.seed)
+
+    def structures(self, studies: str, limit: int | None, separate: list[str] | None) -> list[tuple[bool, Structure]]:
+        """The structures in 3D that are in the studies."""
+        folder = demo_studies(DEMO_FOLDER) if studies == DEMO else Path(studies)
+        return collect_structures(read_sources(folder, separate or ()), limit)
+
+    def keep(self, outcome: Outcome, out: Path, page: Path) -> None:
+        """Write what came out."""
+        facts: dict[str, Any] = {"model": self.backbone.name, "weights": self.backbone.weights_id}
+        Report(command_line(), self.seed, outcome.rows, self.started, facts).write(out)
+        written = outcome.page.write(page, out.stem)
+        Console(stderr=True).print(f"wrote {out} and {written}")
+
+
+@contextmanager
+def _measured(model: str, seed: int, threads: int | None) -> Iterator[_Run]:
+    with _errors():
+        if threads is not None:
+            torch.set_num_threads(threads)
+        yield _Run(model, seed)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """A sentence and exit code 1 for everything that is wrong with the world, not with the program."""
+    try:
+        yield
+    except (SamError, OSError) as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error

@@ -1,0 +1,101 @@
+"""The command line. Each command lives in its own module and is imported when it is called: help comes at once.
+
+Exit code 0: done; 1: refused or failed, with one sentence on why and what to do; 2: the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from sam_infer.errors import SamError
+from samlabel.host.logs import route_structlog
+
+# Name: module, function or Typer app in it, one line of help. A new command is a new line.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "serve": ("samlabel.commands.serve", "serve", "Serve a studies folder or a DICOMweb archive to OHIF and Slicer."),
+    "predict": ("samlabel.commands.predict", "predict", "Segment one object of an image file, without a server."),
+    "models": ("samlabel.commands.models", "app", "List, add, download and verify model weights."),
+    "doctor": ("samlabel.commands.doctor", "doctor", "Check this installation; every failure comes with its cure."),
+    "pretrain": ("samlabel.commands.pretrain", "pretrain", "Train the embedded model on procedural scans."),
+    "pretrain-tracker": (
+        "samlabel.commands.pretrain_tracker",
+        "pretrain_tracker",
+        "Train what follows objects from slice to slice.",
+    ),
+    "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
+    "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
+    "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),
+    "score": ("samlabel.commands.score", "score", "Say how much every case without a label is worth one."),
+    "precompute": (
+        "samlabel.commands.precompute",
+        "precompute",
+        "Encode every slice of a store before anybody clicks.",
+    ),
+    "next": ("samlabel.commands.score", "next_case", "Say which case to label next, and why."),
+    "loop": ("samlabel.commands.loop", "app", "Say whether the learning loop pays."),
+    "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that shows all commands and imports the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The called command, loaded."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name in COMMANDS else command, rest
+
+
+def load(name: str) -> Any:
+    """The real command behind a name."""
+    module, attribute, _ = COMMANDS[name]
+    found = getattr(importlib.import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    single = typer.Typer(add_completion=False)
+    single.command(name)(found)
+    return typer.main.get_command(single)
+
+
+def _stand_in() -> Callable[[], None]:
+    def stand_in() -> None:
+        """Never called: `LazyGroup` puts the real command in its place."""
+
+    return stand_in
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # only here: help needs no metadata
+
+        typer.echo(version("samlabel"))
+        raise typer.Exit
+
+
+app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True)
+for _name, (_, _, _help) in COMMANDS.items():
+    app.command(_name, help=_help)(_stand_in())
+
+
+@app.callback()
+def samlabel(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Segment Anything for radiology annotation, inside MONAI Label."""
+
+
+def main() -> None:
+    """The console script."""
+    route_structlog()
+    try:
+        app()
+    except SamError as error:
+        Console(stderr=True).print(f"[red]{type(error).__name__}[/red]", end=": ")
+        typer.echo(str(error), err=True)
+        raise SystemExit(1) from None

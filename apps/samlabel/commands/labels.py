@@ -1,0 +1,125 @@
+"""`samlabel labels`: every label that was accepted; looking at what is in quarantine; taking one back.
+
+Exit code 0: done; 1: refused, with one sentence on why and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from getpass import getuser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sam_infer.adapters.adapter import SHOWN_DIGITS
+from sam_infer.weights.store import HOME_VARIABLE
+from sam_trainer.labels.ledger import Ledger, Record
+from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
+from samlabel.errors import ConfigError
+from samlabel.wire import label_facts
+
+app = typer.Typer(help="List and show accepted labels; release, withdraw and export them.", no_args_is_help=True)
+
+Studies = Annotated[str, typer.Option(help="The studies folder or DICOMweb address that they belong to.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches [default: ~/.local/share/samlabel]."),
+]
+
+
+@app.command("list")
+def list_labels(studies: Studies, home: Home = None) -> None:
+    """Every event of every label, the oldest first; why some are in quarantine."""
+    records = Ledger.of(studies, home).records()
+    if not records:
+        typer.echo("no label was accepted here yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("case", "version", "event", "when", "reader", "model", "adapter", "label"):
+        table.add_column(column, overflow="fold")
+    for record in records:
+        table.add_row(*(escape(cell) for cell in _cells(record)))
+    Console().print(table)
+    for case, held in sorted(Ledger.of(studies, home).quarantine().items()):
+        for doubt in held.doubts:
+            typer.echo(f"{case} is in quarantine ({doubt['reason']}): {doubt['sentence']}")
+
+
+@app.command()
+def show(case: Annotated[str, typer.Argument(help="Whose label.")], studies: Studies, home: Home = None) -> None:
+    """Everything that happened to a case's label, as JSON."""
+    typer.echo(json.dumps(label_facts.details(Ledger.of(studies, home), case), indent=1))
+
+
+@app.command()
+def release(
+    case: Annotated[str, typer.Argument(help="Whose label is good in spite of the doubts.")],
+    studies: Studies,
+    home: Home = None,
+    why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
+) -> None:
+    """Let a label in quarantine teach and judge from the next training on."""
+    record = Ledger.of(studies, home).release(case, {"released_by": _person(), "why": why})
+    typer.echo(f"version {record.version} of {case} counts from the next training on")
+
+
+@app.command()
+def withdraw(
+    case: Annotated[str, typer.Argument(help="Whose label must not teach any more.")],
+    studies: Studies,
+    home: Home = None,
+    why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
+) -> None:
+    """Take a case's label back: the next training does without it, until another label is accepted."""
+    record = Ledger.of(studies, home).withdraw(case, {"why": why} if why else {})
+    typer.echo(f"version {record.version} of {case} is withdrawn; adapters that learned from it name it in their cases")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+    studies: Studies,
+    form: Annotated[str, typer.Option("--format", help="datalist (MONAI) or nnunet (nnU-Net v2, raw).")] = "datalist",
+) -> None:
+    """Write labels that count, their images and the split for another tool."""
+    from sam_trainer.labels.export.datalist import Datalist
+    from sam_trainer.labels.export.nnunet import NnUnetRaw
+    from sam_trainer.labels.export.write import export as write
+    from samlabel.loop.counted_labels import counting_labels
+
+    layouts = {"datalist": Datalist, "nnunet": NnUnetRaw}
+    if form not in layouts:
+        raise ConfigError(f"--format must be one of {', '.join(layouts)}, got {form!r}", "format")
+    exported = write(counting_labels(studies), layouts[form](), out)
+    for sentence in exported.left_out:
+        typer.echo(sentence, err=True)
+    for case, names in exported.incomplete.items():
+        typer.echo(f"{case} does not name {', '.join(names)}: other tools will read that as background", err=True)
+    counts = {part: len(exported.of(part)) for part in (TRAIN, VALIDATION, HELD_OUT)}
+    shown = ", ".join(f"{count} {part.replace('_', ' ')}" for part, count in counts.items())
+    typer.echo(f"wrote {len(exported.cases)} cases ({shown}) with {', '.join(exported.labels)} to {out}")
+
+
+def _person() -> str:
+    """Who is at the keyboard; in some containers nobody has a name."""
+    try:
+        return getuser()
+    except KeyError:
+        return "somebody at the command line"
+
+
+def _cells(record: Record) -> tuple[str, ...]:
+    facts = record.facts
+    told = (str(facts.get("reader", "")), str(facts.get("model", "")), str(facts.get("adapter", ""))[:SHOWN_DIGITS])
+    return (
+        record.case,
+        str(record.version),
+        record.event,
+        record.when[:16],
+        *told,
+        record.label_sha256[:SHOWN_DIGITS],
+    )

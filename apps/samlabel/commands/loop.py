@@ -1,0 +1,68 @@
+"""`samlabel loop`: what choosing cases and learning from them are worth here, measured.
+
+Exit code 0: done; 1: it could not be measured, and the sentence says why.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from samlabel.config import AppConfig
+
+app = typer.Typer(help="Say whether the learning loop pays.", no_args_is_help=True)
+
+Studies = Annotated[str, typer.Option(help="A studies folder or a DICOMweb address.")]
+Model = Annotated[str, typer.Option(help="Which network.")]
+
+
+@app.command()
+def report(
+    studies: Studies,
+    model: Model = AppConfig.model,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("runs/loop/report.json"),
+    page: Annotated[Path, typer.Option(help="Folder of the page and its figures.")] = Path("runs/loop"),
+) -> None:
+    """Worth of active learning, work per case and week, learning curves with a forecast: JSON and a page."""
+    from sam_trainer.active.report import LoopReport
+    from sam_trainer.reports.record import Report, command_line
+
+    started, found = time.time(), LoopReport.of(studies, model)
+    Report(command_line(), 0, found.rows(), started, found.facts()).write(out)
+    written = found.page().write(page, out.stem)
+    typer.echo(found.worth.sentence)
+    for row in found.structures():
+        typer.echo(f"{row['structure']}: Dice {row['dice']:.3f} after {row['cases']} cases; {row['forecast']}")
+    typer.echo(f"wrote {out} and {written}")
+
+
+@app.command()
+def measure(
+    studies: Studies,
+    model: Model = AppConfig.model,
+    draws: Annotated[int, typer.Option(min=1, max=20, help="Pairs of trainings.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each.")] = 4,
+    seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
+) -> None:
+    """Teach networks by chosen and by drawn cases, let both answer held-out ones, and keep what it says."""
+    from sam_infer.models.load import load_network
+    from sam_infer.weights.store import default_home
+    from sam_trainer.active.benefit import Comparison
+    from sam_trainer.active.served import ServedCases, loop_folder
+    from sam_trainer.config import TrainConfig
+    from samlabel.loop.accepted_labels import accepted_labels
+    from samlabel.loop.stopping import stopping
+    from samlabel.offline.project import Offline
+
+    offline = Offline(studies, model=model)
+    train = TrainConfig(model=model, method="decoder", epochs=epochs, patience=epochs, semantic_images=0)
+    accepted = accepted_labels(offline.store, offline.studies, offline.names)
+    with stopping() as should_stop:
+        comparison = Comparison(load_network(model), train, default_home(), draws, seed, should_stop)
+        found = comparison.measure(accepted, ServedCases.of(offline.studies).arms())
+        if not should_stop():
+            found.write(loop_folder(offline.studies))
+    typer.echo(found.sentence)

@@ -1,0 +1,177 @@
+"""`samlabel models`: which networks there are, adding weight files, checking them.
+
+Exit code 0: done; 1: refused, with one sentence on why and what to do; 2: the command line is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TimeRemainingColumn
+from rich.table import Table
+
+from sam_infer.errors import ModelError
+from sam_infer.models.load import EMBEDDED, MODEL_NAMES
+from sam_infer.networks.tiny.backbone import verify_embedded
+from sam_infer.weights.catalogue import KNOWN_MODELS
+from sam_infer.weights.store import HOME_VARIABLE, ModelStore, StoredModel
+from sam_infer.weights.tensor_layout import parameter_count, published_layout
+
+app = typer.Typer(help="List, add, download and verify model weights.", no_args_is_help=True)
+
+Home = Annotated[
+    Path | None,
+    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches [default: ~/.local/share/samlabel]."),
+]
+DIGITS = 12  # of a hash, enough to compare by eye
+
+
+@app.command("list")
+def list_models(home: Home = None) -> None:
+    """Every model this version knows, and whether its weights are here."""
+    store = ModelStore(home)
+    table = _table("model", "what", "parameters", "weights", "from")
+    table.add_row(EMBEDDED, "embedded default", "", _embedded_state(), "this package")
+    added = store.names()
+    for name, model in KNOWN_MODELS.items():
+        state, source = (
+            _stored_state(store, name) if name in added else ("not added", f"published as {model.file_name}")
+        )
+        table.add_row(name, model.title, f"{parameter_count(published_layout(model.layout)):,}", state, source)
+    console = Console()
+    console.print(table)
+    console.print(f"weights are kept in {store.folder}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def add(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A .pth, .pt or .safetensors file.")],
+    name: Annotated[str | None, typer.Option("--as", help="Which model it is, if the file alone does not say.")] = None,
+    home: Home = None,
+) -> None:
+    """Take a weight file in: recognised by its content, checked, converted to safetensors."""
+    with _errors():
+        _report(ModelStore(home).add(file, name), "added")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(KNOWN_MODELS)}.")],
+    home: Home = None,
+) -> None:
+    """Download a published weight file, check its hash and add it."""
+    with _errors(), _DownloadBar() as bar:
+        _report(ModelStore(home).fetch(name, bar), "downloaded and added")
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Models to check [default: all that are here].")] = None,
+    home: Home = None,
+) -> None:
+    """Hash weights again and compare with what was recorded."""
+    store = ModelStore(home)
+    table = _table("model", "result", "SHA-256")
+    failed = False
+    for name in names or [EMBEDDED, *store.names()]:
+        try:
+            digest = _verified(store, name)
+        except ModelError as error:
+            failed = True
+            table.add_row(escape(name), escape(str(error)), "")
+        else:
+            table.add_row(name, "intact", f"{digest[:DIGITS]}...")
+    Console().print(table)
+    if failed:
+        raise typer.Exit(1)
+
+
+class _DownloadBar:
+    """pooch's idea of a progress bar (`total`, `update`, `reset`, `close`), drawn by rich."""
+
+    def __init__(self) -> None:
+        columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task: TaskID = self._progress.add_task("download", total=None)
+
+    def __enter__(self) -> _DownloadBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    @property
+    def total(self) -> float | None:
+        """Bytes to come, once the server has said so."""
+        return self._progress.tasks[0].total
+
+    @total.setter
+    def total(self, size: float) -> None:
+        self._progress.update(self._task, total=size)
+
+    def update(self, size: int) -> None:
+        """So many bytes more."""
+        self._progress.update(self._task, advance=size)
+
+    def reset(self) -> None:
+        """Begin again; pooch does so once at the end, before it says that all came."""
+        self._progress.update(self._task, completed=0)
+
+    def close(self) -> None:
+        """Nothing to do: the bar ends with the command."""
+
+
+def _verified(store: ModelStore, name: str) -> str:
+    if name == EMBEDDED:
+        return verify_embedded()
+    if name not in KNOWN_MODELS:
+        raise ModelError(f"there is no model {name!r}; choose from {', '.join(MODEL_NAMES)}", "model")
+    return store.verify(name).sha256
+
+
+def _embedded_state() -> str:
+    try:
+        verify_embedded()
+    except ModelError:
+        return "unusable"
+    return "ready"
+
+
+def _stored_state(store: ModelStore, name: str) -> tuple[str, str]:
+    try:
+        return "ready", _origin(store.record(name))
+    except ModelError as error:
+        return "unusable", escape(str(error))
+
+
+def _origin(stored: StoredModel) -> str:
+    kind = "published file" if stored.published else "own weights"
+    return escape(f"{stored.source} ({kind}, SHA-256 {stored.source_sha256[:DIGITS]}...)")
+
+
+def _report(stored: StoredModel, verb: str) -> None:
+    text = f"{stored.name} {verb}: {_origin(stored)}, {stored.parameters:,} parameters"
+    Console().print(text, soft_wrap=True)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column == "parameters" else "left", overflow="fold")
+    return table
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except ModelError as error:
+        Console(stderr=True).print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error

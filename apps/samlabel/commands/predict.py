@@ -1,0 +1,243 @@
+"""`samlabel predict`: one object, or all labels, of one image or of a folder of images, without a server.
+
+Exit code 0: every mask is written; 1: something could not be answered, and the sentence says why; 2: the command line
+is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sam_infer.errors import PromptError
+
+if TYPE_CHECKING:
+    from sam_infer.imaging.volume import Volume
+    from sam_infer.slices.predictor import Predictor
+    from samlabel.offline.predict_one import Answer, Cook, Recipe
+
+
+class Plane(StrEnum):
+    """Which way slices run; without one they follow the file's third axis."""
+
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
+
+
+class Mode(StrEnum):
+    """How far an answer reaches, and whether it needs a hint."""
+
+    SLICE = "2d"
+    VOLUME = "3d"
+    AUTO = "auto"
+
+
+class Auto(StrEnum):
+    """What `--mode auto` goes by; see the README."""
+
+    PROPOSE = "propose"
+    GRID = "grid"
+    SELFPROMPT = "selfprompt"
+    ATLAS = "atlas"
+    SEMANTIC = "semantic"
+
+
+# What `--adapter` may say instead of an id; the other word is `predictor.NO_ADAPTER`.
+PROMOTED = "promoted"
+
+# Ways to label that learn from accepted cases.
+FROM_CASES = (Auto.GRID, Auto.SELFPROMPT, Auto.ATLAS)
+
+
+def predict(  # noqa: PLR0913 - every parameter is an option of the command
+    image: Annotated[
+        Path, typer.Argument(help="NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, a DICOM folder, or a folder of images.")
+    ],
+    point: Annotated[
+        list[str] | None, typer.Option(help="Voxel i,j,k on the object, or i,j,k,- beside it; may be repeated.")
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(help="i0,j0,i1,j1 or i0,j0,i1,j1,k around it; six numbers are two corners i,j,k.")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help='JSON for a folder: {"NAME": {"point": ["i,j,k"], "box": "..."}}.')
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the mask goes; default: beside you, NAME_mask, or the folder NAME_masks.")
+    ] = None,
+    plane: Annotated[Plane | None, typer.Option(help="Anatomical plane of the slices.")] = None,
+    mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
+    auto: Annotated[
+        Auto,
+        typer.Option(help="auto: what to go by; semantic is what the adapter learned, grid to atlas use --accepted."),
+    ] = Auto.PROPOSE,
+    accepted: Annotated[
+        Path | None, typer.Option(help="auto: studies folder with labels/final/; default: the folder of the image.")
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="auto: names, comma-separated; default: those of dataset.json, or of the adapter.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Folder: answer finished cases again.")] = False,
+    model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
+    adapter: Annotated[
+        str, typer.Option(help="promoted, none, or how an id of `samlabel adapters list` begins.")
+    ] = PROMOTED,
+    window: Annotated[str, typer.Option(help="auto, soft_tissue, lung, bone, brain, file, percentile, ...")] = "auto",
+    candidate: Annotated[int | None, typer.Option(min=0, max=2, help="Another of the three masks.")] = None,
+    zoom: Annotated[bool, typer.Option(help="Look closer at small objects.")] = True,
+    keep_largest: Annotated[bool, typer.Option("--keep-largest", help="Drop all but the largest part.")] = False,
+    fill_holes: Annotated[bool, typer.Option("--fill-holes", help="Close holes.")] = False,
+) -> None:
+    """Segment what the points and the box mean, or all labels; masks lie on the images' own grids."""
+    from sam_infer.slices.crop import ZoomPolicy
+    from sam_infer.slices.predictor import Options  # torch and itk: half a second that help need not pay
+    from samlabel.config import AppConfig
+    from samlabel.label_names import app_labels
+    from samlabel.offline.predict_folder import images_in
+    from samlabel.offline.predict_one import Recipe
+
+    studies = accepted or (image if image.is_dir() else image.parent)
+    listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
+    names = app_labels(AppConfig(labels=listed), str(studies))
+    options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes)
+    recipe = Recipe(mode.value, tuple(point or ()), box, plane.value if plane else None, auto.value, options, names)
+    _require_fitting(recipe, prompts)
+    images = images_in(image) if image.is_dir() else {}
+    cook = _cook(model, adapter, studies if mode is Mode.AUTO and auto in FROM_CASES else None)
+    if images:
+        _folder(
+            cook, recipe, images, _prompts_by_name(prompts, images), out or Path(f"{image.resolve().name}_masks"), force
+        )
+        return
+    if prompts is not None:
+        raise PromptError("--prompts is for a folder of images; use --point and --box", "prompts")
+    _single(cook, recipe, image, out)
+
+
+def _require_fitting(recipe: Recipe, prompts: Path | None) -> None:
+    """Refuse hints that the mode would ignore."""
+    said = bool(recipe.points) or recipe.box is not None or prompts is not None
+    if recipe.mode == "auto" and said:
+        raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
+
+
+def _cook(model: str, adapter: str, studies: Path | None) -> Cook:
+    from sam_trainer.labels.cases import described_cases
+    from samlabel.offline.predict_one import Cook
+
+    examples = list(described_cases(studies).values()) if studies is not None and studies.is_dir() else []
+    return Cook(_predictor(model, adapter), examples)
+
+
+def _predictor(model: str, adapter: str) -> Predictor:
+    """The network, with the adapter that serves, a chosen one, or none."""
+    from sam_infer.adapters.store import AdapterStore
+    from sam_infer.models import load as models
+    from sam_infer.models.current import adapted
+    from sam_infer.networks.precision import AUTO
+    from sam_infer.slices.embedding_cache import EmbeddingCache
+    from sam_infer.slices.predictor import NO_ADAPTER, Predictor
+
+    store, cache = AdapterStore(model), EmbeddingCache()
+    name = None if adapter == NO_ADAPTER else store.pointer().adapter if adapter == PROMOTED else store.find(adapter)
+    if name is None:
+        return Predictor(models.load_backbone(model, precision=AUTO), cache)
+    return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
+
+
+def _single(cook: Cook, recipe: Recipe, image: Path, out: Path | None) -> None:
+    from sam_infer.imaging.image_file import write_mask
+
+    answer = cook.answer(recipe, image)
+    _tell(answer.notes)
+    target = write_mask(answer.mask, out or default_out(image, answer.volume))
+    typer.echo(f"{target}: {answer.sentence}")
+
+
+def _folder(
+    cook: Cook, recipe: Recipe, images: dict[str, Path], said: dict[str, dict[str, Any]] | None, out: Path, force: bool
+) -> None:
+    """Every image of a folder, with a bar; exit code 1 when one could not be answered."""
+    from dataclasses import replace
+
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from samlabel.offline.predict_folder import FolderRun, Outcome
+
+    backbone = cook.predictor.backbone
+    settings = {
+        "model": backbone.name,
+        "weights": backbone.weights_id,
+        "adapter": cook.predictor.adapter,
+        **recipe.facts,
+        "prompts": said,
+    }
+    outcome = Outcome()
+    columns = (SpinnerColumn(), TextColumn("{task.completed}/{task.total} {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=len(images))
+
+        def answer(name: str, path: Path) -> Answer:
+            steps = 0
+
+            def step(done: int) -> None:
+                nonlocal steps
+                steps += done
+                bar.update(task, description=f"{name}, step {steps}")
+
+            bar.update(task, description=name)
+            own = recipe
+            if said is not None:
+                if name not in said:
+                    raise PromptError(f"the prompts file says nothing about {name}", "prompts")
+                own = replace(recipe, **said[name])
+            return cook.answer(own, path, step)
+
+        for _, outcome in FolderRun(out, settings, force).over(images, answer):  # noqa: B007 - the last one is told
+            bar.update(task, advance=1)
+    _tell(tuple(f"{name}: {sentence}" for name, sentence in outcome.failed.items()))
+    typer.echo(f"{out}: {outcome.sentence}")
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _prompts_by_name(file: Path | None, images: dict[str, Path]) -> dict[str, dict[str, Any]] | None:
+    """The hints of each case, checked; None without a file."""
+    if file is None:
+        return None
+    try:
+        told = json.loads(file.read_text())
+        said = {
+            str(name): {
+                "points": tuple(map(str, hints.get("point", ()))),
+                "box": hints.get("box"),
+                "plane": hints.get("plane"),
+            }
+            for name, hints in told.items()
+        }
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise PromptError(f"{file.name} must be JSON as in --help: {error}", "prompts") from None
+    unknown = sorted(set(said) - set(images))
+    if unknown:
+        raise PromptError(f"{file.name} names {unknown[0]!r}, and the folder has no such image", "prompts")
+    return said
+
+
+def default_out(image: Path, volume: Volume) -> Path:
+    """The mask's file in the working directory: the image's name, a format that can hold it."""
+    from sam_infer.imaging.image_file import suffix_of  # after help
+
+    name = image.resolve().name
+    stem = name[: len(name) - len(suffix_of(image))] if image.is_file() else name
+    return Path(f"{stem}_mask{'.png' if volume.is_colour or volume.geometry.shape[2] == 1 else '.nii.gz'}")
+
+
+def _tell(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        typer.secho(note, fg="yellow", err=True)

@@ -1,0 +1,45 @@
+"""`samlabel pretrain`: train the embedded model on procedural scans.
+
+Exit code 0: trained; 1: the run could not be started or continued, and the sentence says why.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sam_infer.errors import SamError
+from sam_trainer.pretraining.config import PretrainConfig
+from sam_trainer.pretraining.run import pretrain as run
+
+
+def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
+    out: Annotated[Path, typer.Option(help="Folder of the weights, the state, the log and the curves.")] = Path(
+        "runs/pretrain"
+    ),
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
+    processes: Annotated[int, typer.Option(min=1, help="Training processes, one CPU thread each.")] = 1,
+    init: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Start from these weights.")] = None,
+    lr: Annotated[float, typer.Option(help="Highest learning rate; half of it suits --init.")] = 1e-3,
+    resume: Annotated[bool, typer.Option(help="Go on exactly where the run in --out stopped.")] = False,
+) -> None:
+    """Train `tiny` from procedural scans; nothing else is read."""
+    console = Console(stderr=True)
+    try:
+        config = PretrainConfig(
+            out=out, minutes=minutes, seed=seed, processes=processes, init=init, lr=lr, resume=resume
+        )
+        report = run(config)
+    except SamError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    console.print(
+        f"{report.steps} steps in {report.seconds / 60:.1f} minutes, loss {report.first_loss:.3f} -> "
+        f"{report.last_loss:.3f}; weights in {report.weights}",
+        markup=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,148 @@
+"""The app's settings: the host's conf strings, read once into a frozen value.
+
+`samlabel serve` passes them on from its options; the host's own command line as `--conf KEY VALUE`:
+
+    model           name of the network: tiny, vit_b, vit_l, vit_h, medsam, mobile_sam           (tiny)
+    adapter         trained on accepted labels: latest, none, or an adapter's id               (latest)
+    precision       of the encoder's numbers: auto (bfloat16 or half where that is faster), float32, bfloat16 (auto)
+    compile         have torch compile the encoder when it is loaded: minutes, worth it on a GPU only (false)
+    labels          comma-separated names; without it the studies' dataset.json, else "object"       ()
+    warm_up         load weights and answer one click before listening                           (true)
+    prefetch        encode the slices around a click while its reader thinks                     (true)
+    memory_mb       encoded slices kept in memory                                                 (512)
+    disk_mb         encoded slices kept on disk                                                  (4096)
+    volumes_mb      images kept in memory                                                        (2048)
+    lease_seconds   how long a case stays with a reader of whom nothing is heard                  (900)
+    gate_cases      held-out cases without which no adapter is promoted but by hand                 (3)
+    gate_margin     Dice that no label may lose                                                  (0.02)
+    gate_gain       least gain of mean Dice that is worth a promotion                           (0.002)
+    gate_promote    let the gate promote; false leaves every promotion to a person               (true)
+    alarm_cases     accepted labels before and after a promotion that an alarm needs                (5)
+    alarm_rise      rise of the mean edit distance that raises one                               (0.05)
+    alarm_rollback  go back by itself to what served before                                     (false)
+    random_is       strategy for viewers that can only ask for `random`, as OHIF's own panel  (sam_hybrid)
+    control_share   share of cases drawn at random, to say what choosing them is worth            (0.2)
+    fallback        draw all of them where choosing was measured not to help                     (true)
+    scoring         score cases in the background: after a promotion, and new ones               (true)
+    scoring_measure how doubt is measured: `samlabel score --help`; adapters once two were promoted (combined)
+    scoring_most    cases that are scored by themselves; `samlabel score` scores any number       (300)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sam_infer.networks.precision import AUTO, PRECISIONS
+from sam_infer.uncertainty.measures import DEFAULT, MEASURES
+from sam_trainer.active.strategies import HYBRID, STRATEGIES
+from sam_trainer.config import GatePolicy
+from sam_trainer.judging.alarm import WatchPolicy
+from sam_trainer.pretraining.config import TrainingError
+from samlabel.errors import ConfigError
+
+# Read by the host itself from the same dictionary.
+HOST_KEYS = {"server_mode"}
+
+TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+@dataclass(frozen=True)
+class AppConfig:
+    """Settings of one app; the module's docstring says what each means."""
+
+    model: str = "tiny"
+    adapter: str = "latest"
+    precision: str = AUTO
+    compile: bool = False
+    labels: tuple[str, ...] = ()
+    warm_up: bool = True
+    prefetch: bool = True
+    memory_mb: int = 512
+    disk_mb: int = 4096
+    volumes_mb: int = 2048
+    lease_seconds: int = 900
+    gate_cases: int = GatePolicy.held_out_cases
+    gate_margin: float = GatePolicy.margin
+    gate_gain: float = GatePolicy.least_gain
+    gate_promote: bool = True
+    alarm_cases: int = WatchPolicy.cases
+    alarm_rise: float = WatchPolicy.rise
+    alarm_rollback: bool = False
+    random_is: str = HYBRID
+    control_share: float = 0.2
+    fallback: bool = True
+    scoring: bool = True
+    scoring_measure: str = DEFAULT
+    scoring_most: int = 300
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self.gate_policy, self.watch_policy
+        except TrainingError as error:
+            raise ConfigError(f"the settings gate_... or alarm_... cannot be used: {error}", error.field) from error
+        if self.random_is not in STRATEGIES:
+            raise ConfigError(f"random_is must be one of {', '.join(STRATEGIES)}, got {self.random_is!r}", "random_is")
+        if self.scoring_measure not in MEASURES:
+            raise ConfigError(
+                f"scoring_measure must be one of {', '.join(MEASURES)}, got {self.scoring_measure!r}", "scoring_measure"
+            )
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}", "precision")
+        if not 0 <= self.control_share <= 1:
+            raise ConfigError(f"control_share must be from 0 to 1, got {self.control_share}", "control_share")
+
+    @property
+    def gate_policy(self) -> GatePolicy:
+        """When an adapter may serve."""
+        return GatePolicy(self.gate_cases, self.gate_gain, self.gate_margin, promote=self.gate_promote)
+
+    @property
+    def watch_policy(self) -> WatchPolicy:
+        """When one that serves is doubted."""
+        return WatchPolicy(self.alarm_cases, self.alarm_rise, rollback=self.alarm_rollback)
+
+    @classmethod
+    def of(cls, conf: Mapping[str, Any]) -> AppConfig:
+        """The settings that the host was started with; an unknown key is refused, not ignored."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(conf) - known - HOST_KEYS)
+        if unknown:
+            raise ConfigError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}", unknown[0])
+        values = {name: _value(name, conf[name]) for name in known & set(conf)}
+        return cls(**values)
+
+
+def _value(name: str, text: Any) -> Any:
+    default = getattr(AppConfig, name)
+    text = str(text).strip()
+    if isinstance(default, bool):
+        return flag(name, text)
+    if isinstance(default, int):
+        if not text.isdecimal():
+            raise ConfigError(f"{name} must be a whole number, got {text!r}", name)
+        return int(text)
+    if isinstance(default, float):
+        return _fraction(name, text)
+    if isinstance(default, tuple):
+        return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not text:
+        raise ConfigError(f"{name} must not be empty", name)
+    return text
+
+
+def _fraction(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"{name} must be a number, got {text!r}", name) from None
+
+
+def flag(name: str, text: str) -> bool:
+    """A switch as text: true or false, yes or no, on or off, 1 or 0."""
+    if text.lower() in TRUE:
+        return True
+    if text.lower() in FALSE:
+        return False
+    raise ConfigError(f"{name} must be true or false, got {text!r}", name)

@@ -1,0 +1,1 @@
+"""DICOM objects to masks and back: SEG, codes, slice stacks."""

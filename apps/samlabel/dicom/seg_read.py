@@ -1,0 +1,169 @@
+"""DICOM SEG objects of any tool as label maps on an image's grid.
+
+Tools differ: frames in any order, empty frames left out, slices from the other end, another pixel size, one bit or
+eight, overlapping segments, label maps. Everything is placed by its position in the patient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset
+
+from sam_infer.errors import VolumeError
+from sam_infer.imaging.geometry import FloatArray, Geometry
+from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.volume import Mask
+
+SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+
+# Frames may lie this far off their place, in slice distances.
+PLACE_TOLERANCE = 0.1
+MAX_VALUES = 255
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: what it shows, and where."""
+
+    segment: int
+    corner_mm: FloatArray  # LPS, first voxel
+    pixels: npt.NDArray[Any]  # (rows, columns)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What all frames of an object share: directions and distances of pixels."""
+
+    row: FloatArray  # unit vector along a row, LPS
+    column: FloatArray
+    spacing_mm: tuple[float, float]  # along a row, along a column
+    slice_mm: float | None  # as the file says, if it does
+
+    @property
+    def normal(self) -> FloatArray:
+        """Across the plane."""
+        return np.cross(self.row, self.column)
+
+
+def read_seg(segmentation: Dataset, grid: Geometry) -> tuple[Mask, dict[int, str]]:
+    """The label map on an image's grid and the name of each value, 1..n in the order of the segments."""
+    if segmentation.get("SOPClassUID") not in (SEGMENTATION, LABEL_MAP):
+        raise VolumeError("the DICOM object is no segmentation", "label")
+    try:
+        names = segment_names(segmentation)
+        plane, frames = _plane(segmentation), _frames(segmentation)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise VolumeError(f"the segmentation cannot be understood: {error}", "label") from error
+    numbers = {segment: value for value, segment in enumerate(names, 1)}
+    stack, affine = _stack(frames, plane, grid, numbers)
+    mask = Mask(_sampled(stack, affine, grid), grid)
+    return mask, {numbers[segment]: name for segment, name in names.items()}
+
+
+def segment_names(segmentation: Dataset) -> dict[int, str]:
+    """Segment number to name: the label that was given, else what its code means."""
+    names = {}
+    for item in segmentation.SegmentSequence:
+        number = int(item.SegmentNumber)
+        if number == 0:
+            continue  # the background of a label map
+        meaning = item.get("SegmentedPropertyTypeCodeSequence") or [Dataset()]
+        names[number] = str(item.get("SegmentLabel") or meaning[0].get("CodeMeaning") or f"segment {number}")
+    if len(names) > MAX_VALUES:
+        raise VolumeError(f"the segmentation has {len(names)} segments; {MAX_VALUES} can be told apart", "label")
+    return names
+
+
+def _plane(segmentation: Dataset) -> Plane:
+    shared = segmentation.SharedFunctionalGroupsSequence[0]
+    first = segmentation.PerFrameFunctionalGroupsSequence[0]
+    measures = _group(shared, first, "PixelMeasuresSequence")
+    orientation = np.asarray(_group(shared, first, "PlaneOrientationSequence").ImageOrientationPatient, float)
+    spacing = [float(number) for number in measures.PixelSpacing]
+    distance = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
+    return Plane(orientation[:3], orientation[3:], (spacing[1], spacing[0]), float(distance) if distance else None)
+
+
+def _group(shared: Dataset, frame: Dataset, name: str) -> Dataset:
+    item: Dataset = (frame.get(name) or shared[name].value)[0]
+    return item
+
+
+def _frames(segmentation: Dataset) -> list[Frame]:
+    shared = segmentation.SharedFunctionalGroupsSequence[0]
+    pixels = segmentation.pixel_array.reshape(-1, segmentation.Rows, segmentation.Columns)
+    label_map = segmentation.SOPClassUID == LABEL_MAP
+    if not label_map and segmentation.SegmentationType == "FRACTIONAL":
+        pixels = pixels * 2 > int(segmentation.MaximumFractionalValue)
+    frames = []
+    for item, plane in zip(segmentation.PerFrameFunctionalGroupsSequence, pixels, strict=True):
+        corner = np.asarray(_group(shared, item, "PlanePositionSequence").ImagePositionPatient, float)
+        for number in [int(v) for v in np.unique(plane) if v] if label_map else [_segment(shared, item)]:
+            frames.append(Frame(number, corner, plane == number if label_map else plane > 0))
+    if not frames:
+        raise VolumeError("the segmentation has no frames", "label")
+    return frames
+
+
+def _segment(shared: Dataset, frame: Dataset) -> int:
+    return int(_group(shared, frame, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+
+
+def _stack(
+    frames: list[Frame], plane: Plane, grid: Geometry, numbers: dict[int, int]
+) -> tuple[npt.NDArray[np.uint8], FloatArray]:
+    """The frames as one label volume (columns, rows, slices) and its RAS affine; later segments lie over earlier."""
+    heights = np.array([frame.corner_mm @ plane.normal for frame in frames])
+    step = _step(heights, plane, grid)
+    slots = np.rint((heights - heights.min()) / step).astype(int)
+    if np.abs((heights - heights.min()) / step - slots).max() > PLACE_TOLERANCE:
+        raise VolumeError("the segmentation's slices are not evenly spaced", "label")
+    rows, columns = frames[0].pixels.shape
+    stack = np.zeros((columns, rows, int(slots.max()) + 1), np.uint8)
+    for slot, frame in sorted(zip(slots, frames, strict=True), key=lambda pair: pair[1].segment):
+        if frame.segment in numbers:
+            stack[:, :, slot][frame.pixels.T] = numbers[frame.segment]
+    lps = np.eye(4)
+    lps[:3, 0], lps[:3, 1] = plane.row * plane.spacing_mm[0], plane.column * plane.spacing_mm[1]
+    lps[:3, 2], lps[:3, 3] = plane.normal * step, frames[int(heights.argmin())].corner_mm
+    return stack, np.asarray(LPS_TO_RAS @ lps)
+
+
+def _step(heights: FloatArray, plane: Plane, grid: Geometry) -> float:
+    """The distance of neighbouring slices; empty ones in between may be left out of the file."""
+    gaps = np.diff(np.unique(np.round(heights, 3)))
+    directions = grid.affine[:3, :3] / np.asarray(grid.spacing_mm)
+    along = np.abs((LPS_TO_RAS[:3, :3] @ plane.normal) @ directions)
+    wishes = [grid.spacing_mm[int(along.argmax())], plane.slice_mm, float(gaps.min()) if len(gaps) else None]
+    for wish in wishes:
+        if (
+            wish
+            and np.abs(gaps / wish - np.rint(gaps / wish)).max(initial=0.0) <= PLACE_TOLERANCE
+            and (np.rint(gaps / wish).min(initial=1.0) >= 1)
+        ):
+            return wish
+    raise VolumeError("the segmentation's slices are not evenly spaced", "label")
+
+
+def _sampled(stack: npt.NDArray[np.uint8], affine: FloatArray, grid: Geometry) -> npt.NDArray[np.uint8]:
+    """The nearest label at every voxel of a grid."""
+    to_stack = np.linalg.inv(affine) @ grid.affine
+    result = np.zeros(grid.shape, np.uint8, order="F")
+    i, j = np.meshgrid(np.arange(grid.shape[0]), np.arange(grid.shape[1]), indexing="ij")
+    in_plane = i[..., None] * to_stack[:3, 0] + j[..., None] * to_stack[:3, 1] + to_stack[:3, 3]
+    limits = np.asarray(stack.shape)
+    for k in range(grid.shape[2]):
+        places = in_plane + k * to_stack[:3, 2]
+        low, high = places.min(axis=(0, 1)), places.max(axis=(0, 1))
+        if (high < -0.5).any() or (low > limits - 0.5).any():
+            continue
+        # Half-way values occur only at the outer edge; rounding must not lose the last voxel to float noise.
+        nearest = np.floor(places + 0.5 + 1e-4).astype(np.int64)
+        inside = ((nearest >= 0) & (nearest < limits)).all(axis=-1)
+        a, b, c = nearest[inside].T
+        result[:, :, k][inside] = stack[a, b, c]
+    return result

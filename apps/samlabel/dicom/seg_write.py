@@ -1,0 +1,172 @@
+"""Label maps as DICOM SEG objects: written with highdicom, with everything that traces a mask back to its origin."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+from highdicom import AlgorithmIdentificationSequence
+from highdicom.seg import Segmentation, SegmentDescription
+from highdicom.sr import CodedConcept
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+
+from sam_infer.errors import VolumeError
+from sam_infer.imaging.geometry import Geometry
+from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.volume import Mask
+from samlabel.dicom.slice_stack import stack_of
+from samlabel.dicom.snomed import meaning_of
+
+AUTOMATIC, SEMIAUTOMATIC, MANUAL = "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"
+ALGORITHM_TYPES = (AUTOMATIC, SEMIAUTOMATIC, MANUAL)
+
+# UIDs of labels are hashed from their content: storing the same label twice stores it once.
+NAMESPACE = uuid.UUID("0e5b2f0c-6a46-4bb0-8f5e-2f3d8d1d3a77")
+
+SERIES_NUMBER = 900
+MAX_TEXT = 64
+
+# A slice of the series may be this far from the label's grid, in voxels.
+PLACE_TOLERANCE = 0.1
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a label came about; empty text where nothing is known."""
+
+    algorithm_type: str = SEMIAUTOMATIC
+    model: str = ""
+    adapter: str = ""
+    prompts: str = ""  # digest of the prompts that led to it
+    reader: str = ""
+
+    def __post_init__(self) -> None:
+        if self.algorithm_type not in ALGORITHM_TYPES:
+            raise VolumeError(
+                f"algorithm_type must be one of {', '.join(ALGORITHM_TYPES)}, got {self.algorithm_type!r}",
+                "algorithm_type",
+            )
+
+
+def write_seg(mask: Mask, names: Mapping[int, str], sources: Sequence[Dataset], origin: Origin) -> Segmentation:
+    """A SEG with one segment per value that occurs in the mask, on the slices of its series."""
+    values = mask.values()
+    if not values:
+        raise VolumeError("the label is empty: there is nothing to store", "label")
+    unnamed = [value for value in values if value not in names]
+    if unnamed:
+        raise VolumeError(f"label value {unnamed[0]} has no name", "label")
+    ordered = slices_of(sources, mask.geometry)
+    numbers = np.zeros(256, np.uint8)
+    numbers[values] = np.arange(1, len(values) + 1)
+    # (k, rows, columns): slices in the order of the label's grid
+    pixels = np.ascontiguousarray(numbers[mask.array].transpose(2, 1, 0))
+    content = _digest(mask, names, sources[0].SeriesInstanceUID, origin)
+    described = [_describe(number, names[value], origin, content) for number, value in enumerate(values, 1)]
+    segmentation = Segmentation(
+        source_images=ordered,
+        pixel_array=pixels,
+        segmentation_type="BINARY",
+        segment_descriptions=described,
+        series_instance_uid=_uid(content, "series"),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=_uid(content, "instance"),
+        instance_number=1,
+        manufacturer="samlabel",
+        manufacturer_model_name="samlabel",
+        software_versions=version("samlabel"),
+        device_serial_number="0",
+        content_label="SEGMENTATION",
+        content_description=_short(f"{origin.algorithm_type.lower()}, {origin.model or 'no model'}"),
+        content_creator_name=_person(origin.reader),
+        omit_empty_frames=True,
+    )
+    segmentation.SeriesDescription = _short("Labels: " + ", ".join(names[value] for value in values))
+    return segmentation
+
+
+def slices_of(sources: Sequence[Dataset], geometry: Geometry) -> list[Dataset]:
+    """The images of a series in the order of a grid's slices; refused when the grid is another one."""
+    stack = stack_of(sources)
+    if len(sources) != geometry.shape[2]:
+        raise VolumeError(f"the series has {len(sources)} slices, the label {geometry.shape[2]}", "label")
+    if (int(sources[0].Columns), int(sources[0].Rows)) != geometry.shape[:2]:
+        raise VolumeError("the label's slices have another size than the series'", "label")
+    along = (LPS_TO_RAS[:3, :3] @ stack.normal) @ geometry.affine[:3, 2] > 0
+    ordered = list(stack.slices if along else stack.slices[::-1])
+    # Of slices that no even grid fits, the first one tells whether the grid is the series' own.
+    for k, source in enumerate(ordered if stack.note is None else ordered[:1]):
+        index = geometry.to_index(corners_ras(source))
+        if np.abs(index - [[0, 0, k], [1, 0, k], [0, 1, k]]).max() > PLACE_TOLERANCE:
+            raise VolumeError("the label lies elsewhere than the series: resample it to the image first", "label")
+    return ordered
+
+
+def corners_ras(image: Dataset) -> np.ndarray:
+    """(3, 3) RAS mm: the first voxel of a slice, its neighbour in the row, its neighbour in the column."""
+    origin = np.asarray(image.ImagePositionPatient, float)
+    orientation = np.asarray(image.ImageOrientationPatient, float)
+    spacing = np.asarray(image.PixelSpacing, float)
+    points = np.stack([origin, origin + orientation[:3] * spacing[1], origin + orientation[3:] * spacing[0]])
+    return np.asarray(points @ LPS_TO_RAS[:3, :3].T)
+
+
+def referenced_series(segmentation: Dataset) -> str:
+    """The series that a SEG belongs to; empty when it does not say."""
+    for item in segmentation.get("ReferencedSeriesSequence") or []:
+        return str(item.get("SeriesInstanceUID", ""))
+    return ""
+
+
+def _describe(number: int, name: str, origin: Origin, content: str) -> SegmentDescription:
+    meaning = meaning_of(name)
+    algorithm = None
+    if origin.algorithm_type != MANUAL:
+        known = {"model": origin.model, "adapter": origin.adapter, "prompts": origin.prompts}
+        algorithm = AlgorithmIdentificationSequence(
+            name=_short(f"samlabel {origin.model}".strip()),
+            family=codes.DCM.ArtificialIntelligence,
+            version=version("samlabel"),
+            source="samlabel",
+            parameters={key: value for key, value in known.items() if value} or None,
+        )
+    segment = SegmentDescription(
+        segment_number=number,
+        segment_label=_short(name),
+        segmented_property_category=meaning.category,
+        segmented_property_type=meaning.type,
+        algorithm_type=origin.algorithm_type,
+        algorithm_identification=algorithm,
+        tracking_uid=_uid(content, name),
+        tracking_id=_short(name),
+    )
+    if meaning.side is not None:
+        side = CodedConcept(*meaning.side[:3])
+        segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [side]
+    return segment
+
+
+def _digest(mask: Mask, names: Mapping[int, str], series: str, origin: Origin) -> str:
+    state = hashlib.blake2b(digest_size=16)
+    state.update(repr((series, sorted(names.items()), origin, mask.geometry.shape)).encode())
+    state.update(mask.array.tobytes(order="F"))
+    return state.hexdigest()
+
+
+def _uid(content: str, what: str) -> str:
+    return f"2.25.{uuid.uuid5(NAMESPACE, f'{content}/{what}').int}"
+
+
+def _short(text: str) -> str:
+    return text.replace("\\", "/")[:MAX_TEXT]
+
+
+def _person(reader: str) -> str | None:
+    """A reader's name as a person name; the caret says that a single word is meant."""
+    name = reader.replace("\\", "/").replace("=", "-")[: MAX_TEXT - 1]
+    return f"{name}^" if name else None

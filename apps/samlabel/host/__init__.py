@@ -1,0 +1,1 @@
+"""What MONAI Label does wrong, mended from outside."""

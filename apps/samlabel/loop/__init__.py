@@ -1,0 +1,1 @@
+"""What a server keeps of the learning loop: accepted labels, answers given, scores."""

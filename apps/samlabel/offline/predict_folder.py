@@ -1,0 +1,146 @@
+"""The same recipe for every image of a folder: masks beside each other, finished ones kept, failures told apart.
+
+`predictions.json` in the output folder records what was asked and what is done; it is replaced after every case, so a
+run that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam_infer.errors import SamError, VolumeError
+from sam_infer.imaging.image_file import suffix_of, write_mask
+from samlabel.errors import ConfigError
+from samlabel.offline.predict_one import Answer
+
+RECORD = "predictions.json"
+
+
+@dataclass
+class Outcome:
+    """What became of the cases of a folder."""
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # case to sentence
+    seconds: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """One line for the end of a run."""
+        cases = len(self.done) + len(self.skipped) + len(self.failed)
+        return (
+            f"{cases} cases: {len(self.done)} done, {len(self.skipped)} finished before, "
+            f"{len(self.failed)} failed, {self.seconds:.1f} s"
+        )
+
+
+def images_in(folder: Path) -> dict[str, Path]:
+    """The images of a folder by name: files at the top, else subfolders with a DICOM series each.
+
+    None in a folder of DICOM files: it is one image itself, whatever lies beside the slices.
+    """
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    if any(_is_dicom(path) for path in files):
+        return {}
+    found: dict[str, Path] = {}
+    for path in files:
+        suffix = suffix_of(path)
+        if not suffix:
+            continue
+        name = path.name[: -len(suffix)]
+        if name in found:
+            raise VolumeError(f"{folder.name} has two images called {name}: rename or move one", "image")
+        found[name] = path
+    if found:
+        return found
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and any(path.glob("*.dcm"))]
+    return {path.name: path for path in folders}
+
+
+def _is_dicom(path: Path) -> bool:
+    """By name, or by the mark that follows the preamble: archives export slices without a suffix."""
+    if suffix_of(path):
+        return suffix_of(path) == ".dcm"
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+@dataclass(frozen=True, eq=False)
+class FolderRun:
+    """Where masks go and by which settings they are made."""
+
+    out: Path
+    settings: Mapping[str, Any]
+    force: bool = False
+
+    def over(self, images: Mapping[str, Path], answer: Callable[[str, Path], Answer]) -> Iterator[tuple[str, Outcome]]:
+        """Every image in turn; after each its name and what became of the run so far."""
+        outcome, record, started = Outcome(), self._record(), time.perf_counter()
+        for name, path in images.items():
+            known = record["cases"].get(name)
+            if known is not None and (self.out / known["file"]).is_file():
+                outcome.skipped.append(name)
+            else:
+                self._one(name, path, answer, outcome, record)
+            outcome.seconds = time.perf_counter() - started
+            yield name, outcome
+
+    def _one(
+        self, name: str, path: Path, answer: Callable[[str, Path], Answer], outcome: Outcome, record: dict[str, Any]
+    ) -> None:
+        started = time.perf_counter()
+        try:
+            found = answer(name, path)
+            file = write_mask(found.mask, self.out / f"{name}{'.png' if flat(found) else '.nii.gz'}")
+        except SamError as error:
+            outcome.failed[name] = str(error)
+            return
+        record["cases"][name] = {
+            "file": file.name,
+            "voxels": int(np.count_nonzero(found.mask.array)),
+            "said": found.sentence,
+            "notes": list(found.notes),
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+        self._write(record)
+        outcome.done.append(name)
+
+    def _record(self) -> dict[str, Any]:
+        """What is done already by these settings; masks of other settings are not mixed with ours."""
+        file = self.out / RECORD
+        fresh: dict[str, Any] = {"settings": dict(self.settings), "cases": {}}
+        if self.force or not file.is_file():
+            return fresh
+        try:
+            found = json.loads(file.read_text())
+            same, cases = found["settings"] == fresh["settings"], dict(found["cases"])
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(
+                f"{file} is damaged: delete it, or use --force to answer all cases again", "out"
+            ) from None
+        if not same:
+            raise ConfigError(
+                f"{self.out} holds masks made by other settings: choose another --out, or use --force to answer all "
+                "cases again",
+                "out",
+            )
+        return {**fresh, "cases": cases}
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        part = self.out / f".{RECORD}.part"
+        part.write_text(json.dumps(record, indent=1))
+        part.replace(self.out / RECORD)
+
+
+def flat(answer: Answer) -> bool:
+    """Whether a mask fits a picture file."""
+    return answer.volume.is_colour or answer.volume.geometry.shape[2] == 1

@@ -1,0 +1,27 @@
+"""`/ready` and `/metrics`: what load balancers and monitoring ask."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+from monailabel.config import settings
+from monailabel.endpoints.user.auth import RBAC
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from samlabel.routes.metrics import METRICS
+
+USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
+
+router = APIRouter(tags=["Operation"])
+
+
+@router.get("/ready", summary="Whether this server answers")
+async def ready() -> dict[str, bool]:
+    """It listens only when the network is loaded and warm."""
+    return {"ready": True}
+
+
+@router.get("/metrics", summary="Times, caches, queue and memory, for Prometheus", dependencies=[USER])
+def metrics() -> Response:
+    """Counts since the start; behind the login where there is one."""
+    return Response(METRICS.text(), media_type=CONTENT_TYPE_LATEST)

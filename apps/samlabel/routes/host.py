@@ -1,0 +1,141 @@
+"""The host's own routes, mended from outside.
+
+Two faults of the host are cured for all of them at once: they block the event loop (each is an `async def` that calls
+blocking code), and they hand names from the network to the file system unchecked. Every endpoint is offered again, in
+front of the original, as a plain function that a worker thread runs after its arguments were checked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from fastapi import APIRouter
+from monailabel.endpoints import (
+    activelearning,
+    batch_infer,
+    datastore,
+    info,
+    logs,
+    model,
+    ohif,
+    scoring,
+    session,
+)
+from monailabel.interfaces.utils.app import app_instance
+from starlette.datastructures import UploadFile
+
+from samlabel.access.names import check_name, check_session_id, check_tag, check_upload_name, json_object
+from samlabel.errors import NotFoundError, RefusedError
+from samlabel.tasks import scoring_task
+
+MODULES = (activelearning, batch_infer, datastore, info, logs, model, ohif, scoring, session)
+
+# Arguments by name, wherever the host uses them.
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "image": lambda value: check_name(value, "image"),
+    "id": lambda value: check_name(value, "id"),
+    "label": lambda value: check_name(value, "label"),
+    "tag": check_tag,
+    "session_id": check_session_id,
+    "model": lambda value: check_name(value, "model"),
+    "strategy": lambda value: check_name(value, "strategy"),
+    "method": lambda value: check_name(value, "method"),
+}
+JSON_FIELDS = ("params", "info")
+
+# Which argument of which module names what part of the app: the host starts a process before it looks.
+PARTS: dict[str, tuple[str, str]] = {
+    batch_infer.__name__: ("model", "_infers"),
+    scoring.__name__: ("method", "_scoring_methods"),
+    activelearning.__name__: ("strategy", "_strategies"),
+}
+
+
+def mended_routes() -> APIRouter:
+    """The host's endpoints off the event loop and with checked arguments, and refusals for the harmful ones."""
+    router = APIRouter()
+    for path, methods, sentence in _switched_off():
+        router.add_api_route(path, _refusal(sentence), methods=methods, include_in_schema=False)
+    for module in MODULES:
+        for route in module.router.routes:
+            router.add_api_route(
+                route.path,
+                off_the_loop(route.endpoint),
+                methods=list(route.methods),
+                include_in_schema=False,
+                name=route.name,
+            )
+    return router
+
+
+def off_the_loop(
+    endpoint: Callable[..., Coroutine[Any, Any, Any]], complete: Callable[[Any, dict[str, Any]], Any] | None = None
+) -> Callable[..., Any]:
+    """A plain function that does what a host endpoint does; FastAPI runs those in a thread.
+
+    `complete` makes the answer of the host's answer and the arguments.
+    """
+
+    def run(**arguments: Any) -> Any:
+        check_arguments(arguments)
+        check_known(endpoint.__module__, arguments)
+        answer = _finish(endpoint(**arguments))
+        return answer if complete is None else complete(answer, arguments)
+
+    # The signature is all that FastAPI reads; `functools.wraps` would make it see the coroutine again.
+    run.__signature__ = inspect.signature(endpoint)  # type: ignore[attr-defined]
+    run.__name__ = endpoint.__name__
+    return run
+
+
+def check_arguments(arguments: dict[str, Any]) -> None:
+    """Refuse names, files and JSON that must not reach the host."""
+    for name, value in arguments.items():
+        for upload in value if isinstance(value, list) else [value]:
+            if isinstance(upload, UploadFile):
+                check_upload_name(upload.filename, name)
+        if isinstance(value, str) and name in CHECKS and (value or name != "image"):
+            CHECKS[name](value)
+        if name in JSON_FIELDS and isinstance(value, str):
+            json_object(value, name)
+    if arguments.get("uncompress"):
+        raise RefusedError("archives are not unpacked on this server: upload the image itself", "uncompress")
+
+
+def check_known(module: str, arguments: dict[str, Any]) -> None:
+    """Refuse the name of a model, method or strategy that this app does not have."""
+    argument, part = PARTS.get(module, ("", ""))
+    if not arguments.get(argument):
+        return
+    if module == scoring.__name__ and isinstance(arguments.get("params"), dict):
+        scoring_task.check(arguments["params"], app_instance().config.model)
+    known = getattr(app_instance(), part)
+    if arguments[argument] not in known:
+        names = ", ".join(known) or "none"
+        raise NotFoundError(f"there is no {argument} {arguments[argument]!r}; this server has {names}", argument)
+
+
+def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that awaits nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    coroutine.close()
+    raise RuntimeError("this endpoint of the host needs the event loop")
+
+
+def _switched_off() -> Iterator[tuple[str, list[str], str]]:
+    yield "/reload", ["POST"], "reloading is switched off: restart the server"
+    yield "/model/{name}", ["PUT", "DELETE"], "weights are managed with 'samlabel models', not over the network"
+    yield "/infer/wsi/{name}", ["POST"], "whole-slide inference is not part of this server"
+    yield "/infer/wsi_v2/{name}", ["POST"], "whole-slide inference is not part of this server"
+
+
+def _refusal(sentence: str) -> Callable[[], None]:
+    def refuse() -> None:
+        raise RefusedError(sentence)
+
+    return refuse

@@ -1,0 +1,71 @@
+"""`/labels`: what `samlabel labels` does, over the network; and what a reader is told who saves a label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Body, Depends
+from monailabel.config import settings
+from monailabel.endpoints import datastore as host
+from monailabel.endpoints.user.auth import RBAC
+from monailabel.interfaces.utils.app import app_instance
+
+from sam_trainer.labels.ledger import ACCEPTED, GONE, QUARANTINED, RELEASED, WITHDRAWN, Ledger
+from samlabel.access.names import check_name
+from samlabel.errors import RequestError
+from samlabel.identity import current_reader
+from samlabel.routes.host import off_the_loop
+from samlabel.store.folder import FINAL
+from samlabel.wire import label_facts
+
+USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
+ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
+
+STATES = ("", ACCEPTED, QUARANTINED, RELEASED, WITHDRAWN, GONE)
+MAX_WHY = 500
+
+router = APIRouter(tags=["Labels"])
+
+
+def _with_quarantine(answer: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The host's answer to a saved label, and whether the label is in quarantine."""
+    if (arguments.get("tag") or FINAL) != FINAL:
+        return answer
+    return {**answer, **label_facts.quarantine_of(_ledger(), arguments["image"])}
+
+
+save = off_the_loop(host.api_save_label, _with_quarantine)
+router.put("/datastore/label", summary="Save a label")(save)
+
+
+@router.get("/labels/", summary="The newest event of every case's label", dependencies=[USER])
+def overview(state: str = "") -> dict[str, Any]:
+    """Every case with a label that was ever accepted; `state` picks those whose newest event it is."""
+    if state not in STATES:
+        raise RequestError(f"state must be one of {', '.join(STATES[1:])}, got {state[:40]!r}", "state")
+    found = label_facts.overview(_ledger(), state)
+    return {"labels": found, "quarantined": len(_ledger().quarantine())}
+
+
+@router.get("/labels/{case}", summary="Everything that happened to a case's label", dependencies=[USER])
+def details(case: str) -> dict[str, Any]:
+    """Versions, doubts, releases and withdrawals, the oldest first."""
+    return label_facts.details(_ledger(), check_name(case, "case"))
+
+
+@router.post("/labels/{case}/release", summary="Let a label in quarantine teach", dependencies=[ADMIN])
+def release(case: str, why: str = Body("", embed=True, max_length=MAX_WHY)) -> dict[str, Any]:
+    """Record that somebody looked at it and found it good."""
+    record = _ledger().release(check_name(case, "case"), {"released_by": current_reader(), "why": why})
+    return {"case": case, "event": record.event, "version": record.version}
+
+
+@router.post("/labels/{case}/withdraw", summary="Take a label back", dependencies=[ADMIN])
+def withdraw(case: str, why: str = Body("", embed=True, max_length=MAX_WHY)) -> dict[str, Any]:
+    """Record that it must not teach any more; the file stays."""
+    record = _ledger().withdraw(check_name(case, "case"), {"withdrawn_by": current_reader(), "why": why})
+    return {"case": case, "event": record.event, "version": record.version}
+
+
+def _ledger() -> Ledger:
+    return Ledger.of(app_instance().studies)

@@ -1,0 +1,136 @@
+"""`/train`: checked before a process is started, honest while it runs, and stopped without losing what was learned."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from datetime import datetime
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Depends
+from fastapi.responses import FileResponse
+from monailabel.config import settings
+from monailabel.endpoints import train as host
+from monailabel.endpoints.user.auth import RBAC
+from monailabel.interfaces.utils.app import app_instance
+from monailabel.utils.async_tasks.utils import processes, tasks
+
+from sam_trainer.labels.ledger import Ledger
+from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.training.record import CURVES
+from sam_trainer.training.run_round import training_folder
+from samlabel.access.names import check_name
+from samlabel.errors import NotFoundError
+from samlabel.loop.stopping import stop_requested
+from samlabel.tasks.train_task import SamTrain
+from samlabel.wire.train_request import TRAINER
+
+log = structlog.get_logger(__name__)
+
+USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
+ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
+
+# A training looks for the signal between two steps and between two objects of a validation, then writes what it has.
+STOP_SECONDS = 120.0
+
+# The host starts a process within milliseconds of an order.
+START_SECONDS = 10.0
+
+# How the host writes the time of day, this machine's.
+HOST_TIME = "%Y-%m-%d %H:%M:%S"
+
+router = APIRouter(prefix="/train", tags=["Train"])
+
+
+@router.get("/", summary="How far the training is", dependencies=[USER])
+def status(all: bool = False, check_if_running: bool = False) -> Any:
+    """The host's record of the last training, with percent, seconds left and metrics; of all, without them."""
+    found = host.status(all, check_if_running)
+    return found if all else {**found, "progress": _progress_of(found)}
+
+
+@router.get("/curves", summary="Learning curves of the last training, as PNG", dependencies=[USER])
+def curves() -> FileResponse:
+    """Loss and validation Dice against epochs; drawn when a training ends."""
+    run = trainer().stats().get("run")
+    picture = training_folder(trainer().model) / str(run) / CURVES
+    if not run or not picture.is_file():
+        raise NotFoundError("there are no learning curves yet: they are drawn when a training ends", "curves")
+    return FileResponse(picture, media_type="image/png", headers={"cache-control": "no-cache"})
+
+
+@router.post("/", summary="Train", include_in_schema=False, dependencies=[ADMIN])
+def start_all(params: dict[str, Any] | None = None, run_sync: bool = False) -> Any:
+    """Train the only trainer there is; OHIF asks in this way."""
+    return {TRAINER: {"result": start(TRAINER, params, run_sync, enqueue=True), "detail": None}}
+
+
+@router.post("/{model}", summary="Train", dependencies=[ADMIN])
+def start(model: str, params: dict[str, Any] | None = None, run_sync: bool = False, enqueue: bool = False) -> Any:
+    """Start a training; what cannot work is refused here, not in the log of a process."""
+    task = trainer(check_name(model, "model"))
+    order = task.order(params or {})
+    if not order.resume:
+        _require_labels()
+    return host.run_model(model, dict(params or {}), run_sync, enqueue)
+
+
+def _require_labels() -> None:
+    """Refuse to start a process that would only find out that there is nothing to learn from."""
+    app = app_instance()
+    labeled = set(app.datastore().get_labeled_images())
+    if not labeled:
+        raise TrainingError("there is no accepted label yet: submit at least one, then train", "studies")
+    if labeled <= set(Ledger.of(app.studies).quarantine()):
+        raise TrainingError(
+            f"every accepted label is in quarantine ({len(labeled)} of them): GET /labels/?state=quarantined says why; "
+            "release the good ones",
+            "studies",
+        )
+
+
+@router.delete("/", summary="Stop the training", dependencies=[ADMIN])
+def stop() -> Any:
+    """End the training after its present step and keep the best version; the host's way kills it."""
+    stop_requested.set()
+    running = _running()
+    if running is None:
+        return None
+    number, process = running
+    task = next(entry for entry in tasks("train") if entry["id"] == number)
+    task["status"] = "STOPPED"  # the host would call it done
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        log.warning("the training did not end in time and is killed", seconds=STOP_SECONDS)
+        return host.stop()
+    return {**task, "progress": _progress_of(task)}
+
+
+def _running() -> tuple[str, subprocess.Popen[str]] | None:
+    """The training's process, waited for if it was ordered this moment; None when there is none."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        running = next(iter(processes("train").items()), None)
+        if running is not None or not any(task["status"] == "SUBMITTED" for task in tasks("train")):
+            return running
+        time.sleep(0.05)
+    return None
+
+
+def _progress_of(task: dict[str, Any]) -> dict[str, Any]:
+    """How far a training is; while its process still loads, the file tells of the one before."""
+    facts = trainer().stats()
+    started = datetime.strptime(task["start_ts"], HOST_TIME).timestamp()
+    return facts if facts.get("start_ts", 0) >= int(started) else {"state": "starting", "percent": 0.0}
+
+
+def trainer(name: str = TRAINER) -> SamTrain:
+    """The app's train task."""
+    known = app_instance()._trainers
+    if name not in known:
+        raise NotFoundError(f"there is no trainer {name!r}; this server has {', '.join(known) or 'none'}", "model")
+    task: SamTrain = known[name]
+    return task

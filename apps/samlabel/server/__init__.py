@@ -1,0 +1,1 @@
+"""Composition: the app, the web application, the launcher."""

@@ -1,0 +1,75 @@
+"""The web application: the host's, mended.
+
+`samlabel serve` runs `samlabel.server.asgi:app`; the host's own command line may be told to by `--uvicorn_app`,
+and when it is not, the app mends the running server as soon as it is loaded. Either way the same routes, checks and
+error messages apply.
+"""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from monailabel.app import app as host_app
+from monailabel.config import settings
+
+from samlabel.access import error_replies as failures
+from samlabel.access.disconnect import PresenceMiddleware
+from samlabel.access.request_guard import RequestGuard
+from samlabel.host import login_fix as login
+from samlabel.host.logs import route_structlog
+from samlabel.routes import adapters as adapter_route
+from samlabel.routes import health as metrics_route
+from samlabel.routes import infer as infer_route
+from samlabel.routes import labels as label_route
+from samlabel.routes import leases as lease_route
+from samlabel.routes import proxy
+from samlabel.routes import train as train_route
+from samlabel.routes.host import mended_routes
+from samlabel.viewer import page
+
+# Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
+HOSTS_VARIABLE = "SAMLABEL_HOSTS"
+
+# In front of the host's, the last one foremost.
+OURS = (
+    infer_route.router,
+    train_route.router,
+    adapter_route.router,
+    label_route.router,
+    lease_route.router,
+    metrics_route.router,
+    proxy.router,
+    page.router,
+)
+
+
+def mend(app: FastAPI) -> FastAPI:
+    """Our routes in front, our checks around, our errors; done once however often it is called."""
+    if any(entry.cls is RequestGuard for entry in app.user_middleware):
+        return app
+    origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
+    hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
+    # A training process prints its settings as JSON, which a list of addresses is not: it would end there.
+    os.environ.pop("MONAI_LABEL_CORS_ORIGINS", None)
+    for router in (mended_routes(), *OURS):
+        app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
+        app.router.routes.insert(0, app.router.routes.pop())
+    # Built again with the next request: under the host's own command line the first one was built before we came.
+    app.middleware_stack = None
+    # Without a list the host allows every page of the internet; with one it adds slashes that no browser sends.
+    app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not CORSMiddleware]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(PresenceMiddleware)
+    app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
+    failures.install(app)
+    login.mend()
+    route_structlog()
+    return app
+
+
+app = mend(host_app)

@@ -1,0 +1,124 @@
+"""Our launcher: the host's server around our app, closed by default.
+
+What the host's own command line does differently: it listens on every interface, writes into the app's folder, creates
+a studies folder out of a typing mistake, and needs the internet for a DICOMweb archive.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samlabel.errors import ConfigError
+from samlabel.host import settings as host_settings
+from samlabel.host.lazy_imports import deferred
+from samlabel.host.logs import log_config
+from samlabel.store.open import DEMO, DEMO_LABELS, opened
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+# What the host and its tasks import and a server that answers clicks does not use.
+NEEDED_LATER = ("monai", "ignite", "torchvision", "pydicom_seg", "SimpleITK", "highdicom", "matplotlib")
+
+MAIN = '"""What the host loads; written by `samlabel serve`."""\n\nfrom samlabel.server.app import SamApp as SamApp\n'
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What is served, where, and how."""
+
+    studies: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    conf: dict[str, str] = field(default_factory=dict)  # see samlabel.config
+    verbose: bool = False
+
+
+def serve(options: ServeOptions, home: Path) -> None:
+    """Run until interrupted."""
+    require_free_port(options.host, options.port)
+    with opened(options.studies, home) as studies:
+        app_dir = prepare_app_dir(home)
+        prepare_environment(options, studies, app_dir, os.environ)
+        # After the environment: the host reads it when it is imported.
+        with deferred(*NEEDED_LATER):
+            import uvicorn
+
+            from samlabel.server.app import SamApp  # noqa: F401 - the host loads it later, from a file
+            from samlabel.server.asgi import app
+
+        uvicorn.run(
+            app,
+            host=options.host,
+            port=options.port,
+            log_config=log_config(app_dir / "logs" / "app.log", options.verbose),
+            timeout_graceful_shutdown=5,
+        )
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Say that a port is taken before half a minute of imports."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop the server that runs there or choose "
+                "another --port",
+                "port",
+            ) from None
+
+
+def prepare_app_dir(home: Path) -> Path:
+    """The per-user folder that the host loads the app from and writes its logs to."""
+    app_dir = home / "app"
+    for name in ("model", "logs", "bin"):
+        (app_dir / name).mkdir(parents=True, exist_ok=True)
+    main = app_dir / "main.py"
+    if not main.exists() or main.read_text() != MAIN:
+        main.write_text(MAIN)
+    return app_dir
+
+
+def prepare_environment(options: ServeOptions, studies: str, app_dir: Path, environ: MutableMapping[str, str]) -> None:
+    """Everything the host and its sub-processes read."""
+    host_settings.apply(environ)
+    conf = dict(options.conf)
+    if options.studies == DEMO:
+        conf.setdefault("labels", ",".join(DEMO_LABELS))
+    environ.update(
+        MONAI_LABEL_APP_DIR=str(app_dir),
+        MONAI_LABEL_STUDIES=studies,
+        MONAI_LABEL_APP_CONF=json.dumps(conf),
+        MONAI_LABEL_SERVER_PORT=str(options.port),
+    )
+    # Downloaded series and uploads stay with everything else of this user, not in the host's own cache folder.
+    environ.setdefault("MONAI_LABEL_DICOMWEB_CACHE_PATH", str(app_dir.parent / "dicom"))
+    environ.setdefault("MONAI_LABEL_SESSION_PATH", str(app_dir.parent / "sessions"))
+    # Nobody else's pages; without a list the host would announce that everybody's may come.
+    environ.setdefault("MONAI_LABEL_CORS_ORIGINS", json.dumps([f"http://{options.host}:{options.port}"]))
+    if is_loopback(options.host):
+        environ.setdefault("SAMLABEL_HOSTS", ",".join(LOOPBACK_NAMES))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def conf_of(**options: Any) -> dict[str, str]:
+    """Settings of the app from options, without those nobody gave."""
+    return {name: str(value) for name, value in options.items() if value is not None}

@@ -1,0 +1,75 @@
+"""What the host asks an app for by name: models, strategies, trainers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from monailabel.interfaces.tasks.infer_v2 import InferTask
+from monailabel.interfaces.tasks.scoring import ScoringMethod
+from monailabel.interfaces.tasks.strategy import Strategy
+from monailabel.interfaces.tasks.train import TrainTask
+
+from sam_infer.serving.server_state import Serving
+from samlabel.config import AppConfig
+from samlabel.engine import serving_adapter
+from samlabel.label_names import LabelNames
+from samlabel.loop.examples import Examples
+from samlabel.loop.selection import Selection
+from samlabel.store.folder import StudyStore
+from samlabel.tasks.auto_task import SamAutoTask
+from samlabel.tasks.batch import batch_infer
+from samlabel.tasks.class_task import SamClassTask
+from samlabel.tasks.next_case import DESCRIPTIONS, NextCase
+from samlabel.tasks.scoring_task import SCORING, SamUncertainty
+from samlabel.tasks.slice_task import Sam2dTask
+from samlabel.tasks.train_task import SamTrain
+from samlabel.tasks.volume_task import Sam3dTask, SamMultiTask
+from samlabel.wire.train_request import TRAINER
+
+
+class AppParts:
+    """The part of the app that is a list."""
+
+    config: AppConfig
+    label_names: LabelNames
+    serving: Serving  # of the app: built by whoever asks first
+    studies: str
+    _store: StudyStore
+
+    def init_infers(self) -> dict[str, InferTask]:
+        """`sam_auto` first: 3D Slicer runs the first model that knows a label on every new case."""
+
+        def serving() -> Serving:
+            return self.serving
+
+        names = self.label_names
+        return {
+            "sam_auto": SamAutoTask(serving, names, lambda: Examples(self._store, names, self.studies)),
+            "sam_2d": Sam2dTask(serving, names),
+            "sam_3d": Sam3dTask(serving, names),
+            "sam_multi": SamMultiTask(serving, names),
+            "sam_class": SamClassTask(serving, names),
+        }
+
+    def init_strategies(self) -> dict[str, Strategy]:
+        """Which case comes next."""
+        return {name: NextCase(name, lambda: self.selection) for name in DESCRIPTIONS}
+
+    @cached_property
+    def selection(self) -> Selection:
+        """What is known when a case is chosen."""
+        return Selection(self.studies, self.config, lambda: serving_adapter(self.config))
+
+    def init_scoring_methods(self) -> dict[str, ScoringMethod]:
+        """How much each case is worth a label."""
+        return {SCORING: SamUncertainty(lambda: self.serving, self.config, self.label_names, self.studies)}
+
+    def init_trainers(self) -> dict[str, TrainTask]:
+        """One trainer, for the network that serves."""
+        return {TRAINER: SamTrain(self.config.model, self.studies, self.label_names, self.config.gate_policy)}
+
+    def init_batch_infer(self) -> Callable[..., Any]:
+        """Every image of the studies, one after the other."""
+        return batch_infer

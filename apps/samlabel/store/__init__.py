@@ -1,0 +1,1 @@
+"""Images and labels of a studies folder or an archive, as the host wants a datastore."""

@@ -1,0 +1,238 @@
+"""Images of a DICOMweb archive, kept as NIfTI in the host's local cache.
+
+What is different from the stock store: every imaging modality is offered, not CT alone; a label counts as soon as it
+is saved; one download per series however many readers open it; an archive that does not answer is a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+import structlog
+from monailabel.config import settings
+from monailabel.datastore.dicom import DICOMWebDatastore
+from monailabel.datastore.utils.dicom import dicom_web_download_series
+from pydicom import Dataset, dcmread
+
+from sam_infer.errors import VolumeError
+from sam_infer.imaging.image_file import read_image, read_mask, write_mask
+from samlabel.dicom.slice_stack import stack_of
+from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
+from samlabel.identity import current_reader
+from samlabel.store.archive_client import archive_client
+from samlabel.store.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
+from samlabel.store.folder import FINAL, StudyStore
+
+log = structlog.get_logger(__name__)
+
+# Series that are not pictures of a patient.
+NOT_IMAGES = {"SEG", "SR", "PR", "KO", "DOC", "REG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "AU", "ECG", "PLAN"}
+
+_UID = re.compile(r"[0-9][0-9.]{0,63}")
+_MODALITY, _SERIES_UID = "00080060", "0020000E"
+
+
+class DicomWebStore(DICOMWebDatastore, StudyStore):
+    """The host's view of a DICOMweb archive; image ids are SeriesInstanceUIDs."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._downloading = threading.Lock()
+        self._listed: tuple[float, list[str]] | None = None
+        super().__init__(*args, **options)
+        self._segs = ArchiveLabels(self._client)
+
+    def list_images(self) -> list[str]:
+        """Every series that is an image, at most some seconds old."""
+        listed = self._listed
+        if listed is None or time.monotonic() - listed[0] > LIST_SECONDS:
+            with _archive_errors():
+                found = self._client.search_for_series(
+                    fields=["Modality"], search_filters=self._search_filter, get_remaining=True
+                )
+            series = [_value(entry, _SERIES_UID) for entry in found if _value(entry, _MODALITY) not in NOT_IMAGES]
+            listed = self._listed = (time.monotonic(), [uid for uid in series if uid])
+        return listed[1]
+
+    def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
+        """Series with an accepted label, in the archive or saved here."""
+        with _archive_errors():
+            stored = {image for image in self._segs.by_image() if self._newest(image) is not None}
+        return sorted((stored & set(self.list_images())) | set(StudyStore.get_labeled_images(self)))
+
+    def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
+        """Series without an accepted label."""
+        labeled = set(self.get_labeled_images())
+        return [uid for uid in self.list_images() if uid not in labeled]
+
+    def get_image_uri(self, image_id: str) -> str:
+        """The series as a local file: always the cached one, downloaded by one thread."""
+        if not isinstance(image_id, str) or not _UID.fullmatch(image_id):
+            raise UnsafeNameError(f"image must be a SeriesInstanceUID, got {image_id!r}", "image")
+        cached = Path(self._datastore.image_path()) / f"{image_id}.nii.gz"
+        with self._downloading:
+            if self._convert_to_nifti and cached.is_file():
+                return str(cached.resolve())
+            with _archive_errors(image_id):
+                note = self._checked(image_id) if self._convert_to_nifti else None
+                got = Path(super().get_image_uri(image_id))
+            if note:
+                log.warning("series needs attention", series=image_id, note=note)
+                self.update_image_info(image_id, {"note": note})
+        if cached.is_file() and got.resolve() != cached.resolve():
+            got.unlink(missing_ok=True)  # the stock store hands out its temporary file the first time, and leaves it
+            return str(cached.resolve())
+        return str(got)
+
+    def get_label_uri(self, label_id: str, label_tag: str, image_id: str = "") -> str:
+        """The label that was saved here, or fetched from the archive."""
+        if label_tag == FINAL and label_id not in StudyStore.get_labeled_images(self):
+            self._import_label(label_id)
+        return StudyStore.get_label_uri(self, label_id, label_tag)
+
+    def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
+        """What is recorded about a label; one that another tool stored in the archive is fetched first."""
+        if label_tag == FINAL and label_id not in StudyStore.get_labeled_images(self):
+            self._import_label(label_id)
+        return dict(StudyStore.get_label_info(self, label_id, label_tag))
+
+    def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
+        """Image and label pairs; what other tools stored in the archive is fetched first."""
+        here = set(StudyStore.get_labeled_images(self))
+        for image in set(self.get_labeled_images()) - here:
+            try:
+                self._import_label(image)
+            except (VolumeError, ArchiveError) as error:
+                log.warning("label of the archive left out", series=image, reason=str(error))
+        return list(StudyStore.datalist(self, full_path))
+
+    def save_label(
+        self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any] | None, label_id: str = ""
+    ) -> str:
+        """Keep a label here and, when it is final, in the archive as DICOM SEG; lists are asked for anew.
+
+        The archive comes first: a label that it did not take is not accepted.
+        """
+        info = dict(label_info or {})
+        if str(getattr(label_tag, "value", label_tag)) == FINAL:
+            self._check_label(image_id, Path(label_filename))
+            mask = read_mask(label_filename)
+            names = names_of(info, mask.values())
+            with _archive_errors(image_id):
+                series = self._segs.store(mask, names, self._slices(image_id), origin_of(info, current_reader()))
+            info["SeriesInstanceUID"] = series
+            withdrawn = [uid for uid in self._withdrawn(image_id) if uid != series]
+            self.update_image_info(image_id, {"withdrawn": withdrawn})
+            self.forget_lists()
+        return str(StudyStore.save_label(self, image_id, label_filename, label_tag, info))
+
+    def remove_label(self, label_id: str, label_tag: str) -> None:
+        """Withdraw a label: archives keep what they have, so it is recorded that its segmentations do not count."""
+        if label_tag != FINAL:
+            super().remove_label(label_id, label_tag)
+            return
+        with _archive_errors(label_id):
+            stored = [seg.series for seg in self._segs.by_image().get(label_id, [])]
+        super().remove_label(label_id, label_tag)
+        self.update_image_info(label_id, {"withdrawn": sorted({*self._withdrawn(label_id), *stored})})
+        self.forget_lists()
+
+    def forget_lists(self) -> None:
+        """Ask the archive again at the next occasion."""
+        self._listed = None
+        self._segs.forget()
+
+    def _withdrawn(self, image_id: str) -> list[str]:
+        return list((self.get_image_info(image_id) or {}).get("withdrawn", []))
+
+    def _newest(self, image_id: str) -> StoredSeg | None:
+        """The archive's newest segmentation of a series that nobody withdrew."""
+        withdrawn = set(self._withdrawn(image_id))
+        stored = self._segs.by_image().get(image_id, [])
+        return next((seg for seg in stored if seg.series not in withdrawn), None)
+
+    def _slices(self, image_id: str) -> list[Dataset]:
+        """The headers of a series' files, downloaded again when the cache lost them."""
+        self.get_image_uri(image_id)
+        return self._headers(image_id)
+
+    def _headers(self, image_id: str) -> list[Dataset]:
+        folder = Path(self._datastore.image_path()) / image_id
+        if not any(folder.glob("*.dcm")):
+            # Moved into place when it is whole: a download that was cut off is not half a patient.
+            part = folder.with_name(f".{image_id}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            dicom_web_download_series(None, image_id, str(part), self._client, self._fetch_by_frame)
+            shutil.rmtree(folder, ignore_errors=True)
+            part.rename(folder)
+        return [dcmread(path, stop_before_pixels=True) for path in sorted(folder.glob("*.dcm"))]
+
+    def _checked(self, image_id: str) -> str | None:
+        """What is odd about a series, if anything; refused when it is no volume at all."""
+        headers = self._headers(image_id)
+        flat = len(headers) == 1 and int(headers[0].get("NumberOfFrames") or 1) == 1
+        return None if flat else stack_of(headers).note
+
+    def _import_label(self, image_id: str) -> None:
+        """Keep the archive's newest label of a series here, on the series' grid."""
+        with _archive_errors(image_id):
+            seg = self._newest(image_id)
+            if seg is None:
+                return
+            grid = read_image(self.get_image_uri(image_id)).geometry
+            mask, names = self._segs.fetch(seg, grid)
+        with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
+            file = write_mask(mask, Path(folder) / "label.nrrd")
+            info = {
+                "label_info": [{"name": name} for _, name in sorted(names.items())],
+                "imported": True,
+                "SeriesInstanceUID": seg.series,
+            }
+            StudyStore.save_label(self, image_id, str(file), FINAL, info)
+
+
+def open_archive(address: str) -> DicomWebStore:
+    """The archive at an address, with the login, prefixes and cache folder of the host's settings.
+
+    The stock version also downloads a converter from the internet at every start.
+    """
+    return DicomWebStore(
+        client=archive_client(address),
+        search_filter=settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER,
+        cache_path=settings.MONAI_LABEL_DICOMWEB_CACHE_PATH.strip() or None,
+        fetch_by_frame=settings.MONAI_LABEL_DICOMWEB_FETCH_BY_FRAME,
+        convert_to_nifti=settings.MONAI_LABEL_DICOMWEB_CONVERT_TO_NIFTI,
+    )
+
+
+@contextmanager
+def _archive_errors(series: str | None = None) -> Iterator[None]:
+    """The archive's failures as sentences."""
+    try:
+        yield
+    except IndexError:
+        raise NotFoundError(f"the DICOMweb archive has no series {series}", "image") from None
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else None
+        if status == 404 and series:
+            raise NotFoundError(f"the DICOMweb archive has no series {series}", "image") from None
+        hint = "; set MONAI_LABEL_DICOMWEB_USERNAME and _PASSWORD" if status in (401, 403) else ""
+        raise ArchiveError(f"the DICOMweb archive answered with status {status}{hint}", "studies") from error
+    except requests.RequestException as error:
+        log.warning("archive unreachable", reason=repr(error))
+        raise ArchiveError(
+            "the DICOMweb archive cannot be reached; check its address and that it runs", "studies"
+        ) from None
+
+
+def _value(entry: dict[str, Any], tag: str) -> str | None:
+    values = entry.get(tag, {}).get("Value") or [None]
+    return values[0]

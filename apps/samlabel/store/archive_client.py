@@ -1,0 +1,54 @@
+"""The DICOMweb client of an archive: its login, and how long it is waited for.
+
+The library waits for ever, and asks an archive that is down five times, pausing half a minute in all: a reader would
+stare at a page that hangs. Here the first failure is the answer, and the next request tries again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from monailabel.config import settings
+from monailabel.datastore.dicom import DICOMwebClientX
+from requests.adapters import HTTPAdapter
+
+from samlabel.routes.proxy import CONNECT_S, LOOPBACK
+
+# Some archives assemble a whole series before they send the first byte.
+READ_S = 120.0
+
+
+class _Waiting(HTTPAdapter):
+    """Every request ends, one way or the other."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """Send with our patience where the caller names none."""
+        options["timeout"] = options.get("timeout") or (CONNECT_S, READ_S)
+        return super().send(request, *args, **options)
+
+
+def archive_client(address: str) -> DICOMwebClientX:
+    """The client for an address, with the login and prefixes of the host's settings."""
+    client = DICOMwebClientX(
+        url=address.strip().rstrip("/"),
+        session=_session(address),
+        qido_url_prefix=settings.MONAI_LABEL_QIDO_PREFIX,
+        wado_url_prefix=settings.MONAI_LABEL_WADO_PREFIX,
+        stow_url_prefix=settings.MONAI_LABEL_STOW_PREFIX,
+    )
+    client.set_http_retry_params(retry=False)
+    return client
+
+
+def _session(address: str) -> requests.Session:
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Waiting())
+    # A company's web proxy must not be asked for this machine.
+    session.trust_env = urlsplit(address).hostname not in LOOPBACK
+    user, password = settings.MONAI_LABEL_DICOMWEB_USERNAME, settings.MONAI_LABEL_DICOMWEB_PASSWORD
+    if user and password:
+        session.auth = (user, password)
+    return session

@@ -1,0 +1,72 @@
+"""What `--studies` may be, and what the app gets to see: a folder of images, or the address of a DICOM archive.
+
+A folder of DICOM files and the demo become an archive: the embedded store serves them for as long as the app runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from sam_infer.imaging.image_file import suffix_of
+from samlabel.dicom_store.process import StoreProcess
+from samlabel.errors import ArchiveError, ConfigError
+
+DEMO = "demo"  # patients as DICOM, for OHIF
+DEMO_FILES = "demo-files"  # patients as NIfTI and a photograph, for 3D Slicer and the command line
+DEMO_LABELS = ("liver", "spleen", "kidney_right", "kidney_left", "aorta", "vertebra")
+
+# DICOM files carry these letters behind a preamble of 128 bytes; their names say nothing.
+_MAGIC, _MAGIC_AT = b"DICM", 128
+LOOKED_AT = 200
+
+# The host keeps what it knows about an archive under its address, so a folder's store should keep its port.
+FIRST_PORT, PORTS = 20_000, 20_000
+
+
+@contextmanager
+def opened(studies: str, home: Path) -> Iterator[str]:
+    """A folder of images or an archive's address, for as long as the app runs."""
+    if studies.startswith(("http://", "https://")):
+        yield studies.rstrip("/")
+        return
+    folder = _demo(studies, home) if studies in (DEMO, DEMO_FILES) else Path(studies).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(f"there is no studies folder {studies!r}; create it or use --studies demo", "studies")
+    if not is_dicom_folder(folder):
+        yield str(folder.resolve())
+        return
+    with _store(folder.resolve()) as store:
+        yield store.url
+
+
+def is_dicom_folder(folder: Path) -> bool:
+    """Whether a folder holds DICOM files and no images of other kinds at its top."""
+    if any(path.is_file() and suffix_of(path) not in ("", ".dcm") for path in folder.iterdir()):
+        return False
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return any(map(_is_dicom, islice(files, LOOKED_AT)))
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(_MAGIC_AT)
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _store(folder: Path) -> StoreProcess:
+    digest = hashlib.blake2b(str(folder).encode(), digest_size=4).digest()
+    try:
+        return StoreProcess(folder, FIRST_PORT + int.from_bytes(digest) % PORTS)
+    except ArchiveError:
+        return StoreProcess(folder)
+
+
+def _demo(which: str, home: Path) -> Path:
+    from sam_trainer.synthetic.patients import demo_studies  # scipy and torch, only for the demo
+    from samlabel.dicom.demo import demo_dicom
+
+    return demo_dicom(home / "demo-dicom") if which == DEMO else demo_studies(home / "demo-files")

@@ -1,0 +1,1 @@
+"""The host's infer, train, scoring and strategy classes."""

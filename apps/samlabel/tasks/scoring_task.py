@@ -1,0 +1,81 @@
+"""`sam_uncertainty`: how much each case is worth a label, as the host calls it (`POST /scoring/sam_uncertainty`)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.scoring import ScoringMethod
+
+from sam_infer.serving.activity import Activity
+from sam_infer.serving.server_state import Serving
+from sam_infer.uncertainty.measures import checked_method
+from samlabel.config import AppConfig, flag
+from samlabel.errors import ConfigError, RequestError
+from samlabel.label_names import LabelNames
+from samlabel.loop.case_scoring import ScoreDesk, standing_measure, usable_measure
+from samlabel.loop.stopping import stopping
+
+SCORING = "sam_uncertainty"
+
+KNOWN = {"method", "measure", "force", "user", "client_id", SCORING}
+
+# Steps of niceness: on two cores a click would otherwise wait for it.
+BEHIND_CLICKS = 10
+
+
+class SamUncertainty(ScoringMethod):
+    """Scores every case that has no score of the network that serves; goes on where it was interrupted."""
+
+    def __init__(self, serving: Callable[[], Serving], config: AppConfig, names: LabelNames, studies: str) -> None:
+        super().__init__("How unsure the network is about its own labels of each case; strategies choose by it")
+        self._serving = serving
+        self._config = config
+        self._names = names
+        self._studies = studies
+
+    def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """Score, pausing while readers click; the summary."""
+        measure, force = parse(request)
+        if threading.current_thread() is threading.main_thread():
+            os.nice(BEHIND_CLICKS)  # a process of its own: readers come first
+        desk = ScoreDesk(
+            self._serving(),
+            datastore,
+            self._names,
+            self._studies,
+            self._config.model,
+            measure or standing_measure(self._config),
+        )
+        activity = Activity()
+        with stopping() as should_stop:
+            outcome = desk.run(lambda: activity.wait(should_stop), should_stop, force=force)
+        return {
+            "done": len(outcome.done),
+            "skipped": outcome.skipped,
+            "failed": outcome.failed,
+            "message": outcome.sentence,
+        }
+
+
+def check(request: Mapping[str, Any], model: str) -> None:
+    """Refuse what the process that scores could only tell its log."""
+    measure, _ = parse(request)
+    if measure is not None:
+        usable_measure(measure, model)
+
+
+def parse(request: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The measure and whether to score everything anew; an unknown key is refused, not ignored."""
+    unknown = sorted(set(request) - KNOWN)
+    if unknown:
+        raise RequestError(f"unknown parameter {unknown[0]!r}; known are force, measure", unknown[0])
+    measure = request.get("measure")
+    try:
+        force = flag("force", str(request.get("force", "false")))
+    except ConfigError as error:
+        raise RequestError(str(error), "force") from None
+    return None if measure is None else checked_method(str(measure)), force

@@ -1,0 +1,1 @@
+"""Clients' requests to our values, and our answers to their replies."""

@@ -1,0 +1,92 @@
+"""What clients say when they ask for labels without a hint: the keys of `codec`, and those that only make sense here.
+
+mode         propose, grid, selfprompt, atlas or semantic; see `sam_infer/automatic/modes.py` and `semantic.py`
+extent       slice: one slice, the one named by `slice`, else the middle one; volume: all of them, inside `roi`
+label_prompt `semantic`: the classes that are wanted, values or names; by default all that were learned
+prior        `grid`: a label map of the image to match to, the upload `label` of the request
+prior_tag    `grid`: the same, a stored label of the image; without either the nearest accepted case is warped
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sam_infer.automatic.modes import MODES, SEMANTIC
+from sam_infer.errors import PromptError
+from sam_infer.imaging.geometry import Geometry
+from sam_infer.imaging.volume import Mask
+from sam_infer.prompts.object_prompts import Box
+from sam_trainer.labels.cases import slice_axis
+from samlabel.access.names import check_tag
+from samlabel.wire import slice_request as codec
+
+EXTENTS = ("slice", "volume")
+
+OPTIONS: dict[str, Any] = {
+    "mode": list(MODES),
+    "extent": list(EXTENTS),
+    "plane": codec.OPTIONS["plane"],
+    "window": codec.OPTIONS["window"],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class AutoRequest:
+    """One request, understood."""
+
+    mode: str
+    axis: int
+    start: int  # the slice that is meant, or where a whole volume starts
+    slices: range
+    limit: Box | None
+    window: str
+    prior: Mask | None
+    prior_tag: str | None
+    reply: codec.ReplyFormat
+
+
+def decode(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
+    """A request for labels on a slice or in a volume."""
+    given = {key: value for key, value in request.items() if value is not None}
+    mode, extent = _choice(given, "mode", MODES), _choice(given, "extent", EXTENTS)
+    axis, limit = _axis(given, mode, geometry), codec.decode_box(given, geometry)
+    low, high = (0, geometry.shape[axis] - 1) if limit is None else (int(limit.low[axis]), int(limit.high[axis]))
+    wish = codec.decode_slice(given)
+    start = wish if wish is not None and 0 <= wish < geometry.shape[axis] else (low + high + 1) // 2
+    if not low <= start <= high:
+        raise PromptError(f"slice {start} is outside the roi, which has slices {low}..{high}", "slice")
+    prior, tag = codec.decode_prior(given, geometry), given.get("prior_tag") or None
+    if mode != "grid" and (prior is not None or tag is not None):
+        raise PromptError(f"mode {mode} takes no prior: use mode grid, or leave the prior out", "prior")
+    slices = range(low, high + 1) if extent == "volume" else range(start, start + 1)
+    return AutoRequest(
+        mode,
+        axis,
+        start,
+        slices,
+        limit,
+        codec.decode_options(given).window,
+        prior,
+        check_tag(tag) if tag is not None else None,
+        codec.decode_reply(given),
+    )
+
+
+def decode_semantic(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
+    """A request for classes: always the whole volume, whatever else an earlier request left in this one."""
+    return decode({**request, "mode": SEMANTIC, "extent": "volume", "prior": None, "prior_tag": None}, geometry)
+
+
+def _axis(given: Mapping[str, Any], mode: str, geometry: Geometry) -> int:
+    """The axis that a client names; an adapter has learned slices across the coarsest one."""
+    axis = codec.decode_axis(given, geometry)
+    return slice_axis(geometry) if mode == SEMANTIC and given.get("plane", "") in codec.AUTO else axis
+
+
+def _choice(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
+    value = given.get(name) or known[0]
+    if value not in known:
+        raise PromptError(f"{name} must be one of {', '.join(known)}, got {str(value)[:40]!r}", name)
+    return str(value)

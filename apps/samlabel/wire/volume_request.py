@@ -1,0 +1,105 @@
+"""What clients say about objects in 3D: the keys of `codec`, and those that only make sense here.
+
+LABEL                        `sam_multi`: a list of voxels per label name; `background` counts for all of them
+smooth_mm, fill_holes_mm3    see `sam_infer/masks/cleanup3d.py`; off at 0
+keep_largest                 of the object in 3D
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sam_infer.errors import PromptError
+from sam_infer.imaging.geometry import Geometry
+from sam_infer.masks.cleanup3d import Consistency
+from sam_infer.prompts.object_prompts import MAX_POINTS, Prompts
+from sam_infer.propagation.segment import VolumeOptions
+from samlabel.label_names import LabelNames
+from samlabel.wire import slice_request as codec
+
+OPTIONS: dict[str, Any] = {
+    **{name: codec.OPTIONS[name] for name in ("window", "plane", "zoom", "keep_largest")},
+    "smooth_mm": "0",
+    "fill_holes_mm3": "0",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeRequest:
+    """One request, understood: the prompts of every label asked for."""
+
+    prompts: Mapping[str, Prompts]
+    options: VolumeOptions
+    reply: codec.ReplyFormat
+
+
+def decode_object(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> VolumeRequest:
+    """A request for one object: everything on every slice counts."""
+    wanted = codec.decode(request, geometry, names)
+    given = _given(request)
+    strokes = codec.decode_scribble(given, geometry)
+    prompts = replace(wanted.prompts, painted=strokes.painted(geometry))
+    for index in _other_slices(strokes.inside, strokes.outside, prompts.axis, wanted.index):
+        points, labels = strokes.on_slice(prompts.axis, index).points(geometry)
+        prompts = replace(
+            prompts,
+            points=np.concatenate([prompts.points, points]),
+            labels=np.concatenate([prompts.labels, labels]),
+        )
+    return VolumeRequest({wanted.label: prompts}, decode_options(given), wanted.reply)
+
+
+def decode_labels(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> VolumeRequest:
+    """A request with points per label; labels without points are left out."""
+    given = _given(request)
+    axis, box = codec.decode_axis(given, geometry), codec.decode_box(given, geometry)
+    background = codec.decode_voxels(given, "background")
+    prompts = {}
+    for name in names.names:
+        points = codec.decode_voxels(given, name)
+        if len(points) + len(background) > MAX_POINTS:
+            raise PromptError(f"{name} has {len(points)} points, more than the {MAX_POINTS} allowed", name)
+        shared = {tuple(p) for p in points.tolist()} & {tuple(p) for p in background.tolist()}
+        if shared:
+            raise PromptError(f"point {list(min(shared))} is both {name} and background", name)
+        if len(points):
+            both = np.concatenate([points, background])
+            labels = np.repeat([1, 0], [len(points), len(background)])
+            prompts[name] = Prompts(axis, both, labels, box).checked(geometry)
+    if not prompts:
+        raise PromptError(f"give points for at least one of {', '.join(names.names[:12])}", "labels")
+    return VolumeRequest(prompts, decode_options(given), codec.decode_reply(given))
+
+
+def decode_options(given: Mapping[str, Any]) -> VolumeOptions:
+    """How slices are looked at, and what is done to the mask in 3D."""
+    flat = codec.decode_options(given)
+    wanted = Consistency(_length(given, "smooth_mm"), flat.keep_largest, _length(given, "fill_holes_mm3"))
+    return VolumeOptions(replace(flat, keep_largest=False), consistency=wanted)
+
+
+def _given(request: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in request.items() if value is not None}
+
+
+def _length(given: Mapping[str, Any], name: str) -> float:
+    """A number, or text that is one: forms send text."""
+    value = given.get(name, 0.0)
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0:
+        raise PromptError(f"{name} must be a number of at least 0, got {value!r}", name)
+    return number
+
+
+def _other_slices(inside: Any, outside: Any, axis: int, index: int) -> list[int]:
+    """Slices with strokes besides `index`."""
+    painted = np.concatenate([inside[:, axis], outside[:, axis]])
+    return sorted({int(k) for k in painted} - {index})

@@ -1,0 +1,1 @@
+"""Adapter files, their store, and what each kind of tensor does to a network."""

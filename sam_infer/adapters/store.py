@@ -1,0 +1,235 @@
+"""Where adapters live: one folder per adapter, named by content, and one pointer per model to the one that serves.
+
+    HOME/adapters/MODEL/ID/adapter.safetensors   never changes once it is there
+    HOME/adapters/MODEL/ID/verdict.json          how it was judged
+    HOME/adapters/MODEL/promoted.json            the pointer, with everything it pointed to before
+
+An adapter's folder appears whole: it is filled beside its place and moved. The pointer is replaced in one move, so a
+reader sees the old adapter or the new one. Candidates that were not promoted stay where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from sam_infer.adapters.adapter import SHOWN_DIGITS, Adapter, content_id
+from sam_infer.errors import AdapterError, UnknownAdapterError
+from sam_infer.weights.store import default_home
+
+ADAPTER_FILE, VERDICT_FILE, POINTER_FILE = "adapter.safetensors", "verdict.json", "promoted.json"
+
+# Pointer moves that are remembered.
+HISTORY = 200
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move of the pointer."""
+
+    adapter: str | None  # None: the network without an adapter
+    when: str  # ISO 8601, UTC
+    why: str
+    back: bool = False  # a rollback: undoes the last move that was none
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Which adapter serves, and which served before, the latest last."""
+
+    adapter: str | None = None
+    history: tuple[Move, ...] = ()
+
+    @property
+    def promoted(self) -> list[str]:
+        """Adapters that were promoted and not taken back, each once, the last promoted first."""
+        return list(dict.fromkeys(name for name in reversed(_trail(self)) if name is not None))
+
+
+@dataclass(frozen=True)
+class StoredAdapter:
+    """One adapter on disk."""
+
+    id: str
+    path: Path
+    stored: datetime
+
+
+class AdapterStore:
+    """The adapters of one model; holds no state, so any number of processes may use one folder."""
+
+    def __init__(self, model: str, home: Path | None = None) -> None:
+        self.model = model
+        self.folder = (home or default_home()) / "adapters" / model
+
+    def put(self, adapter: Adapter) -> str:
+        """Keep an adapter; its id. The same adapter is kept once."""
+        if adapter.provenance.model != self.model:
+            raise AdapterError(f"an adapter of {adapter.provenance.model} does not belong to {self.model}", "model")
+        data = adapter.to_bytes()
+        name = content_id(data)
+        if (self.folder / name).is_dir():
+            return name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".put-", dir=self.folder))
+        try:
+            _write_durably(part / ADAPTER_FILE, data)
+            part.chmod(0o755)
+            part.rename(self.folder / name)
+        except OSError as error:
+            shutil.rmtree(part, ignore_errors=True)
+            if not (self.folder / name).is_dir():
+                raise AdapterError(f"the adapter could not be stored ({error.strerror}): free some space") from error
+        return name
+
+    def adapters(self) -> list[StoredAdapter]:
+        """Every adapter, the oldest first."""
+        folders = [path for path in self.folder.glob("*/") if not path.name.startswith(".")]
+        files = [(path.name, path / ADAPTER_FILE) for path in folders if (path / ADAPTER_FILE).is_file()]
+        found = [StoredAdapter(name, file, datetime.fromtimestamp(file.stat().st_mtime, UTC)) for name, file in files]
+        return sorted(found, key=lambda stored: (stored.stored, stored.id))
+
+    def find(self, beginning: str) -> str:
+        """The id that begins like this; refused when there is none or more than one."""
+        found = [stored.id for stored in self.adapters() if beginning and stored.id.startswith(beginning)]
+        if len(found) != 1:
+            what = "several adapters begin" if found else "there is no adapter that begins"
+            raise UnknownAdapterError(
+                f"{what} with {beginning!r} for {self.model}; `samlabel adapters list --model {self.model}` shows all",
+                "adapter",
+            )
+        return found[0]
+
+    def get(self, name: str) -> Adapter:
+        """The adapter of an id, its content checked."""
+        try:
+            data = (self.folder / name / ADAPTER_FILE).read_bytes()
+        except OSError as error:
+            raise AdapterError(f"adapter {name[:SHOWN_DIGITS]} is missing: promote another one", "adapter") from error
+        if content_id(data) != name:
+            raise AdapterError(
+                f"adapter {name[:SHOWN_DIGITS]} was changed or is damaged: promote another one or train again",
+                "adapter",
+            )
+        return Adapter.from_bytes(data)
+
+    def write_verdict(self, name: str, verdict: Mapping[str, Any]) -> None:
+        """Keep how an adapter was judged, beside it."""
+        replace_text(self.folder / name / VERDICT_FILE, json.dumps(verdict, indent=1) + "\n")
+
+    def verdict(self, name: str) -> dict[str, Any] | None:
+        """How an adapter was judged; None when it was not."""
+        try:
+            found = json.loads((self.folder / name / VERDICT_FILE).read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise AdapterError(f"the verdict on adapter {name[:SHOWN_DIGITS]} cannot be read: {error}") from error
+        return found if isinstance(found, dict) else None
+
+    def pointer(self) -> Pointer:
+        """Where the pointer is."""
+        try:
+            facts = json.loads((self.folder / POINTER_FILE).read_text())
+            return Pointer(facts["adapter"], tuple(Move(**move) for move in facts["history"]))
+        except FileNotFoundError:
+            return Pointer()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AdapterError(
+                f"the pointer to the adapter of {self.model} is damaged: promote an adapter again", "adapter"
+            ) from error
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Changes whenever the pointer moves; costs one `stat`."""
+        try:
+            stat = (self.folder / POINTER_FILE).stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino
+
+    def promote(self, name: str, why: str) -> str:
+        """Serve an adapter from the next click on; its id. A damaged one is refused."""
+        name = self.find(name)
+        self.get(name)
+        with self._alone():
+            self._move(Move(name, _now(), why))
+        return name
+
+    def rollback(self, why: str) -> str | None:
+        """Serve what served before the adapter that serves now; its id, None for the network without one."""
+        with self._alone():
+            now = self.pointer()
+            if now.adapter is None:
+                raise AdapterError(f"{self.model} is served without an adapter: there is nothing to go back from")
+            before = _before(now)
+            if before is not None:
+                self.get(before)
+            self._move(Move(before, _now(), why, back=True))
+        return before
+
+    def _move(self, move: Move) -> None:
+        try:
+            history = self.pointer().history
+        except AdapterError:  # damaged: this move mends it
+            history = ()
+        pointer = Pointer(move.adapter, (*history, move)[-HISTORY:])
+        replace_text(self.folder / POINTER_FILE, json.dumps(asdict(pointer), indent=1) + "\n")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Only one process moves the pointer at a time; readers need no lock."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(str(self.folder / ".lock")):
+            yield
+
+
+def _before(pointer: Pointer) -> str | None:
+    """What a rollback goes back to: going back twice goes back two steps, not forth again."""
+    trail = _trail(pointer)
+    return trail[-2] if len(trail) > 1 else None
+
+
+def _trail(pointer: Pointer) -> list[str | None]:
+    """What served one after the other, without what was taken back; at first no adapter did."""
+    trail: list[str | None] = [None]
+    for move in pointer.history:
+        if not move.back:
+            trail.append(move.adapter)
+        elif len(trail) > 1:
+            trail.pop()
+    return trail
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file in one move: whoever reads sees the old one or the new one."""
+    handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    os.close(handle)
+    try:
+        _write_durably(Path(part), text.encode())
+        Path(part).chmod(0o644)
+        Path(part).replace(path)
+    except OSError as error:
+        raise AdapterError(f"{path.name} could not be written ({error.strerror}): free some space") from error
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Labels without a prompt: proposals, priors, atlases, coarse maps, the semantic head."""

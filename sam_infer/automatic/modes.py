@@ -1,0 +1,239 @@
+"""Ways to label a volume without a hint, from knowing nothing to knowing earlier cases.
+
+    propose       what stands out; regions have an order, not a meaning
+    grid          everything on a slice, matched to a prior: an earlier label, the slice before, a warped atlas
+    selfprompt    a coarse map learned from accepted cases says where; the network draws, and draws again
+    atlas         the accepted case most like this one is laid over it; the network draws along the warped labels
+    semantic      the adapter that serves has learned the labels themselves; see `semantic.py`
+
+Priors and accepted cases are arguments. No mode can reach a label that it was not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sam_infer.automatic.coarse_map import CoarseMap, Lesson, in_frame, likeliest, places
+from sam_infer.automatic.example import AcceptedCase, others
+from sam_infer.automatic.label_search import LabelMap, Survey
+from sam_infer.automatic.match_prior import BoolArray, Match, clicks_near, gallery, match
+from sam_infer.automatic.propose import propose
+from sam_infer.automatic.registration import prepare, register
+from sam_infer.errors import PromptError
+from sam_infer.imaging.body_centre import body_centre
+from sam_infer.imaging.slice_view import SliceView
+from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.imaging.window import choose_window
+from sam_infer.networks.backbone import Features, upscale_logits
+from sam_infer.networks.frame import Frame, whole
+from sam_infer.prompts.object_prompts import Box, Prompts
+from sam_infer.prompts.volume_prompts import VolumePrompts
+from sam_infer.propagation.segment import segment_volume
+from sam_infer.slices.predictor import Options, Prediction
+
+SEMANTIC = "semantic"
+MODES = ("propose", "grid", "selfprompt", "atlas", SEMANTIC)
+
+# A prior on a neighbouring slice counts for this many slices more than where it lies.
+NEIGHBOURS = 2
+
+# So many slices of so many accepted cases teach the coarse map: more say the same again.
+SLICES_PER_CASE, MOST_TEACHERS = 24, 6
+
+# Slices beyond the labels that say what is none of them, and the finest grid of a coarse map.
+BEYOND, COARSE_SIDE = 2, 64
+
+# A coarse map is seen through the first pass; the second draws around what the first one drew.
+SELFPROMPT_PASSES = 2
+
+
+def propose_labels(survey: Survey, start: int) -> LabelMap:
+    """The surest regions of slice `start`, in the order of the labels, each followed over the other slices."""
+    view = survey.view(start)
+    options = Options(survey.window, zoom=None)
+    regions = propose(survey.volume, view, len(survey.labels), _clicker(survey, start, options))
+    regions = [region for region in regions if (region.pixels & survey.allowed(view)).any()]
+    drawn = {}
+    for value, region in enumerate(regions, 1):
+        said = VolumePrompts(survey.axis, {start: _around(survey, view, region.pixels)}, {}, survey.limit)
+        found = segment_volume(survey.predictor, survey.volume, said, conduct=survey.conduct)
+        drawn[value] = {k: answer for k, answer in found.answers.items() if k in survey.slices}
+    return survey.settled(drawn)
+
+
+def propose_on_slice(survey: Survey, index: int) -> LabelMap:
+    """The surest regions of one slice, in the order of the labels."""
+    view = survey.view(index)
+    options = Options(survey.window, zoom=None)
+    regions = propose(survey.volume, view, len(survey.labels), _clicker(survey, index, options))
+    mask, scores = Mask.empty(survey.volume.geometry), {}
+    for value, region in enumerate(regions, 1):
+        pixels = region.pixels & survey.allowed(view)
+        view.extract(mask.array)[pixels] = value
+        scores[survey.labels[value - 1]] = region.quality
+    return LabelMap(mask, scores, survey.missing(scores)) if mask.array.any() else survey.empty
+
+
+def grid_labels(survey: Survey, prior: Mask) -> LabelMap:
+    """Everything on each slice, matched to a prior label map (values as the survey's).
+
+    From the slice with most of the prior outwards; where a label's prior ends, its mask on the slice before is the
+    prior, as long as something fits it.
+    """
+    prior.require_same_grid(survey.volume.geometry, "prior")
+    mask = Mask.empty(survey.volume.geometry)
+    fits: dict[str, list[float]] = {}
+    start = _fullest(survey, prior)
+    first: dict[str, BoolArray] = {}
+    for run in (range(start, survey.slices.stop), range(start - 1, survey.slices.start - 1, -1)):
+        before = first
+        for index in run:
+            matched = _matched(survey, index, {**before, **_priors(survey, prior, survey.view(index))})
+            before = {name: found.pixels for name, found in matched.items()}
+            first = before if index == start else first
+            for name, found in matched.items():
+                survey.view(index).extract(mask.array)[found.pixels] = survey.labels.index(name) + 1
+                fits.setdefault(name, []).append(found.overlap)
+    if not mask.array.any():
+        return survey.empty
+    scores = {name: float(np.mean(fits[name])) for name in survey.labels if name in fits}
+    return LabelMap(mask, scores, survey.missing(scores))
+
+
+def selfprompt_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:
+    """A coarse map of accepted cases on every slice; its pieces in 3D become box and mask prompts, two passes."""
+    maps, frames = coarse_maps(survey, cases)
+    pieces = likeliest(np.stack(maps, axis=1))
+    expected = Mask.empty(survey.volume.geometry)
+    for number, index in enumerate(survey.slices):
+        shown = upscale_logits(np.stack([piece[number] for piece in pieces]).astype(np.float32), frames[number]) > 0.5
+        pixels = survey.view(index).extract(expected.array)
+        for value, piece in enumerate(shown, 1):
+            pixels[piece] = value
+    return survey.settled(survey.draw(expected, SELFPROMPT_PASSES))
+
+
+def coarse_maps(survey: Survey, cases: Sequence[AcceptedCase]) -> tuple[list[npt.NDArray[np.float32]], list[Frame]]:
+    """Where accepted cases expect each label on the survey's slices, (labels, l, l), and the frames of these maps."""
+    coarse = _learned(survey, others(survey.volume, cases)[:MOST_TEACHERS])
+    centre = body_centre(survey.volume)
+    maps, frames = [], []
+    for index in survey.slices:
+        view = survey.view(index)
+        features, frame = _features(survey, survey.volume, view)
+        maps.append(coarse.of(features, places(view, frame, survey.volume.geometry, centre, coarse.side)))
+        frames.append(frame)
+    return maps, frames
+
+
+def atlas_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:
+    """The labels of the accepted case most like this one, warped; box and mask of each slice are the prompt."""
+    return survey.settled(survey.draw(warped_labels(survey, cases)))
+
+
+def warped_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> Mask:
+    """The labels of the accepted case most like this volume, laid over it."""
+    nearest = others(survey.volume, cases)[0]
+    prepare()
+    found = survey.memo.get(
+        ("registration", survey.volume.digest, nearest.volume.digest),
+        lambda: survey.conduct.slice(lambda: register(survey.volume, nearest.volume)),
+    )
+    return found.warp(nearest.labels)
+
+
+def _learned(survey: Survey, cases: Sequence[AcceptedCase]) -> CoarseMap:
+    """The coarse map of accepted cases, on slices of the same plane; their order changes nothing."""
+    cases = sorted(cases, key=lambda case: case.digest)
+    backbone = survey.predictor.backbone
+    side = min(backbone.low_res, COARSE_SIDE)
+    world = survey.volume.geometry.world_axes[survey.axis][0]
+
+    def lessons() -> Iterator[Lesson]:
+        for case in cases:
+            centre, geometry = body_centre(case.volume), case.volume.geometry
+            axis = [w for w, _ in geometry.world_axes].index(world)
+            for index in _spread(case.labels, axis):
+                view = case.volume.view(axis, index)
+                features, frame = _features(survey, case.volume, view)
+                values = in_frame(view.extract(case.labels.array), frame)
+                yield Lesson(features, values, places(view, frame, geometry, centre, side))
+
+    key = ("coarse map", backbone.encoder_id, world, survey.window, len(survey.labels), *(c.digest for c in cases))
+    return survey.memo.get(key, lambda: CoarseMap.learned(len(survey.labels), side, lessons))
+
+
+def _clicker(survey: Survey, index: int, options: Options) -> Callable[[Prompts], Prediction]:
+    def predict(prompts: Prompts) -> Prediction:
+        """One click; each is a job of its own, so that a reader's click need not wait for all of them."""
+        return survey.conduct.slice(lambda: survey.predictor.predict(survey.volume, prompts, index, options))
+
+    return predict
+
+
+def _around(survey: Survey, view: SliceView, pixels: BoolArray) -> Prompts:
+    """A region (H, W) as box and mask prompt."""
+    prior = Mask.empty(survey.volume.geometry)
+    view.insert(prior.array, (pixels & survey.allowed(view)).astype(np.uint8))
+    voxels = np.argwhere(prior.array)
+    return Prompts(survey.axis, box=Box.of(voxels.min(axis=0), voxels.max(axis=0)), mask=prior)
+
+
+def _features(survey: Survey, volume: Volume, view: SliceView) -> tuple[Features, Frame]:
+    """The whole slice as the network sees it."""
+    window = choose_window(volume, survey.window)
+    frame = survey.predictor.backbone.frame(whole(view.height, view.width), view.pixel_mm)
+    return survey.conduct.slice(lambda: survey.predictor.features(volume, view, window, frame)), frame
+
+
+def _spread(labels: Mask, axis: int) -> list[int]:
+    """Slices of an accepted case to learn from: those with labels, and some beyond where there are none."""
+    across = tuple(a for a in range(3) if a != axis)
+    filled = np.flatnonzero(labels.array.any(axis=across))
+    if not len(filled):
+        return []
+    low, high = max(int(filled[0]) - BEYOND, 0), min(int(filled[-1]) + BEYOND, labels.array.shape[axis] - 1)
+    count = min(SLICES_PER_CASE, high - low + 1)
+    return sorted({round(k) for k in np.linspace(low, high, count)})
+
+
+def _matched(survey: Survey, index: int, priors: Mapping[str, BoolArray]) -> dict[str, Match]:
+    """What each prior (H, W) shows on a slice, inside the limit."""
+    if not priors:
+        return {}
+    view = survey.view(index)
+    predict = _clicker(survey, index, Options(survey.window, zoom=None))
+    shown = gallery(survey.volume, view, predict, clicks_near(view, priors.values()))
+    allowed = survey.allowed(view)
+    found = match([replace(proposal, pixels=proposal.pixels & allowed) for proposal in shown], priors)
+    return {name: one for name, one in found.items() if one.pixels.any()}
+
+
+def _priors(survey: Survey, prior: Mask, view: SliceView) -> dict[str, BoolArray]:
+    """Where each label should be on a slice (H, W): its prior there, else on the nearest of the neighbours."""
+    found = {}
+    shown = {k: survey.view(k).extract(prior.array) for k in _near(survey, view.index)}
+    allowed = survey.allowed(view)
+    for value, name in enumerate(survey.labels, 1):
+        here = next((pixels == value for pixels in shown.values() if (pixels == value).any()), None)
+        if here is not None and (here & allowed).any():
+            found[name] = here & allowed
+    return found
+
+
+def _near(survey: Survey, index: int) -> Iterable[int]:
+    length = survey.volume.geometry.shape[survey.axis]
+    distances = [0] if len(survey.slices) > 1 else [d for n in range(NEIGHBOURS + 1) for d in (n, -n)]
+    return [index + d for d in dict.fromkeys(distances) if 0 <= index + d < length]
+
+
+def _fullest(survey: Survey, prior: Mask) -> int:
+    """The slice with most of the prior."""
+    areas = [int(np.count_nonzero(survey.view(k).extract(prior.array))) for k in survey.slices]
+    if not any(areas) and len(areas) > 1:
+        raise PromptError("the prior is empty on these slices: there is nothing to match", "prior")
+    return survey.slices[int(np.argmax(areas))]

@@ -1,0 +1,123 @@
+"""Labels without a hint from the semantic head of the adapter that serves: every pixel goes to its likeliest label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from sam_infer.adapters.adapter import SHOWN_DIGITS
+from sam_infer.automatic.label_search import LabelMap, Survey
+from sam_infer.errors import PromptError
+from sam_infer.imaging.slice_view import SliceView
+from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.imaging.window import choose_window
+from sam_infer.networks.backbone import upscale_logits
+from sam_infer.networks.frame import Frame, resize_pixels, whole
+from sam_infer.networks.semantic_head import SemanticHead, picture_of
+from sam_infer.slices.predictor import Predictor
+
+FloatArray = npt.NDArray[np.float32]
+LabelArray = npt.NDArray[np.uint8]
+
+# Labels whose logits are held at full size at once: a large slice with a hundred labels would fill the memory.
+AT_ONCE = 8
+
+
+def semantic_labels(survey: Survey, wanted: Sequence[str] | None = None) -> LabelMap:
+    """The wanted labels on the survey's slices; by default all of the survey's that the head has learned.
+
+    All learned labels compete for a pixel, whether they are wanted or not: what is surely spleen is no kidney.
+    """
+    head = require_head(survey.predictor)
+    names = _known(survey, head, wanted)
+    mask, found = Mask.empty(survey.volume.geometry), {name: _Found() for name in names}
+    for index in survey.slices:
+        number, logit = survey.conduct.slice(partial(_on_slice, survey, index))
+        view = survey.view(index)
+        pixels, allowed = view.extract(mask.array), survey.allowed(view)
+        for name in names:
+            here = (number == head.labels.index(name) + 1) & allowed
+            pixels[here] = survey.labels.index(name) + 1
+            found[name].add(logit[here])
+    scores = {name: seen.score for name, seen in found.items() if seen.count}
+    notes = _notes("not found", [name for name in names if name not in scores])
+    if wanted is None:
+        notes += _notes("not learned yet", [name for name in survey.labels if name not in head.labels])
+    return LabelMap(mask, scores, notes) if scores else LabelMap(mask, {}, (*survey.empty.notes, *notes))
+
+
+def require_head(predictor: Predictor) -> SemanticHead:
+    """The semantic head that serves, or a sentence on how to get one."""
+    if predictor.semantic is None:
+        raise PromptError(
+            f"the network that serves (adapter: {predictor.adapter[:SHOWN_DIGITS]}) has learned no labels: accept "
+            "some, train (`samlabel train`, or Train in the viewer) and promote the adapter, or use another mode",
+            "mode",
+        )
+    return predictor.semantic
+
+
+def answer_on(
+    predictor: Predictor, volume: Volume, view: SliceView, window: str = "auto"
+) -> tuple[LabelArray, FloatArray]:
+    """On one slice (H, W): the number of the head's likeliest label, from 1, or 0 for none; and its logit."""
+    head, shown = require_head(predictor), choose_window(volume, window)
+    frame = predictor.backbone.frame(whole(view.height, view.width), view.pixel_mm)
+    features = predictor.features(volume, view, shown, frame)
+    pixels = resize_pixels(shown.apply(frame.cut(volume.pixels(view))), frame)
+    return likeliest_label(head.answer(picture_of(pixels, frame.input_size), features), frame)
+
+
+def likeliest_label(logits: FloatArray, frame: Frame) -> tuple[LabelArray, FloatArray]:
+    """Logits (L, l, l) of a frame as number and logit (H, W) of the surest label; number 0 where none is likely."""
+    shape = (frame.crop.height, frame.crop.width)
+    number, best = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+    for start in range(0, len(logits), AT_ONCE):
+        full = upscale_logits(logits[start : start + AT_ONCE], frame)
+        surest, where = full.max(axis=0), full.argmax(axis=0)
+        number = np.where(surest > best, where + start + 1, number).astype(np.uint8)
+        best = np.maximum(best, surest)
+    return number, best
+
+
+@dataclass
+class _Found:
+    """What was found of one label: pixels, and the sum of their probabilities."""
+
+    count: int = 0
+    total: float = 0.0
+
+    def add(self, logits: FloatArray) -> None:
+        self.count += logits.size
+        self.total += float((1 / (1 + np.exp(-logits))).sum())
+
+    @property
+    def score(self) -> float:
+        return self.total / self.count
+
+
+def _on_slice(survey: Survey, index: int) -> tuple[LabelArray, FloatArray]:
+    return answer_on(survey.predictor, survey.volume, survey.view(index), survey.window)
+
+
+def _known(survey: Survey, head: SemanticHead, wanted: Sequence[str] | None) -> list[str]:
+    """The labels to draw; one that was asked for by name must have been learned."""
+    names = [name for name in survey.labels if name in (head.labels if wanted is None else wanted)]
+    strange = [name for name in names if name not in head.labels]
+    if strange or not names:
+        which = f"has not learned {', '.join(strange)}" if strange else "has learned none of this server's labels"
+        shown = ", ".join(head.labels[:12]) + (", ..." if len(head.labels) > 12 else "")
+        raise PromptError(
+            f"the adapter {survey.predictor.adapter[:SHOWN_DIGITS]} {which}, only {shown}: accept labels of it and "
+            "train again",
+            "label_prompt" if strange else "labels",
+        )
+    return names
+
+
+def _notes(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    return (f"{what}: {', '.join(names)}",) if names else ()

@@ -1,0 +1,1 @@
+"""Images and label maps with their place in the patient: files, grids, slices, windows."""

@@ -1,0 +1,263 @@
+"""Images and label maps on disk: NIfTI, NRRD, MetaImage, DICOM series, PNG, JPEG, TIFF, all through ITK.
+
+Only the voxels of ordinary NIfTI files take a shorter way (`plain_nifti`); where they lie is for ITK to say there too.
+ITK speaks LPS and gives arrays as (k, j, i); both end here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import itk
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from sam_infer.errors import VolumeError
+from sam_infer.imaging.dicom_tags import uneven_slices, window_and_modality
+from sam_infer.imaging.geometry import FloatArray, Geometry
+from sam_infer.imaging.plain_nifti import PlainHeader, plain_header, read_voxels
+from sam_infer.imaging.truncation import require_complete
+from sam_infer.imaging.volume import Mask, Volume, guess_modality
+
+log = structlog.get_logger(__name__)
+
+SUFFIXES = (
+    ".nii.gz",
+    ".nii",
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".tiff",
+    ".dcm",
+)
+FLAT_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+# ITK's readers share factories and GDCM state: one file at a time.
+_READING = threading.Lock()
+
+
+def suffix_of(path: Path) -> str:
+    """The image suffix, `.nii.gz` included; empty when it is none of ours."""
+    name = path.name.lower()
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+
+
+def read_image(path: str | os.PathLike[str], modality: str | None = None) -> Volume:
+    """The image at `path`: a file, or a folder that holds one DICOM series. `modality` overrides what is guessed."""
+    path = Path(path)
+    if not path.exists():
+        raise VolumeError(f"there is no file {path.name}", "image")
+    if path.is_dir():
+        return _read_series(path, modality)
+    if path.stat().st_size == 0:
+        raise VolumeError(f"{path.name} is empty (0 bytes)", "image")
+    plain = _read_plain(path, modality)
+    if plain is not None:
+        return plain
+    require_complete(path)
+    image = _read(path)
+    array, geometry = _from_itk(image, path.name)
+    if suffix_of(path) in FLAT_SUFFIXES:
+        # Resolution tags of photographs say nothing about the patient.
+        geometry = Geometry(geometry.shape, LPS_TO_RAS)
+    window, found = window_and_modality(image) if suffix_of(path) == ".dcm" else (None, None)
+    return Volume(array, geometry, _modality(array, modality or found), window)
+
+
+def read_geometry(path: str | os.PathLike[str]) -> Geometry:
+    """The grid of the image at `path`; of an ordinary file the voxels are not read."""
+    path = Path(path)
+    header = plain_header(path) if path.is_file() else None
+    if header is None:
+        return read_image(path).geometry
+    require_complete(path)  # a label must not be taken for an image that cannot be read
+    return _plain_geometry(path, header)
+
+
+def read_mask(path: str | os.PathLike[str]) -> Mask:
+    """The label map at `path`; values must be whole numbers from 0 to 255."""
+    path = Path(path)
+    volume = read_image(path)
+    if volume.is_colour:
+        raise VolumeError(f"{path.name} is a colour image, not a label map", "label")
+    array = volume.array
+    if array.dtype != np.uint8 and not _whole_numbers(array):
+        raise VolumeError(f"{path.name} holds values other than the whole numbers 0..255", "label")
+    return Mask(array.astype(np.uint8, copy=False), volume.geometry)
+
+
+def _whole_numbers(array: npt.NDArray[Any]) -> bool:
+    """Whether every value fits into a label map."""
+    if float(array.min()) < 0 or float(array.max()) > 255:
+        return False
+    return bool(np.issubdtype(array.dtype, np.integer)) or np.array_equal(array, np.rint(array))
+
+
+def write_mask(mask: Mask, path: str | os.PathLike[str], compress: bool = True) -> Path:
+    """Write a label map in the format its suffix names; appears whole or not at all."""
+    path = Path(path)
+    suffix = suffix_of(path)
+    if not suffix or suffix in (".jpg", ".jpeg", ".dcm"):
+        raise VolumeError(
+            f"label maps are written as .nii.gz, .nii, .nrrd, .mha, .png or .tif, not {path.name!r}", "out"
+        )
+    flat = suffix in FLAT_SUFFIXES
+    if flat and mask.array.shape[2] != 1:
+        raise VolumeError(f"{path.name}: a volume does not fit into a {suffix} file; use .nii.gz", "out")
+    image = _to_itk(mask.array, mask.geometry, flat)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{os.getpid()}.{threading.get_ident()}.{path.name}")
+    try:
+        itk.imwrite(image, str(part), compression=compress and not flat)
+        part.replace(path)
+    except RuntimeError as error:
+        raise VolumeError(f"{path.name} could not be written: {_first_line(error, path.parent)}", "out") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def write_image(volume: Volume, path: str | os.PathLike[str]) -> Path:
+    """Write an image; for the generators of demo and test data."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    itk.imwrite(_to_itk(volume.array, volume.geometry, suffix_of(path) in FLAT_SUFFIXES), str(path))
+    return path
+
+
+def _read_plain(path: Path, modality: str | None) -> Volume | None:
+    """An ordinary file, read beside clicks instead of before them."""
+    header = plain_header(path)
+    voxels = None if header is None else read_voxels(path, header)
+    if header is None or voxels is None:
+        return None
+    array = _finite(voxels, path.name).transpose(2, 1, 0)
+    return Volume(array, _plain_geometry(path, header), _modality(array, modality))
+
+
+def _plain_geometry(path: Path, header: PlainHeader) -> Geometry:
+    """Where the voxels lie, as ITK understands the header: qform or sform is its decision, whatever it reads."""
+    reader = itk.ImageFileReader[itk.Image[itk.SS, 3]].New(FileName=str(path))
+    try:
+        with _READING:
+            reader.UpdateOutputInformation()
+    except RuntimeError as error:
+        sentence = _first_line(error, path.parent)
+        raise VolumeError(f"{path.name} cannot be read as an image: {sentence}", "image") from error
+    return Geometry(header.shape, _affine(reader.GetOutput()))
+
+
+def _read(path: Path | list[str]) -> Any:
+    name = path.name if isinstance(path, Path) else "the DICOM series"
+    folder = path.parent if isinstance(path, Path) else Path(path[0]).parent
+    try:
+        with _READING, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ITK repeats every header oddity; ours are checked below
+            return itk.imread(str(path) if isinstance(path, Path) else path)
+    except (RuntimeError, TypeError, KeyError) as error:
+        raise VolumeError(f"{name} cannot be read as an image: {_first_line(error, folder)}", "image") from error
+
+
+def _from_itk(image: Any, name: str) -> tuple[npt.NDArray[Any], Geometry]:
+    dimension = image.GetImageDimension()
+    array = itk.array_from_image(image)
+    colour = array.ndim == dimension + 1
+    if colour and array.shape[-1] == 4:
+        array = array[..., :3]
+    if colour and array.shape[-1] != 3:
+        raise VolumeError(f"{name} has {array.shape[-1]} channels; grey or RGB is expected", "image")
+    while dimension > 3 and array.shape[0] == 1:  # a fourth axis of length one is a habit of some writers
+        array, dimension = array[0], dimension - 1
+    if dimension not in (2, 3):
+        raise VolumeError(f"{name} has {dimension} dimensions; a slice or a volume is expected", "image")
+    if dimension == 2:
+        array = array[None]
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    array = _finite(array, name).transpose(2, 1, 0, *range(3, array.ndim))
+    width, height, depth = array.shape[:3]
+    return array, Geometry((width, height, depth), _affine(image))
+
+
+def _finite(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        log.warning("image holds NaN or infinity, taken as zero", file=name)
+        return np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    return array
+
+
+def _affine(image: Any) -> FloatArray:
+    """The RAS affine of an ITK image of two to four dimensions."""
+    n = min(image.GetImageDimension(), 3)
+    direction = itk.array_from_matrix(image.GetDirection())[:n, :n]
+    affine = np.eye(4)
+    affine[:n, :n] = direction * np.array([float(s) for s in image.GetSpacing()][:n])
+    affine[:n, 3] = [float(o) for o in image.GetOrigin()][:n]
+    return np.asarray(LPS_TO_RAS @ affine)
+
+
+def _to_itk(array: npt.NDArray[Any], geometry: Geometry, flat: bool) -> Any:
+    stored = np.ascontiguousarray(array.transpose(2, 1, 0, *range(3, array.ndim)))
+    colour = array.ndim == 4
+    if flat:
+        return itk.image_from_array(stored[0], is_vector=colour)
+    image = itk.image_from_array(stored, is_vector=colour)
+    lps = LPS_TO_RAS @ geometry.affine
+    spacing = np.asarray(geometry.spacing_mm)
+    image.SetDirection(itk.matrix_from_array(np.ascontiguousarray(lps[:3, :3] / spacing)))
+    image.SetSpacing([float(s) for s in spacing])
+    image.SetOrigin([float(o) for o in lps[:3, 3]])
+    return image
+
+
+def _read_series(folder: Path, modality: str | None) -> Volume:
+    names = itk.GDCMSeriesFileNames.New()
+    names.SetUseSeriesDetails(True)
+    names.SetDirectory(str(folder))
+    series = list(names.GetSeriesUIDs())
+    if not series:
+        raise VolumeError(f"folder {folder.name} holds no DICOM series", "image")
+    files = max((list(names.GetFileNames(uid)) for uid in series), key=len)
+    note = None
+    if len(series) > 1:
+        note = f"the folder holds {len(series)} series; the one with most slices ({len(files)}) is used"
+    image = _read(Path(files[0])) if len(files) == 1 else _read(files)
+    array, geometry = _from_itk(image, folder.name)
+    window, found = window_and_modality(None, files)
+    uneven = uneven_slices(files)
+    if uneven is not None:
+        note = f"{note}; {uneven}" if note else uneven
+    if note:
+        log.warning("DICOM series needs attention", folder=folder.name, note=note)
+    return Volume(array, geometry, _modality(array, modality or found), window, note)
+
+
+def _modality(array: npt.NDArray[Any], wish: str | None) -> str:
+    """Our name of a modality; a CT that was already windowed to 8 bits is not treated as Hounsfield units."""
+    guessed = guess_modality(array)
+    if guessed == "RGB" or wish is None:
+        return guessed
+    wish = wish.upper()
+    if wish == "CT":
+        return "CT" if guessed == "CT" else "OTHER"
+    known = {"MR": "MR", "US": "US", "PT": "PT", "CR": "XR", "DX": "XR", "XR": "XR", "RF": "XR", "MG": "XR"}
+    return next((ours for theirs, ours in known.items() if wish.startswith(theirs)), "OTHER")
+
+
+def _first_line(error: Exception, folder: Path) -> str:
+    """The line of ITK's report that says something, without the folders of this machine."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    informative = [line for line in lines if "ERROR" in line.upper() or "could not" in line.lower()]
+    return (informative or lines or [type(error).__name__])[-1].replace(f"{folder}{os.sep}", "")[:200]

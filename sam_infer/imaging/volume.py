@@ -1,0 +1,134 @@
+"""Intensities and label maps that cannot lose their geometry."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sam_infer.errors import VolumeError
+from sam_infer.imaging.geometry import Geometry
+from sam_infer.imaging.slice_view import SliceView
+
+MODALITIES = ("CT", "MR", "US", "XR", "PT", "RGB", "OTHER")
+
+# Air, lung and noisy fat are well below zero; other modalities store no such values on purpose.
+CT_LOW_HU = -150
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An image on a grid: array (I, J, K), or (I, J, K, 3) for colour, of any number type."""
+
+    array: npt.NDArray[Any]
+    geometry: Geometry
+    modality: str = "OTHER"
+    file_window: tuple[float, float] | None = None  # (low, high) stored in the file, e.g. by DICOM
+    note: str | None = field(default=None)  # what a reader should know, e.g. uneven slice distances
+
+    def __post_init__(self) -> None:
+        if self.array.shape[:3] != self.geometry.shape:
+            raise VolumeError(f"array {self.array.shape} does not fit the grid {self.geometry.shape}", "array")
+        if self.array.ndim not in (3, 4) or (self.array.ndim == 4 and self.array.shape[3] != 3):
+            raise VolumeError(f"array must be (I, J, K) or (I, J, K, 3), got {self.array.shape}", "array")
+        if self.modality not in MODALITIES:
+            raise VolumeError(f"modality must be one of {MODALITIES}, got {self.modality!r}", "modality")
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether voxels are RGB triples."""
+        return self.array.ndim == 4
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of voxels, type and place: equal digests, equal images."""
+        state = hashlib.blake2b(digest_size=16)
+        state.update(f"{self.array.dtype.str}{self.array.shape}".encode())
+        state.update(self.geometry.affine.tobytes())
+        voxels = self.array.transpose(2, 1, 0, *range(3, self.array.ndim))  # files are read i fastest: no copy
+        state.update(np.ascontiguousarray(voxels).data)
+        return state.hexdigest()
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        return int(self.array.nbytes)
+
+    def view(self, axis: int, index: int) -> SliceView:
+        """The slice `index` across stored axis `axis`, oriented as a radiologist sees it."""
+        return SliceView.of(self.geometry, axis, index)
+
+    def pixels(self, view: SliceView) -> npt.NDArray[Any]:
+        """Intensities (H, W) or (H, W, 3) of a slice in display orientation."""
+        return view.extract(self.array)
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Label values (0 = background) on a grid: array (I, J, K), uint8."""
+
+    array: npt.NDArray[np.uint8]
+    geometry: Geometry
+    filled: tuple[int, int] | None = None  # k from, to: all others are known to be empty; None knows nothing
+
+    def __post_init__(self) -> None:
+        if self.array.shape != self.geometry.shape:
+            raise VolumeError(f"mask {self.array.shape} does not fit the grid {self.geometry.shape}", "mask")
+        if self.array.dtype != np.uint8:
+            raise VolumeError(f"a mask holds uint8, got {self.array.dtype}", "mask")
+
+    @classmethod
+    def empty(cls, geometry: Geometry) -> Mask:
+        """All background, i fastest in memory so that writing it costs no transposition."""
+        return cls(np.zeros(geometry.shape, np.uint8, order="F"), geometry)
+
+    def values(self) -> list[int]:
+        """The values that are there, without the background."""
+        present = np.zeros(256, bool)
+        for plane in self._planes():
+            if plane.any():
+                present |= np.bincount(plane.ravel(order="K"), minlength=len(present)) > 0
+        return [int(value) for value in np.flatnonzero(present) if value]
+
+    def marked_box(self) -> tuple[slice, slice, slice]:
+        """The smallest box with everything that is marked; empty where nothing is."""
+        lit = [n for n, plane in enumerate(self._planes()) if plane.any()]
+        box = [slice(0, 0)] * 3
+        if lit:
+            slowest = self._slowest
+            box[slowest] = slice(lit[0], lit[-1] + 1)
+            marked = self._planes()[box[slowest]].any(axis=0)
+            for axis, others in zip((a for a in range(3) if a != slowest), (1, 0), strict=True):
+                along = np.flatnonzero(marked.any(axis=others))
+                box[axis] = slice(int(along[0]), int(along[-1]) + 1)
+        return box[0], box[1], box[2]
+
+    @property
+    def _slowest(self) -> int:
+        """The axis whose planes are whole pieces of memory."""
+        return int(np.argmax(self.array.strides))
+
+    def _planes(self) -> npt.NDArray[np.uint8]:
+        """The planes across the slowest axis: a volume is mostly empty ones, which cost least that way."""
+        return np.moveaxis(self.array, self._slowest, 0)
+
+    def require_same_grid(self, geometry: Geometry, field_name: str = "mask") -> None:
+        """Refuse to meet an image of another geometry; masks are never resampled silently."""
+        if not self.geometry.same_as(geometry):
+            raise VolumeError(
+                f"{field_name} has another grid than the image: {self.geometry.describe()} against "
+                f"{geometry.describe()}, or another place in space; resample it to the image first",
+                field_name,
+            )
+
+
+def guess_modality(array: npt.NDArray[Any]) -> str:
+    """CT, RGB or OTHER from the numbers alone, for formats that do not say."""
+    if array.ndim == 4:
+        return "RGB"
+    sparse = array[::4, ::4, :: max(1, array.shape[2] // 16)]
+    return "CT" if sparse.size and float(sparse.min()) <= CT_LOW_HU else "OTHER"

@@ -1,0 +1,1 @@
+"""What is done to a mask, and how it becomes bytes."""

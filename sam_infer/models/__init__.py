@@ -1,0 +1,1 @@
+"""From the name of a model, and an adapter, to a predictor."""

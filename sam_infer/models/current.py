@@ -1,0 +1,70 @@
+"""The predictor of the adapter that is promoted now."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from sam_infer.adapters.adapter import Adapter
+from sam_infer.adapters.store import AdapterStore
+from sam_infer.errors import AdapterError
+from sam_infer.networks.backbone import Backbone
+from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
+
+log = structlog.get_logger(__name__)
+
+
+def adapted(
+    store: AdapterStore, name: str, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]
+) -> Predictor:
+    """The predictor of one stored adapter."""
+    adapter = store.get(name)
+    return Predictor(build(adapter), cache, adapter=name, semantic=SemanticHead.of(adapter.tensors))
+
+
+class Promoted:
+    """Follows the pointer of a store: one `stat` per request, merged weights once per promotion.
+
+    Threading: whoever first sees that the pointer moved builds the new predictor; the others go on with the old one
+    meanwhile. An adapter that cannot be used must not stop readers: the base network answers, and says why.
+    """
+
+    def __init__(self, store: AdapterStore, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]) -> None:
+        self._store = store
+        self._cache = cache
+        self._build = build
+        self._building = threading.Lock()
+        self._stamp: tuple[int, int] | None = store.stamp()
+
+    def first(self) -> Predictor:
+        """The predictor at start."""
+        self._stamp = self._store.stamp()
+        return self._current()
+
+    def follow(self, predictor: Predictor) -> Predictor:
+        """The predictor for the next request, given the one of the last."""
+        if self._store.stamp() == self._stamp or not self._building.acquire(blocking=False):
+            return predictor
+        try:
+            stamp = self._store.stamp()
+            current = self._current()
+            self._stamp = stamp
+            return current
+        finally:
+            self._building.release()
+
+    def _current(self) -> Predictor:
+        try:
+            name = self._store.pointer().adapter
+            if name is None:
+                return Predictor(self._build(None), self._cache)
+            predictor = adapted(self._store, name, self._cache, self._build)
+        except AdapterError as error:
+            log.error("the promoted adapter cannot be used; the network answers without it", reason=str(error))
+            return Predictor(self._build(None), self._cache, note=f"the promoted adapter is not used: {error}")
+        log.info("adapter serves", adapter=name)
+        return predictor

@@ -1,0 +1,93 @@
+"""From a model's name to a network that answers: the one place that knows every name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sam_infer.adapters.adapter import Adapter, merged
+from sam_infer.errors import ModelError
+from sam_infer.models.precision_check import agreed_precision
+from sam_infer.networks.backbone import Backbone
+from sam_infer.networks.precision import AUTO, FLOAT32
+from sam_infer.networks.sam import SamBackbone
+from sam_infer.networks.sam_vit import build, with_weights
+from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
+from sam_infer.networks.tiny.model import TinySam
+from sam_infer.weights.catalogue import KNOWN_MODELS
+from sam_infer.weights.fingerprint import Fingerprint
+from sam_infer.weights.store import ModelStore
+
+EMBEDDED = "tiny"
+MODEL_NAMES = (EMBEDDED, *KNOWN_MODELS)
+
+
+@dataclass(frozen=True, eq=False)
+class BaseNetwork:
+    """A model's weights as they were published, and the networks that can be made of them."""
+
+    name: str
+    weights: Mapping[str, torch.Tensor]
+    fingerprint: Fingerprint
+    precision: str = FLOAT32
+    compiled: bool = False
+    folder: Path | None = None  # of the weights and of what was found out about them
+
+    def backbone(self, adapter: Adapter | None = None) -> Backbone:
+        """A network that answers, with an adapter merged into it if there is one."""
+        if adapter is None:
+            return self._around(self.weights, self.fingerprint)
+        adapter.require_base(self.name, self.fingerprint.weights)
+        return self._around(merged(self.weights, adapter), None)
+
+    def _around(self, weights: Mapping[str, torch.Tensor], fingerprint: Fingerprint | None) -> Backbone:
+        if self.name == EMBEDDED:
+            return TinyBackbone(tiny_with(weights))
+        known = KNOWN_MODELS[self.name]
+        network = with_weights(build(known.layout), weights)
+
+        def backbone(precision: str) -> SamBackbone:
+            return SamBackbone(self.name, network, known.preprocessing, fingerprint, precision, self.compiled)
+
+        if self.precision == AUTO and self.folder is not None and not torch.cuda.is_available():
+            return backbone(agreed_precision(backbone, self.fingerprint.weights, self.folder / "precision.json"))
+        return backbone(self.precision)
+
+
+def tiny_with(weights: Mapping[str, torch.Tensor]) -> TinySam:
+    """The embedded model's architecture around other weights of its layout."""
+    with torch.random.fork_rng(devices=[]):  # values drawn only to be replaced: the `meta` device imports sympy
+        model = TinySam()
+    model.load_state_dict(dict(weights), assign=True)
+    return model
+
+
+def load_network(name: str, home: Path | None = None, precision: str = FLOAT32, compiled: bool = False) -> BaseNetwork:
+    """The weights called `name`, checked; `home` is the model store's, by default SAMLABEL_HOME.
+
+    `precision` is the encoder's, `compiled` has torch compile it first: both of networks from the model store,
+    the embedded one is small and exact.
+    """
+    if name == EMBEDDED:
+        weights = embedded_model().state_dict()
+        return BaseNetwork(name, weights, Fingerprint.of(weights, ENCODER_PREFIXES, EMBEDDED))
+    if name.startswith("sam2"):
+        raise ModelError(f"{name}: SAM 2 is not in this version; choose from {', '.join(MODEL_NAMES)}", "model")
+    if name not in KNOWN_MODELS:
+        raise ModelError(f"there is no model {name!r}; choose from {', '.join(MODEL_NAMES)}", "model")
+    store = ModelStore(home)
+    stored, tensors = store.load(name)
+    return BaseNetwork(name, tensors, stored.fingerprint, precision, compiled, store.weights_path(name).parent)
+
+
+def weights_id_of(name: str, home: Path | None = None) -> str:
+    """What identifies a model's weights, without reading large ones."""
+    return ModelStore(home).record(name).weights_id if name in KNOWN_MODELS else load_network(name).fingerprint.weights
+
+
+def load_backbone(name: str, home: Path | None = None, precision: str = FLOAT32) -> Backbone:
+    """The network called `name` without an adapter."""
+    return load_network(name, home, precision).backbone()

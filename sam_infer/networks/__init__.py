@@ -1,0 +1,1 @@
+"""SAM-like networks behind the `Backbone` protocol: arrays in, candidate masks out."""

@@ -1,0 +1,85 @@
+"""What a SAM-like network must offer: an expensive stage that returns a value, a cheap stage that takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sam_infer.networks.frame import Crop, Frame
+
+# What `encode` returns: named tensors, batch first, as they are cached and stored.
+Features = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Hints:
+    """The prompts of one object on one frame, in model pixels."""
+
+    points_xy: npt.NDArray[np.float32]  # (N, 2)
+    labels: npt.NDArray[np.int64]  # (N,) 1 foreground, 0 background
+    box_xyxy: npt.NDArray[np.float32] | None = None  # (4,)
+    mask_logits: npt.NDArray[np.float32] | None = None  # (low_res, low_res): a prior or the previous answer
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """One click alone may mean a part or the whole."""
+        return self.box_xyxy is None and self.mask_logits is None and len(self.labels) == 1
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Masks a network proposes for one object, with its own opinion of each."""
+
+    logits: npt.NDArray[np.float32]  # (M, low_res, low_res); the first three are what a client may choose from
+    scores: npt.NDArray[np.float32]  # (M,) predicted IoU
+    preferred: int  # the network's own choice, made without any truth
+
+
+class Backbone(Protocol):
+    """A SAM-like network in evaluation mode; stateless and safe to call from several threads."""
+
+    name: str
+    weights_id: str  # hash of all weights as served
+    encoder_id: str  # hash of encoder weights and preprocessing: changes when, and only when, `encode` would
+    input_size: int
+    low_res: int  # side of the logits that `decode` returns and takes
+    refine_passes: int  # decodes per answer: the second sees the first one's mask
+    follows_masks: bool  # learned to take the mask of the slice before as its only hint
+
+    def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:
+        """How a part of a slice is shown to this network."""
+        ...
+
+    def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
+        """Model input (input_height, input_width, 3) to features."""
+        ...
+
+    def decode(self, features: Features, hints: Hints) -> Candidates:
+        """Features and hints to candidate masks."""
+        ...
+
+
+def upscale_logits(logits: npt.NDArray[np.float32], frame: Frame) -> npt.NDArray[np.float32]:
+    """Low-resolution logits (M, l, l) to the frame's crop (M, h, w): SAM's two bilinear steps."""
+    tensor = torch.from_numpy(np.ascontiguousarray(logits))[None]
+    size = (frame.input_size, frame.input_size)
+    tensor = torch.nn.functional.interpolate(tensor, size, mode="bilinear", align_corners=False)
+    tensor = tensor[..., : frame.input_height, : frame.input_width]
+    crop = (frame.crop.height, frame.crop.width)
+    return torch.nn.functional.interpolate(tensor, crop, mode="bilinear", align_corners=False)[0].numpy()
+
+
+def downscale_mask(mask: npt.NDArray[np.float32], frame: Frame, low_res: int) -> npt.NDArray[np.float32]:
+    """Values on the crop (h, w) to the (low_res, low_res) grid of a mask prompt, area-averaged, zero padded."""
+    tensor = torch.from_numpy(np.ascontiguousarray(mask, dtype=np.float32))[None, None]
+    rows = max(1, round(low_res * frame.input_height / frame.input_size))
+    cols = max(1, round(low_res * frame.input_width / frame.input_size))
+    tensor = torch.nn.functional.interpolate(tensor, (rows, cols), mode="bilinear", antialias=True)
+    out = np.zeros((low_res, low_res), np.float32)
+    out[:rows, :cols] = tensor[0, 0].numpy()
+    return out

@@ -1,0 +1,92 @@
+"""Networks without weights: SAM's own classes, put together as the published models are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from torch import nn
+
+from sam_infer.errors import ModelError
+from sam_infer.networks.mobile_sam import TinyViT
+from sam_infer.weights.tensor_layout import compare, layout_of
+
+INPUT_SIZE = 1024
+PATCH = 16
+EMBEDDING_WIDTH = 256
+
+# Means and deviations of the RGB values that SAM was trained on.
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class VitShape:
+    """The numbers in which SAM's three image encoders differ."""
+
+    width: int
+    depth: int
+    heads: int
+    global_blocks: tuple[int, ...]  # blocks that attend to the whole image; the others look through windows
+    input_size: int = INPUT_SIZE
+
+
+VIT_SHAPES = {
+    "vit_b": VitShape(768, 12, 12, (2, 5, 8, 11)),
+    "vit_l": VitShape(1024, 24, 16, (5, 11, 17, 23)),
+    "vit_h": VitShape(1280, 32, 16, (7, 15, 23, 31)),
+}
+
+
+def build(name: str) -> Sam:
+    """The architecture called `name` on the meta device: shapes, no memory."""
+    with torch.device("meta"):
+        return _sam(TinyViT(INPUT_SIZE)) if name == "mobile_sam" else _sam(_vit(VIT_SHAPES[name]))
+
+
+def build_vit(shape: VitShape) -> Sam:
+    """A SAM of any depth, width or input size on the meta device."""
+    with torch.device("meta"):
+        return _sam(_vit(shape))
+
+
+def with_weights(sam: Sam, tensors: Mapping[str, torch.Tensor]) -> Sam:
+    """A network from `build` in evaluation mode around `tensors`, which must fit exactly and are not copied."""
+    found = compare(layout_of(tensors), layout_of(sam.state_dict()))
+    if found:
+        raise ModelError(f"the weights do not fit the network: {found}; add the model's file again", "model")
+    sam.load_state_dict(dict(tensors), strict=True, assign=True)
+    return sam.requires_grad_(False).eval()
+
+
+def _sam(encoder: TinyViT | ImageEncoderViT) -> Sam:
+    side = encoder.img_size
+    grid = (side // PATCH, side // PATCH)
+    return Sam(
+        image_encoder=encoder,
+        prompt_encoder=PromptEncoder(EMBEDDING_WIDTH, grid, (side, side), mask_in_chans=16),
+        mask_decoder=MaskDecoder(
+            transformer_dim=EMBEDDING_WIDTH,
+            transformer=TwoWayTransformer(depth=2, embedding_dim=EMBEDDING_WIDTH, num_heads=8, mlp_dim=2048),
+        ),
+        pixel_mean=list(PIXEL_MEAN),
+        pixel_std=list(PIXEL_STD),
+    )
+
+
+def _vit(shape: VitShape) -> ImageEncoderViT:
+    return ImageEncoderViT(
+        img_size=shape.input_size,
+        patch_size=PATCH,
+        embed_dim=shape.width,
+        depth=shape.depth,
+        num_heads=shape.heads,
+        out_chans=EMBEDDING_WIDTH,
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        window_size=14,
+        global_attn_indexes=shape.global_blocks,
+    )

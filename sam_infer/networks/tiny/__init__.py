@@ -1,0 +1,1 @@
+"""The embedded network `tiny`: encoder, decoder, prompt maps."""

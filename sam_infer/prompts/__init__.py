@@ -1,0 +1,1 @@
+"""What a reader said about an object: points, boxes, scribbles, prior masks."""

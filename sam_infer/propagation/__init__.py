@@ -1,0 +1,1 @@
+"""One object in 3D, from prompts on a few slices."""

@@ -1,0 +1,140 @@
+"""One step of a propagation: the mask of one slice becomes the prompt of the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from sam_infer.imaging.slice_view import SliceView
+from sam_infer.imaging.volume import Volume
+from sam_infer.imaging.window import Window
+from sam_infer.networks.backbone import Candidates, Hints, downscale_mask
+from sam_infer.networks.frame import Frame, whole
+from sam_infer.prompts.object_prompts import Prompts
+from sam_infer.propagation.slice_result import Part, SliceAnswer
+from sam_infer.slices.crop import ZoomPolicy, crop_around
+from sam_infer.slices.predictor import Predictor
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+# More pieces than this are crumbs; the largest ones are followed.
+MOST_PARTS = 4
+
+# A piece below this share of the largest one, or below this many pixels, is not followed on its own.
+CRUMB_SHARE, CRUMB_PIXELS = 0.04, 6
+
+
+@dataclass(frozen=True)
+class FollowPolicy:
+    """How much a mask may change from one slice to the next, and how it is asked for."""
+
+    box: bool | None = None  # give the box of the expected mask too; None leaves it to what the network learned
+    box_margin: float = 0.0  # pixels added around that box
+    prior_logit: float = 4.0  # how firmly the earlier mask is proposed
+    points: bool = False  # also point at the middle of every piece
+    passes: int = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Follower:
+    """A network that looks at slices of one volume under one window."""
+
+    predictor: Predictor
+    volume: Volume
+    axis: int
+    window: Window
+    zoom: ZoomPolicy | None
+    policy: FollowPolicy
+
+    def step(self, index: int, prior: BoolArray, allowed: BoolArray, said: Prompts | None = None) -> SliceAnswer:
+        """The object on slice `index`, given where it was on a neighbour; masks are (H, W).
+
+        `said` are the reader's own points on this slice.
+        """
+        view = self.volume.view(self.axis, index)
+        answers = [self._ask(view, piece, said) for piece in pieces(prior)]
+        parts = tuple(part for part, _ in answers)
+        areas = [float((part.logits > 0).sum()) + 1e-6 for part in parts]
+        score = float(np.average([score for _, score in answers], weights=areas))
+        return SliceAnswer.of_parts(view, parts, score, allowed)
+
+    def _ask(self, view: SliceView, piece: BoolArray, said: Prompts | None) -> tuple[Part, float]:
+        """One connected piece, and the score of the answer."""
+        low, high = _extent(piece)
+        margin, shape = self.policy.box_margin, (view.height, view.width)
+        low, high = np.maximum(low - margin, 0), np.minimum(high + margin, np.asarray(shape) - 1.0)
+        crop = crop_around(low, high, shape, view.pixel_mm, self.zoom) if self.zoom is not None else None
+        frame = self.predictor.backbone.frame(crop or whole(*shape), view.pixel_mm)
+        firm = self.policy.prior_logit
+        prior = np.where(piece, firm, -firm).astype(np.float32)
+        points, labels = self._points(view, piece, said)
+        backbone = self.predictor.backbone
+        boxed = not backbone.follows_masks if self.policy.box is None else self.policy.box
+        hints = Hints(
+            frame.points_to_model(points),
+            labels,
+            frame.box_to_model(low, high) if boxed else None,
+            downscale_mask(frame.cut(prior), frame, backbone.low_res),
+        )
+        candidates = self._decode(view, frame, hints)
+        return Part(frame, candidates.logits[candidates.preferred]), float(candidates.scores[candidates.preferred])
+
+    def _decode(self, view: SliceView, frame: Frame, hints: Hints) -> Candidates:
+        backbone = self.predictor.backbone
+        features = self.predictor.features(self.volume, view, self.window, frame)
+        candidates = backbone.decode(features, hints)
+        for _ in range(min(self.policy.passes, backbone.refine_passes) - 1):
+            best = candidates.logits[candidates.preferred]
+            candidates = backbone.decode(features, replace(hints, mask_logits=best))
+        return candidates
+
+    def _points(
+        self, view: SliceView, piece: BoolArray, said: Prompts | None
+    ) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+        """Displayed points (N, 2) and labels (N,): what the reader said, and the middle of the piece."""
+        points, labels = np.zeros((0, 2)), np.zeros(0, np.int64)
+        if said is not None and len(said.points):
+            points, labels = view.to_display(said.points), said.labels
+        if self.policy.points:
+            points, labels = np.concatenate([points, deepest(piece)]), np.append(labels, 1)
+        return points, labels
+
+
+def deepest(mask: BoolArray) -> FloatArray:
+    """The pixel (1, 2) farthest from the edge of a mask (H, W); of several the one nearest to their middle."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    best = np.argwhere(depth >= depth.max() - 1e-6)
+    return np.asarray(best[[np.linalg.norm(best - best.mean(axis=0), axis=1).argmin()]], np.float64)
+
+
+def pieces(mask: BoolArray) -> list[BoolArray]:
+    """What of a mask (H, W) is asked for together: connected pieces, those whose boxes meet as one.
+
+    The largest `MOST_PARTS` of them, crumbs left out; a mask of crumbs is one piece.
+    """
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    if count <= 1:
+        return [mask]
+    sizes = np.bincount(labels.ravel())[1:]
+    order = [n + 1 for n in np.argsort(-sizes, kind="stable")[:MOST_PARTS]]
+    wanted = [n for n in order if sizes[n - 1] >= max(CRUMB_PIXELS, CRUMB_SHARE * sizes.max())]
+    groups: list[BoolArray] = []
+    for piece in (np.asarray(labels == n) for n in wanted):
+        meeting = [group for group in groups if _boxes_meet(group, piece)]
+        groups = [group for group in groups if not any(group is other for other in meeting)]
+        groups.append(np.logical_or.reduce([piece, *meeting]))
+    return groups or [mask]
+
+
+def _extent(mask: BoolArray) -> tuple[FloatArray, FloatArray]:
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.array([rows[0], cols[0]], np.float64), np.array([rows[-1], cols[-1]], np.float64)
+
+
+def _boxes_meet(first: BoolArray, second: BoolArray) -> bool:
+    (low, high), (other_low, other_high) = _extent(first), _extent(second)
+    return bool((np.maximum(low, other_low) <= np.minimum(high, other_high) + 1).all())

@@ -1,0 +1,118 @@
+"""Where an object of one slice is on the next one, in the eyes of a small network made for this one question.
+
+A promptable network that is shown a mask finds something of that shape on the next slice, also where nothing is. This
+one sees both slices: which edges the mask followed, and where they went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+
+from sam_infer.networks.backbone import downscale_mask, upscale_logits
+from sam_infer.networks.frame import Crop, Frame, fit_longest
+from sam_infer.networks.tracker_net import SIDE, TrackerNet
+from sam_infer.propagation.intensity_model import MOST_EVIDENCE, Likeness
+from sam_infer.propagation.slice_result import Part
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float32]
+
+WEIGHTS = Path(__file__).parents[1] / "weights" / "shipped" / "tracker.safetensors"
+
+# Side of what it is shown over the longest side of the object, and the pixels added to that.
+ROOM, RIM = 2.1, 4
+
+# Intensities are measured in spreads of the slice before; flat ones have none.
+LEAST_SPREAD = 0.02
+
+# Surer than this it is not allowed to be: the other network has a say too.
+SUREST = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One slice as it is displayed, and the object on it."""
+
+    grey: FloatArray  # (H, W) of 0..1
+    mask: BoolArray  # (H, W)
+    pixel_mm: tuple[float, float]
+
+    @property
+    def frame(self) -> Frame:
+        """A square in mm around the object."""
+        row_mm, col_mm = self.pixel_mm
+        rows, cols = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
+        height, width = (rows[-1] + 1 - rows[0]) * row_mm, (cols[-1] + 1 - cols[0]) * col_mm
+        side = ROOM * max(height, width) + RIM * min(row_mm, col_mm)
+        shape = max(1, round(side / row_mm)), max(1, round(side / col_mm))
+        middle = (rows[0] + rows[-1] + 1) / 2, (cols[0] + cols[-1] + 1) / 2
+        crop = Crop(round(middle[0] - shape[0] / 2), round(middle[1] - shape[1] / 2), *shape)
+        return fit_longest(crop, self.pixel_mm, SIDE, "centre")
+
+
+@dataclass(frozen=True, eq=False)
+class Tracker:
+    """A network, and what the object looked like where it was pointed at."""
+
+    net: TrackerNet
+    look: Likeness | None
+
+    @classmethod
+    def at(cls, start: Section) -> Tracker:
+        """For an object that was found here."""
+        frame = start.frame
+        return cls(embedded_net(), Likeness.of(seen(start.grey, frame), seen(start.mask, frame) > 0.5))
+
+    def next(self, before: Section, grey: FloatArray) -> Part:
+        """Where the object of `before` is on the neighbouring slice (H, W)."""
+        frame = before.frame
+        last, now = seen(before.grey, frame), seen(grey, frame)
+        middle, spread = last.mean(), last.std() + LEAST_SPREAD
+        evidence = np.zeros_like(now) if self.look is None else self.look.evidence(now) / MOST_EVIDENCE
+        mask = 2 * seen(before.mask, frame) - 1
+        shown = np.stack([(last - middle) / spread, (now - middle) / spread, mask, evidence]).astype(np.float32)
+        with torch.inference_mode():
+            logits = self.net(torch.from_numpy(shown)[None])[0, 0].numpy()
+        return Part(frame, np.clip(logits, -SUREST, SUREST))
+
+    def round_trip(self, before: Section, after: Section) -> float:
+        """IoU of the mask of `before` with where that of `after`, on the neighbouring slice, is followed back to."""
+        if not after.mask.any():
+            return 0.0
+        part = self.next(after, before.grey)
+        frame, shape = part.frame, before.mask.shape
+        back = frame.paste(upscale_logits(part.logits[None], frame)[0], (shape[0], shape[1]), -SUREST) > 0
+        return float((back & before.mask).sum() / (back | before.mask).sum())
+
+
+def seen(values: npt.NDArray[Any], frame: Frame) -> FloatArray:
+    """Values (H, W) of a slice as the network gets them (SIDE, SIDE)."""
+    return downscale_mask(frame.cut(values).astype(np.float32), frame, SIDE)
+
+
+def grey_of(shown: npt.NDArray[np.uint8]) -> FloatArray:
+    """A displayed slice (H, W) or (H, W, 3) as grey values of 0..1."""
+    grey = shown.astype(np.float32) / 255.0
+    return np.asarray(grey.mean(axis=-1)) if grey.ndim == 3 else grey
+
+
+@cache
+def embedded_net() -> TrackerNet:
+    """The network that is part of the package."""
+    return with_weights(load_file(WEIGHTS))
+
+
+def with_weights(weights: Mapping[str, torch.Tensor]) -> TrackerNet:
+    """A network that only answers."""
+    net = TrackerNet()
+    net.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return net.eval().requires_grad_(False)

@@ -1,0 +1,1 @@
+"""What a running server keeps: the work queue, caches, in-flight requests, prefetch."""

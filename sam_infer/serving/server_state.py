@@ -1,0 +1,128 @@
+"""What a running server remembers: the last volumes, the embeddings, the current predictor.
+
+The only stateful object of the project. It can be thrown away at any time without changing an answer.
+
+Threading model. Any number of threads call `predict`. Reading a volume happens in the caller's thread, once per file
+however many wait for it. Everything that computes goes through one `WorkQueue`, clicks first, with as many workers as
+the device answers fastest with; equal clicks at the same moment are computed once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from sam_infer.imaging.volume import Volume
+from sam_infer.imaging.volume_cache import VolumeCache
+from sam_infer.lru_cache import Memo
+from sam_infer.prompts.object_prompts import Prompts
+from sam_infer.serving.in_flight import Flights
+from sam_infer.serving.prefetch import Prefetch
+from sam_infer.serving.work_queue import WorkQueue
+from sam_infer.slices.predictor import Options, Prediction, Predictor
+
+GPU_WORKERS = 8
+
+
+def never() -> bool:
+    """A client that stays."""
+    return False
+
+
+class Serving:
+    """Volumes in memory, one queue, one predictor that may be replaced while running.
+
+    `follow` is asked before every request which predictor answers it, and is handed the one that answered last;
+    `earlier` finds those of earlier adapters, to compare with.
+    `prefetch` lets the slices around a click be encoded ahead.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        volume_bytes: int = 2 << 30,
+        follow: Callable[[Predictor], Predictor] | None = None,
+        earlier: Callable[[Predictor], Sequence[Predictor]] = lambda _: (),
+        prefetch: bool = False,
+    ) -> None:
+        # On a GPU clicks of several readers share passes of the encoder; on a processor `thread_count` may add some.
+        self.queue = WorkQueue(GPU_WORKERS if torch.cuda.is_available() else 1)
+        self.flights = Flights(self.queue)
+        self.prefetch = Prefetch(self.queue) if prefetch else None
+        self.volumes = VolumeCache(volume_bytes)
+        self.memo = Memo()  # of the automatic modes
+        self._predictor = predictor
+        self._follow = follow
+        self.earlier = earlier
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor that answers the next request; those under way finish with the one they began with."""
+        if self._follow is not None:
+            self._predictor = self._follow(self._predictor)
+        return self._predictor
+
+    def volume(self, path: Path, modality: str | None = None) -> Volume:
+        """The image at `path`, read once while it does not change."""
+        return self.volumes.get(path, modality)
+
+    def predict(  # noqa: PLR0913 - what is asked, who asks, and who answers
+        self,
+        path: Path,
+        prompts: Prompts,
+        index: int,
+        options: Options | None = None,
+        predictor: Predictor | None = None,
+        *,
+        reader: str = "",
+        gone: Callable[[], bool] = never,
+    ) -> Prediction:
+        """One click's answer; the seconds tell reading and waiting apart from computing.
+
+        `predictor` is one that was taken from here earlier, for an answer that also says which network gave it.
+        Readers take turns; the click is called off when its client has gone before its turn came.
+        """
+        started = time.perf_counter()
+        volume = self.volume(path)
+        read = time.perf_counter()
+        chosen = predictor or self.predictor
+        key = _key(chosen, volume, prompts, index, options)
+        prediction = self.flights.ask(key, lambda: chosen.predict(volume, prompts, index, options), reader, gone)
+        busy = sum(prediction.seconds.values())
+        waited = max(0.0, time.perf_counter() - read - busy)
+        if self.prefetch is not None:
+            self.prefetch.follow(reader, chosen, volume, prediction)
+        seconds = {"read": read - started, "wait": waited, **prediction.seconds}
+        return replace(prediction, seconds=seconds)
+
+    def open_ahead(self, path: Path) -> None:
+        """A reader was sent to this case: have it in memory when the first click comes."""
+        if self.prefetch is not None:
+            self.prefetch.open(lambda: self.volume(path))
+
+    def close(self) -> None:
+        """End the worker threads."""
+        self.queue.close()
+
+
+def _key(
+    predictor: Predictor, volume: Volume, prompts: Prompts, index: int, options: Options | None
+) -> Hashable | None:
+    """What makes two clicks the same; one with a mask is like no other, since comparing masks costs a click."""
+    if prompts.mask is not None or prompts.painted is not None:
+        return None
+    box = (tuple(prompts.box.low.tolist()), tuple(prompts.box.high.tolist())) if prompts.box is not None else None
+    return (
+        id(predictor),
+        volume.digest,
+        prompts.axis,
+        index,
+        prompts.points.tobytes(),
+        prompts.labels.tobytes(),
+        box,
+        options,
+    )

@@ -1,0 +1,1 @@
+"""One object on one slice: crop, encode (cached), decode, clean up."""

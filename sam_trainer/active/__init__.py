@@ -1,0 +1,1 @@
+"""Active learning: which case next, and whether choosing pays."""

@@ -1,0 +1,1 @@
+"""Benches of learning: few accepted cases, whole projects."""

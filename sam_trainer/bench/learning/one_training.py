@@ -1,0 +1,133 @@
+"""One training of the learning bench, and the questions it is asked afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from sam_infer.adapters.adapter import Adapter, Provenance
+from sam_infer.imaging.volume import Volume
+from sam_infer.models.load import BaseNetwork
+from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
+from sam_trainer.bench.clicks import session
+from sam_trainer.bench.learning.unet import UNetNamer
+from sam_trainer.config import TrainConfig
+from sam_trainer.judging.gate import SemanticScore
+from sam_trainer.judging.semantic_score import score_case, semantic_scores
+from sam_trainer.labels.cases import Case, Target, targets_of
+from sam_trainer.lessons.batches import LessonBatches
+from sam_trainer.lessons.lesson import labelled_image, lessons_of
+from sam_trainer.lessons.semantic_batches import SemanticBatches
+from sam_trainer.lessons.semantic_lesson import SemanticLesson, semantic_lessons
+from sam_trainer.measures.overlap import dice
+from sam_trainer.methods.trainable import promptable
+from sam_trainer.simulation.prompt_styles import drawn
+from sam_trainer.training.fit import Fit, Teacher
+from sam_trainer.training.progress import Progress
+from sam_trainer.training.semantic import SemanticTraining
+
+# Answers that are measured: after so many clicks, and to a box.
+AFTER = (1, 3, 5)
+MEASURES = (*(f"dice_{n}click" for n in AFTER), "dice_box")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How well one object was segmented."""
+
+    case: str
+    label: str
+    values: dict[str, float]  # by MEASURES
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What came of a training, and what it cost."""
+
+    adapter: Adapter | None  # None: nothing was trained, or something else than an adapter
+    parameters: int = 0  # that train, with the semantic head's
+    seconds: float = 0.0
+
+
+def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> Taught:
+    """Train on cases as a round does, to the end: there is no case left to choose an epoch by."""
+    started = time.perf_counter()
+    network, epochs = promptable(base), count(1)
+    lessons = [lesson for case in cases for lesson in lessons_of(case)]
+    cache = None if config.trains_encoder else EmbeddingCache()
+    labels = labels_of(cases)
+    head = SemanticTraining(labels, SemanticBatches(_slices(cases, labels), base.backbone()), config.seed)
+    teacher = Teacher(LessonBatches(lessons, base.backbone(), cache), lambda _: float(next(epochs)), head)
+    with tempfile.TemporaryDirectory(prefix="samlabel-bench-") as folder:
+        fit = Fit(network, config, teacher, Path(folder))
+        fitted = fit.run(Progress(None, config.epochs), lambda: False)
+    where = Provenance(base.name, base.fingerprint.weights, config.method, {}, config.seed, tuple(labels), ())
+    return Taught(Adapter(fitted.tensors, where), fit.parameters + head.numbers, time.perf_counter() - started)
+
+
+def teach_unet(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[UNetNamer, Taught]:
+    """The U-Net on the same slices, for as many steps of as many slices as the semantic head."""
+    started = time.perf_counter()
+    labels, backbone = labels_of(cases), base.backbone()
+    namer = UNetNamer(labels, backbone, config.seed)
+    batches = SemanticBatches(_slices(cases, labels), backbone)
+    steps = config.epochs * config.steps * config.semantic_steps
+    namer.train(batches, steps, config.semantic_images, config.seed)
+    return namer, Taught(None, namer.parameters, time.perf_counter() - started)
+
+
+def labels_of(cases: Sequence[Case]) -> list[str]:
+    """Every label of cases, in alphabetical order."""
+    return sorted({name for case in cases for name in case.labels.values()})
+
+
+def ask(base: BaseNetwork, adapter: Adapter | None, targets: Sequence[Target]) -> list[Mark]:
+    """Clicks and a box for every object."""
+    backbone, found = base.backbone(adapter), []
+    for case in {target.case.name: target.case for target in targets}.values():
+        volume, _ = labelled_image(case)
+        predictor = Predictor(backbone, EmbeddingCache())
+        found += [_mark(predictor, volume, target) for target in targets if target.case.name == case.name]
+    return found
+
+
+def name(base: BaseNetwork, adapter: Adapter, cases: Sequence[Case]) -> list[SemanticScore]:
+    """What the adapter's semantic head finds by itself."""
+    head = SemanticHead.of(adapter.tensors)
+    return semantic_scores(Predictor(base.backbone(adapter), EmbeddingCache(), semantic=head), cases)
+
+
+def name_by_unet(namer: UNetNamer, cases: Sequence[Case]) -> list[SemanticScore]:
+    """What the U-Net finds."""
+    return [score for case in cases for score in score_case(case, namer.labels, namer)]
+
+
+def chosen_targets(cases: Sequence[Case], each: int, wanted: Callable[[Target], bool]) -> list[Target]:
+    """At most `each` objects per case, spread over its labels and slices, others in every case."""
+    found = []
+    for number, case in enumerate(cases):
+        targets = [target for target in targets_of(case) if wanted(target)]
+        step = max(1.0, len(targets) / each)
+        picks = {int(n * step + number) % len(targets) for n in range(min(each, len(targets)))}
+        found += [targets[pick] for pick in sorted(picks)]
+    return found
+
+
+def _slices(cases: Sequence[Case], labels: Sequence[str]) -> list[SemanticLesson]:
+    return [lesson for case in cases for lesson in semantic_lessons(case, labels)]
+
+
+def _mark(predictor: Predictor, volume: Volume, target: Target) -> Mark:
+    index = target.view.index
+    answers = session(
+        target.mask, lambda said: predictor.predict(volume, said.on(target.view), index).pixels, max(AFTER)
+    )
+    boxed = predictor.predict(volume, drawn(target.mask, "S5").on(target.view), index).pixels
+    values = [dice(answers[n - 1], target.mask) for n in AFTER] + [dice(boxed, target.mask)]
+    return Mark(target.case.name, target.label, dict(zip(MEASURES, values, strict=True)))

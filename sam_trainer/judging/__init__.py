@@ -1,0 +1,1 @@
+"""Whether a version of a network is better: exam, gate, calibration, alarm."""

@@ -1,0 +1,1 @@
+"""Accepted labels: cases, ledger, quarantine, rounds, edit distance."""

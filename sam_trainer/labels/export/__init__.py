@@ -1,0 +1,1 @@
+"""Accepted labels for other tools: nnU-Net, MONAI datalists."""

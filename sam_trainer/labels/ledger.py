@@ -1,0 +1,190 @@
+"""Every label that was ever accepted: copied, hashed, and recorded once, for good.
+
+    FOLDER/labels/SHA256.SUFFIX   copies, never changed
+    FOLDER/records.jsonl          one line per event, only ever appended to
+
+A second label of a case is a new version beside the old one; quarantine, release and withdrawal are records. A copy is
+on disk before the line that names it, and the line before anybody is told: after a crash every acknowledged label is
+there, with its facts. A line that a crash cut short was acknowledged to nobody and is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from sam_infer.imaging.image_file import suffix_of
+from sam_infer.weights.checkpoint import file_sha256
+from sam_infer.weights.store import default_home
+from sam_trainer.labels.quarantine import UNUSABLE, Doubt
+from sam_trainer.pretraining.config import TrainingError
+
+# What happened: accepted by a reader; accepted, but in doubt; the doubt dispelled by a person; withdrawn by a person,
+# for good; no longer found in the studies.
+ACCEPTED, QUARANTINED, RELEASED, WITHDRAWN, GONE = "accepted", "quarantined", "released", "withdrawn", "gone"
+
+# Events after which a label teaches and judges.
+STANDING = (ACCEPTED, RELEASED)
+
+RECORDS, LABELS = "records.jsonl", "labels"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One event of one case's label."""
+
+    event: str
+    case: str
+    version: int  # of the case's label, from 1
+    label_sha256: str
+    suffix: str
+    when: str  # ISO 8601, UTC
+    facts: Mapping[str, Any] = field(default_factory=dict)  # who, which model and adapter proposed it, doubts
+
+    @property
+    def names(self) -> dict[int, str]:
+        """What the label's values are called, as far as its reader said."""
+        return {int(value): str(name) for value, name in (self.facts.get("labels") or {}).items()}
+
+    @property
+    def doubts(self) -> list[dict[str, Any]]:
+        """Why the label is in quarantine."""
+        return list(self.facts.get("doubts") or [])
+
+
+class Ledger:
+    """The record of one studies folder or archive; any number of processes may write to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def of(cls, studies: str, home: Path | None = None) -> Ledger:
+        """The ledger of a folder or of an archive's address."""
+        local = "://" not in studies
+        where = str(Path(studies).resolve()) if local else studies.rstrip("/")
+        name = Path(where).name if local else "archive"
+        return cls((home or default_home()) / "ledger" / f"{name}-{blake2b(where.encode(), digest_size=4).hexdigest()}")
+
+    def records(self) -> list[Record]:
+        """Everything that happened, in order."""
+        path = self.folder / RECORDS
+        lines = path.read_text().splitlines() if path.exists() else []
+        found = []
+        for line in lines:
+            try:
+                found.append(Record(**json.loads(line)))
+            except (ValueError, TypeError):  # cut short by a crash
+                continue
+        return found
+
+    def last(self) -> dict[str, Record]:
+        """The newest event of every case."""
+        return {record.case: record for record in self.records()}
+
+    def standing(self) -> dict[str, Record]:
+        """The newest label of every case, where it counts; an older one never takes the place of one in doubt."""
+        return {case: record for case, record in self.last().items() if record.event in STANDING}
+
+    def quarantine(self) -> dict[str, Record]:
+        """The labels that wait for somebody to look at them."""
+        return {case: record for case, record in self.last().items() if record.event == QUARANTINED}
+
+    def label(self, record: Record) -> Path:
+        """The copy of a record's label, its content checked."""
+        path = self._copy(record.label_sha256, record.suffix)
+        if not path.is_file() or file_sha256(path) != record.label_sha256:
+            raise TrainingError(f"the ledger's label of {record.case} is missing or was changed: submit it again")
+        return path
+
+    def accept(self, case: str, label: Path, facts: Mapping[str, Any], doubts: Sequence[Doubt] = ()) -> Record:
+        """Record a label, in quarantine where there are doubts.
+
+        The same label again changes nothing, nor does one that a person withdrew; one that a person released stays so.
+        """
+        sha256, suffix = file_sha256(label), suffix_of(label)
+        with self._alone():
+            before = [record for record in self.records() if record.case == case]
+            if before and before[-1].label_sha256 == sha256 and before[-1].event != GONE:
+                return before[-1]
+            self._keep(label, self._copy(sha256, suffix))
+            version = 1 + max((record.version for record in before), default=0)
+            released = any(record.event == RELEASED and record.label_sha256 == sha256 for record in before)
+            held = bool(doubts) and not released
+            told = {**facts, "doubts": [doubt.facts() for doubt in doubts]} if held else dict(facts)
+            event = QUARANTINED if held else ACCEPTED
+            return self._append(Record(event, case, version, sha256, suffix, _now(), told))
+
+    def release(self, case: str, facts: Mapping[str, Any]) -> Record:
+        """Record that a person looked at a label in quarantine and found it good."""
+        with self._alone():
+            held = self.quarantine().get(case)
+            if held is None:
+                raise TrainingError(f"no label of {case!r} is in quarantine: there is nothing to release", "case")
+            for doubt in held.doubts:
+                if doubt["reason"] in UNUSABLE:
+                    raise TrainingError(
+                        f"{doubt['sentence']}; nothing can be learned from it as it is: submit a corrected one", "case"
+                    )
+            return self._append(replace(held, event=RELEASED, when=_now(), facts={**held.facts, **facts}))
+
+    def withdraw(self, case: str, facts: Mapping[str, Any], event: str = WITHDRAWN) -> Record:
+        """Record that a case's label does not count any more."""
+        with self._alone():
+            last = self.last().get(case)
+            if last is None or last.event not in (*STANDING, QUARANTINED):
+                raise TrainingError(f"there is no accepted label of {case!r} to withdraw", "case")
+            return self._append(replace(last, event=event, when=_now(), facts=dict(facts)))
+
+    def _copy(self, sha256: str, suffix: str) -> Path:
+        return self.folder / LABELS / f"{sha256}{suffix}"
+
+    def _keep(self, label: Path, copy: Path) -> None:
+        if copy.exists():
+            return
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(prefix=".", dir=copy.parent)
+        try:
+            with os.fdopen(handle, "wb") as target, label.open("rb") as source:
+                shutil.copyfileobj(source, target)
+                target.flush()
+                os.fsync(target.fileno())
+            Path(part).chmod(0o444)
+            Path(part).replace(copy)
+        finally:
+            Path(part).unlink(missing_ok=True)
+
+    def _append(self, record: Record) -> Record:
+        path = self.folder / RECORDS
+        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+        with path.open("ab") as file:
+            file.write(b"\n" * torn + json.dumps(asdict(record)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return record
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(str(self.folder / ".lock")):
+                yield
+        except OSError as error:
+            raise TrainingError(
+                f"the ledger could not be written ({error.strerror or error}): free some space"
+            ) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Labels and procedural scenes as training batches, and the losses."""

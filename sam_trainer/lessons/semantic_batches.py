@@ -1,0 +1,142 @@
+"""A training step's worth of slices for the semantic head, moved and recoloured a little.
+
+Nothing is mirrored: a left kidney in a mirror is still called left by its label, and is not one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sam_infer.automatic.coarse_map import in_frame
+from sam_infer.networks.backbone import Backbone
+from sam_infer.networks.frame import Frame, resize_pixels, whole
+from sam_infer.networks.semantic_head import PICTURE_SIDE, picture_of
+from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
+from sam_trainer.lessons.semantic_lesson import SemanticLesson
+from sam_trainer.methods.trainable import Promptable
+
+T = TypeVar("T")
+
+# How far a slice is turned (degrees), grown and moved (shares of its side).
+TURN, GROW, MOVE = 12.0, 0.18, 0.06
+
+# How its grey is bent and scaled, and the noise that is added (of 255).
+GAMMA, GAIN, NOISE = 0.3, 0.15, 10.0
+
+# A slice is drawn for a label that it shows, or for no reason, so that empty ones are seen too.
+FOR_A_LABEL = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticBatch:
+    """B slices: pictures (B, 3, S, S), label numbers (B, S, S), known (B, labels), and the network's features."""
+
+    pictures: Tensor
+    numbers: Tensor
+    known: Tensor
+    features: Mapping[str, Tensor]
+
+
+class SemanticBatches:
+    """Batches from lessons: every case equally often, in a case every label.
+
+    With a `cache` images are encoded once by `backbone`, the encoder that serves, and shown unchanged; without one
+    the network that trains encodes them, moved and recoloured.
+    """
+
+    def __init__(
+        self, lessons: Sequence[SemanticLesson], backbone: Backbone, cache: EmbeddingCache | None = None
+    ) -> None:
+        self._by_case: dict[str, list[SemanticLesson]] = {}
+        for lesson in lessons:
+            self._by_case.setdefault(lesson.case, []).append(lesson)
+        self._backbone = backbone
+        self._cache = cache
+
+    def draw(self, network: Promptable | None, images: int, rng: np.random.Generator) -> SemanticBatch:
+        """A batch; with neither a cache nor a network its features are empty."""
+        drawn = [self._one(network, rng) for _ in range(images)]
+        known = torch.from_numpy(np.stack([lesson.known for lesson, *_ in drawn]))
+        pictures = torch.stack([picture_of(pixels, frame.input_size) for _, frame, pixels, _ in drawn])
+        numbers = torch.from_numpy(np.stack([_at_picture_side(values) for *_, values in drawn]).astype(np.int64))
+        return SemanticBatch(pictures, numbers, known, self._features(network, drawn))
+
+    def blank_features(self) -> Mapping[str, Tensor]:
+        """What the network says about an empty picture: how many maps there are, and of what sizes."""
+        side = self._backbone.input_size
+        return self._backbone.encode(np.zeros((side, side, 3), np.uint8))
+
+    def _one(self, network: Promptable | None, rng: np.random.Generator) -> Drawn:
+        case = list(self._by_case.values())[int(rng.integers(len(self._by_case)))]
+        lesson = case[int(rng.integers(len(case)))]
+        if rng.random() < FOR_A_LABEL:
+            label = _any(sorted({value for one in case for value in one.shows}), rng)
+            lesson = _any([one for one in case if label in one.shows], rng)
+        frame = self._backbone.frame(whole(lesson.view.height, lesson.view.width), lesson.view.pixel_mm)
+        pixels, values = resize_pixels(frame.cut(lesson.pixels), frame), in_frame(lesson.values, frame)
+        if self._cache is None:
+            pixels, values = moved(pixels, values, rng)
+        return lesson, frame, pixels, values
+
+    def _features(self, network: Promptable | None, drawn: Sequence[Drawn]) -> Mapping[str, Tensor]:
+        if self._cache is None:
+            if network is None:
+                return {}
+            return network.encode(torch.stack([network.image(pixels) for _, _, pixels, _ in drawn]))
+        entries = [self._remembered(lesson, frame, pixels, self._cache) for lesson, frame, pixels, _ in drawn]
+        return {name: torch.cat([entry[name].float() for entry in entries]) for name in entries[0]}
+
+    def _remembered(
+        self, lesson: SemanticLesson, frame: Frame, pixels: npt.NDArray[np.uint8], cache: EmbeddingCache
+    ) -> Mapping[str, Tensor]:
+        key = EmbeddingKey(
+            lesson.image,
+            lesson.view.axis,
+            lesson.view.index,
+            lesson.window.key,
+            frame.crop.key,
+            frame.input_size,
+            self._backbone.encoder_id,
+        )
+        return cache.get(key, lambda: self._backbone.encode(pixels))
+
+
+Drawn = tuple[SemanticLesson, Frame, npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+
+
+def moved(
+    pixels: npt.NDArray[np.uint8], values: npt.NDArray[np.uint8], rng: np.random.Generator
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Pixels (h, w, 3) and label numbers (S, S) of a frame turned, grown and moved alike, the pixels recoloured."""
+    height, width = pixels.shape[:2]
+    turn = cv2.getRotationMatrix2D(
+        ((width - 1) / 2, (height - 1) / 2), float(rng.uniform(-TURN, TURN)), float(np.exp(rng.uniform(-GROW, GROW)))
+    )
+    turn[:, 2] += rng.uniform(-MOVE, MOVE, 2) * max(height, width)
+    bent = 255.0 * rng.uniform(1 - GAIN, 1 + GAIN) * (pixels / 255.0) ** np.exp(rng.uniform(-GAMMA, GAMMA))
+    bent = cv2.warpAffine(bent.astype(np.float32), turn, (width, height), flags=cv2.INTER_LINEAR)
+    noise = rng.standard_normal((height, width, 1), np.float32) * np.float32(rng.uniform(0, NOISE))
+    # the frame's padding stays empty: nothing is moved into it
+    placed = np.zeros_like(values)
+    placed[:height, :width] = cv2.warpAffine(values[:height, :width], turn, (width, height), flags=cv2.INTER_NEAREST)
+    return np.clip(np.rint(bent + noise), 0, 255).astype(np.uint8), placed
+
+
+def _at_picture_side(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Label numbers (S, S) at the head's resolution."""
+    side = PICTURE_SIDE
+    return (
+        values if len(values) == side else np.asarray(cv2.resize(values, (side, side), interpolation=cv2.INTER_NEAREST))
+    )
+
+
+def _any(items: Sequence[T], rng: np.random.Generator) -> T:
+    return items[int(rng.integers(len(items)))]

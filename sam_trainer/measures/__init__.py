@@ -1,0 +1,1 @@
+"""Numbers about masks and about pairs of measurements: Dice, surface distance, intervals."""

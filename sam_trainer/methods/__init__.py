@@ -1,0 +1,1 @@
+"""Methods of adaptation: what trains in a network and what an adapter keeps of it."""

@@ -1,0 +1,102 @@
+"""What it means to adapt a network. A new method implements `Adaptation` and gets a line in `adapt`.
+
+Merging is the fourth part of the contract. It belongs to whoever serves: `sam_infer.adapters.adapter.merged` knows
+every kind of tensor that `tensors` may give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from sam_infer.adapters.adapter import value_name
+from sam_trainer.config import RATES, TrainConfig
+from sam_trainer.methods.lora import Lora
+
+DECODER = "mask_decoder."
+
+
+class Adaptation(Protocol):
+    """A way to adapt, inserted into a network whose other weights are frozen. At first it changes nothing."""
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What trains."""
+        ...
+
+    def rates(self) -> list[tuple[float, list[nn.Parameter]]]:
+        """The same, in groups with their peak learning rates."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept: copies on the CPU, by their names in an adapter's file."""
+        ...
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `tensors` gave."""
+        ...
+
+
+class Replacement:
+    """Parameters of the network itself train, and take the place of the old ones."""
+
+    def __init__(self, network: nn.Module, prefix: str, rate: float) -> None:
+        self._rate = rate
+        self._named = {name: value for name, value in network.named_parameters() if name.startswith(prefix)}
+        for value in self._named.values():
+            value.requires_grad_(True)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What trains."""
+        return list(self._named.values())
+
+    def rates(self) -> list[tuple[float, list[nn.Parameter]]]:
+        """The same, in groups with their peak learning rates."""
+        return [(self._rate, self.parameters())]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept, by its name in an adapter's file."""
+        return {value_name(name): value.detach().cpu().clone() for name, value in self._named.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `tensors` gave."""
+        with torch.no_grad():
+            for name, value in self._named.items():
+                value.copy_(tensors[value_name(name)])
+
+
+class Together:
+    """Several adaptations of one network as one."""
+
+    def __init__(self, *parts: Adaptation) -> None:
+        self._parts = parts
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What trains."""
+        return [parameter for part in self._parts for parameter in part.parameters()]
+
+    def rates(self) -> list[tuple[float, list[nn.Parameter]]]:
+        """The same, in groups with their peak learning rates."""
+        return [group for part in self._parts for group in part.rates()]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept, by its name in an adapter's file."""
+        return {name: tensor for part in self._parts for name, tensor in part.tensors().items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `tensors` gave."""
+        for part in self._parts:
+            part.load(tensors)
+
+
+def adapt(network: nn.Module, config: TrainConfig) -> Adaptation:
+    """Freeze a network and insert what the method trains."""
+    network.requires_grad_(False)
+    if config.method == "full":
+        return Replacement(network, "", config.rate)
+    if config.method == "decoder":
+        return Replacement(network, DECODER, config.rate)
+    decoder = [Replacement(network, DECODER, RATES["decoder"])] if config.with_decoder else []
+    return Together(Lora(network, config.rank, config.targets, config.rate, config.seed), *decoder)

@@ -1,0 +1,144 @@
+"""Networks as a training dialogue sees them: a batch of images in, answers to many objects out, gradients through both.
+
+Prompts, answers and losses stay on the CPU, where the simulated reader is; only the network's own work is done on its
+device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from sam_infer.models.load import EMBEDDED, BaseNetwork, tiny_with
+from sam_infer.networks.sam import PREPROCESSING, Preprocessing
+from sam_infer.networks.sam_vit import build, with_weights
+from sam_infer.networks.tiny.model import TinySam, pad_to_square
+from sam_infer.weights.catalogue import KNOWN_MODELS
+
+
+class Promptable(Protocol):
+    """What `hold_dialogue` needs of a network, and how images are made ready for it."""
+
+    @property
+    def network(self) -> nn.Module:
+        """What trains."""
+        ...
+
+    def image(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+        """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
+        ...
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """Images (B, 3, S, S) to features."""
+        ...
+
+    def decode(
+        self, features: Mapping[str, Tensor], points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (N, 4, h, h) and scores (N, 4), candidate 0 for clear prompts; NaN boxes and masks are absent."""
+        ...
+
+
+class PromptableTiny:
+    """The embedded model."""
+
+    def __init__(self, network: TinySam, device: torch.device) -> None:
+        self.network = network.to(device).eval()
+        self._device = device
+
+    def image(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+        """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
+        image = torch.tensor(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
+        return pad_to_square(image[None])[0]
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """Images (B, 3, S, S) to features."""
+        return self.network.encode(images.to(self._device))
+
+    def decode(
+        self, features: Mapping[str, Tensor], points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (N, 4, S/4, S/4) and scores (N, 4)."""
+        maps = {name: value.to(self._device, torch.float32) for name, value in features.items()}
+        points, labels, boxes = (said.to(self._device) for said in (points, labels, boxes))
+        logits, scores = self.network.decode(
+            maps, points, labels, boxes, None if mask is None else mask.to(self._device)
+        )
+        return logits.float().cpu(), scores.float().cpu()
+
+
+class PromptableSam:
+    """A `segment_anything` network."""
+
+    def __init__(self, network: Sam, preprocessing: Preprocessing, device: torch.device) -> None:
+        self.network = network.to(device).eval()
+        self._look = preprocessing
+        self._device = device
+
+    def image(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+        """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
+        return self._look.image(torch.tensor(np.ascontiguousarray(pixels)), self.network.image_encoder.img_size)
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """Images (B, 3, S, S) to features."""
+        return {"embedding": self.network.image_encoder(images.to(self._device))}
+
+    def decode(
+        self, features: Mapping[str, Tensor], points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (N, 4, S/4, S/4) and scores (N, 4).
+
+        One object at a time, exactly as a server asks: SAM's prompt encoder knows no absent box or mask in a batch.
+        """
+        position = self.network.prompt_encoder.get_dense_pe()
+        answers = []
+        for n, embedding in enumerate(features["embedding"].to(self._device, torch.float32)):
+            said = labels[n] >= 0
+            spots = (points[n, said][None].to(self._device), labels[n, said][None].to(self._device, torch.int32))
+            box = None if boxes[n].isnan().any() else boxes[n][None].to(self._device)
+            prior = None if mask is None or mask[n].isnan().any() else mask[n][None].to(self._device)
+            sparse, dense = self.network.prompt_encoder(spots if said.any() else None, box, prior)
+            answers.append(
+                self.network.mask_decoder.predict_masks(
+                    image_embeddings=embedding[None],
+                    image_pe=position,
+                    sparse_prompt_embeddings=sparse,
+                    dense_prompt_embeddings=dense,
+                )
+            )
+        logits, scores = (torch.cat(parts).float().cpu() for parts in zip(*answers, strict=True))
+        return logits, scores
+
+
+class Remembered:
+    """A network that was shown its images before: only its decoder works."""
+
+    def __init__(self, network: Promptable, features: Mapping[str, Tensor]) -> None:
+        self._network = network
+        self._features = features
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """The remembered features, whatever the images."""
+        return dict(self._features)
+
+    def decode(
+        self, features: Mapping[str, Tensor], points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What the network decodes."""
+        return self._network.decode(features, points, labels, boxes, mask)
+
+
+def promptable(base: BaseNetwork) -> Promptable:
+    """A trainable copy of a network, on the GPU if there is one. Normalisation stays as it was trained."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    weights = {name: tensor.clone() for name, tensor in base.weights.items()}
+    if base.name == EMBEDDED:
+        return PromptableTiny(tiny_with(weights), device)
+    known = KNOWN_MODELS[base.name]
+    return PromptableSam(with_weights(build(known.layout), weights), PREPROCESSING[known.preprocessing], device)

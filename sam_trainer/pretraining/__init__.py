@@ -1,0 +1,1 @@
+"""Making `tiny` and the tracker from procedural scans."""

@@ -1,0 +1,1 @@
+"""Rows of measurements as JSON, tables, pages and curves."""

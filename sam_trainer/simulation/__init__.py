@@ -1,0 +1,1 @@
+"""A simulated reader: first prompts, corrections, whole sessions."""

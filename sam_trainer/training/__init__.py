@@ -1,0 +1,1 @@
+"""One round of training: from frozen labels to a judged adapter."""

@@ -1,0 +1,245 @@
+"""Training of one adaptation: an ignite engine around dialogues with a simulated reader.
+
+Every batch is a function of seed, epoch and step, so a training that was interrupted goes on, from its last whole
+epoch, to exactly the adapter that it would have become. The members of a team draw batches of their own and average
+their gradients; the first of them validates, decides and writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import EarlyStopping
+from torch import Tensor, nn
+
+from sam_infer.networks.tiny.model import TinySam
+from sam_trainer.config import TrainConfig
+from sam_trainer.judging.gate import StoppedError
+from sam_trainer.lessons.batches import LessonBatches
+from sam_trainer.lessons.dialogue import hold_dialogue
+from sam_trainer.methods.method import Together, adapt
+from sam_trainer.methods.trainable import Promptable, Remembered
+from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.process_group import Team, gradients
+from sam_trainer.training.progress import Progress
+from sam_trainer.training.record import note_epoch
+from sam_trainer.training.schedule import Schedule
+from sam_trainer.training.semantic import SemanticTraining
+from sam_trainer.training.state import STATE_FILE, FitState, Standing
+
+log = logging.getLogger(__name__)
+
+# So many steps in a row without a finite gradient will not be followed by a good one.
+MAX_SKIPPED = 10
+
+# Tells the random numbers of the semantic head from those of any member of a team.
+APART = 1 << 20
+
+WARMUP_STEPS = 10
+DECAY_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best version that validation saw."""
+
+    tensors: dict[str, Tensor]
+    standing: Standing
+    stopped: bool  # before its time, by somebody
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Where batches come from and who says how good a version is."""
+
+    batches: LessonBatches
+    validate: Callable[[dict[str, Tensor]], float]  # an adapter's tensors to a mean Dice
+    semantic: SemanticTraining | None = None  # the prompt-free head that trains along
+
+
+class Fit:
+    """One training; `folder` keeps its state, `should_stop` ends it between two steps."""
+
+    def __init__(
+        self, network: Promptable, config: TrainConfig, teacher: Teacher, folder: Path, team: Team | None = None
+    ) -> None:
+        self._network = network
+        self._config = config
+        self._teacher = teacher
+        self._folder = folder
+        self._team = team or Team()
+        adaptation = adapt(network.network, config)
+        self.parameters = sum(parameter.numel() for parameter in adaptation.parameters())  # of the network that train
+        if teacher.semantic is not None:
+            adaptation = Together(adaptation, teacher.semantic)
+        self._rates = [rate for rate, _ in adaptation.rates()]
+        groups = [{"params": parameters, "lr": rate} for rate, parameters in adaptation.rates()]
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, betas=(0.9, 0.98))
+        self._state = FitState(adaptation, optimizer, Standing(), {})
+        self._in_a_row = 0
+        self._losses: list[float] = []
+        self._metric = -1.0
+
+    def resume(self) -> None:
+        """Go on where the training in the folder stopped; one that has no whole epoch yet begins again."""
+        if (self._folder / STATE_FILE).exists():
+            self._state.load(self._folder)
+
+    def run(self, progress: Progress, should_stop: Callable[[], bool]) -> Fitted:
+        """Train until the epochs are over, validation stops improving, or somebody asks for an end."""
+        config, standing = self._config, self._state.standing
+        if standing.epoch >= config.epochs or standing.waited >= config.patience:
+            return Fitted(self._state.best, standing, stopped=False)
+        engine = Engine(self._step)
+        patience = EarlyStopping(config.patience, lambda _: self._metric, engine)
+        patience.load_state_dict({"counter": standing.waited, "best_score": standing.best, "threshold_mode": "abs"})
+        ending = _Ending(engine, should_stop, self._team)
+
+        def after_step(engine: Engine) -> None:
+            done = engine.state.iteration / (config.epochs * config.steps)
+            progress.step(done, engine.state.epoch - 1, float(np.mean(self._losses or [0.0])))
+            ending.check()
+
+        def after_epoch(engine: Engine) -> None:
+            if not ending.came and self._validated(ending):
+                self._conclude(engine.state.epoch, progress)
+                patience(engine)
+
+        engine.add_event_handler(Events.ITERATION_COMPLETED, after_step)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, after_epoch)
+        engine.load_state_dict({"epoch": standing.epoch, "max_epochs": config.epochs, "epoch_length": config.steps})
+        engine.run(range(config.steps))
+        return Fitted(self._state.best, standing, ending.came)
+
+    def _step(self, engine: Engine, step: int) -> float:
+        """One batch; returns its loss."""
+        config = self._config
+        epoch = engine.state.epoch
+        mine = (self._team.rank,) if self._team.size > 1 else ()
+        rng = np.random.default_rng((config.seed, epoch, step, *mine))
+        batch, features = self._teacher.batches.draw(self._network, config.images, config.objects, rng)
+        asked = self._network if features is None else Remembered(self._network, features)
+        with mixed_precision(config.precision):
+            # every network of `promptable` has the two methods that a dialogue calls
+            losses = hold_dialogue(cast(TinySam, asked), batch, rng, config.decodes)
+            total = torch.stack([part.total for part in losses]).mean()
+            semantic = self._teacher.semantic
+            if semantic is not None:
+                # random numbers of its own: with or without a semantic head, the dialogues are the same
+                apart = np.random.default_rng((config.seed, epoch, step, APART, *mine))
+                total = total + semantic.loss(self._network, config.semantic_images, apart)
+        total.backward()
+        done = ((epoch - 1) * config.steps + step) / (config.epochs * config.steps)
+        self._count(self._update(self._state.adaptation.parameters(), done))
+        self._losses.append(float(total.detach()))
+        if semantic is not None:
+            for more in range(1, config.semantic_steps):
+                self._catch_up(semantic, np.random.default_rng((config.seed, epoch, step, APART + more, *mine)), done)
+        return self._losses[-1]
+
+    def _catch_up(self, semantic: SemanticTraining, rng: np.random.Generator, done: float) -> None:
+        """One batch for the semantic head alone, which starts from nothing and has further to go."""
+        with mixed_precision(self._config.precision):
+            loss = semantic.loss(self._network, self._config.semantic_images, rng, alone=True)
+        loss.backward()
+        self._state.standing.skipped += not self._update(semantic.parameters(), done)
+
+    def _update(self, parameters: Sequence[nn.Parameter], done: float) -> bool:
+        """Let parameters follow their gradients, if these are finite; others have none and stay."""
+        config, state = self._config, self._state
+        if self._team.size > 1:
+            self._team.average(gradients(parameters))
+        norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient)
+        factor = Schedule(DECAY_SHARE, WARMUP_STEPS).factor(round(done * config.epochs * config.steps), done)
+        for group, rate in zip(state.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        finite = bool(torch.isfinite(norm))
+        if finite:
+            state.optimizer.step()
+        state.optimizer.zero_grad()
+        return finite
+
+    def _count(self, finite: bool) -> None:
+        """Count the steps of the whole network that led nowhere; too many in a row end the training."""
+        self._state.standing.skipped += not finite
+        self._in_a_row = 0 if finite else self._in_a_row + 1
+        if self._in_a_row >= MAX_SKIPPED:
+            raise TrainingError(
+                f"{MAX_SKIPPED} steps in a row had no finite gradient: lower the learning rate (lr)", "lr"
+            )
+
+    def _validated(self, ending: _Ending) -> bool:
+        """Measure, on the first of the team; whether nobody asked for an end meanwhile."""
+        metric = float("nan")
+        with ending.by_exception():
+            if self._team.rank == 0:
+                metric = self._teacher.validate(self._state.adaptation.tensors())
+        self._metric = self._team.agree(metric)
+        if np.isnan(self._metric):
+            ending.end()
+        return not ending.came
+
+    def _conclude(self, epoch: int, progress: Progress) -> None:
+        """Remember the best, and write everything down."""
+        standing = self._state.standing
+        standing.epoch, standing.loss = epoch, float(np.mean(self._losses))
+        self._losses.clear()
+        standing.waited += 1
+        if self._metric > standing.best:
+            standing.best, standing.best_epoch, standing.waited = self._metric, epoch, 0
+            self._state.best = self._state.adaptation.tensors()
+        if self._team.rank:
+            return
+        self._state.save(self._folder)
+        rate = float(self._state.optimizer.param_groups[0]["lr"])
+        note_epoch(
+            self._folder, {"loss": standing.loss, "dice": self._metric, "best": standing.best, "rate": rate}, epoch
+        )
+        progress.validated(epoch, self._metric, standing.best, standing.best_epoch)
+        log.info(
+            "epoch %d: loss %.4f, validation Dice %.4f, best %.4f of epoch %d",
+            epoch,
+            standing.loss,
+            self._metric,
+            standing.best,
+            standing.best_epoch,
+        )
+
+
+def mixed_precision(precision: str) -> torch.autocast:
+    """The context in which a network works."""
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+class _Ending:
+    """Whether somebody asked a training to end; asked between steps, and between the objects of a validation."""
+
+    def __init__(self, engine: Engine, should_stop: Callable[[], bool], team: Team) -> None:
+        self.came = False
+        self._engine = engine
+        self._should_stop = should_stop
+        self._team = team
+
+    def check(self) -> None:
+        if self._team.agree(float(self._should_stop())):
+            self.end()
+
+    @contextmanager
+    def by_exception(self) -> Iterator[None]:
+        try:
+            yield
+        except StoppedError:
+            self.end()
+
+    def end(self) -> None:
+        self.came = True
+        self._engine.terminate()

@@ -1,0 +1,136 @@
+"""What one round works with: the base network, what is made of it, and how versions of it are asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor
+
+from sam_infer.adapters.adapter import Adapter, Provenance
+from sam_infer.models.load import EMBEDDED, BaseNetwork
+from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
+from sam_trainer.config import GatePolicy, TrainConfig
+from sam_trainer.judging.gate import Score, SemanticScore, StoppedError, examine, overall
+from sam_trainer.judging.semantic_score import mean_dice, semantic_scores
+from sam_trainer.labels.cases import Case
+from sam_trainer.labels.round import TRAIN, VALIDATION, LabelRound
+from sam_trainer.lessons.batches import LessonBatches
+from sam_trainer.lessons.lesson import Lesson, lessons_of
+from sam_trainer.lessons.semantic_batches import SemanticBatches
+from sam_trainer.lessons.semantic_lesson import semantic_lessons
+from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.reports.record import versions
+from sam_trainer.training.fit import Fitted, Teacher
+from sam_trainer.training.semantic import SemanticTraining
+
+# Objects that an epoch's validation asks; the gate asks more.
+VALIDATION_OBJECTS = 10
+
+# Slices that it names labels on, for each of these objects.
+VALIDATION_SLICES = 2
+
+CACHE_BYTES = 512 << 20
+
+
+class Desk:
+    """The base network with what is read and made around it in one round."""
+
+    def __init__(self, base: BaseNetwork, config: TrainConfig, home: Path, should_stop: Callable[[], bool]) -> None:
+        self._base = base
+        self._config = config
+        self._home = home
+        self._should_stop = should_stop
+
+    def require_fit(self, adapter: Adapter) -> None:
+        """Refuse an adapter of another network."""
+        adapter.require_base(self._base.name, self._base.fingerprint.weights)
+
+    def teacher(self, found: LabelRound) -> Teacher:
+        """Lessons of the cases that teach, and a validation on others, or on the same if there are no others."""
+        lessons = [lesson for case in found.of(TRAIN) for lesson in lessons_of(case)]
+        if not lessons:
+            raise TrainingError("no labelled object is large enough to learn from: at least 50 pixels on a slice")
+        cache = None if self._config.trains_encoder else self._cache()
+        watched = found.of(VALIDATION) or found.of(TRAIN)
+        each = max(1, VALIDATION_OBJECTS // len(watched))
+
+        def validate(tensors: dict[str, Tensor]) -> float:
+            predictor = self._predictor(Adapter(tensors, self._provenance(found, {})))
+            cases = watched[:VALIDATION_OBJECTS]
+            clicked = overall(examine(predictor, cases, each, self._pause))
+            named = semantic_scores(predictor, cases, each * VALIDATION_SLICES, self._pause)
+            return (clicked + mean_dice(named)) / 2 if named else clicked
+
+        batches = LessonBatches(lessons, self._base.backbone(), cache)
+        return Teacher(batches, validate, self._semantic(found, lessons))
+
+    def _semantic(self, found: LabelRound, lessons: Sequence[Lesson]) -> SemanticTraining | None:
+        """The prompt-free head of every label that is large enough to be clicked on."""
+        if not self._config.semantic_images:
+            return None
+        labels = sorted({entry.label for lesson in lessons for entry in lesson.objects})
+        teaching = [lesson for case in found.of(TRAIN) for lesson in semantic_lessons(case, labels)]
+        # a small encoder may as well see every slice moved and recoloured, even where it does not train
+        cached = not self._config.trains_encoder and self._base.name != EMBEDDED
+        batches = SemanticBatches(teaching, self._base.backbone(), self._cache() if cached else None)
+        return SemanticTraining(labels, batches, self._config.seed)
+
+    def judged(
+        self, adapter: Adapter | None, cases: Sequence[Case], policy: GatePolicy
+    ) -> tuple[list[Score], list[SemanticScore]]:
+        """How a version of the network does on held-out cases, with clicks and, if it has a head for that, without."""
+        predictor = self._predictor(adapter)
+        clicked = examine(predictor, cases, policy.objects_per_case, self._pause, policy.clicks)
+        return clicked, semantic_scores(predictor, cases, pause=self._pause)
+
+    def _predictor(self, adapter: Adapter | None) -> Predictor:
+        """A version of the network, asked as a server is."""
+        head = SemanticHead.of(adapter.tensors) if adapter is not None else None
+        return Predictor(self._base.backbone(adapter), self._cache(), semantic=head)
+
+    def adapter(self, fitted: Fitted, found: LabelRound, parameters: int) -> Adapter:
+        """The best version with everything it came from."""
+        standing = fitted.standing
+        metrics = {
+            "validation_dice": round(standing.best, 5),
+            "validated_on": VALIDATION if found.of(VALIDATION) else TRAIN,
+            "best_epoch": standing.best_epoch,
+            "epochs": standing.epoch,
+            "skipped_steps": standing.skipped,
+            "parameters": parameters,
+        }
+        return Adapter(fitted.tensors, self._provenance(found, metrics))
+
+    def _provenance(self, found: LabelRound, metrics: dict[str, object]) -> Provenance:
+        settings = {key: value for key, value in plain(self._config).items() if key not in ("model", "method", "seed")}
+        return Provenance(
+            model=self._config.model,
+            base=self._base.fingerprint.weights,
+            method=self._config.method,
+            settings=settings,
+            seed=self._config.seed,
+            labels=found.labels,
+            cases=tuple(entry.record for entry in found.cases),
+            metrics=metrics,
+            versions=versions(),
+        )
+
+    def _cache(self) -> EmbeddingCache:
+        """Where embeddings go: to the server's store while the encoder is the server's, else nowhere for long."""
+        folder = None if self._config.trains_encoder else self._home / "embeddings"
+        return EmbeddingCache(CACHE_BYTES, folder)
+
+    def _pause(self) -> None:
+        if self._should_stop():
+            raise StoppedError
+
+
+def plain(config: TrainConfig) -> dict[str, object]:
+    """A config as JSON gives it back."""
+    plain: dict[str, object] = json.loads(json.dumps(asdict(config)))
+    return plain

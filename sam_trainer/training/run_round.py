@@ -1,0 +1,205 @@
+"""From accepted labels to a judged adapter: the whole path of one round.
+
+    freeze the labels -> train -> keep the best version as a candidate -> judge it -> promote it, or keep it aside
+
+A training lives in HOME/training/MODEL/RUN. Everything in it is written whole or not at all; a training that was
+killed goes on with `resume`, its labels unchanged whatever was accepted meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sam_infer.adapters.adapter import SHOWN_DIGITS, Adapter
+from sam_infer.adapters.store import AdapterStore
+from sam_infer.errors import AdapterError, SamError
+from sam_infer.models.load import load_network
+from sam_infer.networks.precision import AUTO
+from sam_infer.weights.store import default_home
+from sam_trainer.config import GatePolicy, TrainConfig
+from sam_trainer.judging.gate import Semantic, StoppedError, Verdict, judge
+from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, LabelRound, open_round, read_round
+from sam_trainer.methods.trainable import promptable
+from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.training.fit import Fit
+from sam_trainer.training.progress import DONE, FAILED, STOPPED, Progress
+from sam_trainer.training.record import draw_fit
+from sam_trainer.training.round_setup import Desk, plain
+from sam_trainer.training.state import STATE_FILE
+from sam_trainer.training.workers import crew
+
+log = logging.getLogger(__name__)
+
+PROGRESS_FILE, CONFIG_FILE, END_FILE = "progress.json", "config.json", "end.json"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of a round."""
+
+    adapter: str | None  # None: stopped before anything was learned
+    promoted: bool
+    message: str
+    verdict: Verdict | None = None
+
+
+def training_folder(model: str, home: Path | None = None) -> Path:
+    """Where the trainings of a model live."""
+    return (home or default_home()) / "training" / model
+
+
+class Learning:
+    """One round of one model; holds the paths, decides nothing that is not written down."""
+
+    def __init__(self, config: TrainConfig, policy: GatePolicy, home: Path | None = None) -> None:
+        self.config = config
+        self.policy = policy
+        self._home = home or default_home()
+        self._folder = training_folder(config.model, home)
+        self._store = AdapterStore(config.model, home)
+
+    def run(
+        self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool] = lambda: False, resume: bool = False
+    ) -> Learned:
+        """Train on what was accepted, or go on with the last training; the outcome is also in the progress file."""
+        with self._alone():
+            return self._run(accepted, should_stop, resume)
+
+    def _run(self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool], resume: bool) -> Learned:
+        progress = Progress(
+            self._folder / PROGRESS_FILE, self.config.epochs, method=self.config.method, model=self.config.model
+        )
+        try:
+            learned = self._learn(accepted, progress, should_stop, resume)
+        except SamError as error:
+            progress.finish(FAILED, str(error))
+            raise
+        except BaseException as error:
+            progress.finish(FAILED, f"the training ended by a fault: {error!r}")
+            raise
+        facts = {"adapter": learned.adapter, "promoted": learned.promoted}
+        progress.finish(STOPPED if learned.verdict is None else DONE, learned.message, **facts)
+        return learned
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One training of a model at a time, whoever started it."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(str(self._folder / ".lock"), timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise TrainingError(f"a training of {self.config.model} is running: wait for its end, or stop it") from None
+        except OSError as error:
+            raise _unwritable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _learn(
+        self, accepted: Sequence[AcceptedLabel], progress: Progress, should_stop: Callable[[], bool], resume: bool
+    ) -> Learned:
+        base = load_network(self.config.model, self._home, AUTO)
+        folder, found = self._opened(accepted, resume)
+        progress.facts["left_out"] = list(found.left_out)
+        for sentence in found.left_out:
+            log.warning("%s", sentence)
+        desk = Desk(base, self.config, self._home, should_stop)
+        progress.facts["run"] = folder.name
+        with crew(self.config, folder, self._home) as team:
+            fit = Fit(promptable(base), self.config, desk.teacher(found), folder, team)
+            if resume:
+                fit.resume()
+            fitted = fit.run(progress, should_stop)
+        draw_fit(folder, f"{self.config.model}, {self.config.method}, {folder.name}")
+        if not fitted.tensors:
+            _end(folder, "stopped before the first epoch was validated")
+            return Learned(None, False, "stopped before the first epoch was over: nothing was learned")
+        adapter = desk.adapter(fitted, found, fit.parameters)
+        name = self._store.put(adapter)
+        learned = self._judged(name, adapter, found, desk, progress) if not fitted.stopped else None
+        if learned is None:
+            message = f"stopped: the best version so far is kept as {name[:SHOWN_DIGITS]}, not judged"
+            learned = Learned(name, False, message)
+        _end(folder, learned.message)
+        return learned
+
+    def _opened(self, accepted: Sequence[AcceptedLabel], resume: bool) -> tuple[Path, LabelRound]:
+        """The folder and the labels of a new training, or of the last one."""
+        if resume:
+            folder = self._last()
+            config = json.loads((folder / CONFIG_FILE).read_text())
+            if config != plain(self.config):
+                raise TrainingError(
+                    "the training to resume had other settings: give the same ones, or start a new one", "resume"
+                )
+            return folder, read_round(folder)
+        folder = self._folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+        try:
+            for abandoned in self._folder.glob(f"*/{STATE_FILE}"):
+                abandoned.unlink(missing_ok=True)
+            folder.mkdir(parents=True)
+            found = open_round(accepted, folder)
+            (folder / CONFIG_FILE).write_text(json.dumps(plain(self.config)))
+        except OSError as error:
+            raise _unwritable(error) from error
+        return folder, found
+
+    def _last(self) -> Path:
+        """The newest training that has not come to an end."""
+        folders = sorted(path.parent for path in self._folder.glob(f"*/{CONFIG_FILE}"))
+        if not folders or (folders[-1] / END_FILE).exists():
+            raise TrainingError("there is no interrupted training to resume: start a new one", "resume")
+        return folders[-1]
+
+    def _judged(self, name: str, adapter: Adapter, found: LabelRound, desk: Desk, progress: Progress) -> Learned | None:
+        """The verdict, written beside the adapter, and its consequence; None when somebody asked for an end."""
+        progress.judging()
+        incumbent, serving = self._incumbent(desk)
+        cases = found.of(HELD_OUT)
+        try:
+            judged = [desk.judged(entry, cases, self.policy) for entry in (incumbent, adapter)]
+        except StoppedError:
+            return None
+        (before, named_before), (after, named_after) = judged
+        # a head that is gone names nothing
+        named = Semantic(named_before, named_after or [replace(score, dice=0.0) for score in named_before])
+        verdict = judge(before, after, self.policy, named)
+        facts = {**verdict.facts(), "against": serving, "when": datetime.now(UTC).isoformat(timespec="seconds")}
+        self._store.write_verdict(name, facts)
+        if verdict.promote:
+            self._store.promote(name, verdict.reason)
+        state = "promoted" if verdict.promote else "kept as a candidate"
+        return Learned(name, verdict.promote, f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}", verdict)
+
+    def _incumbent(self, desk: Desk) -> tuple[Adapter | None, str | None]:
+        """The adapter that serves, and its id; one that cannot be used is what the server does without, too."""
+        try:
+            serving = self._store.pointer().adapter
+            if serving is None:
+                return None, None
+            incumbent = self._store.get(serving)
+            desk.require_fit(incumbent)
+        except AdapterError as error:
+            log.warning("the incumbent cannot be used, the base network stands in for it: %s", error)
+            return None, None
+        return incumbent, serving
+
+
+def _unwritable(error: OSError) -> TrainingError:
+    return TrainingError(f"the training's folder cannot be written ({error.strerror or error}): free some space")
+
+
+def _end(folder: Path, message: str) -> None:
+    """There is nothing to resume any more: of a large network the state alone is gigabytes."""
+    (folder / END_FILE).write_text(json.dumps({"message": message}) + "\n")
+    (folder / STATE_FILE).unlink(missing_ok=True)

@@ -1,0 +1,57 @@
+"""The files a bench leaves behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from sam_trainer.bench.exam import Exam
+from sam_trainer.bench.runs import run_clicks, run_prompts, run_robustness
+from sam_trainer.reports.page import Page
+from sam_trainer.reports.record import Report, command_line
+
+
+def test_the_json_carries_where_its_numbers_come_from(tmp_path: Path) -> None:
+    rows = [{"source": "a", "dice": 0.5}, {"source": "mean", "dice": float("nan")}]
+    Report("samlabel bench prompts", 7, rows, time.time() - 3, {"model": "tiny"}).write(tmp_path / "new" / "p.json")
+    document = json.loads((tmp_path / "new" / "p.json").read_text())
+    assert list(document) == ["command", "commit", "machine", "versions", "seed", "seconds", "model", "rows"]
+    assert document["rows"] == [{"source": "a", "dice": 0.5}, {"source": "mean", "dice": None}]
+    assert (document["seed"], document["model"]) == (7, "tiny")
+    assert document["seconds"] >= 3
+    assert {"processor", "cores", "memory_gib"} <= document["machine"].keys()
+    assert {"python", "torch", "numpy"} <= document["versions"].keys()
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["p.json"]
+
+
+def test_the_command_is_written_without_the_folder_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/samlabel", "bench", "prompts", "--seed", "1"])
+    assert command_line() == "samlabel bench prompts --seed 1"
+
+
+def test_a_page_needs_no_other_file_and_escapes_what_it_shows(tmp_path: Path) -> None:
+    page = Page("A <title>")
+    page.table("Rows", [{"name": "<b>", "dice": 0.12345, "n": 3}], ("name", "dice", "n", "missing"))
+    figure = Figure()
+    figure.subplots().plot([0, 1])
+    page.figure("curve", figure)
+    written = page.write(tmp_path, "prompts").read_text()
+    assert "&lt;b&gt;" in written and "A &lt;title&gt;" in written
+    assert "0.123" in written
+    assert "data:image/png;base64," in written and 'src="http' not in written
+    assert (tmp_path / "prompts-curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_every_bench_lays_out_its_page(exam: Exam, tmp_path: Path) -> None:
+    for name, outcome in (
+        ("prompts", run_prompts(exam, 2)),
+        ("clicks", run_clicks(exam)),
+        ("robustness", run_robustness(exam, 1)),
+    ):
+        assert "Mean over sources" in outcome.page.write(tmp_path, name).read_text()
+        assert outcome.page.figures

@@ -1,0 +1,66 @@
+"""`samlabel bench` from the command line: files, exit codes, sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from sam_infer.networks.backbone import Backbone
+from samlabel.commands import bench
+
+pytestmark = pytest.mark.slow  # seconds of real predictions
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def stand_in(network: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "load_backbone", lambda name: network)
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("prompts", ["--grid", "2"]), ("clicks", ["--no-baselines"]), ("robustness", ["--repeats", "1"])],
+)
+def test_a_bench_writes_its_json_and_its_page(small_studies: Path, tmp_path: Path, name: str, extra: list[str]) -> None:
+    out, page = tmp_path / f"{name}.json", tmp_path / "pages"
+    common = ["--studies", str(small_studies), "--out", str(out), "--page", str(page), "--limit", "2", "--seed", "3"]
+    result = RUNNER.invoke(bench.app, [name, *common, *extra])
+    assert result.exit_code == 0, result.output
+    document: dict[str, Any] = json.loads(out.read_text())
+    assert (document["seed"], document["model"], document["weights"]) == (3, "bright", "bright-1")
+    assert document["rows"][-1]["source"] == "mean"
+    assert "stardist_nuclei" in {row["source"] for row in document["rows"]}
+    assert document["rows"][-1]["n"] <= 4 * 3
+    assert (page / f"{name}.html").is_file()
+
+
+def test_a_source_can_be_kept_out_of_the_headline(small_studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clicks.json"
+    arguments = ["clicks", "--studies", str(small_studies), "--separate", "balls", "--no-baselines", "--limit", "1"]
+    assert RUNNER.invoke(bench.app, [*arguments, "--out", str(out), "--page", str(tmp_path)]).exit_code == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert rows[-1]["sources"] == 1
+
+
+def test_wrong_studies_are_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    result = RUNNER.invoke(bench.app, ["prompts", "--studies", str(tmp_path / "nowhere")])
+    assert result.exit_code == 1
+    assert "there is no studies folder" in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [["prompts", "--limit", "0"], ["nonsense"], ["clicks", "--grid", "3"]])
+def test_wrong_arguments_are_exit_code_2(arguments: list[str]) -> None:
+    assert RUNNER.invoke(bench.app, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["prompts", "clicks", "robustness", "latency", "card"])
+def test_every_command_explains_itself(name: str) -> None:
+    result = RUNNER.invoke(bench.app, [name, "--help"])
+    assert result.exit_code == 0
+    assert "--out" in result.output

@@ -1,0 +1,212 @@
+"""The command line: what it writes, what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from sam_infer.errors import PromptError
+from sam_infer.imaging.image_file import read_image, read_mask, write_image
+from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.synthetic.patients import lesion_photo
+from samlabel.commands import cli, doctor
+from samlabel.commands.cli import COMMANDS, app, main
+from samlabel.errors import ConfigError
+from samlabel.offline import checks as health
+from samlabel.offline.predict_one import parsed
+from samlabel.server.launcher import ServeOptions, is_loopback, prepare_app_dir, prepare_environment, require_free_port
+from tests.samlabel.region_growing import RegionGrowing
+
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def growing(monkeypatch: pytest.MonkeyPatch) -> RegionGrowing:
+    network = RegionGrowing("encoder")
+    monkeypatch.setattr("sam_infer.models.load.load_backbone", lambda name, **_: network)
+    return network
+
+
+@pytest.fixture
+def scan(phantom: tuple[Volume, Mask], tmp_path: Path) -> Path:
+    return write_image(phantom[0], tmp_path / "scan.nii.gz")
+
+
+def called(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of the console script."""
+    monkeypatch.setattr("sys.argv", ["samlabel", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def test_help_lists_every_command_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "load", lambda name: pytest.fail(f"{name} was imported"))
+    result = run(app, ["--help"])
+    assert result.exit_code == 0
+    assert all(name in result.output for name in COMMANDS)
+
+
+def test_version() -> None:
+    assert run(app, ["--version"]).output.strip().count(".") == 2
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help(name: str) -> None:
+    result = run(app, [name, "--help"])
+    assert result.exit_code == 0, result.output
+
+
+def test_a_wrong_command_line_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert called(["predct"], monkeypatch) == 2
+    assert called(["predict"], monkeypatch) == 2
+    assert called(["serve", "--port", "70000"], monkeypatch) == 2
+
+
+def test_predict_writes_the_clicked_region_on_the_image_s_grid(
+    growing: Any, scan: Path, phantom: tuple[Volume, Mask], tmp_path: Path
+) -> None:
+    out = tmp_path / "made" / "mask.nii.gz"
+    result = run(app, ["predict", str(scan), "--point", "24,12,12", "--point", "10,10,12,-", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    mask, truth = read_mask(out), phantom[1].array[..., 12] > 0
+    assert mask.geometry.same_as(phantom[0].geometry)
+    assert 2 * (mask.array[..., 12].astype(bool) & truth).sum() / (mask.array.sum() + truth.sum()) > 0.9
+    assert "score 0.90" in result.output
+
+
+def test_predict_with_a_box_on_a_plane(growing: Any, scan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mask.nrrd"
+    result = run(app, ["predict", str(scan), "--box", "5,14,2,36,14,21", "--plane", "coronal", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert set(np.flatnonzero(read_mask(out).array.any(axis=(0, 2)))) == {14}
+
+
+@pytest.mark.parametrize("arguments", [["--point", "190,210"], ["--point", "190,210,0"], ["--box", "100,110,300,320"]])
+def test_predict_on_a_photograph(growing: Any, arguments: list[str], tmp_path: Path, monkeypatch: Any) -> None:
+    volume, truth = lesion_photo(np.random.default_rng(1))
+    write_image(volume, tmp_path / "mole.png")
+    monkeypatch.chdir(tmp_path)
+    result = run(app, ["predict", "mole.png", *arguments])
+    assert result.exit_code == 0, result.output
+    mask = read_mask(tmp_path / "mole_mask.png")
+    assert mask.array.shape == truth.array.shape and mask.array[190, 210, 0] in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--point", "1,2"], "point"),
+        (["--point", "a,b,c"], "point"),
+        (["--point", "99,0,0"], "outside"),
+        (["--point", "24,12,12,-"], "background"),
+        (["--box", "1,2,3"], "box"),
+        (["--box", "1,2,30,30"], "slice"),
+        ([], "nothing"),
+        (["--point", "24,12,12", "--window", "liver"], "window"),
+        (["--point", "24,12,12", "--out", "x.exe"], "x.exe"),
+    ],
+)
+def test_predict_refuses_with_a_sentence(
+    growing: Any, scan: Path, arguments: list[str], word: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(scan.parent)
+    assert called(["predict", str(scan), *arguments], monkeypatch) == 1
+    assert word in capsys.readouterr().err
+    assert list(scan.parent.glob("*mask*")) == [] and not (scan.parent / "x.exe").exists()
+
+
+def test_predict_on_what_is_no_image(growing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.nii.gz").write_bytes(b"")
+    assert called(["predict", str(tmp_path / "x.nii.gz"), "--point", "1,1,1"], monkeypatch) == 1
+    assert called(["predict", str(tmp_path / "nowhere.nii"), "--point", "1,1,1"], monkeypatch) == 1
+    assert called(["predict", str(tmp_path), "--point", "1,1,1"], monkeypatch) == 1  # a folder without DICOM
+
+
+def test_the_box_takes_its_slice_from_the_points(scan: Path) -> None:
+    volume = read_image(scan)
+    prompts, marks = parsed(volume, ["24,12,7"], "1,2,30,30", None)
+    assert marks.likeliest(2) == 7 and prompts.box is not None and prompts.box.low.tolist() == [1, 2, 7]
+    with pytest.raises(PromptError, match="slice"):
+        parsed(volume, ["24,12,7", "24,12,8"], "1,2,30,30", None)
+    _, marks = parsed(volume, ["24,12,8", "10,10,7"], None, None)
+    assert marks.likeliest(2) == 7  # the last one typed, not the last one sorted
+
+
+def test_a_taken_port_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match="--port"):
+            require_free_port("127.0.0.1", port)
+        assert called(["serve", "--studies", str(tmp_path), "--port", str(port)], monkeypatch) == 1
+    assert str(port) in capsys.readouterr().err
+
+
+def test_what_the_launcher_tells_the_host(tmp_path: Path) -> None:
+    app_dir = prepare_app_dir(tmp_path)
+    assert prepare_app_dir(tmp_path) == app_dir
+    assert "from samlabel.server.app import SamApp" in (app_dir / "main.py").read_text()
+    environ: dict[str, str] = {}
+    prepare_environment(ServeOptions("x", conf={"model": "tiny"}), "/studies", app_dir, environ)
+    assert json.loads(environ["MONAI_LABEL_APP_CONF"]) == {"model": "tiny"}
+    assert environ["MONAI_LABEL_DICOMWEB_CACHE_PATH"] == str(tmp_path / "dicom")
+    assert environ["SAMLABEL_HOSTS"] == "localhost,127.0.0.1,::1"
+    assert environ["MONAI_LABEL_TRACKING_ENABLED"] == "false" and environ["PYTHONPATH"] == ""
+    environ = {}
+    prepare_environment(ServeOptions("x", host="0.0.0.0"), "/studies", app_dir, environ)
+    assert "SAMLABEL_HOSTS" not in environ
+
+
+@pytest.mark.parametrize(
+    ("host", "closed"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("192.168.1.5", False),
+        ("pacs", False),
+    ],
+)
+def test_loopback(host: str, closed: bool) -> None:
+    assert is_loopback(host) is closed
+
+
+def test_doctor_names_a_cure_for_every_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "packages", lambda: [health.Check("numpy", False, "2.1", "run `make setup`")])
+    result = run(app, ["doctor", "--studies", str(tmp_path / "typo"), "--out", str(tmp_path / "d.json")])
+    assert result.exit_code == 1
+    rows = {row["name"]: row for row in json.loads((tmp_path / "d.json").read_text())["rows"]}
+    assert not rows["numpy"]["ok"] and not rows["studies"]["ok"]
+    assert rows["orientation"]["ok"] and rows["torch pair"]["ok"] and rows["python"]["ok"] and rows["OHIF"]["ok"]
+    assert all(row["cure"] for row in rows.values() if not row["ok"])
+    assert "make setup" in result.output
+
+
+def test_this_environment_fits_the_requirements() -> None:
+    assert [check for check in health.packages() if not check.ok] == []
+
+
+def test_doctor_on_studies(scan: Path, tmp_path: Path) -> None:
+    assert health.studies(str(scan.parent)).ok
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert not health.studies(str(empty)).ok
+    assert not health.studies("http://127.0.0.1:9/dicom-web").ok
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert not health.disk(blocked / "home").ok
+
+
+def test_doctor_passes_when_all_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda home, studies: iter([health.Check("x", True, "y")]))
+    result = run(app, ["doctor"])
+    assert result.exit_code == 0 and "1 of 1" in result.output

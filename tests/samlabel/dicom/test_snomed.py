@@ -1,0 +1,53 @@
+"""The codes in the table are what DICOM's own dictionary says they are."""
+
+import pytest
+from pydicom.sr._concepts_dict import concepts
+
+from samlabel.dicom import snomed as codes
+from samlabel.dicom.snomed import LEFT, RIGHT, meaning_of
+
+KNOWN = {**codes._ORGANS, **codes._FINDINGS}
+DICTIONARY = {value for entries in concepts["SCT"].values() for value in entries}
+MEANINGS = {(v, e[0]) for entries in concepts["SCT"].values() for v, e in entries.items()}
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_every_code_is_in_the_concept_dictionary_with_its_meaning(name: str) -> None:
+    assert KNOWN[name] in MEANINGS
+
+
+def test_enough_organs_are_known() -> None:
+    assert len(codes._ORGANS) >= 12 and set(codes._ALSO.values()) <= set(KNOWN)
+
+
+@pytest.mark.parametrize("code", [codes.ANATOMY, codes.ABNORMAL, LEFT, RIGHT])
+def test_categories_and_sides_are_in_the_dictionary(code: codes.Code) -> None:
+    assert (code.value, code.meaning) in MEANINGS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "side"),
+    [
+        ("liver", "10200004", None),
+        ("Liver", "10200004", None),
+        ("kidney_left", "64033007", LEFT),
+        ("right kidney", "64033007", RIGHT),
+        ("kidney-r", "64033007", RIGHT),
+        ("left_ventricle", "87878005", None),
+        ("Urinary Bladder", "89837001", None),
+        ("tumour", "108369006", None),
+        ("left lung", "39607008", LEFT),
+    ],
+)
+def test_names_as_people_write_them(name: str, value: str, side: codes.Code | None) -> None:
+    meaning = meaning_of(name)
+    assert (meaning.type.value, meaning.type.scheme_designator, meaning.side) == (value, "SCT", side)
+
+
+@pytest.mark.parametrize("name", ["graft 3", "left thing", "l", "x" * 200, "back\\slash", "Leber"])
+def test_an_unknown_name_gets_a_private_code_with_its_own_name_and_no_organs(name: str) -> None:
+    code = meaning_of(name).type
+    assert code.scheme_designator == "99SAMLABEL" and code.value not in DICTIONARY
+    assert len(code.value) <= 16 and 1 <= len(code.meaning) <= 64 and "\\" not in code.meaning
+    assert meaning_of(name).type == code != meaning_of(name + "!").type
+    assert code.meaning[:4] == name.replace("\\", "/")[:4]

@@ -1,0 +1,55 @@
+"""What `--studies` may be."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from samlabel.dicom.demo import SMALL, demo_dicom
+from samlabel.errors import ConfigError
+from samlabel.store import open as studies
+
+
+def test_an_address_is_left_alone(tmp_path: Path) -> None:
+    with studies.opened("http://pacs.example/dicom-web/", tmp_path) as seen:
+        assert seen == "http://pacs.example/dicom-web"
+
+
+def test_a_folder_of_images_stays_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "case.nii.gz").write_bytes(b"x")
+    with studies.opened(str(tmp_path), tmp_path) as seen:
+        assert seen == str(tmp_path.resolve())
+
+
+@pytest.mark.slow
+def test_the_demo_files_are_a_folder_with_a_photograph(tmp_path: Path) -> None:
+    with studies.opened(studies.DEMO_FILES, tmp_path) as seen:
+        names = {path.name for path in Path(seen).iterdir()}
+    assert {"demo_ct_1.nii.gz", "demo_mr_1.nii.gz", "demo_photo.png", "dataset.json", "labels"} <= names
+
+
+def test_a_typing_mistake_is_no_new_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no studies folder"), studies.opened(str(tmp_path / "typo"), tmp_path):
+        pass
+    assert not (tmp_path / "typo").exists()
+
+
+def test_what_a_dicom_folder_is(tmp_path: Path) -> None:
+    assert not studies.is_dicom_folder(tmp_path)
+    demo_dicom(tmp_path / "dicom", SMALL[:1])
+    assert studies.is_dicom_folder(tmp_path / "dicom") and studies.is_dicom_folder(tmp_path)
+    (tmp_path / "case.nii.gz").write_bytes(b"x")
+    assert not studies.is_dicom_folder(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_dicom_folder_becomes_an_archive_for_as_long_as_it_is_open(tmp_path: Path) -> None:
+    folder = demo_dicom(tmp_path / "dicom", SMALL[:1])
+    with studies.opened(str(folder), tmp_path) as first:
+        assert len(httpx.get(f"{first}/series").json()) == 1
+        with studies.opened(str(folder), tmp_path) as second:
+            assert second != first and len(httpx.get(f"{second}/series").json()) == 1
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{first}/series")
+    with studies.opened(str(folder), tmp_path) as again:
+        assert again == first
