@@ -37,9 +37,9 @@ from typing import Any
 from sam_infer.networks.precision import AUTO, PRECISIONS
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES
 from sam_trainer.active.strategies import HYBRID, STRATEGIES
-from sam_trainer.config import GatePolicy
+from sam_trainer.errors import TrainingError
 from sam_trainer.judging.alarm import WatchPolicy
-from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.judging.policy import GatePolicy
 from samlabel.errors import ConfigError
 
 # Read by the host itself from the same dictionary.

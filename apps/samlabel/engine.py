@@ -10,6 +10,7 @@ import numpy as np
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
+from sam_infer.home import default_home
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask, Volume
@@ -22,7 +23,6 @@ from sam_infer.serving.server_state import Serving
 from sam_infer.serving.threads import settle_threads
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import NO_ADAPTER, Predictor
-from sam_infer.weights.store import default_home
 from samlabel.config import AppConfig
 
 MIB = 1 << 20

@@ -11,7 +11,6 @@ reader sees the old adapter or the new one. Candidates that were not promoted st
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,8 @@ from filelock import FileLock
 
 from sam_infer.adapters.adapter import SHOWN_DIGITS, Adapter, content_id
 from sam_infer.errors import AdapterError, UnknownAdapterError
-from sam_infer.weights.store import default_home
+from sam_infer.files import write_whole
+from sam_infer.home import default_home
 
 ADAPTER_FILE, VERDICT_FILE, POINTER_FILE = "adapter.safetensors", "verdict.json", "promoted.json"
 
@@ -83,7 +83,7 @@ class AdapterStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".put-", dir=self.folder))
         try:
-            _write_durably(part / ADAPTER_FILE, data)
+            write_whole(part / ADAPTER_FILE, data, durable=True)
             part.chmod(0o755)
             part.rename(self.folder / name)
         except OSError as error:
@@ -125,7 +125,7 @@ class AdapterStore:
 
     def write_verdict(self, name: str, verdict: Mapping[str, Any]) -> None:
         """Keep how an adapter was judged, beside it."""
-        replace_text(self.folder / name / VERDICT_FILE, json.dumps(verdict, indent=1) + "\n")
+        write_beside(self.folder / name / VERDICT_FILE, json.dumps(verdict, indent=1) + "\n")
 
     def verdict(self, name: str) -> dict[str, Any] | None:
         """How an adapter was judged; None when it was not."""
@@ -183,7 +183,7 @@ class AdapterStore:
         except AdapterError:  # damaged: this move mends it
             history = ()
         pointer = Pointer(move.adapter, (*history, move)[-HISTORY:])
-        replace_text(self.folder / POINTER_FILE, json.dumps(asdict(pointer), indent=1) + "\n")
+        write_beside(self.folder / POINTER_FILE, json.dumps(asdict(pointer), indent=1) + "\n")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -214,22 +214,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a small file in one move: whoever reads sees the old one or the new one."""
-    handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    os.close(handle)
+def write_beside(path: Path, text: str) -> None:
+    """Write a small file about an adapter, or a sentence on why not."""
     try:
-        _write_durably(Path(part), text.encode())
-        Path(part).chmod(0o644)
-        Path(part).replace(path)
+        write_whole(path, text, durable=True)
     except OSError as error:
         raise AdapterError(f"{path.name} could not be written ({error.strerror}): free some space") from error
-    finally:
-        Path(part).unlink(missing_ok=True)
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

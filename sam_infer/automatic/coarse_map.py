@@ -12,18 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, Float32Array, Float64Array, UInt8Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.networks.backbone import Features
 from sam_infer.networks.frame import Frame
-
-FloatArray = npt.NDArray[np.float64]
 
 # Keep both fits small where few pixels say little; relative to the mean variance. Measured on procedural abdomens.
 RIDGE, MIXING_RIDGE = 3e-4, 1e-5
@@ -46,8 +44,8 @@ class Lesson:
     """One accepted slice: its embedding, its label values (S, S) in the embedding's frame, its places."""
 
     features: Features
-    values: npt.NDArray[np.uint8]
-    places: FloatArray  # (side * side, 3), see `places`
+    values: UInt8Array
+    places: Float64Array  # (side * side, 3), see `places`
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +53,10 @@ class CoarseMap:
     """Where labels are on a slice, roughly; learned from accepted slices."""
 
     side: int
-    appearance: FloatArray  # (C, labels)
-    middles: FloatArray  # (labels, 3)
-    reach: FloatArray  # (labels, 3, 3) inverse covariances; zero for a label that was never seen
-    mixing: FloatArray  # (M, labels)
+    appearance: Float64Array  # (C, labels)
+    middles: Float64Array  # (labels, 3)
+    reach: Float64Array  # (labels, 3, 3) inverse covariances; zero for a label that was never seen
+    mixing: Float64Array  # (M, labels)
 
     @classmethod
     def learned(cls, labels: int, side: int, lessons: Callable[[], Iterable[Lesson]]) -> CoarseMap:
@@ -76,12 +74,12 @@ class CoarseMap:
             second.add(half._evidence(lesson.features, lesson.places), share, np.ones(len(share)))
         return cls(side, half.appearance, middles, reach, second.solved(MIXING_RIDGE))
 
-    def of(self, features: Features, where: FloatArray) -> npt.NDArray[np.float32]:
+    def of(self, features: Features, where: Float64Array) -> Float32Array:
         """Where each label is on a new slice: about 0 outside, 1 inside; (labels, side, side)."""
         flat = self._evidence(features, where) @ self.mixing
         return np.asarray(flat.T.reshape(-1, self.side, self.side), np.float32)
 
-    def _evidence(self, features: Features, where: FloatArray) -> FloatArray:
+    def _evidence(self, features: Features, where: Float64Array) -> Float64Array:
         """(side * side, M): looks, places, their products, and a constant."""
         looks = stacked(features, self.side) @ self.appearance
         offset = where[:, None, :] - self.middles
@@ -95,15 +93,15 @@ class _Fit:
     """A weighted least-squares fit that grows by slices."""
 
     def __init__(self) -> None:
-        self.moments: FloatArray | None = None
-        self.targets: FloatArray | None = None
+        self.moments: Float64Array | None = None
+        self.targets: Float64Array | None = None
 
-    def add(self, x: FloatArray, y: FloatArray, weight: FloatArray) -> None:
+    def add(self, x: Float64Array, y: Float64Array, weight: Float64Array) -> None:
         moments, targets = x.T @ (x * weight[:, None]), x.T @ (y * weight[:, None])
         self.moments = moments if self.moments is None else self.moments + moments
         self.targets = targets if self.targets is None else self.targets + targets
 
-    def solved(self, ridge: float) -> FloatArray:
+    def solved(self, ridge: float) -> Float64Array:
         if self.moments is None or self.targets is None:
             raise PromptError("there is no accepted case to learn from: accept a label first", "mode")
         size = len(self.moments)
@@ -117,12 +115,12 @@ class _Where:
     def __init__(self, labels: int) -> None:
         self.total, self.first, self.second = np.zeros(labels), np.zeros((labels, 3)), np.zeros((labels, 3, 3))
 
-    def add(self, where: FloatArray, share: FloatArray) -> None:
+    def add(self, where: Float64Array, share: Float64Array) -> None:
         self.total += share.sum(axis=0)
         self.first += share.T @ where
         self.second += np.einsum("nl,ni,nj->lij", share, where, where)
 
-    def found(self) -> tuple[FloatArray, FloatArray]:
+    def found(self) -> tuple[Float64Array, Float64Array]:
         seen = self.total > 0
         total = np.where(seen, self.total, 1.0)
         middles = self.first / total[:, None]
@@ -131,7 +129,7 @@ class _Where:
         return middles, np.asarray(reach * seen[:, None, None])
 
 
-def stacked(features: Features, side: int) -> FloatArray:
+def stacked(features: Features, side: int) -> Float64Array:
     """All maps of an embedding at `side` x `side`, with a constant: (side * side, C)."""
     maps = []
     for name in sorted(features):
@@ -143,7 +141,7 @@ def stacked(features: Features, side: int) -> FloatArray:
     return torch.cat(maps).reshape(-1, side * side).T.double().numpy()
 
 
-def places(view: SliceView, frame: Frame, geometry: Geometry, centre: FloatArray, side: int) -> FloatArray:
+def places(view: SliceView, frame: Frame, geometry: Geometry, centre: Float64Array, side: int) -> Float64Array:
     """Where the pixels of a coarse map lie, from the middle of the body, in units of `PLACE_MM`: (side * side, 3)."""
     model = (np.arange(side) + 0.5) * frame.input_size / side - 0.5
     rows = (model + 0.5) / frame.scale_yx[0] - 0.5 + frame.crop.row
@@ -152,7 +150,7 @@ def places(view: SliceView, frame: Frame, geometry: Geometry, centre: FloatArray
     return np.asarray((geometry.to_world(view.to_stored(spots)) - centre) / PLACE_MM)
 
 
-def in_frame(values: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
+def in_frame(values: UInt8Array, frame: Frame) -> UInt8Array:
     """Label values (H, W) of a slice as its frame shows them: (input_size, input_size), nearest neighbour, 0 padded."""
     part = frame.cut(values)
     rows = ((np.arange(frame.input_height) + 0.5) * part.shape[0] / frame.input_height).astype(int)
@@ -162,7 +160,7 @@ def in_frame(values: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint
     return out
 
 
-def likeliest(coarse: npt.NDArray[np.float32]) -> list[npt.NDArray[np.bool_]]:
+def likeliest(coarse: Float32Array) -> list[BoolArray]:
     """Of each label's map the part to prompt with: its most certain piece where no other is surer.
 
     Maps are (labels, l, l), or (labels, slices, l, l): then a piece is connected in 3D.
@@ -179,14 +177,14 @@ def likeliest(coarse: npt.NDArray[np.float32]) -> list[npt.NDArray[np.bool_]]:
     return pieces
 
 
-def _shares(values: npt.NDArray[np.uint8], labels: int, side: int) -> FloatArray:
+def _shares(values: UInt8Array, labels: int, side: int) -> Float64Array:
     """The share of each coarse pixel that each label covers: (side * side, labels)."""
-    masks: Sequence[npt.NDArray[np.float32]] = [(values == n).astype(np.float32) for n in range(1, labels + 1)]
+    masks: Sequence[Float32Array] = [(values == n).astype(np.float32) for n in range(1, labels + 1)]
     tensor = torch.from_numpy(np.stack(masks))[None]
     return F.interpolate(tensor, (side, side), mode="area")[0].reshape(labels, -1).T.double().numpy()
 
 
-def _weights(share: FloatArray) -> FloatArray:
+def _weights(share: Float64Array) -> Float64Array:
     weight = np.ones(len(share))
     for column in share.T:
         if column.any():

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import Float64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
 
@@ -75,7 +75,7 @@ def others(volume: Volume, cases: Sequence[AcceptedCase]) -> list[AcceptedCase]:
     return sorted(fitting, key=lambda case: -float((_thumbnail(case.volume) * mine).mean()))
 
 
-def _thumbnail(volume: Volume) -> npt.NDArray[np.float64]:
+def _thumbnail(volume: Volume) -> Float64Array:
     """A small picture in body order (THUMBNAIL per side), mean 0 and deviation 1."""
     grey = volume.array.mean(axis=3) if volume.is_colour else volume.array
     world = volume.geometry.world_axes

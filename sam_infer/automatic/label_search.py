@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
@@ -26,7 +26,6 @@ from sam_infer.propagation.step import Follower, FollowPolicy
 from sam_infer.slices.crop import ZoomPolicy
 from sam_infer.slices.predictor import Predictor
 
-BoolArray = npt.NDArray[np.bool_]
 Drawings = dict[int, dict[int, SliceAnswer]]  # by value, by slice
 
 MAX_LABELS = 255
@@ -136,7 +135,7 @@ class Survey:
         return (f"not found: {', '.join(names)}",) if names else ()
 
 
-def _values(here: Mapping[int, SliceAnswer], view: SliceView) -> npt.NDArray[np.uint8]:
+def _values(here: Mapping[int, SliceAnswer], view: SliceView) -> UInt8Array:
     values = np.zeros((view.height, view.width), np.uint8)
     if len(here) == 1:
         ((value, answer),) = here.items()

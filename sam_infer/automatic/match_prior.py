@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray
 from sam_infer.automatic.propose import GRID, LARGEST_SHARE, SMALLEST_SHARE, Proposal, clicks_on
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.masks.cleanup2d import stability
 from sam_infer.prompts.object_prompts import FOREGROUND, Prompts
 from sam_infer.slices.predictor import CLIENT_CANDIDATES, Prediction
-
-BoolArray = npt.NDArray[np.bool_]
 
 # Below this quality a mask hangs on the threshold: the grid clicked on an edge or on noise.
 LEAST_QUALITY = 0.3

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.automatic.coarse_map import CoarseMap, Lesson, in_frame, likeliest, places
 from sam_infer.automatic.example import AcceptedCase, others
 from sam_infer.automatic.label_search import LabelMap, Survey
-from sam_infer.automatic.match_prior import BoolArray, Match, clicks_near, gallery, match
+from sam_infer.automatic.match_prior import Match, clicks_near, gallery, match
 from sam_infer.automatic.propose import propose
 from sam_infer.automatic.registration import prepare, register
 from sam_infer.errors import PromptError
@@ -117,7 +117,7 @@ def selfprompt_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap
     return survey.settled(survey.draw(expected, SELFPROMPT_PASSES))
 
 
-def coarse_maps(survey: Survey, cases: Sequence[AcceptedCase]) -> tuple[list[npt.NDArray[np.float32]], list[Frame]]:
+def coarse_maps(survey: Survey, cases: Sequence[AcceptedCase]) -> tuple[list[Float32Array], list[Frame]]:
     """Where accepted cases expect each label on the survey's slices, (labels, l, l), and the frames of these maps."""
     coarse = _learned(survey, others(survey.volume, cases)[:MOST_TEACHERS])
     centre = body_centre(survey.volume)

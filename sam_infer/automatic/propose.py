@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.prompts.object_prompts import FOREGROUND, Prompts
 from sam_infer.slices.predictor import Prediction
-
-BoolArray = npt.NDArray[np.bool_]
 
 # Clicks per side of the grid.
 GRID = 8

@@ -12,16 +12,14 @@ from typing import Any
 
 import itk
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import Float32Array, Float64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.body_centre import body_centre
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask, Volume
-
-FloatArray = npt.NDArray[np.float64]
 
 # Organs of a centimetre still show at this grid.
 SAMPLE_MM = 6.0
@@ -45,9 +43,9 @@ class Registration:
     """From the voxels of one volume to those of another."""
 
     fixed: Geometry
-    coarse: FloatArray  # (4, 4) from a voxel of the fixed volume to a sample
-    shift: FloatArray  # (3, i, j, k) what the demons add, in samples
-    across: FloatArray  # (4, 4) from a sample to a voxel of the moving volume
+    coarse: Float64Array  # (4, 4) from a voxel of the fixed volume to a sample
+    shift: Float64Array  # (3, i, j, k) what the demons add, in samples
+    across: Float64Array  # (4, 4) from a sample to a voxel of the moving volume
 
     def warp(self, labels: Mask) -> Mask:
         """Labels of the moving volume on the fixed grid, nearest neighbour; 0 where it does not reach."""
@@ -98,8 +96,8 @@ def register(fixed: Volume, moving: Volume) -> Registration:
 class _Samples:
     """A volume on a grid of about `SAMPLE_MM`, intensities from 0 to 1 between their 1st and 99th percentile."""
 
-    grey: npt.NDArray[np.float32]  # (i, j, k)
-    affine: FloatArray  # from a sample to RAS mm
+    grey: Float32Array  # (i, j, k)
+    affine: Float64Array  # from a sample to RAS mm
 
     @classmethod
     def of(cls, volume: Volume) -> _Samples:
@@ -129,13 +127,13 @@ class _Samples:
         return image
 
 
-def _itk(grey: npt.NDArray[np.float32], spacing: FloatArray) -> Any:
+def _itk(grey: Float32Array, spacing: Float64Array) -> Any:
     image = itk.image_from_array(np.ascontiguousarray(grey.transpose(2, 1, 0)))
     image.SetSpacing(spacing.tolist())
     return image
 
 
-def _affine_map(fixed: Volume, moving: Volume, still: _Samples, other: _Samples) -> FloatArray:
+def _affine_map(fixed: Volume, moving: Volume, still: _Samples, other: _Samples) -> Float64Array:
     """(4, 4) from RAS mm of one volume to RAS mm of the other."""
     transform = _overlaid(fixed, moving)
     image = type(still.image())
@@ -161,7 +159,7 @@ def _affine_map(fixed: Volume, moving: Volume, still: _Samples, other: _Samples)
     return np.asarray(LPS_TO_RAS @ matrix @ LPS_TO_RAS)
 
 
-def _deformation(still: _Samples, laid: npt.NDArray[np.float32]) -> FloatArray:
+def _deformation(still: _Samples, laid: Float32Array) -> Float64Array:
     """What moves each sample (3, i, j, k) to the same anatomy in `laid` (i, j, k), in samples."""
     spacing = np.linalg.norm(still.affine[:3, :3], axis=0)
     first, second = _itk(still.grey, spacing), _itk(laid, spacing)
@@ -183,6 +181,6 @@ def _overlaid(fixed: Volume, moving: Volume) -> Any:
     return transform
 
 
-def _moved(matrix: FloatArray, points: FloatArray) -> FloatArray:
+def _moved(matrix: Float64Array, points: Float64Array) -> Float64Array:
     """Points (3, N) through a (4, 4) map."""
     return np.asarray(matrix[:3, :3] @ points + matrix[:3, 3:])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from sam_infer.adapters.adapter import SHOWN_DIGITS
+from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.automatic.label_search import LabelMap, Survey
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
@@ -19,9 +19,6 @@ from sam_infer.networks.backbone import upscale_logits
 from sam_infer.networks.frame import Frame, resize_pixels, whole
 from sam_infer.networks.semantic_head import SemanticHead, picture_of
 from sam_infer.slices.predictor import Predictor
-
-FloatArray = npt.NDArray[np.float32]
-LabelArray = npt.NDArray[np.uint8]
 
 # Labels whose logits are held at full size at once: a large slice with a hundred labels would fill the memory.
 AT_ONCE = 8
@@ -63,7 +60,7 @@ def require_head(predictor: Predictor) -> SemanticHead:
 
 def answer_on(
     predictor: Predictor, volume: Volume, view: SliceView, window: str = "auto"
-) -> tuple[LabelArray, FloatArray]:
+) -> tuple[UInt8Array, Float32Array]:
     """On one slice (H, W): the number of the head's likeliest label, from 1, or 0 for none; and its logit."""
     head, shown = require_head(predictor), choose_window(volume, window)
     frame = predictor.backbone.frame(whole(view.height, view.width), view.pixel_mm)
@@ -72,7 +69,7 @@ def answer_on(
     return likeliest_label(head.answer(picture_of(pixels, frame.input_size), features), frame)
 
 
-def likeliest_label(logits: FloatArray, frame: Frame) -> tuple[LabelArray, FloatArray]:
+def likeliest_label(logits: Float32Array, frame: Frame) -> tuple[UInt8Array, Float32Array]:
     """Logits (L, l, l) of a frame as number and logit (H, W) of the surest label; number 0 where none is likely."""
     shape = (frame.crop.height, frame.crop.width)
     number, best = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
@@ -91,7 +88,7 @@ class _Found:
     count: int = 0
     total: float = 0.0
 
-    def add(self, logits: FloatArray) -> None:
+    def add(self, logits: Float32Array) -> None:
         self.count += logits.size
         self.total += float((1 / (1 + np.exp(-logits))).sum())
 
@@ -100,7 +97,7 @@ class _Found:
         return self.total / self.count
 
 
-def _on_slice(survey: Survey, index: int) -> tuple[LabelArray, FloatArray]:
+def _on_slice(survey: Survey, index: int) -> tuple[UInt8Array, Float32Array]:
     return answer_on(survey.predictor, survey.volume, survey.view(index), survey.window)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import Float64Array
 from sam_infer.imaging.volume import Volume
 
 # Voxels per axis that are looked at; a body is large.
 LOOKED_AT = 64
 
 
-def body_centre(volume: Volume) -> npt.NDArray[np.float64]:
+def body_centre(volume: Volume) -> Float64Array:
     """Middle (3,) in RAS mm of what is brighter than the darkest quarter of the intensity range."""
     grey = volume.array.mean(axis=3) if volume.is_colour else volume.array
     step = [max(1, n // LOOKED_AT) for n in grey.shape]

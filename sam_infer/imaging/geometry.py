@@ -13,9 +13,8 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
+from sam_infer.arrays import Float64Array
 from sam_infer.errors import PromptError, VolumeError
-
-FloatArray = npt.NDArray[np.float64]
 
 # World axes of RAS: 0 left-right, 1 posterior-anterior, 2 inferior-superior.
 PLANE_NORMAL = {"sagittal": 0, "coronal": 1, "axial": 2}
@@ -29,7 +28,7 @@ class Geometry:
     """A voxel grid in space: shape (I, J, K) and the 4x4 affine from index to RAS mm."""
 
     shape: tuple[int, int, int]
-    affine: FloatArray
+    affine: Float64Array
 
     def __post_init__(self) -> None:
         affine = np.array(self.affine, dtype=np.float64)
@@ -62,12 +61,12 @@ class Geometry:
             raise PromptError(f"plane must be one of {sorted(PLANE_NORMAL)}, got {plane!r}", "plane")
         return [world for world, _ in self.world_axes].index(PLANE_NORMAL[plane])
 
-    def to_world(self, indices: npt.ArrayLike) -> FloatArray:
+    def to_world(self, indices: npt.ArrayLike) -> Float64Array:
         """Indices (N, 3) to RAS mm (N, 3)."""
         points = np.atleast_2d(np.asarray(indices, dtype=np.float64))
         return np.asarray(points @ self.affine[:3, :3].T + self.affine[:3, 3])
 
-    def to_index(self, points_mm: npt.ArrayLike) -> FloatArray:
+    def to_index(self, points_mm: npt.ArrayLike) -> Float64Array:
         """RAS mm (N, 3) to continuous indices (N, 3)."""
         points = np.atleast_2d(np.asarray(points_mm, dtype=np.float64))
         return np.asarray((points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T)

@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from sam_infer.arrays import Float64Array
 from sam_infer.errors import VolumeError
+from sam_infer.files import write_whole
 from sam_infer.imaging.dicom_tags import uneven_slices, window_and_modality
-from sam_infer.imaging.geometry import FloatArray, Geometry
+from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.plain_nifti import PlainHeader, plain_header, read_voxels
 from sam_infer.imaging.truncation import require_complete
 from sam_infer.imaging.volume import Mask, Volume, guess_modality
@@ -117,15 +119,10 @@ def write_mask(mask: Mask, path: str | os.PathLike[str], compress: bool = True) 
     if flat and mask.array.shape[2] != 1:
         raise VolumeError(f"{path.name}: a volume does not fit into a {suffix} file; use .nii.gz", "out")
     image = _to_itk(mask.array, mask.geometry, flat)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}.{threading.get_ident()}.{path.name}")
     try:
-        itk.imwrite(image, str(part), compression=compress and not flat)
-        part.replace(path)
+        write_whole(path, lambda part: itk.imwrite(image, str(part), compression=compress and not flat))
     except RuntimeError as error:
         raise VolumeError(f"{path.name} could not be written: {_first_line(error, path.parent)}", "out") from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
@@ -198,7 +195,7 @@ def _finite(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     return array
 
 
-def _affine(image: Any) -> FloatArray:
+def _affine(image: Any) -> Float64Array:
     """The RAS affine of an ITK image of two to four dimensions."""
     n = min(image.GetImageDimension(), 3)
     direction = itk.array_from_matrix(image.GetDirection())[:n, :n]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sam_infer.arrays import Float64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 
@@ -68,7 +69,7 @@ class SliceView:
         """Write displayed `pixels` (H, W) into the stored `array` (I, J, K)."""
         self.extract(array)[...] = pixels
 
-    def to_display(self, indices: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def to_display(self, indices: npt.ArrayLike) -> Float64Array:
         """Stored indices (N, 3) to displayed (row, column) (N, 2)."""
         points = np.atleast_2d(np.asarray(indices, dtype=np.float64))
         rows, cols = points[:, self.row_axis], points[:, self.col_axis]
@@ -77,7 +78,7 @@ class SliceView:
             axis=1,
         )
 
-    def to_stored(self, row_cols: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def to_stored(self, row_cols: npt.ArrayLike) -> Float64Array:
         """Displayed (row, column) (N, 2) to stored indices (N, 3)."""
         points = np.atleast_2d(np.asarray(row_cols, dtype=np.float64))
         stored = np.full((len(points), 3), float(self.index))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sam_infer.arrays import UInt8Array
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.slice_view import SliceView
@@ -71,7 +72,7 @@ class Volume:
 class Mask:
     """Label values (0 = background) on a grid: array (I, J, K), uint8."""
 
-    array: npt.NDArray[np.uint8]
+    array: UInt8Array
     geometry: Geometry
     filled: tuple[int, int] | None = None  # k from, to: all others are known to be empty; None knows nothing
 
@@ -112,7 +113,7 @@ class Mask:
         """The axis whose planes are whole pieces of memory."""
         return int(np.argmax(self.array.strides))
 
-    def _planes(self) -> npt.NDArray[np.uint8]:
+    def _planes(self) -> UInt8Array:
         """The planes across the slowest axis: a volume is mostly empty ones, which cost least that way."""
         return np.moveaxis(self.array, self._slowest, 0)
 

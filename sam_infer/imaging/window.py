@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sam_infer.arrays import UInt8Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Volume
 
@@ -42,7 +43,7 @@ class Window:
     low: float
     high: float
 
-    def apply(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    def apply(self, pixels: npt.NDArray[Any]) -> UInt8Array:
         """Intensities of any type and shape to uint8 of the same shape."""
         scaled = (pixels.astype(np.float32) - self.low) * (255.0 / max(self.high - self.low, 1e-6))
         return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
-BoolArray = npt.NDArray[np.bool_]
+from sam_infer.arrays import BoolArray, Float32Array, Int64Array
 
 # Pixels that touch by an edge belong together; a diagonal touch does not join two objects.
 STABILITY_OFFSET = 1.0
 
 
-def stability(logits: npt.NDArray[np.float32]) -> float:
+def stability(logits: Float32Array) -> float:
     """IoU of the masks at thresholds +1 and -1: 1 when the edge is sure, 0 when it hangs on the threshold."""
     wide = int((logits > -STABILITY_OFFSET).sum())
     return float((logits > STABILITY_OFFSET).sum() / wide) if wide else 0.0
 
 
-def largest_component(mask: BoolArray, anchors: npt.NDArray[np.int64] | None = None) -> BoolArray:
+def largest_component(mask: BoolArray, anchors: Int64Array | None = None) -> BoolArray:
     """The largest connected part of a mask, and every part that holds one of the `anchors` (N, ndim)."""
     labels, count = ndimage.label(mask)
     if count <= 1:
@@ -31,7 +30,7 @@ def largest_component(mask: BoolArray, anchors: npt.NDArray[np.int64] | None = N
     return np.asarray(np.isin(labels, list(keep)))
 
 
-def fill_holes(mask: BoolArray, anchors: npt.NDArray[np.int64] | None = None) -> BoolArray:
+def fill_holes(mask: BoolArray, anchors: Int64Array | None = None) -> BoolArray:
     """A mask without holes, except holes that hold one of the `anchors` (N, ndim): the reader wants those open."""
     filled = np.asarray(ndimage.binary_fill_holes(mask))
     if anchors is None or not len(anchors):

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.masks.cleanup2d import largest_component
-
-BoolArray = npt.NDArray[np.bool_]
 
 # Beyond so many sigmas nothing is smoothed; the window is padded by as much.
 REACH_SIGMAS = 3.0
@@ -41,9 +39,7 @@ class Consistency:
         return not (self.smooth_mm or self.keep_largest or self.fill_holes_mm3)
 
 
-def consistent(
-    mask: BoolArray, geometry: Geometry, axis: int, wanted: Consistency, anchors: npt.NDArray[np.int64]
-) -> BoolArray:
+def consistent(mask: BoolArray, geometry: Geometry, axis: int, wanted: Consistency, anchors: Int64Array) -> BoolArray:
     """A mask (I, J, K) after the wanted steps; parts that hold one of the `anchors` (N, 3) are kept."""
     if wanted.is_off or not mask.any():
         return mask

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from sam_infer.arrays import Float32Array, Int64Array, UInt8Array
 from sam_infer.networks.frame import Crop, Frame
 
 # What `encode` returns: named tensors, batch first, as they are cached and stored.
@@ -20,10 +20,10 @@ Features = Mapping[str, torch.Tensor]
 class Hints:
     """The prompts of one object on one frame, in model pixels."""
 
-    points_xy: npt.NDArray[np.float32]  # (N, 2)
-    labels: npt.NDArray[np.int64]  # (N,) 1 foreground, 0 background
-    box_xyxy: npt.NDArray[np.float32] | None = None  # (4,)
-    mask_logits: npt.NDArray[np.float32] | None = None  # (low_res, low_res): a prior or the previous answer
+    points_xy: Float32Array  # (N, 2)
+    labels: Int64Array  # (N,) 1 foreground, 0 background
+    box_xyxy: Float32Array | None = None  # (4,)
+    mask_logits: Float32Array | None = None  # (low_res, low_res): a prior or the previous answer
 
     @property
     def is_ambiguous(self) -> bool:
@@ -35,8 +35,8 @@ class Hints:
 class Candidates:
     """Masks a network proposes for one object, with its own opinion of each."""
 
-    logits: npt.NDArray[np.float32]  # (M, low_res, low_res); the first three are what a client may choose from
-    scores: npt.NDArray[np.float32]  # (M,) predicted IoU
+    logits: Float32Array  # (M, low_res, low_res); the first three are what a client may choose from
+    scores: Float32Array  # (M,) predicted IoU
     preferred: int  # the network's own choice, made without any truth
 
 
@@ -55,7 +55,7 @@ class Backbone(Protocol):
         """How a part of a slice is shown to this network."""
         ...
 
-    def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
+    def encode(self, pixels: UInt8Array) -> Features:
         """Model input (input_height, input_width, 3) to features."""
         ...
 
@@ -64,7 +64,7 @@ class Backbone(Protocol):
         ...
 
 
-def upscale_logits(logits: npt.NDArray[np.float32], frame: Frame) -> npt.NDArray[np.float32]:
+def upscale_logits(logits: Float32Array, frame: Frame) -> Float32Array:
     """Low-resolution logits (M, l, l) to the frame's crop (M, h, w): SAM's two bilinear steps."""
     tensor = torch.from_numpy(np.ascontiguousarray(logits))[None]
     size = (frame.input_size, frame.input_size)
@@ -74,7 +74,7 @@ def upscale_logits(logits: npt.NDArray[np.float32], frame: Frame) -> npt.NDArray
     return torch.nn.functional.interpolate(tensor, crop, mode="bilinear", align_corners=False)[0].numpy()
 
 
-def downscale_mask(mask: npt.NDArray[np.float32], frame: Frame, low_res: int) -> npt.NDArray[np.float32]:
+def downscale_mask(mask: Float32Array, frame: Frame, low_res: int) -> Float32Array:
     """Values on the crop (h, w) to the (low_res, low_res) grid of a mask prompt, area-averaged, zero padded."""
     tensor = torch.from_numpy(np.ascontiguousarray(mask, dtype=np.float32))[None, None]
     rows = max(1, round(low_res * frame.input_height / frame.input_size))

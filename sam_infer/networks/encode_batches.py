@@ -10,12 +10,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-import numpy as np
-import numpy.typing as npt
-
+from sam_infer.arrays import UInt8Array
 from sam_infer.networks.backbone import Features
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = UInt8Array
 
 MOST = 8
 

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 from skimage.transform import resize
 
+from sam_infer.arrays import Float32Array, Float64Array, UInt8Array
+
 # How a model places pixel i: SAM's own code scales the index itself, ours scales pixel centres.
 Convention = Literal["sam", "centre"]
 
@@ -56,7 +58,7 @@ class Frame:
         """Model pixels per displayed pixel."""
         return self.input_height / self.crop.height, self.input_width / self.crop.width
 
-    def points_to_model(self, row_cols: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    def points_to_model(self, row_cols: Float64Array) -> Float32Array:
         """Displayed (row, column) (N, 2) to model (x, y) (N, 2); integers are pixel centres on both sides."""
         sy, sx = self.scale_yx
         half = 0.5 if self.convention == "centre" else 0.0
@@ -64,7 +66,7 @@ class Frame:
         x = (row_cols[:, 1] - self.crop.col + half) * sx - half
         return np.stack([x, y], axis=1).astype(np.float32)
 
-    def box_to_model(self, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    def box_to_model(self, low: Float64Array, high: Float64Array) -> Float32Array:
         """Inclusive displayed corners (row, column) to model (x0, y0, x1, y1).
 
         Our models get the outer pixel edges (less the half pixel that the prompt encoder adds); SAM's get the scaled
@@ -91,7 +93,7 @@ class Frame:
         out[top : top + part.shape[0], left : left + part.shape[1]] = part
         return out
 
-    def paste(self, values: npt.NDArray[np.float32], shape: tuple[int, int], fill: float) -> npt.NDArray[np.float32]:
+    def paste(self, values: Float32Array, shape: tuple[int, int], fill: float) -> Float32Array:
         """Crop values (h, w) into a slice of `shape`, `fill` elsewhere."""
         c = self.crop
         if (c.row, c.col, c.height, c.width) == (0, 0, *shape):
@@ -124,7 +126,7 @@ def fit_square(crop: Crop, input_size: int, convention: Convention) -> Frame:
     return Frame(crop, input_size, input_size, input_size, convention, "cubic")
 
 
-def resize_pixels(pixels: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:
+def resize_pixels(pixels: UInt8Array, frame: Frame) -> UInt8Array:
     """Cut pixels (h, w) or (h, w, 3) to model input (input_height, input_width, 3), as the network's own code does."""
     image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
     size = (frame.input_height, frame.input_width)

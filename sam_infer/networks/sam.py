@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from segment_anything.modeling import Sam
 
+from sam_infer.arrays import UInt8Array
 from sam_infer.errors import ModelError
 from sam_infer.networks.backbone import Candidates, Features, Hints
 from sam_infer.networks.encode_batches import EncodeBatches
@@ -98,12 +98,12 @@ class SamBackbone:
             return fit_square(crop, self.input_size, "sam")
         return fit_longest(crop, pixel_mm, self.input_size, "sam")
 
-    def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
+    def encode(self, pixels: UInt8Array) -> Features:
         """Model input (h, w, 3) to `embedding` (1, 256, S/16, S/16)."""
         return self.encode_all([pixels])[0] if self._batches is None else self._batches.encode(pixels)
 
     @torch.inference_mode()
-    def encode_all(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Features]:
+    def encode_all(self, frames: Sequence[UInt8Array]) -> list[Features]:
         """Several frames in one pass."""
         images = [torch.tensor(np.ascontiguousarray(pixels), device=self._device) for pixels in frames]
         batch = torch.stack([self._look.image(image, self.input_size) for image in images])

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam_infer.adapters.adapter import SEMANTIC_LABEL, SEMANTIC_VALUE, Tensors
+from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.errors import AdapterError
 from sam_infer.networks.tiny.decoder import Up
 from sam_infer.networks.tiny.encoder import Residual, conv_norm, to_tokens
@@ -84,7 +84,7 @@ class SemanticHead(nn.Module):
         return said
 
     @torch.inference_mode()
-    def answer(self, picture: Tensor, features: Mapping[str, Tensor]) -> npt.NDArray[np.float32]:
+    def answer(self, picture: Tensor, features: Mapping[str, Tensor]) -> Float32Array:
         """One picture (3, S, S) and its features as they are cached to logits (labels, S/2, S/2)."""
         device = self.queries.device
         maps = {name: values.to(device) for name, values in features.items()}
@@ -155,7 +155,7 @@ def _resized(maps: Tensor, side: int) -> Tensor:
     return F.interpolate(maps, (side, side), mode="bilinear", align_corners=False)
 
 
-def picture_of(pixels: npt.NDArray[np.uint8], input_size: int) -> Tensor:
+def picture_of(pixels: UInt8Array, input_size: int) -> Tensor:
     """Model input (h, w, 3) as the head looks at it: (3, PICTURE_SIDE, PICTURE_SIDE), zero padded at the end."""
     image = torch.tensor(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float()
     image = F.pad(image, (0, input_size - image.shape[-1], 0, input_size - image.shape[-2]))

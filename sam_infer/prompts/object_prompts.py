@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sam_infer.arrays import Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
@@ -17,14 +18,12 @@ BACKGROUND, FOREGROUND = 0, 1
 # More than this is a mistake of the client, not a reader's hand.
 MAX_POINTS = 1000
 
-IntArray = npt.NDArray[np.int64]
 
-
-def _no_points() -> IntArray:
+def _no_points() -> Int64Array:
     return np.zeros((0, 3), np.int64)
 
 
-def _no_labels() -> IntArray:
+def _no_labels() -> Int64Array:
     return np.zeros(0, np.int64)
 
 
@@ -32,8 +31,8 @@ def _no_labels() -> IntArray:
 class Box:
     """Inclusive corners (3,) of a box in voxel indices; `low <= high` on every axis."""
 
-    low: IntArray
-    high: IntArray
+    low: Int64Array
+    high: Int64Array
 
     @classmethod
     def of(cls, corner: npt.ArrayLike, opposite: npt.ArrayLike) -> Box:
@@ -63,8 +62,8 @@ class Prompts:
     """
 
     axis: int = 2
-    points: IntArray = field(default_factory=_no_points)  # (N, 3) columns i, j, k
-    labels: IntArray = field(default_factory=_no_labels)  # (N,) FOREGROUND or BACKGROUND
+    points: Int64Array = field(default_factory=_no_points)  # (N, 3) columns i, j, k
+    labels: Int64Array = field(default_factory=_no_labels)  # (N,) FOREGROUND or BACKGROUND
     box: Box | None = None
     mask: Mask | None = None  # a prior: non-zero is the object
     painted: Mask | None = None  # brush strokes: 1 surely the object, 2 surely not; see scribble.py
@@ -101,7 +100,7 @@ class Prompts:
         return not len(self.points) and self.box is None and self.mask is None
 
     @property
-    def positive(self) -> IntArray:
+    def positive(self) -> Int64Array:
         """Foreground points (N, 3)."""
         return self.points[self.labels == FOREGROUND]
 
@@ -118,7 +117,7 @@ class Prompts:
         return Prompts(self.axis, self.points[here], self.labels[here], box, self.mask, self.painted)
 
 
-def indices(values: Any, field_name: str) -> IntArray:
+def indices(values: Any, field_name: str) -> Int64Array:
     """Voxel indices (N, 3) from what a client sent: finite numbers, rounded to the nearest voxel."""
     try:
         array = np.asarray(values)

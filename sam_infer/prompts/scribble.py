@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sam_infer.arrays import Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
-from sam_infer.prompts.object_prompts import BACKGROUND, FOREGROUND, IntArray
+from sam_infer.prompts.object_prompts import BACKGROUND, FOREGROUND
 
 # Values of the painted mask; 0 is what the reader did not touch.
 SURELY_INSIDE, SURELY_OUTSIDE = 1, 2
@@ -30,8 +31,8 @@ MAX_STROKE_VOXELS = 1_000_000
 class Scribble:
     """Voxels (N, 3) painted as the object and as background; either may be empty."""
 
-    inside: IntArray
-    outside: IntArray
+    inside: Int64Array
+    outside: Int64Array
 
     def __post_init__(self) -> None:
         for name, stroke in (("foreground_scribble", self.inside), ("background_scribble", self.outside)):
@@ -54,7 +55,7 @@ class Scribble:
         """What was painted on one slice."""
         return Scribble(self.inside[self.inside[:, axis] == index], self.outside[self.outside[:, axis] == index])
 
-    def points(self, geometry: Geometry) -> tuple[IntArray, IntArray]:
+    def points(self, geometry: Geometry) -> tuple[Int64Array, Int64Array]:
         """A few voxels of each stroke (N, 3) and their labels (N,), as points for a network."""
         inside = spread(self.inside, geometry, POINTS_PER_STROKE)
         outside = spread(self.outside, geometry, POINTS_PER_STROKE)
@@ -71,7 +72,7 @@ class Scribble:
         return mask
 
 
-def spread(voxels: IntArray, geometry: Geometry, count: int) -> IntArray:
+def spread(voxels: Int64Array, geometry: Geometry, count: int) -> Int64Array:
     """At most `count` of the voxels (N, 3), far from each other in mm; the order they came in does not matter.
 
     The first is the one nearest to the middle of the stroke, each next one the farthest from those chosen.

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sam_infer.arrays import Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
-from sam_infer.prompts.object_prompts import Box, IntArray
+from sam_infer.prompts.object_prompts import Box
 
 
 @dataclass(frozen=True, eq=False)
 class Marks:
     """Where a reader pointed, in the order of the request; everything lies inside the grid."""
 
-    foreground: IntArray  # (N, 3)
-    background: IntArray  # (N, 3)
+    foreground: Int64Array  # (N, 3)
+    background: Int64Array  # (N, 3)
     box: Box | None = None
     prior: Mask | None = None
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sam_infer.arrays import Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
-from sam_infer.prompts.object_prompts import FOREGROUND, Box, IntArray, Prompts
+from sam_infer.prompts.object_prompts import FOREGROUND, Box, Prompts
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ def _touched(prompts: Prompts, flat: list[Box]) -> list[int]:
     return sorted(touched)
 
 
-def _filled(mask: Mask, axis: int) -> IntArray:
+def _filled(mask: Mask, axis: int) -> Int64Array:
     """Indices along `axis` where a mask is not empty."""
     others = tuple(a for a in range(3) if a != axis)
     return np.flatnonzero(mask.array.any(axis=others))

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
+from sam_infer.arrays import BoolArray, Float64Array
 
 BINS = 24
 
@@ -39,8 +38,8 @@ TELLING = 0.12
 class Likeness:
     """How object-like an intensity is, learned from one mask."""
 
-    edges: FloatArray  # (BINS - 1,) between the bins
-    share: FloatArray  # (BINS,) of a bin's pixels that belong to the object
+    edges: Float64Array  # (BINS - 1,) between the bins
+    share: Float64Array  # (BINS,) of a bin's pixels that belong to the object
     inside: float  # mean share over the object
     outside: float  # over the ring around it
     known: tuple[float, float]  # what was seen there at all; beyond it nothing is the object
@@ -70,7 +69,7 @@ class Likeness:
         found = float((self.share[np.digitize(grey, self.edges)] * seen).mean())
         return float(np.clip((found - self.outside) / (self.inside - self.outside), 0.0, 1.0))
 
-    def evidence(self, pixels: npt.NDArray[Any]) -> FloatArray:
+    def evidence(self, pixels: npt.NDArray[Any]) -> Float64Array:
         """How much each pixel (H, W) speaks for the object: logarithm of the odds, at most `MOST_EVIDENCE`.
 
         It counts less where object and surroundings share intensities: there a neighbour may look like the object.
@@ -80,12 +79,12 @@ class Likeness:
         return np.asarray(odds * max(self.inside - self.outside, 0.0) ** 2)
 
 
-def _grey(pixels: npt.NDArray[Any]) -> FloatArray:
+def _grey(pixels: npt.NDArray[Any]) -> Float64Array:
     values = pixels.astype(np.float64)
     return np.asarray(values.mean(axis=-1)) if pixels.ndim > 1 and pixels.shape[-1] == 3 else values
 
 
-def _histogram(values: FloatArray, edges: FloatArray) -> FloatArray:
+def _histogram(values: Float64Array, edges: Float64Array) -> Float64Array:
     counts = np.bincount(np.digitize(values, edges), minlength=BINS).astype(np.float64)
     return np.asarray(ndimage.gaussian_filter1d(counts, BIN_BLUR, mode="nearest") / counts.sum() + 1e-3)
 

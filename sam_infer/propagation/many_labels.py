@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
@@ -76,7 +76,7 @@ def _against_others(name: str, prompts: Mapping[str, Prompts]) -> Prompts:
     return replace(mine, points=np.concatenate([mine.points, points]), labels=labels)
 
 
-def _settled(found: list[VolumePrediction], view: SliceView) -> tuple[npt.NDArray[np.uint8], int]:
+def _settled(found: list[VolumePrediction], view: SliceView) -> tuple[UInt8Array, int]:
     """Values (H, W) of a slice, and how many pixels were contested."""
     masks = [view.extract(prediction.mask.array) > 0 for prediction in found]
     claims = np.sum(masks, axis=0)
@@ -93,7 +93,7 @@ def _settled(found: list[VolumePrediction], view: SliceView) -> tuple[npt.NDArra
     return values, int((claims > 1).sum())
 
 
-def _sureness(prediction: VolumePrediction, view: SliceView) -> npt.NDArray[np.float32]:
+def _sureness(prediction: VolumePrediction, view: SliceView) -> Float32Array:
     """Logits (H, W) times score; a mask without an answer of its own there (a brush stroke) is sure of itself."""
     answer = prediction.answers.get(view.index)
     if answer is None:

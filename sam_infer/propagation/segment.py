@@ -19,8 +19,8 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
@@ -38,8 +38,6 @@ from sam_infer.slices.predictor import Options, Prediction, Predictor
 # How much the tracker's logits count against the promptable network's.
 TRACKER_SHARE = 0.8
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float32]
 Answers = dict[int, SliceAnswer]
 
 
@@ -146,7 +144,7 @@ class _Propagation:
             yield index, answer
             before, section = answer, after
 
-    def _grey(self, view: SliceView, window: Window) -> FloatArray:
+    def _grey(self, view: SliceView, window: Window) -> Float32Array:
         """A slice (H, W) as the tracker sees it."""
         return grey_of(window.apply(self.volume.pixels(view)))
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.networks.backbone import upscale_logits
 from sam_infer.networks.frame import Frame
 from sam_infer.slices.predictor import OUTSIDE_LOGIT, Prediction
-
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +18,9 @@ class Part:
     """Logits (low_res, low_res) of one frame; small, whatever the size of the slice."""
 
     frame: Frame
-    logits: FloatArray
+    logits: Float32Array
 
-    def on(self, view: SliceView) -> FloatArray:
+    def on(self, view: SliceView) -> Float32Array:
         """Logits (H, W) of the whole slice."""
         full = upscale_logits(self.logits[None], self.frame)[0]
         return self.frame.paste(full, (view.height, view.width), OUTSIDE_LOGIT)
@@ -89,7 +86,7 @@ class SliceAnswer:
         return self.patch.on(self.view)
 
     @property
-    def logits(self) -> FloatArray:
+    def logits(self) -> Float32Array:
         """Logits (H, W): over parts the highest, over runs the weighted mean."""
         total = np.zeros((self.view.height, self.view.width), np.float32)
         for weight, parts in self.runs:
@@ -97,7 +94,7 @@ class SliceAnswer:
         return total
 
 
-def strongest(parts: tuple[Part, ...], view: SliceView) -> FloatArray:
+def strongest(parts: tuple[Part, ...], view: SliceView) -> Float32Array:
     """The highest logits (H, W) of any part."""
     best = parts[0].on(view)
     for part in parts[1:]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, Float64Array, Int64Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
@@ -17,9 +17,6 @@ from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.propagation.slice_result import Part, SliceAnswer
 from sam_infer.slices.crop import ZoomPolicy, crop_around
 from sam_infer.slices.predictor import Predictor
-
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
 
 # More pieces than this are crumbs; the largest ones are followed.
 MOST_PARTS = 4
@@ -92,9 +89,7 @@ class Follower:
             candidates = backbone.decode(features, replace(hints, mask_logits=best))
         return candidates
 
-    def _points(
-        self, view: SliceView, piece: BoolArray, said: Prompts | None
-    ) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    def _points(self, view: SliceView, piece: BoolArray, said: Prompts | None) -> tuple[Float64Array, Int64Array]:
         """Displayed points (N, 2) and labels (N,): what the reader said, and the middle of the piece."""
         points, labels = np.zeros((0, 2)), np.zeros(0, np.int64)
         if said is not None and len(said.points):
@@ -104,7 +99,7 @@ class Follower:
         return points, labels
 
 
-def deepest(mask: BoolArray) -> FloatArray:
+def deepest(mask: BoolArray) -> Float64Array:
     """The pixel (1, 2) farthest from the edge of a mask (H, W); of several the one nearest to their middle."""
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     best = np.argwhere(depth >= depth.max() - 1e-6)
@@ -130,7 +125,7 @@ def pieces(mask: BoolArray) -> list[BoolArray]:
     return groups or [mask]
 
 
-def _extent(mask: BoolArray) -> tuple[FloatArray, FloatArray]:
+def _extent(mask: BoolArray) -> tuple[Float64Array, Float64Array]:
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return np.array([rows[0], cols[0]], np.float64), np.array([rows[-1], cols[-1]], np.float64)
 

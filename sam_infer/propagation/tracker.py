@@ -17,14 +17,12 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
+from sam_infer.arrays import BoolArray, Float32Array, UInt8Array
 from sam_infer.networks.backbone import downscale_mask, upscale_logits
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_infer.networks.tracker_net import SIDE, TrackerNet
 from sam_infer.propagation.intensity_model import MOST_EVIDENCE, Likeness
 from sam_infer.propagation.slice_result import Part
-
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float32]
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "shipped" / "tracker.safetensors"
 
@@ -42,7 +40,7 @@ SUREST = 6.0
 class Section:
     """One slice as it is displayed, and the object on it."""
 
-    grey: FloatArray  # (H, W) of 0..1
+    grey: Float32Array  # (H, W) of 0..1
     mask: BoolArray  # (H, W)
     pixel_mm: tuple[float, float]
 
@@ -72,7 +70,7 @@ class Tracker:
         frame = start.frame
         return cls(embedded_net(), Likeness.of(seen(start.grey, frame), seen(start.mask, frame) > 0.5))
 
-    def next(self, before: Section, grey: FloatArray) -> Part:
+    def next(self, before: Section, grey: Float32Array) -> Part:
         """Where the object of `before` is on the neighbouring slice (H, W)."""
         frame = before.frame
         last, now = seen(before.grey, frame), seen(grey, frame)
@@ -94,12 +92,12 @@ class Tracker:
         return float((back & before.mask).sum() / (back | before.mask).sum())
 
 
-def seen(values: npt.NDArray[Any], frame: Frame) -> FloatArray:
+def seen(values: npt.NDArray[Any], frame: Frame) -> Float32Array:
     """Values (H, W) of a slice as the network gets them (SIDE, SIDE)."""
     return downscale_mask(frame.cut(values).astype(np.float32), frame, SIDE)
 
 
-def grey_of(shown: npt.NDArray[np.uint8]) -> FloatArray:
+def grey_of(shown: UInt8Array) -> Float32Array:
     """A displayed slice (H, W) or (H, W, 3) as grey values of 0..1."""
     grey = shown.astype(np.float32) / 255.0
     return np.asarray(grey.mean(axis=-1)) if grey.ndim == 3 else grey

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sam_infer.weights.store import default_home
+from sam_infer.home import default_home
 
 NAME = "last-click"
 

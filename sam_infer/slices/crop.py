@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, Float64Array
 from sam_infer.networks.frame import Crop
 
 # Crop sides relative to the longest side of the slice: half steps of a halving, down to a sixteenth.
@@ -43,8 +43,8 @@ class ZoomPolicy:
 
 
 def crop_around(
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
+    low: Float64Array,
+    high: Float64Array,
     shape: tuple[int, int],
     pixel_mm: tuple[float, float],
     policy: ZoomPolicy,
@@ -68,9 +68,7 @@ def crop_around(
     return Crop(int(origin[0]), int(origin[1]), int(size[0]), int(size[1]))
 
 
-def extent_of(
-    mask: npt.NDArray[np.bool_], clicks: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+def extent_of(mask: BoolArray, clicks: Float64Array) -> tuple[Float64Array, Float64Array] | None:
     """Inclusive corners (row, column) of the parts of a mask (H, W) that hold a foreground click, and of all clicks.
 
     `clicks` (N, 2) are (row, column). Where no part holds one, all parts count: specks far away must not decide where
@@ -87,8 +85,8 @@ def extent_of(
 
 
 def steady_crop(
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
+    low: Float64Array,
+    high: Float64Array,
     shape: tuple[int, int],
     pixel_mm: tuple[float, float],
     policy: ZoomPolicy,

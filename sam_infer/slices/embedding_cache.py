@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from sam_infer.errors import CacheError
+from sam_infer.files import write_whole
 from sam_infer.networks.backbone import Features
 
 log = structlog.get_logger(__name__)
@@ -222,12 +223,9 @@ def _stored_files(folder: Path | None) -> list[tuple[float, int, Path]]:
 
 
 def write_features(path: Path, features: Features) -> None:
-    """Store features with a checksum: written beside, then moved, so that readers never see half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Store features with a checksum."""
     tensors = {name: tensor.contiguous() for name, tensor in features.items()}
-    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    save_file(tensors, part, metadata={"checksum": _checksum(tensors)})
-    part.replace(path)
+    write_whole(path, lambda part: save_file(tensors, part, metadata={"checksum": _checksum(tensors)}))
 
 
 def read_features(path: Path) -> Features:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Float32Array, Float64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
@@ -58,8 +58,8 @@ class Prediction:
     frame: Frame
     candidates: Candidates  # low resolution
     chosen: int
-    logits: npt.NDArray[np.float32]  # (H, W) of the chosen mask, display orientation
-    pixels: npt.NDArray[np.bool_]  # (H, W) the mask after clean-up
+    logits: Float32Array  # (H, W) of the chosen mask, display orientation
+    pixels: BoolArray  # (H, W) the mask after clean-up
     window: Window
     seconds: dict[str, float]  # per stage
 
@@ -73,7 +73,7 @@ class Prediction:
         """How little the mask depends on the threshold."""
         return stability(self.logits)
 
-    def candidate_logits(self, number: int) -> npt.NDArray[np.float32]:
+    def candidate_logits(self, number: int) -> Float32Array:
         """Logits (H, W) of one of the candidates."""
         return _full_logits(self.candidates.logits[number], self.frame, self.view)
 
@@ -179,7 +179,7 @@ class _Look:
     window: Window
     clock: _Clock
 
-    def decode(self, crop: Crop, here: Prompts, prior: npt.NDArray[np.float32] | None) -> tuple[Frame, Candidates]:
+    def decode(self, crop: Crop, here: Prompts, prior: Float32Array | None) -> tuple[Frame, Candidates]:
         """Encode (or recall) a crop and answer the hints, feeding the mask back as often as the backbone likes."""
         backbone = self.predictor.backbone
         frame = backbone.frame(crop, self.view.pixel_mm)
@@ -202,14 +202,14 @@ def _hints(here: Prompts, view: SliceView, frame: Frame) -> Hints:
     return Hints(points, here.labels, box)
 
 
-def _box_corners(here: Prompts, view: SliceView) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _box_corners(here: Prompts, view: SliceView) -> tuple[Float64Array, Float64Array]:
     if here.box is None:
         raise PromptError("there is no box", "roi")
     corners = view.to_display(np.stack([here.box.low, here.box.high]))
     return corners.min(axis=0), corners.max(axis=0)
 
 
-def _prior_logits(here: Prompts, view: SliceView) -> npt.NDArray[np.float32] | None:
+def _prior_logits(here: Prompts, view: SliceView) -> Float32Array | None:
     if here.mask is None:
         return None
     inside = _repainted(view.extract(here.mask.array) > 0, here, view)
@@ -234,11 +234,11 @@ def _target(volume: Volume, here: Prompts, view: SliceView) -> float | None:
     return float(np.median(pixels[inside])) if np.any(inside) else None
 
 
-def _full_logits(logits: npt.NDArray[np.float32], frame: Frame, view: SliceView) -> npt.NDArray[np.float32]:
+def _full_logits(logits: Float32Array, frame: Frame, view: SliceView) -> Float32Array:
     return frame.paste(upscale_logits(logits[None], frame)[0], (view.height, view.width), OUTSIDE_LOGIT)
 
 
-def _clean(mask: npt.NDArray[np.bool_], here: Prompts, view: SliceView, options: Options) -> npt.NDArray[np.bool_]:
+def _clean(mask: BoolArray, here: Prompts, view: SliceView, options: Options) -> BoolArray:
     points = view.to_display(here.points).astype(np.int64)
     if options.keep_largest:
         mask = largest_component(mask, points[here.labels == 1])
@@ -247,7 +247,7 @@ def _clean(mask: npt.NDArray[np.bool_], here: Prompts, view: SliceView, options:
     return _repainted(mask, here, view)
 
 
-def _repainted(mask: npt.NDArray[np.bool_], here: Prompts, view: SliceView) -> npt.NDArray[np.bool_]:
+def _repainted(mask: BoolArray, here: Prompts, view: SliceView) -> BoolArray:
     """A mask that keeps what the reader's brush promised."""
     if here.painted is None:
         return mask

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import isotonic_regression, minimize_scalar
 
+from sam_infer.arrays import BoolArray, Float64Array
 from sam_infer.errors import PromptError
-from sam_infer.uncertainty.measures import FloatArray, sigmoid
+from sam_infer.files import write_whole
+from sam_infer.uncertainty.measures import sigmoid
 
 BINS = 15
 
@@ -36,10 +37,10 @@ LEAST_ANSWERS = 10
 class Said:
     """What a network said about objects whose label is known: pixels around their edges, and its own scores."""
 
-    logits: FloatArray  # (N,)
-    truth: npt.NDArray[np.bool_]  # (N,)
-    scores: FloatArray  # (M,) IoU that it predicted of its answers
-    ious: FloatArray  # (M,) IoU that they had
+    logits: Float64Array  # (N,)
+    truth: BoolArray  # (N,)
+    scores: Float64Array  # (M,) IoU that it predicted of its answers
+    ious: Float64Array  # (M,) IoU that they had
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Calibration:
     iou_error_before: float | None = None  # mean distance of predicted and true IoU
     iou_error_after: float | None = None
 
-    def quality(self, scores: FloatArray) -> FloatArray:
+    def quality(self, scores: Float64Array) -> Float64Array:
         """What predicted IoUs (n,) are worth."""
         return np.interp(scores, self.scores, self.ious) if self.scores else scores
 
@@ -73,10 +74,7 @@ class Calibration:
 
     def write(self, path: Path) -> None:
         """Keep it; appears whole."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        part.replace(path)
+        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
@@ -91,7 +89,7 @@ class Calibration:
 UNCALIBRATED = Calibration()
 
 
-def fitted_temperature(logits: FloatArray, truth: npt.NDArray[np.bool_]) -> float:
+def fitted_temperature(logits: Float64Array, truth: BoolArray) -> float:
     """The temperature with the highest likelihood of the truth; both (N,)."""
     if logits.shape != truth.shape or not len(logits):
         raise PromptError("a temperature needs as many labelled pixels as logits, and at least one", "labels")
@@ -104,7 +102,7 @@ def fitted_temperature(logits: FloatArray, truth: npt.NDArray[np.bool_]) -> floa
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def ece(probability: FloatArray, truth: npt.NDArray[np.bool_], bins: int = BINS) -> float:
+def ece(probability: Float64Array, truth: BoolArray, bins: int = BINS) -> float:
     """Expected calibration error of foreground probabilities (N,)."""
     which = np.minimum((probability * bins).astype(int), bins - 1)
     counts = np.bincount(which, minlength=bins)
@@ -113,12 +111,12 @@ def ece(probability: FloatArray, truth: npt.NDArray[np.bool_], bins: int = BINS)
     return float(np.abs(sure - right).sum() / max(int(counts.sum()), 1))
 
 
-def brier(probability: FloatArray, truth: npt.NDArray[np.bool_]) -> float:
+def brier(probability: Float64Array, truth: BoolArray) -> float:
     """Mean squared distance between probability and truth (N,)."""
     return float(np.mean((probability - truth) ** 2))
 
 
-def fitted_quality(scores: FloatArray, ious: FloatArray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def fitted_quality(scores: Float64Array, ious: Float64Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Predicted and true IoU (m,) of a monotonous fit, where it bends; both (M,). Nothing where answers are few."""
     if len(scores) < LEAST_ANSWERS:
         return (), ()

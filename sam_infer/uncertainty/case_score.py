@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Float32Array, Float64Array
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.label_search import FEWEST_PIXELS, Survey
 from sam_infer.automatic.modes import coarse_maps, selfprompt_labels
@@ -37,7 +37,6 @@ from sam_infer.uncertainty.measures import (
     SEMANTIC,
     VIEWS,
     Evidence,
-    FloatArray,
     expected_dice,
 )
 from sam_infer.uncertainty.probe import SecondLook
@@ -86,7 +85,7 @@ class Seen:
     value: float
     weight: float  # mm^2 of the region
     expected: float
-    pull: FloatArray
+    pull: Float64Array
     evidence: Evidence
 
 
@@ -155,7 +154,7 @@ class Scorer:
                     looked.append(self._looked(part, here, (value, number), mask, (overlap, off.get(value))))
         return looked
 
-    def _expected(self, part: Volume, axis: int) -> list[npt.NDArray[np.float32]]:
+    def _expected(self, part: Volume, axis: int) -> list[Float32Array]:
         """Where accepted cases expect each label (labels, H, W), per slice; nothing where there is no such case."""
         try:
             maps, frames = coarse_maps(self._survey(part, axis), self.cases)
@@ -182,7 +181,7 @@ class Scorer:
         part: Volume,
         here: SliceView,
         which: tuple[int, int],
-        mask: npt.NDArray[np.bool_],
+        mask: BoolArray,
         told: tuple[float | None, float | None],
     ) -> Seen:
         value, number = which
@@ -196,7 +195,7 @@ class Scorer:
         area = float(evidence.region.sum()) * evidence.pixel_mm**2
         return Seen(value, number, doubt.value, area, expected_dice(evidence), pull_of(features, evidence), evidence)
 
-    def _looks(self, part: Volume, here: SliceView, found: Mask) -> FloatArray:
+    def _looks(self, part: Volume, here: SliceView, found: Mask) -> Float64Array:
         """The slice's place among all slices."""
         shown = here.extract(found.array)
         window = choose_window(part)
@@ -224,7 +223,7 @@ class Scorer:
         return values
 
 
-def overlap_of(mask: npt.NDArray[np.bool_], expected: npt.NDArray[np.float32]) -> float:
+def overlap_of(mask: BoolArray, expected: Float32Array) -> float:
     """Overlap of a mask (H, W) with a coarse map of about 0 and 1."""
     shown = np.clip(expected, 0.0, 1.0)
     total = float(shown.sum() + mask.sum())
@@ -257,7 +256,7 @@ def _doubtful_first(seen: Sequence[Seen], view: CanonicalView) -> tuple[int, ...
     return tuple(view.slices[n] for n in sorted(worst, key=lambda n: (-worst[n], n)))
 
 
-def _mean_pull(seen: Sequence[Seen]) -> FloatArray:
+def _mean_pull(seen: Sequence[Seen]) -> Float64Array:
     if not seen:
         return np.zeros(0)
     return np.average([one.pull for one in seen], axis=0, weights=[one.weight for one in seen])

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from sam_infer.arrays import Float64Array
 from sam_infer.networks.backbone import Features
-from sam_infer.uncertainty.measures import Evidence, FloatArray
+from sam_infer.uncertainty.measures import Evidence
 
 
 def coarsest(features: Features) -> torch.Tensor:
@@ -26,7 +27,7 @@ def finest(features: Features) -> torch.Tensor:
     return max((_three(values) for values in features.values()), key=lambda m: m.shape[-1] * m.shape[-2])
 
 
-def looks_of(features: Features, drawn: FloatArray, valid: FloatArray) -> FloatArray:
+def looks_of(features: Features, drawn: Float64Array, valid: Float64Array) -> Float64Array:
     """Mean embedding of a mask and of everything, (2 C,); both maps are (l, l) shares in the embedding's frame."""
     values = coarsest(features)
     flat = values.reshape(values.shape[0], -1).double().numpy()
@@ -38,7 +39,7 @@ def looks_of(features: Features, drawn: FloatArray, valid: FloatArray) -> FloatA
     return np.concatenate(parts)
 
 
-def pull_of(features: Features, evidence: Evidence) -> FloatArray:
+def pull_of(features: Features, evidence: Evidence) -> Float64Array:
     """Mean over the region of (probability - mask) times the embedding there, (C,)."""
     shape = evidence.drawn.shape
     values = F.interpolate(finest(features)[None], shape, mode="bilinear", align_corners=False)[0].double().numpy()
@@ -47,7 +48,7 @@ def pull_of(features: Features, evidence: Evidence) -> FloatArray:
     return np.asarray(values[:, region] @ residual / max(int(region.sum()), 1))
 
 
-def unit(vector: FloatArray) -> FloatArray:
+def unit(vector: Float64Array) -> Float64Array:
     """A vector of length 1; zero stays zero."""
     length = float(np.linalg.norm(vector))
     return vector / length if length > 1e-12 else vector
@@ -58,6 +59,6 @@ def _three(values: torch.Tensor) -> torch.Tensor:
     return values[0] if values.ndim == 4 else values if values.ndim == 3 else values[None]
 
 
-def _resized(share: FloatArray, size: tuple[int, int]) -> FloatArray:
+def _resized(share: Float64Array, size: tuple[int, int]) -> Float64Array:
     tensor = torch.from_numpy(np.ascontiguousarray(share, np.float32))[None, None]
     return np.asarray(F.interpolate(tensor, size, mode="area")[0, 0].double().numpy())

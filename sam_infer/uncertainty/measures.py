@@ -29,10 +29,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, Float64Array
 from sam_infer.errors import PromptError
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 # Around a mask, as far as an edge may be wrong before it is another object.
 REGION_MM = 3.0
@@ -47,17 +45,17 @@ PROMPTS, VIEWS, ADAPTERS, SEMANTIC = "prompts", "views", "adapters", "semantic"
 class Evidence:
     """What was said about one object on one slice; maps are (l, l) in one frame of the slice."""
 
-    logits: FloatArray  # (M, l, l) of the candidates, divided by the temperature
-    scores: FloatArray  # (M,) their predicted IoU
+    logits: Float64Array  # (M, l, l) of the candidates, divided by the temperature
+    scores: Float64Array  # (M,) their predicted IoU
     preferred: int
-    drawn: FloatArray  # (l, l) share of each pixel that the mask in question covers
+    drawn: Float64Array  # (l, l) share of each pixel that the mask in question covers
     pixel_mm: float
-    looks: Mapping[str, FloatArray] = field(default_factory=dict)  # kind to probabilities (n, l, l)
+    looks: Mapping[str, Float64Array] = field(default_factory=dict)  # kind to probabilities (n, l, l)
     overlap: float | None = None  # of the mask with where accepted cases expect the label, 0 to 1
     size_off: float | None = None  # of the label from accepted sizes, in standard deviations
 
     @property
-    def probability(self) -> FloatArray:
+    def probability(self) -> Float64Array:
         """The network's own answer (l, l)."""
         return sigmoid(self.logits[self.preferred])
 
@@ -74,28 +72,28 @@ class Evidence:
 class Doubt:
     """One measure of one object: where, and how much altogether."""
 
-    map: FloatArray  # (l, l)
+    map: Float64Array  # (l, l)
     value: float
 
 
-def sigmoid(logits: npt.NDArray[Any]) -> FloatArray:
+def sigmoid(logits: npt.NDArray[Any]) -> Float64Array:
     """Logits to probabilities."""
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -50, 50))), np.float64)
 
 
-def entropy(probability: FloatArray) -> FloatArray:
+def entropy(probability: Float64Array) -> Float64Array:
     """Binary entropy in bits: 0 is sure, 1 is a coin."""
     p = np.clip(probability, 1e-7, 1 - 1e-7)
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
 
 
-def mutual_information(probabilities: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+def mutual_information(probabilities: Float64Array, weights: Float64Array | None = None) -> Float64Array:
     """What looks (n, ...) disagree about: the entropy of their mean less the mean of their entropies."""
     mean = np.average(probabilities, axis=0, weights=weights)
     return np.clip(entropy(mean) - np.average(entropy(probabilities), axis=0, weights=weights), 0.0, 1.0)
 
 
-def soft_dice(first: FloatArray, second: FloatArray) -> float:
+def soft_dice(first: Float64Array, second: Float64Array) -> float:
     """Overlap of two maps of [0, 1]; two empty ones agree."""
     total = float((first**2).sum() + (second**2).sum())
     return 2.0 * float((first * second).sum()) / total if total > 1e-9 else 1.0
@@ -207,7 +205,7 @@ def checked_method(name: str) -> str:
     return name
 
 
-def _over(doubt: FloatArray, evidence: Evidence) -> Doubt:
+def _over(doubt: Float64Array, evidence: Evidence) -> Doubt:
     """A map and its mean over the region: neither air nor the size of the object changes it."""
     return Doubt(doubt, float(doubt[evidence.region].mean()))
 
@@ -216,7 +214,7 @@ def _everywhere(value: float, evidence: Evidence) -> Doubt:
     return Doubt(np.where(evidence.region, value, 0.0), value)
 
 
-def _looks(evidence: Evidence, kind: str) -> FloatArray:
+def _looks(evidence: Evidence, kind: str) -> Float64Array:
     found = evidence.looks.get(kind)
     if found is None or not len(found):
         raise PromptError(f"there are no looks of kind {kind!r} to compare", "method")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Float32Array, Float64Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
@@ -22,9 +22,7 @@ from sam_infer.propagation.step import deepest
 from sam_infer.slices.crop import ZoomPolicy, crop_around
 from sam_infer.slices.predictor import PRIOR_LOGIT, Predictor
 from sam_infer.uncertainty.calibration import UNCALIBRATED, Calibration
-from sam_infer.uncertainty.measures import ADAPTERS, PROMPTS, SEMANTIC, VIEWS, Evidence, FloatArray, sigmoid
-
-BoolArray = npt.NDArray[np.bool_]
+from sam_infer.uncertainty.measures import ADAPTERS, PROMPTS, SEMANTIC, VIEWS, Evidence, sigmoid
 
 # Boxes whose edges are moved by this share of their side, the way a reader draws them: wider and tighter.
 JITTER = 0.1
@@ -53,7 +51,7 @@ class SecondLook:
         drawn = downscale_mask(frame.cut(mask).astype(np.float32), frame, backbone.low_res)
         box = Hints(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), frame.box_to_model(low, high))
         answer = backbone.decode(features, box)
-        looks: dict[str, FloatArray] = {}
+        looks: dict[str, Float64Array] = {}
         if PROMPTS in self.kinds:
             said = [*self._boxes(frame, low, high), self._point(frame, mask), _fed_back(box, drawn)]
             looks[PROMPTS] = self._asked(lambda hints: backbone.decode(features, hints), said)
@@ -75,19 +73,19 @@ class SecondLook:
         """The part of the slice that `at` looks at for a mask (H, W)."""
         return self._frame(view, mask)[0]
 
-    def _frame(self, view: SliceView, mask: BoolArray) -> tuple[Frame, FloatArray, FloatArray]:
+    def _frame(self, view: SliceView, mask: BoolArray) -> tuple[Frame, Float64Array, Float64Array]:
         rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         low, high = np.array([rows[0], cols[0]], np.float64), np.array([rows[-1], cols[-1]], np.float64)
         shape = (view.height, view.width)
         crop = crop_around(low, high, shape, view.pixel_mm, ZoomPolicy()) or whole(*shape)
         return self.predictor.backbone.frame(crop, view.pixel_mm), low, high
 
-    def _asked(self, decode: Callable[[Hints], Candidates], hints: Sequence[Hints]) -> FloatArray:
+    def _asked(self, decode: Callable[[Hints], Candidates], hints: Sequence[Hints]) -> Float64Array:
         """Probabilities (n, l, l) of the preferred answers."""
         answers = [decode(said) for said in hints]
         return np.stack([sigmoid(one.logits[one.preferred] / self.calibration.temperature) for one in answers])
 
-    def _boxes(self, frame: Frame, low: FloatArray, high: FloatArray) -> list[Hints]:
+    def _boxes(self, frame: Frame, low: Float64Array, high: Float64Array) -> list[Hints]:
         side = (high - low + 1) * JITTER
         moved = [(low + side * np.array(by[:2]), high + side * np.array(by[2:])) for by in JITTERED]
         none, labels = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
@@ -96,7 +94,7 @@ class SecondLook:
     def _point(self, frame: Frame, mask: BoolArray) -> Hints:
         return Hints(frame.points_to_model(deepest(mask)), np.ones(1, np.int64))
 
-    def _changed(self, view: SliceView, frame: Frame, box: Hints) -> FloatArray:
+    def _changed(self, view: SliceView, frame: Frame, box: Hints) -> Float64Array:
         """The box on a mirrored picture and under other grey curves, mirrored back."""
         backbone = self.predictor.backbone
         shown = resize_pixels(self.window.apply(frame.cut(self.volume.pixels(view))), frame)
@@ -112,7 +110,7 @@ class SecondLook:
         back[:, :used] = probability[:, used - 1 :: -1] if used < backbone.low_res else probability[:, ::-1]
         return np.stack([*found, back])
 
-    def _unprompted(self, view: SliceView, frame: Frame, head: SemanticHead, number: int) -> FloatArray:
+    def _unprompted(self, view: SliceView, frame: Frame, head: SemanticHead, number: int) -> Float64Array:
         """The probability of one label, of the head that saw the whole slice."""
         shape, low_res = (view.height, view.width), self.predictor.backbone.low_res
         seen = self.predictor.backbone.frame(whole(*shape), view.pixel_mm)
@@ -127,7 +125,7 @@ class SecondLook:
         return lambda hints: other.backbone.decode(features, hints)
 
 
-def _fed_back(box: Hints, drawn: npt.NDArray[np.float32]) -> Hints:
+def _fed_back(box: Hints, drawn: Float32Array) -> Hints:
     """The mask itself as a prompt."""
     return replace(box, mask_logits=(2 * PRIOR_LOGIT * drawn - PRIOR_LOGIT).astype(np.float32))
 

@@ -102,12 +102,6 @@ def file_hashes(path: Path) -> tuple[str, str]:
     return sha256.hexdigest(), md5.hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file (hex)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _known(name: str) -> KnownModel:
     if name not in KNOWN_MODELS:
         raise ModelError(f"{name!r} is not a model that takes a file; choose from {', '.join(KNOWN_MODELS)}", "name")

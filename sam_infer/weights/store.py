@@ -14,10 +14,7 @@ next load. Decay of the disk itself leaves the time alone; only `verify` finds t
 from __future__ import annotations
 
 import json
-import os
 import tempfile
-import threading
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,21 +26,15 @@ import torch
 from safetensors.torch import save_file
 
 from sam_infer.errors import ModelError
+from sam_infer.files import file_sha256, write_whole
+from sam_infer.home import default_home
 from sam_infer.weights.catalogue import KNOWN_MODELS, KnownModel
-from sam_infer.weights.checkpoint import (
-    Checkpoint,
-    converted,
-    file_sha256,
-    read_checkpoint,
-    read_safetensors,
-    recognise,
-)
+from sam_infer.weights.checkpoint import Checkpoint, converted, read_checkpoint, read_safetensors, recognise
 from sam_infer.weights.fingerprint import Fingerprint
 from sam_infer.weights.tensor_layout import layout_of, parameter_count
 
 log = structlog.get_logger(__name__)
 
-HOME_VARIABLE = "SAMLABEL_HOME"
 ENCODER_PREFIX = ("image_encoder.",)
 DOWNLOAD_BLOCK_BYTES = 1 << 20
 
@@ -73,11 +64,6 @@ class StoredModel:
         """This record with the stamp of an intact file."""
         stat = weights.stat()
         return replace(self, verified_bytes=stat.st_size, verified_mtime_ns=stat.st_mtime_ns)
-
-
-def default_home() -> Path:
-    """The folder named by SAMLABEL_HOME, or the user's data folder."""
-    return Path(os.environ.get(HOME_VARIABLE) or "~/.local/share/samlabel").expanduser()
 
 
 class ModelStore:
@@ -114,7 +100,7 @@ class ModelStore:
         model = recognise(checkpoint, name)
         tensors = converted(checkpoint, model)
         weights = self.weights_path(model.name)
-        _replace_file(weights, lambda part: save_file(tensors, part))
+        write_whole(weights, lambda part: save_file(tensors, part))
         stored = _new_record(model, checkpoint, tensors, weights)
         self._write(stored)
         return stored
@@ -163,7 +149,7 @@ class ModelStore:
 
     def _write(self, stored: StoredModel) -> None:
         text = json.dumps(asdict(stored), indent=2) + "\n"
-        _replace_file(self._record_path(stored.name), lambda part: part.write_text(text))
+        write_whole(self._record_path(stored.name), text)
 
 
 def _new_record(
@@ -184,17 +170,6 @@ def _new_record(
         verified_bytes=stat.st_size,
         verified_mtime_ns=stat.st_mtime_ns,
     )
-
-
-def _replace_file(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write beside `path`, then move: nobody sees half a file, and a failure leaves nothing behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,14 +15,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from sam_infer.adapters.store import AdapterStore
+from sam_infer.arrays import Float64Array
+from sam_infer.files import write_whole
 from sam_infer.models.load import BaseNetwork
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.active.served import ACTIVE, CONTROL, now
-from sam_trainer.config import GatePolicy, TrainConfig
+from sam_trainer.config import TrainConfig
+from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, part_of
 from sam_trainer.measures.paired import GAIN, Difference, crossed
 from sam_trainer.simulation.reader import SimulatedReader
@@ -59,10 +61,7 @@ class Worth:
 
     def write(self, folder: Path) -> None:
         """Keep it; appears whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{FILE}.part"
-        part.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        part.replace(folder / FILE)
+        write_whole(folder / FILE, json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Worth:
@@ -134,7 +133,7 @@ class Comparison:
             saved[draw] = other - mine
         return crossed(saved)
 
-    def _clicks(self, taught: list[AcceptedLabel], judges: list[AcceptedLabel], draw: int) -> npt.NDArray[np.float64]:
+    def _clicks(self, taught: list[AcceptedLabel], judges: list[AcceptedLabel], draw: int) -> Float64Array:
         """Clicks (judges,) that a reader needs with a network taught by these cases."""
         with tempfile.TemporaryDirectory(prefix="samlabel-worth-") as folder:
             home = Path(folder)

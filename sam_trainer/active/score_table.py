@@ -7,7 +7,6 @@ method is stale, and still better than nothing.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -17,8 +16,9 @@ from typing import Any
 import structlog
 from filelock import FileLock
 
+from sam_infer.files import append_line, read_lines, write_whole
+from sam_infer.home import default_home
 from sam_infer.uncertainty.case_score import CaseScore
-from sam_infer.weights.store import default_home
 from sam_trainer.labels.ledger import Ledger
 
 log = structlog.get_logger(__name__)
@@ -93,11 +93,7 @@ class ScoreTable:
         """Keep a score: after a crash it is there whole or not at all."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self._file}.lock"):
-            torn = self._file.exists() and self._file.stat().st_size and not self._file.read_bytes().endswith(b"\n")
-            with self._file.open("ab") as file:
-                file.write(b"\n" * bool(torn) + json.dumps(asdict(scored)).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self._file, asdict(scored))
 
     def tidy(self, cases: Collection[str]) -> None:
         """Drop what is superseded or about cases that are gone, once there is much of it."""
@@ -107,9 +103,7 @@ class ScoreTable:
             kept = {name: scored for name, scored in self._read().items() if name in cases}
             if len(self._file.read_bytes().splitlines()) <= CROWDED * max(len(kept), 1):
                 return
-            part = self._file.with_name(f".{TABLE}.{os.getpid()}.part")
-            part.write_text("".join(json.dumps(asdict(scored)) + "\n" for scored in kept.values()))
-            part.replace(self._file)
+            write_whole(self._file, "".join(json.dumps(asdict(scored)) + "\n" for scored in kept.values()))
 
     def _stamp_now(self) -> tuple[int, int] | None:
         try:
@@ -120,14 +114,12 @@ class ScoreTable:
 
     def _read(self) -> dict[str, Scored]:
         found: dict[str, Scored] = {}
-        lines = self._file.read_text().splitlines() if self._file.exists() else []
-        for line in lines:
+        for facts in read_lines(self._file):
             try:
-                facts = json.loads(line)
                 for name in ("slices", "looks", "pull"):
                     facts[name] = tuple(facts[name])
                 scored = Scored(**facts)
-            except (ValueError, KeyError, TypeError):  # cut short by a crash
+            except (KeyError, TypeError):  # of another version
                 continue
             found[scored.case] = scored
         return found

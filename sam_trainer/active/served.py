@@ -7,16 +7,16 @@ what active learning is worth can only be said against that.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock
 
-from sam_infer.weights.store import default_home
+from sam_infer.files import append_line, read_lines
+from sam_infer.home import default_home
 from sam_trainer.labels.ledger import Ledger
 
 FILE = "served.jsonl"
@@ -55,19 +55,15 @@ class ServedCases:
         if last is not None and last.reader == served.reader:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self._file}.lock"), self._file.open("ab") as file:
-            file.write(json.dumps(asdict(served)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with FileLock(f"{self._file}.lock"):
+            append_line(self._file, asdict(served))
 
     def all(self) -> list[Served]:
         """Everything that was served, in order."""
         found = []
-        for line in self._file.read_text().splitlines() if self._file.exists() else []:
-            try:
-                found.append(Served(**json.loads(line)))
-            except (ValueError, TypeError):  # cut short by a crash
-                continue
+        for facts in read_lines(self._file):
+            with suppress(TypeError):  # of another version
+                found.append(Served(**facts))
         return found
 
     def arms(self) -> dict[str, str]:

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sam_trainer.active.diversity import FloatArray, farthest, nearest, ranks, spread_draw
+from sam_infer.arrays import Float64Array
+from sam_trainer.active.diversity import farthest, nearest, ranks, spread_draw
 from sam_trainer.active.score_table import Scored
-from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.errors import TrainingError
 
 HYBRID, RANDOM_FG, RANDOM, FIRST = "sam_hybrid", "sam_random_fg", "random", "first"
 
@@ -202,12 +203,12 @@ def _scored(pool: Pool) -> dict[str, Scored]:
     return {name: pool.scores[name] for name in pool.candidates if name in pool.scores}
 
 
-def _doubts(pool: Pool) -> tuple[list[str], FloatArray]:
+def _doubts(pool: Pool) -> tuple[list[str], Float64Array]:
     having = {name: scored.value for name, scored in _scored(pool).items() if scored.value is not None}
     return list(having), np.array(list(having.values()), np.float64)
 
 
-def _vectors(pool: Pool, names: Collection[str], kind: str) -> tuple[list[str], FloatArray]:
+def _vectors(pool: Pool, names: Collection[str], kind: str) -> tuple[list[str], Float64Array]:
     """Those of the cases that have a vector of this kind, all of one length: another network's say nothing."""
     found = {name: getattr(pool.scores[name], kind) for name in names if name in pool.scores}
     lengths = Counter(len(vector) for vector in found.values() if len(vector))
@@ -218,7 +219,7 @@ def _vectors(pool: Pool, names: Collection[str], kind: str) -> tuple[list[str], 
     return list(kept), np.array(list(kept.values()), np.float64)
 
 
-def _noisy(doubts: FloatArray, power: float, rng: np.random.Generator) -> int:
+def _noisy(doubts: Float64Array, power: float, rng: np.random.Generator) -> int:
     """The largest of power * log doubt + Gumbel noise: a draw by doubt to that power."""
     return int((power * np.log(np.maximum(doubts, 1e-9)) + rng.gumbel(size=len(doubts))).argmax())
 

@@ -12,9 +12,9 @@ from scipy import ndimage
 from skimage.filters import gaussian
 from skimage.segmentation import flood, random_walker
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-Pixels = npt.NDArray[np.uint8]
+from sam_infer.arrays import BoolArray, Float32Array, Int64Array, UInt8Array
+
+Pixels = UInt8Array
 
 # GrabCut looks at the box and this share of its sides around it, at no more than this many pixels per side.
 GRABCUT_MARGIN = 0.5
@@ -30,7 +30,7 @@ GROWING_TOLERANCE = 0.08
 GROWING_SIGMA = 1.0
 
 
-def ellipse(box: IntArray, shape: tuple[int, int]) -> BoolArray:
+def ellipse(box: Int64Array, shape: tuple[int, int]) -> BoolArray:
     """The filled ellipse that touches all edges of an inclusive box (2, 2)."""
     low, high = box.astype(float)
     centre, radii = (low + high) / 2, (high + 1 - low) / 2
@@ -39,7 +39,7 @@ def ellipse(box: IntArray, shape: tuple[int, int]) -> BoolArray:
     return np.asarray(rows[:, None] + cols <= 1.0)
 
 
-def grabcut(pixels: Pixels, box: IntArray) -> BoolArray:
+def grabcut(pixels: Pixels, box: Int64Array) -> BoolArray:
     """GrabCut started from an inclusive box (2, 2); when it finds nothing, the box."""
     shape = pixels.shape[:2]
     margin = np.maximum(((box[1] + 1 - box[0]) * GRABCUT_MARGIN).astype(int), 2)
@@ -75,7 +75,7 @@ def _grabcut(pixels: Pixels, low: npt.NDArray[np.int_], high: npt.NDArray[np.int
     return found if found.any() else started
 
 
-def walker(pixels: Pixels, foreground: IntArray, background: IntArray) -> BoolArray:
+def walker(pixels: Pixels, foreground: Int64Array, background: Int64Array) -> BoolArray:
     """Random walker from points (N, 2); the border of the slice is background too, as no click says otherwise."""
     grey = _grey(pixels)
     scale = min(1.0, WALKER_SIDE / max(grey.shape))
@@ -96,7 +96,7 @@ def walker(pixels: Pixels, foreground: IntArray, background: IntArray) -> BoolAr
     return np.asarray(cv2.resize(likely.astype(np.float32), grey.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5)
 
 
-def growing(pixels: Pixels, foreground: IntArray, background: IntArray) -> BoolArray:
+def growing(pixels: Pixels, foreground: Int64Array, background: Int64Array) -> BoolArray:
     """What is connected to a foreground point and of its intensity, less what is so for a background point."""
     smooth = gaussian(_grey(pixels), GROWING_SIGMA)
     out = np.zeros(smooth.shape, bool)
@@ -107,7 +107,7 @@ def growing(pixels: Pixels, foreground: IntArray, background: IntArray) -> BoolA
     return np.asarray(ndimage.binary_fill_holes(out)) if not len(background) else out
 
 
-def _grey(pixels: Pixels) -> npt.NDArray[np.float32]:
+def _grey(pixels: Pixels) -> Float32Array:
     """Intensities (H, W) from 0 to 1."""
     grey = pixels.mean(axis=2) if pixels.ndim == 3 else pixels
     return (np.asarray(grey) / 255.0).astype(np.float32)

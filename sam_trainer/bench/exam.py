@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
+from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.imaging.image_file import read_image
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
@@ -24,8 +24,6 @@ from sam_trainer.labels.cases import Subject, Target
 from sam_trainer.measures.overlap import dice, hd95_mm, jaccard, nsd
 from sam_trainer.reports.table import Observation, observation
 from sam_trainer.simulation.prompt_styles import Drawn
-
-BoolArray = npt.NDArray[np.bool_]
 
 # Within this distance an edge counts as drawn right: about what two readers differ by. Photographs have no
 # millimetres; there it is pixels.
@@ -47,7 +45,7 @@ class Asked:
         view = self.target.view
         return self.predictor.predict(self.volume, prompts.on(view), view.index, self.options)
 
-    def shown(self) -> npt.NDArray[np.uint8]:
+    def shown(self) -> UInt8Array:
         """Displayed pixels (H, W) or (H, W, 3) under the window that suits the object, for baselines and pictures."""
         pixels = self.volume.pixels(self.target.view)
         typical = None if self.volume.is_colour else float(np.median(pixels[self.target.mask]))

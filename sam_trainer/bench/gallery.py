@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, UInt8Array
 from sam_trainer.bench.exam import Asked
 from sam_trainer.simulation.prompt_styles import tight_box
 
-Picture = npt.NDArray[np.uint8]
+Picture = UInt8Array
 
 SIDE = 192
 TRUTH_COLOUR, ANSWER_COLOUR = (0, 230, 90), (255, 70, 40)
@@ -37,7 +37,7 @@ class Gallery:
 
     shots: dict[tuple[str, str], list[Shot]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, condition: str, asked: Asked, mask: npt.NDArray[np.bool_], dice: float) -> None:
+    def add(self, condition: str, asked: Asked, mask: BoolArray, dice: float) -> None:
         """Keep a picture of an answer (H, W)."""
         target = asked.target
         caption = f"{target.case.name} {target.label}"
@@ -55,7 +55,7 @@ class Gallery:
         return chosen
 
 
-def picture(pixels: Picture, truth: npt.NDArray[np.bool_], answer: npt.NDArray[np.bool_]) -> Picture:
+def picture(pixels: Picture, truth: BoolArray, answer: BoolArray) -> Picture:
     """The surroundings of an object with both outlines (SIDE, SIDE, 3); arguments (H, W) or (H, W, 3)."""
     low, high = tight_box(truth)
     reach = max(int(CONTEXT * (high - low + 1).max() / 2), 12)

@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray
 from sam_trainer.bench.exam import Asked, Exam
 from sam_trainer.bench.prompts import DEPLOYABLE, ORACLE, proposals
 from sam_trainer.measures.overlap import dice
 from sam_trainer.reports.table import Observation
 from sam_trainer.simulation.prompt_styles import Drawn, grid_points
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-import numpy.typing as npt
-
+from sam_infer.arrays import BoolArray
 from sam_infer.slices.predictor import Prediction
 from sam_trainer.bench import classical as baselines
 from sam_trainer.bench.exam import Asked, Exam
@@ -18,8 +16,6 @@ from sam_trainer.bench.gallery import Gallery
 from sam_trainer.measures.overlap import dice
 from sam_trainer.reports.table import Observation
 from sam_trainer.simulation.prompt_styles import drawn
-
-BoolArray = npt.NDArray[np.bool_]
 
 DEPLOYABLE, ORACLE = "deployable", "oracle"
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from sam_infer.arrays import Float64Array, UInt8Array
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.errors import PromptError, VolumeError
 from sam_infer.imaging.canonical_view import CanonicalView
@@ -23,8 +23,7 @@ from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_infer.uncertainty.case_score import Scorer, ScoreSettings, Seen
 from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, PROMPTS, SEMANTIC, VIEWS
-from sam_trainer.labels.cases import Case, slice_axis
-from sam_trainer.lessons.lesson import labelled_image
+from sam_trainer.labels.cases import Case, labelled_image, slice_axis
 from sam_trainer.measures.overlap import dice
 from sam_trainer.reports.table import Row
 
@@ -128,7 +127,7 @@ def _can_be_told(method: str, seen: Sequence[Seen]) -> bool:
     )
 
 
-def _error(found: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8], values: range) -> float:
+def _error(found: UInt8Array, truth: UInt8Array, values: range) -> float:
     """One minus the mean Dice of the labels that are in either."""
     present = [v for v in values if (found == v).any() or (truth == v).any()]
     return 1.0 - float(np.mean([dice(found == v, truth == v) for v in present])) if present else 0.0
@@ -186,7 +185,7 @@ def correlation(judged: Sequence[Judged], method: str, seed: int = 0) -> tuple[f
     return round(_spearman(doubt, error), 4), round(float(low), 4), round(float(high), 4)
 
 
-def _spearman(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float:
+def _spearman(x: Float64Array, y: Float64Array) -> float:
     if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
         return 0.0
     return float(stats.spearmanr(x, y).statistic)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Int64Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.networks.backbone import Backbone
@@ -30,8 +30,6 @@ from sam_trainer.bench.exam import NSD_TOLERANCE_MM
 from sam_trainer.labels.objects3d import Structure
 from sam_trainer.measures.overlap import dice, hd95_mm, nsd
 from sam_trainer.simulation.prompt_styles import centre_point
-
-BoolArray = npt.NDArray[np.bool_]
 
 # Where the three prompted slices lie: near both ends and in the middle.
 THREE = (0.1, 0.5, 0.9)
@@ -164,7 +162,7 @@ def _filled_ellipse(outline: BoolArray) -> BoolArray:
     return out > 0
 
 
-def _span(outline: BoolArray, axis: int) -> npt.NDArray[np.int64]:
+def _span(outline: BoolArray, axis: int) -> Int64Array:
     """Every index from the first to the last that is not empty."""
     filled = np.flatnonzero(outline.any(axis=axis))
     return np.arange(filled[0], filled[-1] + 1)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import track
 
+from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.imaging.image_file import read_image
 from sam_infer.imaging.window import choose_window
 from sam_infer.networks.backbone import Backbone
@@ -23,8 +23,6 @@ from sam_trainer.bench.volumes import EXTRUDED, ORACLE, Trial, answers, views
 from sam_trainer.labels.objects3d import Structure
 from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import MEAN, Observation, Row, modality_group, table
-
-BoolArray = npt.NDArray[np.bool_]
 
 # Which slices of a structure are pictured, as shares of the way through it.
 PICTURED = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -51,7 +49,7 @@ class Strip:
 
     caption: str
     dice: float
-    picture: npt.NDArray[np.uint8]
+    picture: UInt8Array
 
 
 @dataclass

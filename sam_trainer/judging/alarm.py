@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from sam_infer.adapters.adapter import SHOWN_DIGITS
-from sam_infer.adapters.store import AdapterStore, Move, replace_text
+from sam_infer.adapters.store import AdapterStore, Move, write_beside
 from sam_infer.errors import AdapterError
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.ledger import ACCEPTED, QUARANTINED, Record
-from sam_trainer.pretraining.config import TrainingError
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _raised(store: AdapterStore, alarm: Alarm, policy: WatchPolicy) -> Alarm:
     if policy.rollback:
         store.rollback(f"by itself: {alarm.sentence}")
         alarm = Alarm(**{**asdict(alarm), "sentence": f"{alarm.sentence}; rolled back", "rolled_back": True})
-    replace_text(store.folder / alarm.adapter / ALARM_FILE, json.dumps(asdict(alarm), indent=1) + "\n")
+    write_beside(store.folder / alarm.adapter / ALARM_FILE, json.dumps(asdict(alarm), indent=1) + "\n")
     return alarm
 
 

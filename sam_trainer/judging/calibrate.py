@@ -12,17 +12,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from sam_infer.adapters.store import AdapterStore
+from sam_infer.arrays import BoolArray
 from sam_infer.imaging.volume import Volume
 from sam_infer.job import Conduct
 from sam_infer.slices.predictor import NO_ADAPTER, Predictor
 from sam_infer.uncertainty.calibration import Calibration, Said, calibrated
 from sam_infer.uncertainty.measures import REGION_MM, near
-from sam_trainer.labels.cases import Case, Target, targets_of
+from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
 from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, part_of
-from sam_trainer.lessons.lesson import labelled_image
 from sam_trainer.simulation.prompt_styles import drawn
 
 # One label may be a sloppy one, and a temperature would follow it anywhere.
@@ -100,6 +99,6 @@ def _asked(predictor: Predictor, volume: Volume, target: Target, strategy: str) 
     )
 
 
-def _core(mask: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.bool_]:
+def _core(mask: BoolArray, reach: float) -> BoolArray:
     """The inside of a mask, farther than `reach` from its edge."""
     return ~near(~mask, reach) if not mask.all() else np.zeros_like(mask)

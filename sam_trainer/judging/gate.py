@@ -15,22 +15,17 @@ import numpy as np
 
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.bench.clicks import GOALS, Method, clicks_until, session
-from sam_trainer.config import GatePolicy
-from sam_trainer.labels.cases import Case, Target, targets_of
-from sam_trainer.lessons.lesson import labelled_image
+from sam_trainer.judging.policy import GatePolicy
+from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
 from sam_trainer.measures.overlap import dice
 from sam_trainer.measures.paired import drawn_again
+from sam_trainer.simulation.session import GOALS, Method, clicks_until, session
 
 # Answers that are judged: after so many clicks.
 AFTER = (1, 3, 5)
 
 # Of the bootstrap: a gain that is above the lower bound is above it with 95 % confidence.
 BOUNDS, RESAMPLES = (5.0, 95.0), 2000
-
-
-class StoppedError(Exception):
-    """Somebody asked for an end; what was found so far is kept."""
 
 
 @dataclass(frozen=True)

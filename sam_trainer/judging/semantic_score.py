@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.automatic.semantic import answer_on
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.judging.gate import SemanticScore
-from sam_trainer.labels.cases import Case, slice_axis
-from sam_trainer.lessons.lesson import labelled_image
-from sam_trainer.lessons.semantic_lesson import renumbered
+from sam_trainer.labels.cases import Case, labelled_image, renumbered, slice_axis
 from sam_trainer.measures.overlap import dice
 
 # Slices that are looked at per case, evenly spread over those that show labels.
 SLICES = 8
 
 # Whatever names the labels on a slice: their numbers (H, W), from 1 in the order of its own labels.
-Namer = Callable[[Volume, SliceView], npt.NDArray[np.uint8]]
+Namer = Callable[[Volume, SliceView], UInt8Array]
 
 
 def semantic_scores(
@@ -69,14 +67,14 @@ def mean_dice(scores: Sequence[SemanticScore]) -> float:
     return float(np.mean([np.mean(found) for found in cases.values()])) if cases else 0.0
 
 
-def _whole(case: Case, labels: Sequence[str], numbers: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.bool_]:
+def _whole(case: Case, labels: Sequence[str], numbers: UInt8Array, number: int) -> BoolArray:
     """A label with the structures inside it: a label map shows the inner one only."""
     value = next((v for v, name in case.labels.items() if name == labels[number - 1]), None)
     inner = [case.labels[v] for v in case.includes.get(value, ()) if v in case.labels] if value else []
     return np.isin(numbers, [number, *(labels.index(name) + 1 for name in inner if name in labels)])
 
 
-def _spread(truth: npt.NDArray[np.uint8], axis: int, most: int) -> list[int]:
+def _spread(truth: UInt8Array, axis: int, most: int) -> list[int]:
     filled = np.flatnonzero(truth.any(axis=tuple(a for a in range(3) if a != axis)))
     if len(filled) <= most:
         return [int(index) for index in filled]

@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import read_mask, suffix_of
+from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_image, read_mask, suffix_of
 from sam_infer.imaging.slice_view import SliceView
-
-BoolArray = npt.NDArray[np.bool_]
+from sam_infer.imaging.volume import Mask, Volume
 
 MIN_PIXELS = 50
 
@@ -227,3 +226,29 @@ def _case(folder: Path, image: Path, described: Mapping[str, Any]) -> Case | Non
 def _label_of(folder: Path, name: str) -> Path | None:
     files = sorted((folder / LABELS).iterdir()) if (folder / LABELS).is_dir() else []
     return next((file for file in files if file.name[: len(file.name) - len(suffix_of(file))] == name), None)
+
+
+def labelled_image(case: Case) -> tuple[Volume, Mask]:
+    """A case's image and its label on the image's grid; refused when they do not lie on each other."""
+    volume, mask = read_image(case.image), read_mask(case.label)
+    if suffix_of(case.image) in FLAT_SUFFIXES and mask.geometry.shape == volume.geometry.shape:
+        mask = Mask(mask.array, volume.geometry)  # a photograph has no place in space
+    mask.require_same_grid(volume.geometry, f"the label of {case.name}")
+    if not mask.array.any():
+        raise VolumeError(f"the label of {case.name} is empty", "label")
+    if case.labels:
+        known = set(case.labels) | {inner for values in case.includes.values() for inner in values}
+        unknown = sorted(set(mask.values()) - known)
+        if unknown:
+            raise VolumeError(f"the label of {case.name} holds the value {unknown[0]}, which has no name", "label")
+    return volume, mask
+
+
+def renumbered(mask: Mask, names: Mapping[int, str], labels: Sequence[str]) -> UInt8Array:
+    """A case's values as places in `labels`, from 1; other labels become 0."""
+    table = np.zeros(256, np.uint8)
+    for value in mask.values():
+        name = names.get(value, "" if names else f"label {value}")
+        if name in labels:
+            table[value] = labels.index(name) + 1
+    return np.asarray(table[mask.array])

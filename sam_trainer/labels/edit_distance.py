@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
 
-BoolArray = npt.NDArray[np.bool_]
 Region = tuple[slice, slice, slice]
 
 
@@ -27,7 +26,7 @@ class Proposal:
     label: str
     region: Region  # where it was asked
     box: Region
-    bits: npt.NDArray[np.uint8]
+    bits: UInt8Array
     model: str = ""
     adapter: str = ""
     prompts: str = ""  # digest of the hints

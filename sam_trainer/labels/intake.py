@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sam_infer.errors import VolumeError
+from sam_infer.files import file_sha256
 from sam_infer.imaging.image_file import read_mask
-from sam_infer.weights.checkpoint import file_sha256
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case
 from sam_trainer.labels.ledger import GONE, STANDING, Ledger, Record
 from sam_trainer.labels.quarantine import UNKNOWN_VALUE, Doubt, Earlier, doubts_about
 from sam_trainer.labels.round import AcceptedLabel
-from sam_trainer.pretraining.config import TrainingError
 
 
 def is_new(ledger: Ledger, case: Case) -> bool:

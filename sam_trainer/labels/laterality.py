@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import Float64Array
 from sam_infer.imaging.body_centre import body_centre
 from sam_infer.imaging.volume import Mask, Volume
-
-FloatArray = npt.NDArray[np.float64]
 
 # Signs of the left-right axis of RAS.
 LEFT, RIGHT = -1, 1
@@ -83,7 +81,7 @@ def _without_side(name: str) -> list[str]:
     return [word for word in _words(name) if word not in _WORDS]
 
 
-def _middle(mask: Mask, value: int) -> FloatArray | None:
+def _middle(mask: Mask, value: int) -> Float64Array | None:
     """Centre of a structure in RAS mm; None where it is absent."""
     box = mask.marked_box()
     places = np.argwhere(mask.array[box] == value) + [side.start for side in box]

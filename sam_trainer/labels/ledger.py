@@ -10,12 +10,9 @@ there, with its facts. A line that a crash cut short was acknowledged to nobody 
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -24,11 +21,11 @@ from typing import Any
 
 from filelock import FileLock
 
+from sam_infer.files import append_line, file_sha256, read_lines, write_whole
+from sam_infer.home import default_home
 from sam_infer.imaging.image_file import suffix_of
-from sam_infer.weights.checkpoint import file_sha256
-from sam_infer.weights.store import default_home
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.quarantine import UNUSABLE, Doubt
-from sam_trainer.pretraining.config import TrainingError
 
 # What happened: accepted by a reader; accepted, but in doubt; the doubt dispelled by a person; withdrawn by a person,
 # for good; no longer found in the studies.
@@ -79,14 +76,10 @@ class Ledger:
 
     def records(self) -> list[Record]:
         """Everything that happened, in order."""
-        path = self.folder / RECORDS
-        lines = path.read_text().splitlines() if path.exists() else []
         found = []
-        for line in lines:
-            try:
-                found.append(Record(**json.loads(line)))
-            except (ValueError, TypeError):  # cut short by a crash
-                continue
+        for facts in read_lines(self.folder / RECORDS):
+            with suppress(TypeError):  # of another version
+                found.append(Record(**facts))
         return found
 
     def last(self) -> dict[str, Record]:
@@ -153,25 +146,15 @@ class Ledger:
     def _keep(self, label: Path, copy: Path) -> None:
         if copy.exists():
             return
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=".", dir=copy.parent)
-        try:
-            with os.fdopen(handle, "wb") as target, label.open("rb") as source:
-                shutil.copyfileobj(source, target)
-                target.flush()
-                os.fsync(target.fileno())
-            Path(part).chmod(0o444)
-            Path(part).replace(copy)
-        finally:
-            Path(part).unlink(missing_ok=True)
+
+        def write(part: Path) -> None:
+            shutil.copyfile(label, part)
+            part.chmod(0o444)
+
+        write_whole(copy, write, durable=True)
 
     def _append(self, record: Record) -> Record:
-        path = self.folder / RECORDS
-        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-        with path.open("ab") as file:
-            file.write(b"\n" * torn + json.dumps(asdict(record)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.folder / RECORDS, asdict(record))
         return record
 
     @contextmanager

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, Int64Array
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import read_mask
 from sam_infer.prompts.object_prompts import Box
 from sam_trainer.labels.cases import MIN_PIXELS, Case, Source, slice_axis
-
-BoolArray = npt.NDArray[np.bool_]
 
 MIN_SLICES = 5
 
@@ -38,7 +36,7 @@ class Structure:
         return [int(k) for k in np.flatnonzero(self.areas)]
 
     @property
-    def areas(self) -> npt.NDArray[np.int64]:
+    def areas(self) -> Int64Array:
         """Voxels per slice."""
         return np.asarray(self.mask.sum(axis=tuple(a for a in range(3) if a != self.axis)))
 

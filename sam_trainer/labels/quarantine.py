@@ -11,17 +11,16 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_geometry, read_image, read_mask, suffix_of
 from sam_infer.imaging.volume import Mask
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, slice_axis
 from sam_trainer.labels.laterality import swapped
 from sam_trainer.measures.overlap import dice
-from sam_trainer.pretraining.config import TrainingError
 
-BoolArray = npt.NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
 
 OTHER_GEOMETRY, EMPTY, UNKNOWN_VALUE = "other_geometry", "empty", "unknown_value"

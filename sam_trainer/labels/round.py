@@ -16,11 +16,10 @@ from typing import Any
 
 from sam_infer.adapters.adapter import TaughtCase
 from sam_infer.errors import VolumeError
+from sam_infer.files import file_sha256
 from sam_infer.imaging.image_file import suffix_of
-from sam_infer.weights.checkpoint import file_sha256
-from sam_trainer.labels.cases import Case
-from sam_trainer.lessons.lesson import labelled_image
-from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.errors import TrainingError
+from sam_trainer.labels.cases import Case, labelled_image
 
 TRAIN, VALIDATION, HELD_OUT = "train", "validation", "held_out"
 

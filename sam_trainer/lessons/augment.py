@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sam_infer.arrays import UInt8Array
+
 
 @dataclass(frozen=True)
 class Change:
@@ -18,7 +20,7 @@ class Change:
     gamma: float = 1.0
     gain: float = 1.0
 
-    def pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def pixels(self, pixels: UInt8Array) -> UInt8Array:
         """Grey or colour values (h, w) or (h, w, 3) of 0..255."""
         bent = 255.0 * self.gain * (self.place(pixels).astype(np.float32) / 255.0) ** self.gamma
         return np.clip(np.rint(bent), 0, 255).astype(np.uint8)

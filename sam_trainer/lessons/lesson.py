@@ -10,16 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from sam_infer.errors import VolumeError
-from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_image, read_mask, suffix_of
+from sam_infer.arrays import BoolArray, Float64Array, UInt8Array
 from sam_infer.imaging.slice_view import SliceView
-from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window, choose_window
-from sam_trainer.labels.cases import MIN_PIXELS, Case, components, slice_axis
-
-BoolArray = npt.NDArray[np.bool_]
+from sam_trainer.labels.cases import MIN_PIXELS, Case, components, labelled_image, slice_axis
 
 # Slices of one label of one case, evenly spread: neighbours teach the same.
 SLICES_PER_LABEL = 16
@@ -41,7 +37,7 @@ class Lesson:
     image: str  # digest of the volume
     view: SliceView
     window: Window
-    pixels: npt.NDArray[np.uint8]  # (H, W) or (H, W, 3)
+    pixels: UInt8Array  # (H, W) or (H, W, 3)
     objects: tuple[LabelledObject, ...]
 
 
@@ -66,22 +62,6 @@ def lessons_of(case: Case, slices: int = SLICES_PER_LABEL) -> list[Lesson]:
     ]
 
 
-def labelled_image(case: Case) -> tuple[Volume, Mask]:
-    """A case's image and its label on the image's grid; refused when they do not lie on each other."""
-    volume, mask = read_image(case.image), read_mask(case.label)
-    if suffix_of(case.image) in FLAT_SUFFIXES and mask.geometry.shape == volume.geometry.shape:
-        mask = Mask(mask.array, volume.geometry)  # a photograph has no place in space
-    mask.require_same_grid(volume.geometry, f"the label of {case.name}")
-    if not mask.array.any():
-        raise VolumeError(f"the label of {case.name} is empty", "label")
-    if case.labels:
-        known = set(case.labels) | {inner for values in case.includes.values() for inner in values}
-        unknown = sorted(set(mask.values()) - known)
-        if unknown:
-            raise VolumeError(f"the label of {case.name} holds the value {unknown[0]}, which has no name", "label")
-    return volume, mask
-
-
 def _visible(mask: BoolArray, axis: int, most: int) -> Sequence[int]:
     areas = mask.sum(axis=tuple(a for a in range(3) if a != axis))
     indices = np.flatnonzero(areas >= MIN_PIXELS)
@@ -90,6 +70,6 @@ def _visible(mask: BoolArray, axis: int, most: int) -> Sequence[int]:
     return [int(indices[int((n + 0.5) * len(indices) / most)]) for n in range(most)]
 
 
-def _typical(volume: Volume, pixels: npt.NDArray[np.float64], part: BoolArray) -> float | None:
+def _typical(volume: Volume, pixels: Float64Array, part: BoolArray) -> float | None:
     """What a click on the object would point at."""
     return None if volume.is_colour else float(np.median(pixels[part]))

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sam_infer.arrays import UInt8Array
 from sam_infer.automatic.coarse_map import in_frame
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.frame import Frame, resize_pixels, whole
@@ -95,7 +95,7 @@ class SemanticBatches:
         return {name: torch.cat([entry[name].float() for entry in entries]) for name in entries[0]}
 
     def _remembered(
-        self, lesson: SemanticLesson, frame: Frame, pixels: npt.NDArray[np.uint8], cache: EmbeddingCache
+        self, lesson: SemanticLesson, frame: Frame, pixels: UInt8Array, cache: EmbeddingCache
     ) -> Mapping[str, Tensor]:
         key = EmbeddingKey(
             lesson.image,
@@ -109,12 +109,10 @@ class SemanticBatches:
         return cache.get(key, lambda: self._backbone.encode(pixels))
 
 
-Drawn = tuple[SemanticLesson, Frame, npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+Drawn = tuple[SemanticLesson, Frame, UInt8Array, UInt8Array]
 
 
-def moved(
-    pixels: npt.NDArray[np.uint8], values: npt.NDArray[np.uint8], rng: np.random.Generator
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def moved(pixels: UInt8Array, values: UInt8Array, rng: np.random.Generator) -> tuple[UInt8Array, UInt8Array]:
     """Pixels (h, w, 3) and label numbers (S, S) of a frame turned, grown and moved alike, the pixels recoloured."""
     height, width = pixels.shape[:2]
     turn = cv2.getRotationMatrix2D(
@@ -130,7 +128,7 @@ def moved(
     return np.clip(np.rint(bent + noise), 0, 255).astype(np.uint8), placed
 
 
-def _at_picture_side(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _at_picture_side(values: UInt8Array) -> UInt8Array:
     """Label numbers (S, S) at the head's resolution."""
     side = PICTURE_SIDE
     return (

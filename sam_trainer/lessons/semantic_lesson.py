@@ -7,17 +7,15 @@ known on every slice of the case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Int64Array, UInt8Array
 from sam_infer.imaging.slice_view import SliceView
-from sam_infer.imaging.volume import Mask
 from sam_infer.imaging.window import Window, choose_window
-from sam_trainer.labels.cases import Case, slice_axis
-from sam_trainer.lessons.lesson import labelled_image
+from sam_trainer.labels.cases import Case, labelled_image, renumbered, slice_axis
 
 # Slices of one case that show labels, evenly spread, and slices that surely show none of them.
 SLICES, EMPTY_SLICES = 24, 4
@@ -34,9 +32,9 @@ class SemanticLesson:
     image: str  # digest of the volume
     view: SliceView
     window: Window
-    pixels: npt.NDArray[np.uint8]  # (H, W) or (H, W, 3)
-    values: npt.NDArray[np.uint8]  # (H, W)
-    known: npt.NDArray[np.bool_]  # (labels,) whether the absence of a label here means that it is not there
+    pixels: UInt8Array  # (H, W) or (H, W, 3)
+    values: UInt8Array  # (H, W)
+    known: BoolArray  # (labels,) whether the absence of a label here means that it is not there
 
     @property
     def shows(self) -> list[int]:
@@ -63,38 +61,28 @@ def semantic_lessons(case: Case, labels: Sequence[str], slices: int = SLICES) ->
     return found
 
 
-def renumbered(mask: Mask, names: Mapping[int, str], labels: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """A case's values as places in `labels`, from 1; other labels become 0."""
-    table = np.zeros(256, np.uint8)
-    for value in mask.values():
-        name = names.get(value, "" if names else f"label {value}")
-        if name in labels:
-            table[value] = labels.index(name) + 1
-    return np.asarray(table[mask.array])
-
-
-def _drawn(values: npt.NDArray[np.uint8], axis: int, labels: int) -> npt.NDArray[np.bool_]:
+def _drawn(values: UInt8Array, axis: int, labels: int) -> BoolArray:
     """Which label (labels, slices) is drawn on which slice."""
     slices = np.moveaxis(values, axis, 0)
     counts = np.stack([np.bincount(one.ravel(), minlength=labels + 1)[1:] for one in slices], axis=1)
     return np.asarray(counts > 0)
 
 
-def _unbroken(drawn: npt.NDArray[np.bool_]) -> bool:
+def _unbroken(drawn: BoolArray) -> bool:
     """Whether a label was drawn from end to end; a photograph has one slice, which is all of it."""
     indices = np.flatnonzero(drawn)
     least = min(LEAST_RUN, len(drawn))
     return len(indices) >= least and len(indices) == indices[-1] - indices[0] + 1
 
 
-def _chosen(drawn: npt.NDArray[np.bool_], everywhere: npt.NDArray[np.bool_], most: int) -> list[int]:
+def _chosen(drawn: BoolArray, everywhere: BoolArray, most: int) -> list[int]:
     """Slices that teach: those with labels, and some without where that is known."""
     filled = drawn.any(axis=0)
     empty = np.flatnonzero(~filled) if everywhere.any() else np.zeros(0, np.int64)
     return sorted(_spread(np.flatnonzero(filled), most) + _spread(empty, EMPTY_SLICES))
 
 
-def _spread(indices: npt.NDArray[np.int64], most: int) -> list[int]:
+def _spread(indices: Int64Array, most: int) -> list[int]:
     if len(indices) <= most:
         return [int(index) for index in indices]
     return [int(indices[int((n + 0.5) * len(indices) / most)]) for n in range(most)]

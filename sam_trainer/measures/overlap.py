@@ -8,11 +8,9 @@ against an object is a complete miss (Dice 0, distance the diagonal of the slice
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
+from sam_infer.arrays import BoolArray, Float64Array
 
 
 def dice(predicted: BoolArray, truth: BoolArray) -> float:
@@ -50,7 +48,7 @@ def nsd(predicted: BoolArray, truth: BoolArray, spacing_mm: tuple[float, ...], t
 
 def surface_distances(
     predicted: BoolArray, truth: BoolArray, spacing_mm: tuple[float, ...]
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Float64Array, Float64Array]:
     """Distances in mm from every surface pixel of one mask to the other surface, and back; neither may be empty."""
     window = _window(predicted | truth)
     first, second = _surface(predicted[window]), _surface(truth[window])

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import stdtrit  # scipy.stats has the same as t.ppf, and takes a second to import
+
+from sam_infer.arrays import Float64Array
 
 LEVEL = 0.95
 
@@ -51,7 +52,7 @@ def difference(values: Sequence[float]) -> Difference:
     return Difference(mean, mean - half, mean + half, len(array))
 
 
-def crossed(values: npt.NDArray[np.float64]) -> Difference:
+def crossed(values: Float64Array) -> Difference:
     """The mean of differences (draws, pairs) that vary with both: which cases were drawn, and which one is asked.
 
     Both variances count; degrees of freedom as Satterthwaite adds them.
@@ -67,7 +68,7 @@ def crossed(values: npt.NDArray[np.float64]) -> Difference:
     return Difference(mean, mean - half, mean + half, pairs)
 
 
-def drawn_again(values: npt.NDArray[np.float64], times: int, seed: int = 0) -> npt.NDArray[np.float64]:
+def drawn_again(values: Float64Array, times: int, seed: int = 0) -> Float64Array:
     """Means (times,) of values (N,) drawn with replacement."""
     picks = np.random.default_rng(seed).integers(0, len(values), (times, len(values)))
     return np.asarray(values[picks].mean(axis=1))

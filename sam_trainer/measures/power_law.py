@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import curve_fit
 
-FloatArray = npt.NDArray[np.float64]
+from sam_infer.arrays import Float64Array
 
 LEAST_POINTS = 4
 
@@ -64,7 +63,7 @@ def fitted(cases: Sequence[float], dice: Sequence[float]) -> LearningCurve | Non
     if len(x) < LEAST_POINTS or len(np.unique(x)) < 3:
         return None
 
-    def law(n: FloatArray, best: float, gap: float, rate: float) -> FloatArray:
+    def law(n: Float64Array, best: float, gap: float, rate: float) -> Float64Array:
         return np.asarray(best - gap * (n + 1.0) ** -rate)
 
     start = (min(float(y.max()) + 0.02, 1.0), max(float(np.ptp(y)), 0.02), 0.5)

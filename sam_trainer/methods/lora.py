@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam_infer.adapters.adapter import ALL_ROWS, THIRDS, low_rank_name, rows_of
-from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.errors import TrainingError
 
 
 class LowRankLinear(nn.Module):

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
+from sam_infer.arrays import UInt8Array
 from sam_infer.models.load import EMBEDDED, BaseNetwork, tiny_with
 from sam_infer.networks.sam import PREPROCESSING, Preprocessing
 from sam_infer.networks.sam_vit import build, with_weights
@@ -30,7 +30,7 @@ class Promptable(Protocol):
         """What trains."""
         ...
 
-    def image(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+    def image(self, pixels: UInt8Array) -> Tensor:
         """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
         ...
 
@@ -52,7 +52,7 @@ class PromptableTiny:
         self.network = network.to(device).eval()
         self._device = device
 
-    def image(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+    def image(self, pixels: UInt8Array) -> Tensor:
         """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
         image = torch.tensor(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
         return pad_to_square(image[None])[0]
@@ -81,7 +81,7 @@ class PromptableSam:
         self._look = preprocessing
         self._device = device
 
-    def image(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+    def image(self, pixels: UInt8Array) -> Tensor:
         """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
         return self._look.image(torch.tensor(np.ascontiguousarray(pixels)), self.network.image_encoder.img_size)
 

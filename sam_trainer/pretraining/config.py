@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam_infer.errors import SamError
+from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.prompt_batch import BatchShape
-
-
-class TrainingError(SamError):
-    """A run that cannot be started or continued."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from sam_infer.files import write_whole
+
 
 def export_weights(model: nn.Module, path: Path) -> str:
     """Write the model's tensors in half precision; returns the file's sha256."""
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in model.state_dict().items()}
-    partial = path.with_suffix(".part")
-    save_file(tensors, partial)
-    partial.replace(path)
+    write_whole(path, lambda part: save_file(tensors, part))
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

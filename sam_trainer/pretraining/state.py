@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sam_trainer.pretraining.config import TrainingError
+from sam_infer.files import write_whole
+from sam_trainer.errors import TrainingError
 
 STATE_FILE, COUNTERS_FILE = "state.safetensors", "state.json"
 
@@ -35,11 +36,9 @@ class TrainState:
 
     def save(self, folder: Path) -> None:
         """Write the whole state; a crash leaves the previous one."""
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / (STATE_FILE + ".part")
         counters = json.dumps(asdict(self.counters))
-        save_file(self._tensors(), partial, metadata={"counters": counters})
-        partial.replace(folder / STATE_FILE)
+        tensors = self._tensors()
+        write_whole(folder / STATE_FILE, lambda part: save_file(tensors, part, metadata={"counters": counters}))
         (folder / COUNTERS_FILE).write_text(counters)
 
     def load(self, folder: Path) -> None:

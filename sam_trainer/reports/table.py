@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import Float64Array
 from sam_trainer.labels.cases import Target
 
-FloatArray = npt.NDArray[np.float64]
 Row = dict[str, Any]
 Keys = tuple[tuple[str, Any], ...]
 
@@ -111,7 +110,7 @@ def _interval(seen: Sequence[Observation], name: str, seed: int) -> Row:
     return {"ci_low": round(float(low), DIGITS), "ci_high": round(float(high), DIGITS)}
 
 
-def _resampled(seen: list[Observation], name: str, rng: np.random.Generator) -> FloatArray:
+def _resampled(seen: list[Observation], name: str, rng: np.random.Generator) -> Float64Array:
     """The source's mean (RESAMPLES,) over cases drawn with replacement."""
     cases = _by(seen, "case").values()
     sums = np.array([sum(s.values[name] for s in case) for case in cases])

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Mask = npt.NDArray[np.uint8]
-Points = npt.NDArray[np.float32]
+from sam_infer.arrays import Float32Array, UInt8Array
+
+Mask = UInt8Array
+Points = Float32Array
 
 
 @dataclass(frozen=True)

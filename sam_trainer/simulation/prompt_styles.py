@@ -16,16 +16,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import BoolArray, Float64Array, Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.prompts.object_prompts import Box, Prompts
-
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 STRATEGIES = ("S1", "S2", "S3", "S4", "S5", "S6")
 
@@ -34,7 +30,7 @@ BACKGROUND_POINTS = 5
 BOX_ENLARGEMENT = 2.0
 
 
-def _none() -> IntArray:
+def _none() -> Int64Array:
     return np.zeros((0, 2), np.int64)
 
 
@@ -42,9 +38,9 @@ def _none() -> IntArray:
 class Drawn:
     """Prompts for one object on a displayed slice."""
 
-    foreground: IntArray  # (N, 2) row, column
-    background: IntArray  # (M, 2)
-    box: IntArray | None = None  # (2, 2) inclusive corners: low row, low column; high row, high column
+    foreground: Int64Array  # (N, 2) row, column
+    background: Int64Array  # (M, 2)
+    box: Int64Array | None = None  # (2, 2) inclusive corners: low row, low column; high row, high column
 
     def on(self, view: SliceView) -> Prompts:
         """The same in voxel indices of the image, as a client sends them."""
@@ -72,7 +68,7 @@ def drawn(mask: BoolArray, strategy: str) -> Drawn:
     raise PromptError(f"strategy must be one of S2 to S6, got {strategy!r}", "strategy")
 
 
-def centre_point(mask: BoolArray) -> IntArray:
+def centre_point(mask: BoolArray) -> Int64Array:
     """The pixel nearest to the centre of mass (1, 2); outside the object, the middle of its row-major list."""
     pixels = np.argwhere(mask)
     row, col = np.floor(pixels.mean(axis=0) + 0.5).astype(np.int64)
@@ -80,14 +76,14 @@ def centre_point(mask: BoolArray) -> IntArray:
     return np.array([centre], np.int64)
 
 
-def foreground_points(mask: BoolArray, count: int = FOREGROUND_POINTS) -> IntArray:
+def foreground_points(mask: BoolArray, count: int = FOREGROUND_POINTS) -> Int64Array:
     """`count` points (count, 2), the centre first; fewer when the object has fewer pixels."""
     pixels = np.argwhere(mask)
     others = pixels[[n * len(pixels) // count for n in range(1, count)]]
     return _distinct(np.concatenate([centre_point(mask), others]))
 
 
-def background_points(mask: BoolArray, count: int = BACKGROUND_POINTS) -> IntArray:
+def background_points(mask: BoolArray, count: int = BACKGROUND_POINTS) -> Int64Array:
     """`count` points (count, 2) beside the object in its enlarged box; none when it fills that."""
     low, high = tight_box(mask)
     grow = (high - low + 1) * (BOX_ENLARGEMENT - 1) / 2
@@ -99,20 +95,20 @@ def background_points(mask: BoolArray, count: int = BACKGROUND_POINTS) -> IntArr
     return _distinct(pixels[[n * len(pixels) // count for n in range(count)]])
 
 
-def tight_box(mask: BoolArray) -> IntArray:
+def tight_box(mask: BoolArray) -> Int64Array:
     """Inclusive corners (2, 2) of the object, nothing added."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return np.array([[rows[0], cols[0]], [rows[-1], cols[-1]]], np.int64)
 
 
-def grid_points(shape: tuple[int, int], side: int) -> IntArray:
+def grid_points(shape: tuple[int, int], side: int) -> Int64Array:
     """The centres of side x side equal cells of a slice (side * side, 2), row by row."""
     rows = ((np.arange(side) + 0.5) * shape[0] / side).astype(np.int64)
     cols = ((np.arange(side) + 0.5) * shape[1] / side).astype(np.int64)
     return np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def random_points(mask: BoolArray, count: int, rng: np.random.Generator) -> IntArray:
+def random_points(mask: BoolArray, count: int, rng: np.random.Generator) -> Int64Array:
     """`count` different pixels of the object (count, 2), uniformly."""
     pixels = np.argwhere(mask)
     return np.asarray(pixels[rng.choice(len(pixels), min(count, len(pixels)), replace=False)])
@@ -129,7 +125,9 @@ def inner_half(mask: BoolArray) -> BoolArray:
     return out
 
 
-def jittered_box(box: IntArray, mode: str, level: float, shape: tuple[int, int], rng: np.random.Generator) -> IntArray:
+def jittered_box(
+    box: Int64Array, mode: str, level: float, shape: tuple[int, int], rng: np.random.Generator
+) -> Int64Array:
     """A box (2, 2) moved by a share `level` of its sides, kept inside the slice.
 
     `edges` moves each edge on its own by up to `level`; `shift` moves the whole by exactly `level` in a random
@@ -151,13 +149,15 @@ def jittered_box(box: IntArray, mode: str, level: float, shape: tuple[int, int],
     return _box_inside(low, high, shape)
 
 
-def pushed_box(box: IntArray, band: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator) -> IntArray:
+def pushed_box(
+    box: Int64Array, band: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator
+) -> Int64Array:
     """A box (2, 2) whose edges each move in or out by a distance in pixels from `band`, kept inside the slice."""
     steps = rng.uniform(*band, (2, 2)) * rng.choice([-1.0, 1.0], (2, 2))
     return _box_inside(box[0] + steps[0], box[1] + steps[1], shape)
 
 
-def _box_inside(low: FloatArray, high: FloatArray, shape: tuple[int, int]) -> IntArray:
+def _box_inside(low: Float64Array, high: Float64Array, shape: tuple[int, int]) -> Int64Array:
     """Whole-pixel corners (2, 2), sorted: edges that crossed each other change places."""
     corners = np.clip(np.rint([low, high]), 0, np.asarray(shape) - 1).astype(np.int64)
     return np.stack([corners.min(axis=0), corners.max(axis=0)])
@@ -168,7 +168,7 @@ def displaced(
 ) -> Drawn:
     """Points moved by a distance in pixels from `band` in random directions, kept inside the slice."""
 
-    def moved(points: IntArray, count: int) -> IntArray:
+    def moved(points: Int64Array, count: int) -> Int64Array:
         length, angle = rng.uniform(*band, count), rng.uniform(0, 2 * np.pi, count)
         steps = np.zeros(points.shape)
         steps[:count] = np.stack([np.sin(angle), np.cos(angle)], axis=1) * length[:, None]
@@ -179,7 +179,7 @@ def displaced(
     return replace(prompts, foreground=foreground, background=background)
 
 
-def _distinct(points: IntArray) -> IntArray:
+def _distinct(points: Int64Array) -> Int64Array:
     """The same points in the same order, each once."""
     _, first = np.unique(points, axis=0, return_index=True)
     return points[np.sort(first)]

@@ -12,11 +12,10 @@ import numpy as np
 
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.bench.clicks import as_prompts
-from sam_trainer.labels.cases import Case, Target, targets_of
-from sam_trainer.lessons.lesson import labelled_image
+from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
 from sam_trainer.measures.overlap import dice
 from sam_trainer.simulation.clicks import Click, correction_click
+from sam_trainer.simulation.session import as_prompts
 
 GOOD_ENOUGH, MOST_CLICKS = 0.9, 10
 

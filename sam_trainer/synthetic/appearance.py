@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import Float32Array, UInt8Array
 from sam_trainer.synthetic.scene_layout import Node
 
-FloatImage = npt.NDArray[np.float32]
+FloatImage = Float32Array
 
 MODALITIES = ("ct", "mr", "us", "xray", "rgb", "plain")
 
@@ -30,8 +30,8 @@ class Look:
     """Everything random about an appearance; `seed` feeds the noise fields."""
 
     modality: str
-    levels: npt.NDArray[np.float32]  # (labels, 3) intensity of each label, 0..1
-    texture: npt.NDArray[np.float32]  # (labels, 2) amplitude of two texture fields
+    levels: Float32Array  # (labels, 3) intensity of each label, 0..1
+    texture: Float32Array  # (labels, 2) amplitude of two texture fields
     grain: tuple[float, float]  # finest wavelength of the two fields, in shares of the side
     sharpness: tuple[float, float]  # blur of the sharp and of the vague edges, in shares of the side
     noise: float
@@ -82,7 +82,7 @@ def draw_look(rng: np.random.Generator, nodes: list[Node], kind: str) -> Look:
     )
 
 
-def _textures(rng: np.random.Generator, nodes: list[Node], rough: float) -> npt.NDArray[np.float32]:
+def _textures(rng: np.random.Generator, nodes: list[Node], rough: float) -> Float32Array:
     """Amplitudes (labels, 2) of two texture fields; what is of the same tissue has the same."""
     labels = len(nodes) + 1
     texture = rough * rng.exponential(1, (labels, 2)) * (rng.random((labels, 2)) < 0.6)
@@ -101,7 +101,7 @@ def smooth_noise(rng: np.random.Generator, side: int, wavelength: float) -> Floa
     return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC) * 1.3
 
 
-def render(labels: npt.NDArray[np.uint8], look: Look, side: int) -> npt.NDArray[np.uint8]:
+def render(labels: UInt8Array, look: Look, side: int) -> UInt8Array:
     """Labels (s, s) to an image (side, side, 3)."""
     rng = np.random.default_rng(look.seed)
     channels = 3 if look.modality == "rgb" else 1
@@ -114,9 +114,7 @@ def render(labels: npt.NDArray[np.uint8], look: Look, side: int) -> npt.NDArray[
     return (image * 255).astype(np.uint8)
 
 
-def _tissue(
-    rng: np.random.Generator, labels: npt.NDArray[np.uint8], look: Look, side: int, channels: int
-) -> FloatImage:
+def _tissue(rng: np.random.Generator, labels: UInt8Array, look: Look, side: int, channels: int) -> FloatImage:
     sharp = cv2.resize(look.levels[:, :channels][labels], (side, side), interpolation=cv2.INTER_AREA)
     vague = _blurred(sharp, look.sharpness[1] * side)
     sharp = _blurred(sharp, look.sharpness[0] * side)

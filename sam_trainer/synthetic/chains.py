@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Float32Array, UInt8Array
 from sam_infer.networks.tracker_net import SIDE
 from sam_infer.propagation.intensity_model import MOST_EVIDENCE, Likeness
 from sam_trainer.synthetic.scene import component, draw_scene, lookup
 from sam_trainer.synthetic.scene_layout import Layout
 from sam_trainer.synthetic.stack import draw_stack, render_stack
 
-FloatArray = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.uint8]
+Mask = UInt8Array
 
 # Slices after the first one.
 STEPS = 3
@@ -40,17 +39,17 @@ DISTURBED = 0.4
 class Chain:
     """One object on `STEPS` + 1 slices, as the tracker sees them (SIDE, SIDE)."""
 
-    images: FloatArray  # (STEPS + 1, S, S) of 0..1
-    first: FloatArray  # (S, S) mask on the first slice, sometimes disturbed
-    masks: FloatArray  # (STEPS, S, S) coverage on the others
-    evidence: FloatArray  # (STEPS, S, S) of -1..1
-    valid: FloatArray  # (STEPS,) 0 where the object had ended on the slice before
+    images: Float32Array  # (STEPS + 1, S, S) of 0..1
+    first: Float32Array  # (S, S) mask on the first slice, sometimes disturbed
+    masks: Float32Array  # (STEPS, S, S) coverage on the others
+    evidence: Float32Array  # (STEPS, S, S) of -1..1
+    valid: Float32Array  # (STEPS,) 0 where the object had ended on the slice before
 
     def turned(self, rng: np.random.Generator) -> Chain:
         """Mirrored and transposed at random."""
         mirror, flip, swap = rng.random(3) < 0.5
 
-        def turn(array: FloatArray) -> FloatArray:
+        def turn(array: Float32Array) -> Float32Array:
             array = array[..., ::-1] if mirror else array
             array = array[..., ::-1, :] if flip else array
             return np.ascontiguousarray(np.swapaxes(array, -1, -2) if swap else array, dtype=np.float32)
@@ -75,9 +74,7 @@ def draw_chains(rng: np.random.Generator) -> list[Chain]:
     return [chain for chain in found if chain is not None]
 
 
-def _choose(
-    rng: np.random.Generator, layout: Layout, anchor: int, labels: npt.NDArray[np.uint8]
-) -> list[tuple[list[int], Mask]]:
+def _choose(rng: np.random.Generator, layout: Layout, anchor: int, labels: UInt8Array) -> list[tuple[list[int], Mask]]:
     """Labels and mask (R, R) of objects: the one the camera looks at, and larger ones before smaller ones."""
     seen = np.bincount(labels.ravel(), minlength=256)[1:]
     candidates = [i for i in range(len(layout.nodes)) if seen[layout.family(i)].sum() >= 240]
@@ -95,12 +92,12 @@ def _choose(
     return chosen
 
 
-def _shown(labels: npt.NDArray[np.uint8], family: list[int]) -> Mask:
+def _shown(labels: UInt8Array, family: list[int]) -> Mask:
     inside = lookup(family)[labels].astype(np.uint8) * 255
     return (cv2.resize(inside, (RENDERED, RENDERED), interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
 
 
-def _followed(maps: list[npt.NDArray[np.uint8]], family: list[int], mask: Mask) -> list[Mask]:
+def _followed(maps: list[UInt8Array], family: list[int], mask: Mask) -> list[Mask]:
     """The object on every slice: what hangs together with it from slice to slice."""
     masks = [mask]
     for labels in maps[1:]:
@@ -116,7 +113,7 @@ def _followed(maps: list[npt.NDArray[np.uint8]], family: list[int], mask: Mask) 
     return masks
 
 
-def _chain(rng: np.random.Generator, images: FloatArray, masks: list[Mask]) -> Chain | None:
+def _chain(rng: np.random.Generator, images: Float32Array, masks: list[Mask]) -> Chain | None:
     rows, cols = np.nonzero(masks[0])
     longest = max(np.ptp(rows) + 1, np.ptp(cols) + 1)
     side = float(longest * rng.uniform(1.6, 2.6) + 4)
@@ -139,7 +136,7 @@ def _chain(rng: np.random.Generator, images: FloatArray, masks: list[Mask]) -> C
     )
 
 
-def _cut(values: FloatArray, y: float, x: float, side: float, interpolation: int) -> FloatArray:
+def _cut(values: Float32Array, y: float, x: float, side: float, interpolation: int) -> Float32Array:
     scale = SIDE / side
     to_crop = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]], np.float32)
     return cv2.warpAffine(
@@ -147,7 +144,7 @@ def _cut(values: FloatArray, y: float, x: float, side: float, interpolation: int
     )
 
 
-def _disturbed(rng: np.random.Generator, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _disturbed(rng: np.random.Generator, mask: BoolArray) -> BoolArray:
     """A mask as a network may have drawn it: bent and a little beside."""
     strength = rng.uniform(0.5, 3.0)
     bends = [

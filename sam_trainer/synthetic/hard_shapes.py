@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sam_trainer.synthetic.patients import Distance, FloatArray, Solid, ellipsoid, tube, union
+from sam_infer.arrays import Float64Array
+from sam_trainer.synthetic.patients import Distance, Solid, ellipsoid, tube, union
 
 TARGET, NEIGHBOUR = 1, 2
 
@@ -21,7 +22,7 @@ TARGET_HU, NEIGHBOUR_HU, TISSUE_HU, FAT_HU, BONE_HU = 160.0, 60.0, 20.0, -90.0, 
 def cylinder(centre: tuple[float, float, float], radius: float, length: float) -> Distance:
     """A cylinder along the body axis with flat ends, in mm."""
 
-    def distance(points: FloatArray) -> FloatArray:
+    def distance(points: Float64Array) -> Float64Array:
         offset = points - np.asarray(centre)
         radial = np.hypot(offset[..., 0], offset[..., 1]) - radius
         return np.asarray(np.maximum(radial, np.abs(offset[..., 2]) - length / 2))

@@ -17,14 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from sam_infer.arrays import Float64Array
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import LPS_TO_RAS, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 
-FloatArray = npt.NDArray[np.float64]
-
 # Signed distance in mm at points (..., 3): negative inside.
-Distance = Callable[[FloatArray], FloatArray]
+Distance = Callable[[Float64Array], Float64Array]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def ellipsoid(centre: tuple[float, float, float], radii: tuple[float, float, flo
     cos, sin = np.cos(tilt), np.sin(tilt)
     turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
 
-    def distance(points: FloatArray) -> FloatArray:
+    def distance(points: Float64Array) -> Float64Array:
         scaled = ((points - np.asarray(centre)) @ turn.T) / np.asarray(radii)
         return np.asarray((np.linalg.norm(scaled, axis=-1) - 1.0) * min(radii))
 
@@ -53,7 +52,7 @@ def tube(path: list[tuple[float, float, float]], radii: list[float]) -> Distance
     """A tube along a polyline; the radius runs linearly between the points."""
     knots, widths = np.asarray(path, float), np.asarray(radii, float)
 
-    def distance(points: FloatArray) -> FloatArray:
+    def distance(points: Float64Array) -> Float64Array:
         best = np.full(points.shape[:-1], np.inf)
         for start, end, r0, r1 in zip(knots[:-1], knots[1:], widths[:-1], widths[1:], strict=True):
             along = np.clip(((points - start) @ (end - start)) / ((end - start) @ (end - start)), 0.0, 1.0)
@@ -68,7 +67,7 @@ def block(low: tuple[float, float, float], high: tuple[float, float, float]) -> 
     """An axis-parallel block."""
     centre, half = (np.asarray(low) + high) / 2, (np.asarray(high) - low) / 2
 
-    def distance(points: FloatArray) -> FloatArray:
+    def distance(points: Float64Array) -> Float64Array:
         return np.asarray((np.abs(points - centre) - half).max(axis=-1))
 
     return distance
@@ -77,7 +76,7 @@ def block(low: tuple[float, float, float], high: tuple[float, float, float]) -> 
 def union(*parts: Distance) -> Distance:
     """Everything that lies in one of the parts."""
 
-    def distance(points: FloatArray) -> FloatArray:
+    def distance(points: Float64Array) -> Float64Array:
         return np.min([part(points) for part in parts], axis=0)
 
     return distance
@@ -146,8 +145,8 @@ def render(
 
 
 def _scanner(
-    image: FloatArray, geometry: Geometry, modality: str, rng: np.random.Generator, noise: float
-) -> FloatArray:
+    image: Float64Array, geometry: Geometry, modality: str, rng: np.random.Generator, noise: float
+) -> Float64Array:
     """Texture, noise and, for MR, a bias field and the Rician floor."""
     grain = ndimage.gaussian_filter(rng.standard_normal(geometry.shape), [2.5 / s for s in geometry.spacing_mm])
     grain /= max(float(grain.std()), 1e-6)
@@ -162,7 +161,7 @@ def _scanner(
 
 
 def grid(
-    shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], turn: FloatArray | None = None
+    shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], turn: Float64Array | None = None
 ) -> Geometry:
     """A grid centred on the patient in LPS order (as most scanners store), optionally turned by a 3x3 rotation."""
     affine = LPS_TO_RAS @ np.diag([*spacing_mm, 1.0])
@@ -172,7 +171,7 @@ def grid(
     return Geometry(shape, affine)
 
 
-def rotation(x: float, y: float, z: float) -> FloatArray:
+def rotation(x: float, y: float, z: float) -> Float64Array:
     """The rotation by degrees around the world axes, x first."""
     a, b, c = np.deg2rad([x, y, z])
     rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])

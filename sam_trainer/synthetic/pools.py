@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from sam_infer.imaging.image_file import write_image, write_mask
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION, part_of
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.synthetic.lesion_patients import LABELS, Patient, picture
 
 POOLS = ("homogeneous", "imbalanced", "redundant")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, UInt8Array
 from sam_trainer.synthetic.appearance import Look, draw_look, render, smooth_noise
 from sam_trainer.synthetic.scene_layout import Layout, draw_layout
 from sam_trainer.synthetic.shapes import extent, rotation
@@ -38,8 +38,8 @@ class Scene:
 class Sample:
     """A rendered scene."""
 
-    image: npt.NDArray[np.uint8]  # (S, S, 3)
-    masks: npt.NDArray[np.uint8]  # (M, S, S) 0 or 1
+    image: UInt8Array  # (S, S, 3)
+    masks: UInt8Array  # (M, S, S) 0 or 1
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
@@ -93,7 +93,7 @@ def _object_share(rng: np.random.Generator) -> float:
     return float(rng.uniform(0.5, 1.1))
 
 
-def paint(scene: Scene, side: int) -> npt.NDArray[np.uint8]:
+def paint(scene: Scene, side: int) -> UInt8Array:
     """Label map (side, side): node index + 1, 0 elsewhere."""
     labels = np.zeros((side, side), np.uint8)
     for i, node in enumerate(scene.layout.nodes):
@@ -114,14 +114,14 @@ def paint(scene: Scene, side: int) -> npt.NDArray[np.uint8]:
     return _warped(scene, labels)
 
 
-def lookup(nodes: list[int]) -> npt.NDArray[np.bool_]:
+def lookup(nodes: list[int]) -> BoolArray:
     """Table from label to whether it belongs to `nodes`."""
     table = np.zeros(256, bool)
     table[np.asarray(nodes, int) + 1] = True
     return table
 
 
-def _warped(scene: Scene, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _warped(scene: Scene, labels: UInt8Array) -> UInt8Array:
     side = len(labels)
     if scene.warp > 0:
         rng = np.random.default_rng(scene.warp_seed)
@@ -150,10 +150,10 @@ def render_scene(scene: Scene, side: int, objects: int, rng: np.random.Generator
 def _pick(
     rng: np.random.Generator,
     scene: Scene,
-    labels: npt.NDArray[np.uint8],
+    labels: UInt8Array,
     frame: tuple[int, int, int],
     objects: int,
-) -> list[npt.NDArray[np.uint8]]:
+) -> list[UInt8Array]:
     rows, cols, side = frame
     layout = scene.layout
     seen = np.bincount(labels.ravel(), minlength=256)[1:]
@@ -161,7 +161,7 @@ def _pick(
     # wholes are asked for more often than the parts inside them
     urge = {i: 0.9 * np.log(seen[layout.family(i)].sum()) + rng.gumbel() for i in candidates}
     candidates.sort(key=lambda i: (i != scene.anchor, -urge[i]))
-    masks: list[npt.NDArray[np.uint8]] = []
+    masks: list[UInt8Array] = []
     for i in candidates:
         family = layout.family(i)
         if len(family) > 1 and rng.random() < 0.12:
@@ -178,7 +178,7 @@ def _pick(
     return masks
 
 
-def _sought(rng: np.random.Generator, mask: npt.NDArray[np.uint8], used: tuple[int, int]) -> bool:
+def _sought(rng: np.random.Generator, mask: UInt8Array, used: tuple[int, int]) -> bool:
     """Whether somebody would ask for it: large enough, mostly compact, mostly not cut by the frame."""
     rows, cols = used
     area = int(mask.sum())
@@ -191,7 +191,7 @@ def _sought(rng: np.random.Generator, mask: npt.NDArray[np.uint8], used: tuple[i
     return bool(cut <= 0.15 * len(mask) or rng.random() < 0.3)
 
 
-def component(rng: np.random.Generator, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def component(rng: np.random.Generator, mask: UInt8Array) -> UInt8Array:
     """One connected component, the larger the likelier."""
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     if count <= 2:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Outline = npt.NDArray[np.float64]
+from sam_infer.arrays import Float64Array
+
+Outline = Float64Array
 
 # Side of the grid that irregular patches are cut from.
 PATCH_GRID = 48

@@ -11,14 +11,12 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import Float32Array, Float64Array, UInt8Array
 from sam_trainer.synthetic.appearance import FloatImage, Look, smooth_noise
 from sam_trainer.synthetic.scene import Scene, paint
 from sam_trainer.synthetic.scene_layout import Layout, Node
 from sam_trainer.synthetic.shapes import Outline, extent
-
-FloatArray = npt.NDArray[np.float64]
 
 # Wider shapes than this (in frames) have no ends: the trunk, its layers.
 ENDLESS = 1.2
@@ -71,7 +69,7 @@ class Stack:
     bend: float  # smooth deformation per depth
     seed: int
 
-    def labels(self, z: float, side: int) -> npt.NDArray[np.uint8]:
+    def labels(self, z: float, side: int) -> UInt8Array:
         """Label map (side, side) at a depth."""
         layout = self.scene.layout
         shifts = np.zeros((len(layout.nodes), 2))
@@ -84,7 +82,7 @@ class Stack:
         labels = paint(replace(self.scene, layout=Layout(nodes, layout.kind)), side)
         return self._bent(labels, z)
 
-    def _bent(self, labels: npt.NDArray[np.uint8], z: float) -> npt.NDArray[np.uint8]:
+    def _bent(self, labels: UInt8Array, z: float) -> UInt8Array:
         side, rng = len(labels), np.random.default_rng(self.seed)
         wavelength = rng.uniform(0.15, 0.5)
         y, x = np.mgrid[:side, :side].astype(np.float32)
@@ -116,7 +114,7 @@ def _depth(rng: np.random.Generator, node: Node, anchor: bool) -> Depth:
     return Depth(form, float(place) * half, half, 0.0, (lean[0], lean[1]))
 
 
-def _cut(parts: Sequence[Outline], share: float, shift: FloatArray) -> list[Outline]:
+def _cut(parts: Sequence[Outline], share: float, shift: Float64Array) -> list[Outline]:
     if share <= 0.0:
         return [NOWHERE]
     low, high = extent(list(parts))
@@ -125,8 +123,8 @@ def _cut(parts: Sequence[Outline], share: float, shift: FloatArray) -> list[Outl
 
 
 def render_stack(
-    rng: np.random.Generator, labels: Sequence[npt.NDArray[np.uint8]], depths: Sequence[float], look: Look, side: int
-) -> npt.NDArray[np.float32]:
+    rng: np.random.Generator, labels: Sequence[UInt8Array], depths: Sequence[float], look: Look, side: int
+) -> Float32Array:
     """Label maps (s, s) at depths as grey slices (N, side, side) of 0..1: one scanner, one window."""
     fields = [(smooth_noise(rng, side, grain), smooth_noise(rng, side, grain)) for grain in look.grain]
     veil = np.clip(smooth_noise(rng, side, 0.4) + rng.normal(0, 1), 0, 1)
@@ -149,7 +147,7 @@ def render_stack(
 
 
 def _tissue(
-    labels: npt.NDArray[np.uint8],
+    labels: UInt8Array,
     z: float,
     look: Look,
     side: int,

@@ -22,12 +22,11 @@ from torch import Tensor, nn
 
 from sam_infer.networks.tiny.model import TinySam
 from sam_trainer.config import TrainConfig
-from sam_trainer.judging.gate import StoppedError
+from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.dialogue import hold_dialogue
 from sam_trainer.methods.method import Together, adapt
 from sam_trainer.methods.trainable import Promptable, Remembered
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.process_group import Team, gradients
 from sam_trainer.training.progress import Progress
 from sam_trainer.training.record import note_epoch

@@ -14,8 +14,10 @@ from sam_infer.models.load import EMBEDDED, BaseNetwork
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.config import GatePolicy, TrainConfig
-from sam_trainer.judging.gate import Score, SemanticScore, StoppedError, examine, overall
+from sam_trainer.config import TrainConfig
+from sam_trainer.errors import StoppedError, TrainingError
+from sam_trainer.judging.gate import Score, SemanticScore, examine, overall
+from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.judging.semantic_score import mean_dice, semantic_scores
 from sam_trainer.labels.cases import Case
 from sam_trainer.labels.round import TRAIN, VALIDATION, LabelRound
@@ -23,8 +25,7 @@ from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.lesson import Lesson, lessons_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_lesson import semantic_lessons
-from sam_trainer.pretraining.config import TrainingError
-from sam_trainer.reports.record import versions
+from sam_trainer.provenance import versions
 from sam_trainer.training.fit import Fitted, Teacher
 from sam_trainer.training.semantic import SemanticTraining
 

@@ -21,14 +21,15 @@ from filelock import FileLock, Timeout
 from sam_infer.adapters.adapter import SHOWN_DIGITS, Adapter
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError, SamError
+from sam_infer.home import default_home
 from sam_infer.models.load import load_network
 from sam_infer.networks.precision import AUTO
-from sam_infer.weights.store import default_home
-from sam_trainer.config import GatePolicy, TrainConfig
-from sam_trainer.judging.gate import Semantic, StoppedError, Verdict, judge
+from sam_trainer.config import TrainConfig
+from sam_trainer.errors import StoppedError, TrainingError
+from sam_trainer.judging.gate import Semantic, Verdict, judge
+from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, LabelRound, open_round, read_round
 from sam_trainer.methods.trainable import promptable
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.training.fit import Fit
 from sam_trainer.training.progress import DONE, FAILED, STOPPED, Progress
 from sam_trainer.training.record import draw_fit

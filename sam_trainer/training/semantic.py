@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from sam_infer.adapters.adapter import SEMANTIC
 from sam_infer.networks.semantic_head import SemanticHead, taps_of
+from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss
 from sam_trainer.methods.trainable import Promptable
-from sam_trainer.pretraining.config import TrainingError
 
 # It starts from nothing, unlike the network beside it.
 RATE = 2e-3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sam_infer.files import write_whole
+from sam_trainer.errors import TrainingError
 from sam_trainer.methods.method import Adaptation
-from sam_trainer.pretraining.config import TrainingError
 
 STATE_FILE = "state.safetensors"
 
@@ -48,14 +48,11 @@ class FitState:
         tensors = {f"{_NOW}{name}": value for name, value in self.adaptation.tensors().items()}
         tensors |= {f"{_BEST}{name}": value for name, value in self.best.items()}
         tensors |= {f"{_ADAM}{name}": value for name, value in self._moments().items()}
-        part = folder / f".{STATE_FILE}.{os.getpid()}"
+        standing = {"standing": json.dumps(asdict(self.standing))}
         try:
-            save_file(tensors, part, metadata={"standing": json.dumps(asdict(self.standing))})
-            part.replace(folder / STATE_FILE)
+            write_whole(folder / STATE_FILE, lambda part: save_file(tensors, part, metadata=standing))
         except (OSError, SafetensorError) as error:
             raise TrainingError(f"the training's state could not be written ({error}): free some space") from error
-        finally:
-            part.unlink(missing_ok=True)
 
     def load(self, folder: Path) -> None:
         """Go back to what `save` wrote."""

@@ -20,9 +20,9 @@ import torch
 from sam_infer.models.load import load_network
 from sam_infer.networks.precision import AUTO
 from sam_trainer.config import TrainConfig
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.round import read_round
 from sam_trainer.methods.trainable import promptable
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.process_group import Team
 from sam_trainer.training.fit import Fit
 from sam_trainer.training.progress import Progress

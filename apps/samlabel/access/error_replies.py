@@ -32,7 +32,7 @@ from sam_infer.errors import (
     VolumeError,
 )
 from sam_infer.job import CancelledError
-from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.errors import TrainingError
 from samlabel.errors import (
     ArchiveError,
     ConfigError,

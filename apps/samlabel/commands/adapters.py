@@ -17,7 +17,7 @@ from rich.table import Table
 from sam_infer.adapters.adapter import SHOWN_DIGITS
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import UnknownAdapterError
-from sam_infer.weights.store import HOME_VARIABLE
+from sam_infer.home import HOME_VARIABLE
 from samlabel.wire import adapter_facts
 
 app = typer.Typer(help="List and show what was learned; choose what serves.", no_args_is_help=True)
@@ -95,7 +95,8 @@ def retrain(
     model: Model = "tiny",
 ) -> None:
     """Train with an adapter's settings again, on the weights and the accepted labels of today."""
-    from sam_trainer.config import GatePolicy, TrainConfig
+    from sam_trainer.config import TrainConfig
+    from sam_trainer.judging.policy import GatePolicy
     from samlabel.commands import train  # the trainer, only for this
 
     store = AdapterStore(model)

@@ -21,7 +21,7 @@ def doctor(
     out: Annotated[Path | None, typer.Option(help="Write the findings as JSON.")] = None,
 ) -> None:
     """Check the installation. Exit code 1 when something needs a cure."""
-    from sam_infer.weights.store import default_home  # imports torch
+    from sam_infer.home import default_home  # imports torch
 
     checks = list(examine(default_home(), studies))
     _show(checks)

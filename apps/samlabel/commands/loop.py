@@ -48,8 +48,8 @@ def measure(
     seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
 ) -> None:
     """Teach networks by chosen and by drawn cases, let both answer held-out ones, and keep what it says."""
+    from sam_infer.home import default_home
     from sam_infer.models.load import load_network
-    from sam_infer.weights.store import default_home
     from sam_trainer.active.benefit import Comparison
     from sam_trainer.active.served import ServedCases, loop_folder
     from sam_trainer.config import TrainConfig

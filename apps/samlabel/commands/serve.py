@@ -30,7 +30,7 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
 ) -> None:
     """Serve a studies folder or a DICOMweb archive to OHIF and 3D Slicer; other machines are kept out by default."""
     with deferred(*NEEDED_LATER):
-        from sam_infer.weights.store import default_home  # imports torch, and the settings half of the trainer
+        from sam_infer.home import default_home  # imports torch, and the settings half of the trainer
 
         conf = {**_settings(setting or []), **conf_of(model=model, adapter=adapter, labels=labels)}
     typer.echo(f"starting samlabel on http://{host}:{port}/ (model {model}, studies {studies}); this takes a moment")

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sam_infer.serving.activity import step_aside
-from sam_trainer.config import GatePolicy, TrainConfig
+from sam_trainer.config import TrainConfig
+from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, Learned, Learning, training_folder
 from samlabel.loop.counted_labels import counting_labels

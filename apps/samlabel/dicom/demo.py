@@ -14,7 +14,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
-from sam_infer.imaging.geometry import FloatArray
+from sam_infer.arrays import Float64Array
 from sam_infer.imaging.image_file import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask, Volume
 from sam_trainer.synthetic.patients import abdomen, grid, render, rotation
@@ -39,7 +39,7 @@ class DemoSeries:
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     patient: int
-    turn: FloatArray | None = None
+    turn: Float64Array | None = None
     descending: bool = False  # instance numbers run from head to feet
     position: str = "HFS"
     description: str = "axial"

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
+from sam_infer.arrays import Float64Array, UInt8Array
 from sam_infer.errors import VolumeError
-from sam_infer.imaging.geometry import FloatArray, Geometry
+from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
 
@@ -30,7 +31,7 @@ class Frame:
     """One frame: what it shows, and where."""
 
     segment: int
-    corner_mm: FloatArray  # LPS, first voxel
+    corner_mm: Float64Array  # LPS, first voxel
     pixels: npt.NDArray[Any]  # (rows, columns)
 
 
@@ -38,13 +39,13 @@ class Frame:
 class Plane:
     """What all frames of an object share: directions and distances of pixels."""
 
-    row: FloatArray  # unit vector along a row, LPS
-    column: FloatArray
+    row: Float64Array  # unit vector along a row, LPS
+    column: Float64Array
     spacing_mm: tuple[float, float]  # along a row, along a column
     slice_mm: float | None  # as the file says, if it does
 
     @property
-    def normal(self) -> FloatArray:
+    def normal(self) -> Float64Array:
         """Across the plane."""
         return np.cross(self.row, self.column)
 
@@ -115,7 +116,7 @@ def _segment(shared: Dataset, frame: Dataset) -> int:
 
 def _stack(
     frames: list[Frame], plane: Plane, grid: Geometry, numbers: dict[int, int]
-) -> tuple[npt.NDArray[np.uint8], FloatArray]:
+) -> tuple[UInt8Array, Float64Array]:
     """The frames as one label volume (columns, rows, slices) and its RAS affine; later segments lie over earlier."""
     heights = np.array([frame.corner_mm @ plane.normal for frame in frames])
     step = _step(heights, plane, grid)
@@ -133,7 +134,7 @@ def _stack(
     return stack, np.asarray(LPS_TO_RAS @ lps)
 
 
-def _step(heights: FloatArray, plane: Plane, grid: Geometry) -> float:
+def _step(heights: Float64Array, plane: Plane, grid: Geometry) -> float:
     """The distance of neighbouring slices; empty ones in between may be left out of the file."""
     gaps = np.diff(np.unique(np.round(heights, 3)))
     directions = grid.affine[:3, :3] / np.asarray(grid.spacing_mm)
@@ -149,7 +150,7 @@ def _step(heights: FloatArray, plane: Plane, grid: Geometry) -> float:
     raise VolumeError("the segmentation's slices are not evenly spaced", "label")
 
 
-def _sampled(stack: npt.NDArray[np.uint8], affine: FloatArray, grid: Geometry) -> npt.NDArray[np.uint8]:
+def _sampled(stack: UInt8Array, affine: Float64Array, grid: Geometry) -> UInt8Array:
     """The nearest label at every voxel of a grid."""
     to_stack = np.linalg.inv(affine) @ grid.affine
     result = np.zeros(grid.shape, np.uint8, order="F")

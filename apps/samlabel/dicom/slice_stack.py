@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom import Dataset
 
+from sam_infer.arrays import Float64Array
 from sam_infer.errors import VolumeError
-from sam_infer.imaging.geometry import FloatArray
 
 # Neighbouring distances may differ by this share of the usual one, directions of slices by this much per component.
 UNEVEN, TURNED = 0.05, 1e-3
@@ -33,7 +33,7 @@ class Stack:
     """Slices in the order of their normal, which points along row x column; `note` says what is odd."""
 
     slices: tuple[Dataset, ...]
-    normal: FloatArray  # LPS
+    normal: Float64Array  # LPS
     note: str | None = None
 
 
@@ -75,11 +75,11 @@ def _require_one_grid(headers: Sequence[Dataset]) -> None:
         )
 
 
-def _position(header: Dataset) -> FloatArray:
+def _position(header: Dataset) -> Float64Array:
     return np.asarray(header.ImagePositionPatient, float)
 
 
-def _uneven(gaps: FloatArray) -> str | None:
+def _uneven(gaps: Float64Array) -> str | None:
     if len(gaps) < 2 or gaps.max() - gaps.min() <= UNEVEN * float(np.median(gaps)):
         return None
     return (
@@ -88,7 +88,7 @@ def _uneven(gaps: FloatArray) -> str | None:
     )
 
 
-def _tilted(places: FloatArray, normal: FloatArray) -> str | None:
+def _tilted(places: Float64Array, normal: Float64Array) -> str | None:
     if len(places) < 2:
         return None
     along = places[-1] - places[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import structlog
 from pydicom import Dataset, dcmread
 
+from sam_infer.files import write_whole
 from samlabel.dicom_store.frames import MEDIA_TYPES
 from samlabel.dicom_store.index import tag_of
 
@@ -65,7 +65,7 @@ def store(part: bytes, folder: Path, study: str | None, known: dict[str, Path]) 
     if kept is not None:
         return Outcome(sop_class, uids[2], reason=DUPLICATE, sentence="another file has the same SOP Instance UID")
     try:
-        _write(part, folder / STORED / uids[0] / uids[1] / f"{uids[2]}.dcm")
+        write_whole(folder / STORED / uids[0] / uids[1] / f"{uids[2]}.dcm", part)
     except OSError as error:
         log.error("upload could not be written", reason=str(error))
         return Outcome(sop_class, uids[2], reason=NO_SPACE, sentence="the file could not be written")
@@ -126,13 +126,3 @@ def _content(path: Path | None) -> bytes | None:
         return path.read_bytes() if path is not None else None
     except FileNotFoundError:
         return None
-
-
-def _write(part: bytes, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{uuid.uuid4().hex}")
-    try:
-        draft.write_bytes(part)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from pydicom.pixel_data_handlers.util import apply_modality_lut
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from sam_infer.arrays import UInt8Array
 from samlabel.dicom_store.index import Instance
 
 PIXEL_TAGS = {Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData")}
@@ -99,7 +100,7 @@ def render(instance: Instance, number: int, kind: str, window: tuple[float, floa
     return out.getvalue()
 
 
-def _grey(pixels: npt.NDArray[Any], dataset: Dataset, window: tuple[float, float] | None) -> npt.NDArray[np.uint8]:
+def _grey(pixels: npt.NDArray[Any], dataset: Dataset, window: tuple[float, float] | None) -> UInt8Array:
     values = apply_modality_lut(pixels, dataset).astype(np.float64)
     low, high = float(values.min()), float(values.max())
     if window is None and "WindowCenter" in dataset and "WindowWidth" in dataset:

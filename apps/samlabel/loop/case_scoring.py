@@ -22,9 +22,9 @@ from sam_infer.uncertainty.case_score import Scorer, ScoreSettings
 from sam_infer.uncertainty.measures import ADAPTERS, DEFAULT, checked_method
 from sam_trainer.active.score_table import ScoreTable
 from sam_trainer.active.scoring import Images, Made, Scoring, ScoringOutcome, waiting
+from sam_trainer.errors import TrainingError
 from sam_trainer.judging.calibrate import calibrate, calibration_file
 from sam_trainer.labels.cases import slice_axis
-from sam_trainer.pretraining.config import TrainingError
 from samlabel.config import AppConfig
 from samlabel.label_names import LabelNames
 from samlabel.loop.accepted_labels import accepted_labels

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_infer.weights.store import default_home
+from sam_infer.home import default_home
 from sam_trainer.active import strategies as acquisition
 from sam_trainer.active.benefit import Worth
 from sam_trainer.active.score_table import ScoreTable

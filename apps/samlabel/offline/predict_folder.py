@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sam_infer.errors import SamError, VolumeError
+from sam_infer.files import write_whole
 from sam_infer.imaging.image_file import suffix_of, write_mask
 from samlabel.errors import ConfigError
 from samlabel.offline.predict_one import Answer
@@ -135,10 +136,7 @@ class FolderRun:
         return {**fresh, "cases": cases}
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
-        part = self.out / f".{RECORD}.part"
-        part.write_text(json.dumps(record, indent=1))
-        part.replace(self.out / RECORD)
+        write_whole(self.out / RECORD, json.dumps(record, indent=1))
 
 
 def flat(answer: Answer) -> bool:

@@ -16,8 +16,8 @@ from monailabel.endpoints.user.auth import RBAC
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.async_tasks.utils import processes, tasks
 
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.ledger import Ledger
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.training.record import CURVES
 from sam_trainer.training.run_round import training_folder
 from samlabel.access.names import check_name

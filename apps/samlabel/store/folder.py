@@ -6,9 +6,7 @@ before it is accepted, and appears in its place whole or not at all.
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import time
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,7 @@ import structlog
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
 from sam_infer.errors import VolumeError
+from sam_infer.files import write_whole
 from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_geometry, read_image, read_mask
 from samlabel.access.names import check_name, check_tag
 from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix, check_attached, read_upload
@@ -129,16 +128,7 @@ class StudyStore(RecordedStore):
 
 def _place(source: Path, target: Path) -> None:
     """Copy beside the target, then move: whoever reads sees the old file or the new one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
-    os.close(handle)
-    try:
-        shutil.copyfile(source, part)
-        # mkstemp makes files for the owner only; a studies folder is often shared.
-        Path(part).chmod(0o644)
-        Path(part).replace(target)
-    finally:
-        Path(part).unlink(missing_ok=True)
+    write_whole(target, lambda part: shutil.copyfile(source, part))
 
 
 def _facts(name: str) -> dict[str, Any]:

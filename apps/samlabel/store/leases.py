@@ -8,7 +8,6 @@ file beside the store's record, so a server that is killed comes back knowing wh
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 import structlog
 from filelock import FileLock
 
+from sam_infer.files import write_whole
 from samlabel import identity as reader
 from samlabel.errors import RequestError
 
@@ -82,9 +82,7 @@ class Leases:
         return {lease.image: lease for lease in listed if lease.until > self._now()}
 
     def _write(self, leases: Mapping[str, Lease]) -> None:
-        part = self._file.with_name(f"{NAME}.{os.getpid()}.part")
-        part.write_text(json.dumps([vars(lease) for lease in leases.values()]))
-        part.replace(self._file)
+        write_whole(self._file, json.dumps([vars(lease) for lease in leases.values()]))
 
 
 class OfferedCases:

@@ -10,7 +10,6 @@ changed, it is replaced, so they need no lock. The lock is one per process and o
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +21,7 @@ import structlog
 from filelock import FileLock
 from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastore, LocalDatastoreModel
 
+from sam_infer.files import write_whole
 from samlabel.access.uploads import IMAGE_SUFFIXES
 from samlabel.errors import NotFoundError
 
@@ -161,13 +161,8 @@ class RecordedStore(LocalDatastore):
         """Write the record beside its place and move it there: whole or not at all."""
         path = Path(self._datastore_config_path)
         with _PROCESS_LOCK, self._file_lock:
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
             text = json.dumps(self._datastore.model_dump(exclude={"base_path"}), indent=2, default=str)
-            with part.open("w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+            write_whole(path, text, durable=True)
             self._stamp = _stamp(path)
 
     def _on_modify_event(self, event: Any) -> None:

@@ -11,7 +11,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 
 from sam_infer.errors import SamError
 from sam_infer.serving.activity import step_aside
-from sam_trainer.config import GatePolicy
+from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.training.progress import FAILED, Progress, read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, Learning, training_folder

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from sam_infer.arrays import BoolArray, Float64Array, Int8Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import choose_window
@@ -23,7 +23,7 @@ from sam_infer.networks.frame import Frame
 from sam_infer.slices.predictor import Predictor
 from sam_infer.uncertainty.calibration import Calibration
 from sam_infer.uncertainty.case_score import KINDS, USUAL
-from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, SEMANTIC, FloatArray, expected_dice
+from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, SEMANTIC, expected_dice
 from sam_infer.uncertainty.probe import SecondLook
 from sam_trainer.judging.calibrate import calibration_file
 from samlabel.config import flag
@@ -108,8 +108,8 @@ class Doubting:
         }
 
     def _one(
-        self, volume: Volume, view: SliceView, here: npt.NDArray[np.bool_], name: str, calibration: Calibration
-    ) -> tuple[npt.NDArray[np.int8], float]:
+        self, volume: Volume, view: SliceView, here: BoolArray, name: str, calibration: Calibration
+    ) -> tuple[Int8Array, float]:
         grey = None if volume.is_colour else float(np.median(volume.pixels(view)[here]))
         kinds = (*USUAL, *KINDS.get(self.measure, ()))
         again = SecondLook(self.predictor, volume, choose_window(volume, target=grey), kinds, self.earlier, calibration)
@@ -118,13 +118,13 @@ class Doubting:
         return full_size(found, again.frame(view, here), view), expected_dice(evidence)
 
 
-def full_size(doubt: FloatArray, frame: Frame, view: SliceView) -> npt.NDArray[np.int8]:
+def full_size(doubt: Float64Array, frame: Frame, view: SliceView) -> Int8Array:
     """A map (l, l) of a frame as 0..127 on the whole slice (H, W)."""
     full = frame.paste(upscale_logits(doubt[None].astype(np.float32), frame)[0], (view.height, view.width), 0.0)
     return np.rint(np.clip(full, 0.0, 1.0) * MOST).astype(np.int8)
 
 
-def packed(doubt: npt.NDArray[np.int8]) -> dict[str, Any]:
+def packed(doubt: Int8Array) -> dict[str, Any]:
     """The smallest box with doubt, as JSON; without any, an empty box."""
     voxels = np.argwhere(doubt)
     low, high = (voxels.min(axis=0), voxels.max(axis=0) + 1) if len(voxels) else (np.zeros(3, int), np.zeros(3, int))
@@ -140,7 +140,7 @@ def packed(doubt: npt.NDArray[np.int8]) -> dict[str, Any]:
     }
 
 
-def unpacked(told: Mapping[str, Any], shape: tuple[int, int, int]) -> npt.NDArray[np.int8]:
+def unpacked(told: Mapping[str, Any], shape: tuple[int, int, int]) -> Int8Array:
     """The map on the whole grid again, as a client would."""
     out = np.zeros(shape, np.int8, order="F")
     part = np.frombuffer(zlib.decompress(base64.b64decode(told["data"])), np.int8).reshape(told["shape"], order="F")

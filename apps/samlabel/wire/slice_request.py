@@ -23,12 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from sam_infer.arrays import Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import PLANE_NORMAL, Geometry
 from sam_infer.imaging.image_file import read_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.imaging.window import WINDOWS
-from sam_infer.prompts.object_prompts import BACKGROUND, FOREGROUND, MAX_POINTS, Box, IntArray, Prompts, indices
+from sam_infer.prompts.object_prompts import BACKGROUND, FOREGROUND, MAX_POINTS, Box, Prompts, indices
 from sam_infer.prompts.scribble import Scribble
 from sam_infer.prompts.slice_index import Marks, choose_slice
 from sam_infer.slices.crop import ZoomPolicy
@@ -142,7 +143,7 @@ def decode_reply(given: Mapping[str, Any]) -> ReplyFormat:
     return ReplyFormat(f".{suffix.lstrip('.')}", _switch(given, "result_compress", True))
 
 
-def _points(given: Mapping[str, Any], geometry: Geometry) -> tuple[IntArray, IntArray]:
+def _points(given: Mapping[str, Any], geometry: Geometry) -> tuple[Int64Array, Int64Array]:
     foreground, background = decode_voxels(given, "foreground"), decode_voxels(given, "background")
     for name, points in (("foreground", foreground), ("background", background)):
         if len(points) > MAX_POINTS:
@@ -162,7 +163,7 @@ def _points(given: Mapping[str, Any], geometry: Geometry) -> tuple[IntArray, Int
     return foreground, background
 
 
-def decode_voxels(given: Mapping[str, Any], name: str) -> IntArray:
+def decode_voxels(given: Mapping[str, Any], name: str) -> Int64Array:
     """A list of voxels (N, 3) in the order sent, each once; missing and empty are the same."""
     values = given.get(name)
     if values is None or (isinstance(values, list) and not values):

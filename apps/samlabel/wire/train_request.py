@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sam_trainer.config import METHODS, TARGETS, GatePolicy, TrainConfig
+from sam_trainer.config import METHODS, TARGETS, TrainConfig
+from sam_trainer.judging.policy import GatePolicy
 from samlabel.config import flag
 from samlabel.errors import ConfigError, RequestError
 

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from sam_infer.arrays import UInt8Array
 from sam_infer.errors import ModelError
+from sam_infer.files import file_sha256
 from sam_infer.networks.backbone import Candidates, Features, Hints
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_infer.networks.tiny.model import INPUT_SIZE, LOW_RES, TinySam, pad_to_square
 from sam_infer.weights import shipped
-from sam_infer.weights.checkpoint import file_sha256, read_safetensors
+from sam_infer.weights.checkpoint import read_safetensors
 from sam_infer.weights.fingerprint import Fingerprint
 from sam_infer.weights.tensor_layout import compare, layout_of
 
@@ -66,12 +67,12 @@ class TinyBackbone:
         """The crop with its longest side filling the input."""
         return fit_longest(crop, pixel_mm, self.input_size, "centre")
 
-    def encode(self, pixels: npt.NDArray[np.uint8]) -> Features:
+    def encode(self, pixels: UInt8Array) -> Features:
         """Model input (h, w, 3) to maps (1, C, 64, 64), (1, C, 32, 32) and (1, C, 16, 16) in half precision."""
         return self.encode_all([pixels])[0] if self._batches is None else self._batches.encode(pixels)
 
     @torch.inference_mode()
-    def encode_all(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Features]:
+    def encode_all(self, frames: Sequence[UInt8Array]) -> list[Features]:
         """Several frames in one pass."""
         images = [torch.tensor(np.ascontiguousarray(pixels), device=self._device) for pixels in frames]
         batch = [pad_to_square(image.permute(2, 0, 1)[None].float(), self.input_size) for image in images]

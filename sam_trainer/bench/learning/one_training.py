@@ -15,19 +15,19 @@ from sam_infer.models.load import BaseNetwork
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.bench.clicks import session
 from sam_trainer.bench.learning.unet import UNetNamer
 from sam_trainer.config import TrainConfig
 from sam_trainer.judging.gate import SemanticScore
 from sam_trainer.judging.semantic_score import score_case, semantic_scores
-from sam_trainer.labels.cases import Case, Target, targets_of
+from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
 from sam_trainer.lessons.batches import LessonBatches
-from sam_trainer.lessons.lesson import labelled_image, lessons_of
+from sam_trainer.lessons.lesson import lessons_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_lesson import SemanticLesson, semantic_lessons
 from sam_trainer.measures.overlap import dice
 from sam_trainer.methods.trainable import promptable
 from sam_trainer.simulation.prompt_styles import drawn
+from sam_trainer.simulation.session import session
 from sam_trainer.training.fit import Fit, Teacher
 from sam_trainer.training.progress import Progress
 from sam_trainer.training.semantic import SemanticTraining

@@ -29,12 +29,12 @@ from sam_infer.uncertainty.case_score import Scorer, ScoreSettings
 from sam_trainer.active.score_table import ScoreTable
 from sam_trainer.active.scoring import Scoring
 from sam_trainer.active.strategies import RANDOM, RANDOM_FG, Pool, batch, structures_in
-from sam_trainer.config import GatePolicy, TrainConfig
-from sam_trainer.labels.cases import Case, slice_axis
+from sam_trainer.config import TrainConfig
+from sam_trainer.judging.policy import GatePolicy
+from sam_trainer.labels.cases import Case, labelled_image, slice_axis
 from sam_trainer.labels.intake import recorded, take_in
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import AcceptedLabel
-from sam_trainer.lessons.lesson import labelled_image
 from sam_trainer.simulation.reader import Effort, SimulatedReader
 from sam_trainer.synthetic.pools import CANDIDATE, JUDGE, TEST, WATCH
 from sam_trainer.training.run_round import Learning

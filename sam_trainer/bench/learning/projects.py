@@ -19,10 +19,10 @@ import torch
 
 from sam_infer.models.load import load_network
 from sam_trainer.bench.learning.project import LoopConfig, Project, RoundResult
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.round import part_of
 from sam_trainer.measures.paired import Difference, area_under, difference
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.reports.table import Row
 from sam_trainer.synthetic.pools import CANDIDATE, JUDGE, PARTS, POOLS, TEST, WATCH, name_for, pool, write_pool
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from monai.networks.nets import UNet
 from torch import nn
 
+from sam_infer.arrays import UInt8Array
 from sam_infer.automatic.semantic import likeliest_label
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
@@ -69,7 +69,7 @@ class UNetNamer:
         self.network.eval()
 
     @torch.inference_mode()
-    def __call__(self, volume: Volume, view: SliceView) -> npt.NDArray[np.uint8]:
+    def __call__(self, volume: Volume, view: SliceView) -> UInt8Array:
         """Numbers (H, W) of the likeliest labels on a slice, from 1."""
         frame = self._backbone.frame(whole(view.height, view.width), view.pixel_mm)
         pixels = resize_pixels(choose_window(volume).apply(frame.cut(volume.pixels(view))), frame)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.export.write import Exported, Taken
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
-from sam_trainer.pretraining.config import TrainingError
 
 COLOURS = ("R", "G", "B")
 

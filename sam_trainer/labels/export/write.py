@@ -16,13 +16,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from sam_infer.errors import VolumeError
+from sam_infer.files import file_sha256
 from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_mask, suffix_of
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.weights.checkpoint import file_sha256
-from sam_trainer.labels.cases import Case
+from sam_trainer.errors import TrainingError
+from sam_trainer.labels.cases import Case, labelled_image
 from sam_trainer.labels.round import AcceptedLabel, part_of
-from sam_trainer.lessons.lesson import labelled_image
-from sam_trainer.pretraining.config import TrainingError
 
 # What was exported, and from which labels.
 MANIFEST = "export.json"

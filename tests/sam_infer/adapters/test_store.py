@@ -125,7 +125,7 @@ def test_an_adapter_of_another_model_is_refused(store: AdapterStore) -> None:
 MOVER = """
 import sys
 from pathlib import Path
-from sam_infer.adapter_store import AdapterStore
+from sam_infer.adapters.store import AdapterStore
 store = AdapterStore("tiny", Path(sys.argv[1]))
 names = [stored.id for stored in store.adapters()]
 for n in range(100000):

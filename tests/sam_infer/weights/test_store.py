@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from sam_infer.errors import ModelError
+from sam_infer.home import default_home
 from sam_infer.weights.catalogue import KNOWN_MODELS
-from sam_infer.weights.store import ModelStore, default_home
+from sam_infer.weights.store import ModelStore
 
 State = dict[str, torch.Tensor]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sam_trainer.active.diversity import farthest, medoid, ranks, spread_draw
 from sam_trainer.active.score_table import Scored
 from sam_trainer.active.strategies import STRATEGIES, TURNED_AFTER, Pool, batch, choose
-from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.errors import TrainingError
 
 
 def scored(

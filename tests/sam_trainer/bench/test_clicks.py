@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam_trainer.bench.clicks import as_prompts, clicks_until, session
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.runs import run_clicks
 from sam_trainer.reports.table import MEAN
 from sam_trainer.simulation.clicks import Click
 from sam_trainer.simulation.prompt_styles import Drawn
+from sam_trainer.simulation.session import as_prompts, clicks_until, session
 
 TRUTH = np.zeros((30, 30), bool)
 TRUTH[5:15, 5:25] = True

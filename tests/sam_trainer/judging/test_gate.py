@@ -2,9 +2,9 @@
 
 import pytest
 
-from sam_trainer.config import GatePolicy
+from sam_trainer.errors import TrainingError
 from sam_trainer.judging.gate import Interval, Score, Semantic, SemanticScore, interval, judge, overall
-from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.judging.policy import GatePolicy
 
 
 def scores(*rows: tuple[str, str, float]) -> list[Score]:

@@ -13,12 +13,12 @@ import pytest
 
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels import ledger as module
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.intake import recorded
 from sam_trainer.labels.ledger import ACCEPTED, GONE, RECORDS, WITHDRAWN, Ledger
 from sam_trainer.labels.round import AcceptedLabel
-from sam_trainer.pretraining.config import TrainingError
 from tests.sam_trainer.conftest import flat_case
 
 
@@ -115,7 +115,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_what_was_there(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module.shutil, "copyfileobj", full)
+    monkeypatch.setattr(module.shutil, "copyfile", full)
     with pytest.raises(TrainingError, match=r"No space left.*free some space"):
         ledger.accept("a", relabelled(case, 3), {})
     monkeypatch.undo()
@@ -125,7 +125,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_what_was_there(
 WRITER = """
 import sys
 from pathlib import Path
-from sam_trainer.ledger import Ledger
+from sam_trainer.labels.ledger import Ledger
 ledger, who = Ledger(Path(sys.argv[1])), sys.argv[2]
 for n in range(100000):
     label = Path(sys.argv[3]) / f"{who}{n}.nii.gz"

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from sam_infer.arrays import UInt8Array
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case
 from sam_trainer.labels.intake import recorded
 from sam_trainer.labels.laterality import LEFT, RIGHT, side_of
@@ -28,10 +29,9 @@ from sam_trainer.labels.quarantine import (
     doubts_about,
 )
 from sam_trainer.labels.round import AcceptedLabel
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.synthetic.patients import abdomen, grid, render
 
-Labels = npt.NDArray[np.uint8]
+Labels = UInt8Array
 
 NAMES = {1: "liver", 2: "spleen", 3: "kidney_right", 4: "kidney_left", 5: "aorta", 6: "vertebra"}
 

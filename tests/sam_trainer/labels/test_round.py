@@ -10,9 +10,9 @@ import pytest
 
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, open_round, part_of, read_round
-from sam_trainer.pretraining.config import TrainingError
 from tests.sam_trainer.conftest import flat_case
 
 

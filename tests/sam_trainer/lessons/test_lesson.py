@@ -16,10 +16,10 @@ from sam_infer.networks.tiny.model import TinySam
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.labels.cases import Case, read_sources
+from sam_trainer.labels.cases import Case, labelled_image, read_sources
 from sam_trainer.lessons.augment import Change, draw_change
 from sam_trainer.lessons.batches import LessonBatches
-from sam_trainer.lessons.lesson import labelled_image, lessons_of
+from sam_trainer.lessons.lesson import lessons_of
 from sam_trainer.methods.trainable import PromptableTiny
 from tests.conftest import BrightNetwork
 from tests.sam_trainer.conftest import flat_case

@@ -15,10 +15,10 @@ from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES
 from sam_infer.networks.tiny.model import TinySam
 from sam_infer.weights.fingerprint import Fingerprint
 from sam_trainer.config import TrainConfig
+from sam_trainer.errors import TrainingError
 from sam_trainer.methods.lora import Lora
 from sam_trainer.methods.method import Adaptation, adapt
 from sam_trainer.methods.trainable import PromptableSam
-from sam_trainer.pretraining.config import TrainingError
 from tests.sam_infer.conftest import seeded
 
 # ViT-B's width and heads, two blocks, a sixteenth of its input: every kind of layer is in it.

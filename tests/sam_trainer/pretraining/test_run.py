@@ -6,8 +6,9 @@ import torch
 from safetensors.torch import load_file
 
 from sam_infer.networks.tiny.model import TinySam
+from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.prompt_batch import BatchShape
-from sam_trainer.pretraining.config import Leg, PretrainConfig, TrainingError
+from sam_trainer.pretraining.config import Leg, PretrainConfig
 from sam_trainer.pretraining.run import CURVES_FILE, LOG_FILE, WEIGHTS_FILE, new_state, pretrain
 from sam_trainer.pretraining.state import STATE_FILE, update_average
 

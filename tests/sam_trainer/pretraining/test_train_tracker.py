@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from sam_infer.networks.tracker_net import SIDE
-from sam_trainer.pretraining.config import TrainingError
+from sam_trainer.errors import TrainingError
 from sam_trainer.pretraining.train_tracker import RATE, TrackingConfig, momentum_at, rate_at, train_tracker
 from sam_trainer.synthetic.chains import STEPS, draw_chains
 

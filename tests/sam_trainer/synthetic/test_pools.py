@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.round import part_of
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.synthetic.lesion_patients import KINDS, Patient, picture
 from sam_trainer.synthetic.pools import CANDIDATE, GRADED, JUDGE, PARTS, POOLS, TEST, pool, write_pool
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 
 from sam_infer.adapters.store import AdapterStore
-from sam_trainer.config import GatePolicy, TrainConfig
+from sam_trainer.config import TrainConfig
+from sam_trainer.errors import TrainingError
+from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.intake import recorded
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import AcceptedLabel
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.training.run_round import Learning
 
 SHORT = TrainConfig(method="decoder", epochs=2, steps=2, images=1, objects=2, decodes=2, semantic_images=0)

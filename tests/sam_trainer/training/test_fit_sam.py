@@ -17,7 +17,8 @@ from sam_infer.networks.sam import PREPROCESSING, SamBackbone
 from sam_infer.networks.sam_vit import VitShape, build_vit, with_weights
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.weights.store import ModelStore
-from sam_trainer.config import GatePolicy, TrainConfig
+from sam_trainer.config import TrainConfig
+from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.lessons.batches import LessonBatches

@@ -22,11 +22,12 @@ from sam_infer.errors import SamError
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.networks.semantic_head import SemanticHead
-from sam_trainer.config import GatePolicy, TrainConfig
+from sam_trainer.config import TrainConfig
+from sam_trainer.errors import TrainingError
+from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.methods.trainable import promptable
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.training import run_round as learning
 from sam_trainer.training import state as fit_state
 from sam_trainer.training.progress import read_progress
@@ -120,8 +121,8 @@ import sys
 from pathlib import Path
 import torch
 from tests.sam_trainer.test_learning import POLICY, SHORT, accepted
-from sam_trainer.learning import Learning
-from sam_trainer.studies import read_sources
+from sam_trainer.training.run_round import Learning
+from sam_trainer.labels.cases import read_sources
 torch.set_num_threads(1)
 cases = list(read_sources(Path(sys.argv[1]))[0].cases)
 Learning(SHORT, POLICY, Path(sys.argv[2])).run(accepted(cases), resume="resume" in sys.argv)

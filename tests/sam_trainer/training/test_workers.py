@@ -10,9 +10,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sam_infer.adapters.store import AdapterStore
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.round import AcceptedLabel
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.record import CURVES, EVENTS
 from sam_trainer.training.run_round import PROGRESS_FILE, Learned, Learning, training_folder

@@ -13,7 +13,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sam_infer.weights.store import ModelStore, default_home
+from sam_infer.home import default_home
+from sam_infer.weights.store import ModelStore
 from sam_infer.weights.tensor_layout import published_layout
 from samlabel.commands.models import app
 

@@ -13,7 +13,7 @@ import sys
 from samlabel.commands import serve
 serve.run = lambda options, home: None
 serve.serve(setting=["prefetch=false"])
-from samlabel.deferred import deferred
+from samlabel.host.lazy_imports import deferred
 from samlabel.server import NEEDED_LATER
 with deferred(*NEEDED_LATER):
     import samlabel.server.app, samlabel.server.asgi

@@ -85,7 +85,7 @@ def test_two_stores_on_one_folder_lose_nothing(make: Any, folder: Path, tmp_path
 WRITER = """
 import sys
 from pathlib import Path
-from samlabel.datastore import StudyStore
+from samlabel.store.folder import StudyStore
 store = StudyStore(sys.argv[1], auto_reload=False)
 Path(sys.argv[1], f"ready-{sys.argv[3]}").touch()
 while not Path(sys.argv[1], "go").exists():
@@ -177,7 +177,7 @@ def test_a_failing_write_leaves_the_old_record(make: Any, folder: Path, monkeypa
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("samlabel.store.record.os.fsync", full)
+    monkeypatch.setattr("sam_infer.files.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         store.update_image_info("a", {"x": 1})
     assert record(folder) == before

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from sam_infer.errors import SamError
-from sam_trainer.config import GatePolicy, TrainConfig
+from sam_trainer.config import TrainConfig
+from sam_trainer.judging.policy import GatePolicy
 from samlabel.wire.train_request import OPTIONS, parse
 
 

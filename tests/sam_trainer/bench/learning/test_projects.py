@@ -9,8 +9,8 @@ import pytest
 from sam_trainer.bench.learning.project import RoundResult
 from sam_trainer.bench.learning.projects import LoopOrder, Played, folder_roles, summary
 from sam_trainer.bench.learning.projects_run import outcome, sentences
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.round import part_of
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.synthetic.lesion_patients import Patient
 from sam_trainer.synthetic.pools import CANDIDATE, PARTS, TEST, PoolCase, write_pool
 

@@ -12,12 +12,12 @@ from monai.data import load_decathlon_datalist
 
 from sam_infer.imaging.image_file import read_image, read_mask, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.export.datalist import LIST, Datalist
 from sam_trainer.labels.export.nnunet import NnUnetRaw
 from sam_trainer.labels.export.write import MANIFEST, export
 from sam_trainer.labels.round import AcceptedLabel, part_of
-from sam_trainer.pretraining.config import TrainingError
 from sam_trainer.synthetic.patients import grid, rotation
 from tests.sam_trainer.conftest import flat_case
 

@@ -1,0 +1,13 @@
+"""What can go wrong in a training, as types."""
+
+from __future__ import annotations
+
+from sam_infer.errors import SamError
+
+
+class TrainingError(SamError):
+    """A run that cannot be started or continued."""
+
+
+class StoppedError(Exception):
+    """Somebody asked for an end; what was found so far is kept."""
