@@ -16,15 +16,15 @@ class CancelledError(SamError):
 
 
 class Runner(Protocol):
-    """Does a short job and returns its result, e.g. by putting it into a queue and waiting for its turn."""
+    """Does short work and returns its result, e.g. by putting it into a queue and waiting for its turn."""
 
-    def __call__(self, job: Callable[[], Any]) -> Any:
-        """The job's result."""
+    def __call__(self, work: Callable[[], Any]) -> Any:
+        """The result of the work."""
         ...
 
 
-def _here(job: Callable[[], Any]) -> Any:
-    return job()
+def _here(work: Callable[[], Any]) -> Any:
+    return work()
 
 
 def _never() -> bool:
@@ -36,17 +36,17 @@ def _silently(done: int) -> None:
 
 
 @dataclass(frozen=True)
-class Conduct:
+class Job:
     """By default: compute in this thread, to the end, and tell nobody."""
 
     runner: Runner = _here
     cancelled: Callable[[], bool] = _never
     progress: Callable[[int], None] = _silently  # slices computed since the last call
 
-    def slice(self, job: Callable[[], Result]) -> Result:
+    def slice(self, work: Callable[[], Result]) -> Result:
         """One slice's work; raises `CancelledError` instead when the request was called off."""
         if self.cancelled():
             raise CancelledError("the request was called off before it was done")
-        result: Result = self.runner(job)
+        result: Result = self.runner(work)
         self.progress(1)
         return result

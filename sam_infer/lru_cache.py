@@ -15,7 +15,7 @@ Value = TypeVar("Value")
 ENTRIES = 8
 
 
-class Memo:
+class LruCache:
     """The last few values by key; thread-safe. Two threads that want the same new value both compute it."""
 
     def __init__(self, entries: int = ENTRIES) -> None:

@@ -20,7 +20,7 @@ PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """This process's place among `size`."""
 
     rank: int = 0
@@ -33,12 +33,12 @@ class Team:
             idist.initialize("gloo", init_method=where, rank=self.rank, world_size=self.size, timeout=PATIENCE)
 
     def leave(self) -> None:
-        """Part; one that never joined may too. This process can join another team then."""
+        """Part; one that never joined may too. This process can join another group then."""
         if self.size > 1:
             idist.finalize()
 
     def average(self, tensors: Iterable[Tensor]) -> None:
-        """Replace every tensor by its mean over the team."""
+        """Replace every tensor by its mean over the group."""
         if self.size == 1:
             return
         tensors = list(tensors)

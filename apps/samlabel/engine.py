@@ -15,7 +15,7 @@ from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.masks.encode import encode_nrrd
-from sam_infer.models.current import Promoted, adapted
+from sam_infer.models.current import CurrentPredictor, adapted
 from sam_infer.models.ensemble import Ensemble
 from sam_infer.models.load import load_network
 from sam_infer.prompts.object_prompts import Prompts
@@ -42,7 +42,7 @@ def load_serving(config: AppConfig) -> Serving:
     store, volume_bytes = AdapterStore(config.model), config.volumes_mb * MIB
     earlier = Ensemble(store, cache, base.backbone).besides
     if config.adapter == LATEST:
-        promoted = Promoted(store, cache, base.backbone)
+        promoted = CurrentPredictor(store, cache, base.backbone)
         return Serving(promoted.first(), volume_bytes, promoted.follow, earlier, prefetch=config.prefetch)
     if config.adapter == NO_ADAPTER:
         predictor = Predictor(base.backbone(), cache)

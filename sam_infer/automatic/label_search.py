@@ -17,8 +17,8 @@ from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import choose_window
-from sam_infer.job import Conduct
-from sam_infer.lru_cache import Memo
+from sam_infer.job import Job
+from sam_infer.lru_cache import LruCache
 from sam_infer.prompts.object_prompts import Box
 from sam_infer.propagation.segment import inside
 from sam_infer.propagation.slice_result import SliceAnswer
@@ -47,7 +47,7 @@ class LabelMap:
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
+class LabelSearch:
     """One automatic request under way: slices across `axis`, and the labels looked for, values from 1."""
 
     predictor: Predictor
@@ -57,8 +57,8 @@ class Survey:
     labels: tuple[str, ...]
     window: str = "auto"
     limit: Box | None = None
-    conduct: Conduct = field(default_factory=Conduct)
-    memo: Memo = field(default_factory=Memo)
+    job: Job = field(default_factory=Job)
+    memo: LruCache = field(default_factory=LruCache)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.labels) <= MAX_LABELS:
@@ -99,7 +99,7 @@ class Survey:
         allowed, before, answer = self.allowed(self.view(index)), prior, None
         for _ in range(passes):
             asked = before
-            answer = self.conduct.slice(lambda: follower.step(index, asked, allowed))  # noqa: B023 - called at once
+            answer = self.job.slice(lambda: follower.step(index, asked, allowed))  # noqa: B023 - called at once
             before = answer.pixels
             union = int((before | prior).sum())
             if answer.score < LEAST_SCORE or int((before & prior).sum()) < LEAST_OVERLAP * union:

@@ -19,7 +19,7 @@ import numpy as np
 from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.automatic.coarse_map import CoarseMap, Lesson, in_frame, likeliest, places
 from sam_infer.automatic.example import AcceptedCase, others
-from sam_infer.automatic.label_search import LabelMap, Survey
+from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.match_prior import Match, clicks_near, gallery, match
 from sam_infer.automatic.propose import propose
 from sam_infer.automatic.registration import prepare, register
@@ -51,107 +51,107 @@ BEYOND, COARSE_SIDE = 2, 64
 SELFPROMPT_PASSES = 2
 
 
-def propose_labels(survey: Survey, start: int) -> LabelMap:
+def propose_labels(search: LabelSearch, start: int) -> LabelMap:
     """The surest regions of slice `start`, in the order of the labels, each followed over the other slices."""
-    view = survey.view(start)
-    options = Options(survey.window, zoom=None)
-    regions = propose(survey.volume, view, len(survey.labels), _clicker(survey, start, options))
-    regions = [region for region in regions if (region.pixels & survey.allowed(view)).any()]
+    view = search.view(start)
+    options = Options(search.window, zoom=None)
+    regions = propose(search.volume, view, len(search.labels), _clicker(search, start, options))
+    regions = [region for region in regions if (region.pixels & search.allowed(view)).any()]
     drawn = {}
     for value, region in enumerate(regions, 1):
-        said = VolumePrompts(survey.axis, {start: _around(survey, view, region.pixels)}, {}, survey.limit)
-        found = segment_volume(survey.predictor, survey.volume, said, conduct=survey.conduct)
-        drawn[value] = {k: answer for k, answer in found.answers.items() if k in survey.slices}
-    return survey.settled(drawn)
+        said = VolumePrompts(search.axis, {start: _around(search, view, region.pixels)}, {}, search.limit)
+        found = segment_volume(search.predictor, search.volume, said, job=search.job)
+        drawn[value] = {k: answer for k, answer in found.answers.items() if k in search.slices}
+    return search.settled(drawn)
 
 
-def propose_on_slice(survey: Survey, index: int) -> LabelMap:
+def propose_on_slice(search: LabelSearch, index: int) -> LabelMap:
     """The surest regions of one slice, in the order of the labels."""
-    view = survey.view(index)
-    options = Options(survey.window, zoom=None)
-    regions = propose(survey.volume, view, len(survey.labels), _clicker(survey, index, options))
-    mask, scores = Mask.empty(survey.volume.geometry), {}
+    view = search.view(index)
+    options = Options(search.window, zoom=None)
+    regions = propose(search.volume, view, len(search.labels), _clicker(search, index, options))
+    mask, scores = Mask.empty(search.volume.geometry), {}
     for value, region in enumerate(regions, 1):
-        pixels = region.pixels & survey.allowed(view)
+        pixels = region.pixels & search.allowed(view)
         view.extract(mask.array)[pixels] = value
-        scores[survey.labels[value - 1]] = region.quality
-    return LabelMap(mask, scores, survey.missing(scores)) if mask.array.any() else survey.empty
+        scores[search.labels[value - 1]] = region.quality
+    return LabelMap(mask, scores, search.missing(scores)) if mask.array.any() else search.empty
 
 
-def grid_labels(survey: Survey, prior: Mask) -> LabelMap:
-    """Everything on each slice, matched to a prior label map (values as the survey's).
+def grid_labels(search: LabelSearch, prior: Mask) -> LabelMap:
+    """Everything on each slice, matched to a prior label map (values as the search's).
 
     From the slice with most of the prior outwards; where a label's prior ends, its mask on the slice before is the
     prior, as long as something fits it.
     """
-    prior.require_same_grid(survey.volume.geometry, "prior")
-    mask = Mask.empty(survey.volume.geometry)
+    prior.require_same_grid(search.volume.geometry, "prior")
+    mask = Mask.empty(search.volume.geometry)
     fits: dict[str, list[float]] = {}
-    start = _fullest(survey, prior)
+    start = _fullest(search, prior)
     first: dict[str, BoolArray] = {}
-    for run in (range(start, survey.slices.stop), range(start - 1, survey.slices.start - 1, -1)):
+    for run in (range(start, search.slices.stop), range(start - 1, search.slices.start - 1, -1)):
         before = first
         for index in run:
-            matched = _matched(survey, index, {**before, **_priors(survey, prior, survey.view(index))})
+            matched = _matched(search, index, {**before, **_priors(search, prior, search.view(index))})
             before = {name: found.pixels for name, found in matched.items()}
             first = before if index == start else first
             for name, found in matched.items():
-                survey.view(index).extract(mask.array)[found.pixels] = survey.labels.index(name) + 1
+                search.view(index).extract(mask.array)[found.pixels] = search.labels.index(name) + 1
                 fits.setdefault(name, []).append(found.overlap)
     if not mask.array.any():
-        return survey.empty
-    scores = {name: float(np.mean(fits[name])) for name in survey.labels if name in fits}
-    return LabelMap(mask, scores, survey.missing(scores))
+        return search.empty
+    scores = {name: float(np.mean(fits[name])) for name in search.labels if name in fits}
+    return LabelMap(mask, scores, search.missing(scores))
 
 
-def selfprompt_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:
+def selfprompt_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> LabelMap:
     """A coarse map of accepted cases on every slice; its pieces in 3D become box and mask prompts, two passes."""
-    maps, frames = coarse_maps(survey, cases)
+    maps, frames = coarse_maps(search, cases)
     pieces = likeliest(np.stack(maps, axis=1))
-    expected = Mask.empty(survey.volume.geometry)
-    for number, index in enumerate(survey.slices):
+    expected = Mask.empty(search.volume.geometry)
+    for number, index in enumerate(search.slices):
         shown = upscale_logits(np.stack([piece[number] for piece in pieces]).astype(np.float32), frames[number]) > 0.5
-        pixels = survey.view(index).extract(expected.array)
+        pixels = search.view(index).extract(expected.array)
         for value, piece in enumerate(shown, 1):
             pixels[piece] = value
-    return survey.settled(survey.draw(expected, SELFPROMPT_PASSES))
+    return search.settled(search.draw(expected, SELFPROMPT_PASSES))
 
 
-def coarse_maps(survey: Survey, cases: Sequence[AcceptedCase]) -> tuple[list[Float32Array], list[Frame]]:
-    """Where accepted cases expect each label on the survey's slices, (labels, l, l), and the frames of these maps."""
-    coarse = _learned(survey, others(survey.volume, cases)[:MOST_TEACHERS])
-    centre = body_centre(survey.volume)
+def coarse_maps(search: LabelSearch, cases: Sequence[AcceptedCase]) -> tuple[list[Float32Array], list[Frame]]:
+    """Where accepted cases expect each label on the search's slices, (labels, l, l), and the frames of these maps."""
+    coarse = _learned(search, others(search.volume, cases)[:MOST_TEACHERS])
+    centre = body_centre(search.volume)
     maps, frames = [], []
-    for index in survey.slices:
-        view = survey.view(index)
-        features, frame = _features(survey, survey.volume, view)
-        maps.append(coarse.of(features, places(view, frame, survey.volume.geometry, centre, coarse.side)))
+    for index in search.slices:
+        view = search.view(index)
+        features, frame = _features(search, search.volume, view)
+        maps.append(coarse.of(features, places(view, frame, search.volume.geometry, centre, coarse.side)))
         frames.append(frame)
     return maps, frames
 
 
-def atlas_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> LabelMap:
+def atlas_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> LabelMap:
     """The labels of the accepted case most like this one, warped; box and mask of each slice are the prompt."""
-    return survey.settled(survey.draw(warped_labels(survey, cases)))
+    return search.settled(search.draw(warped_labels(search, cases)))
 
 
-def warped_labels(survey: Survey, cases: Sequence[AcceptedCase]) -> Mask:
+def warped_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> Mask:
     """The labels of the accepted case most like this volume, laid over it."""
-    nearest = others(survey.volume, cases)[0]
+    nearest = others(search.volume, cases)[0]
     prepare()
-    found = survey.memo.get(
-        ("registration", survey.volume.digest, nearest.volume.digest),
-        lambda: survey.conduct.slice(lambda: register(survey.volume, nearest.volume)),
+    found = search.memo.get(
+        ("registration", search.volume.digest, nearest.volume.digest),
+        lambda: search.job.slice(lambda: register(search.volume, nearest.volume)),
     )
     return found.warp(nearest.labels)
 
 
-def _learned(survey: Survey, cases: Sequence[AcceptedCase]) -> CoarseMap:
+def _learned(search: LabelSearch, cases: Sequence[AcceptedCase]) -> CoarseMap:
     """The coarse map of accepted cases, on slices of the same plane; their order changes nothing."""
     cases = sorted(cases, key=lambda case: case.digest)
-    backbone = survey.predictor.backbone
+    backbone = search.predictor.backbone
     side = min(backbone.low_res, COARSE_SIDE)
-    world = survey.volume.geometry.world_axes[survey.axis][0]
+    world = search.volume.geometry.world_axes[search.axis][0]
 
     def lessons() -> Iterator[Lesson]:
         for case in cases:
@@ -159,35 +159,35 @@ def _learned(survey: Survey, cases: Sequence[AcceptedCase]) -> CoarseMap:
             axis = [w for w, _ in geometry.world_axes].index(world)
             for index in _spread(case.labels, axis):
                 view = case.volume.view(axis, index)
-                features, frame = _features(survey, case.volume, view)
+                features, frame = _features(search, case.volume, view)
                 values = in_frame(view.extract(case.labels.array), frame)
                 yield Lesson(features, values, places(view, frame, geometry, centre, side))
 
-    key = ("coarse map", backbone.encoder_id, world, survey.window, len(survey.labels), *(c.digest for c in cases))
-    return survey.memo.get(key, lambda: CoarseMap.learned(len(survey.labels), side, lessons))
+    key = ("coarse map", backbone.encoder_id, world, search.window, len(search.labels), *(c.digest for c in cases))
+    return search.memo.get(key, lambda: CoarseMap.learned(len(search.labels), side, lessons))
 
 
-def _clicker(survey: Survey, index: int, options: Options) -> Callable[[Prompts], Prediction]:
+def _clicker(search: LabelSearch, index: int, options: Options) -> Callable[[Prompts], Prediction]:
     def predict(prompts: Prompts) -> Prediction:
         """One click; each is a job of its own, so that a reader's click need not wait for all of them."""
-        return survey.conduct.slice(lambda: survey.predictor.predict(survey.volume, prompts, index, options))
+        return search.job.slice(lambda: search.predictor.predict(search.volume, prompts, index, options))
 
     return predict
 
 
-def _around(survey: Survey, view: SliceView, pixels: BoolArray) -> Prompts:
+def _around(search: LabelSearch, view: SliceView, pixels: BoolArray) -> Prompts:
     """A region (H, W) as box and mask prompt."""
-    prior = Mask.empty(survey.volume.geometry)
-    view.insert(prior.array, (pixels & survey.allowed(view)).astype(np.uint8))
+    prior = Mask.empty(search.volume.geometry)
+    view.insert(prior.array, (pixels & search.allowed(view)).astype(np.uint8))
     voxels = np.argwhere(prior.array)
-    return Prompts(survey.axis, box=Box.of(voxels.min(axis=0), voxels.max(axis=0)), mask=prior)
+    return Prompts(search.axis, box=Box.of(voxels.min(axis=0), voxels.max(axis=0)), mask=prior)
 
 
-def _features(survey: Survey, volume: Volume, view: SliceView) -> tuple[Features, Frame]:
+def _features(search: LabelSearch, volume: Volume, view: SliceView) -> tuple[Features, Frame]:
     """The whole slice as the network sees it."""
-    window = choose_window(volume, survey.window)
-    frame = survey.predictor.backbone.frame(whole(view.height, view.width), view.pixel_mm)
-    return survey.conduct.slice(lambda: survey.predictor.features(volume, view, window, frame)), frame
+    window = choose_window(volume, search.window)
+    frame = search.predictor.backbone.frame(whole(view.height, view.width), view.pixel_mm)
+    return search.job.slice(lambda: search.predictor.features(volume, view, window, frame)), frame
 
 
 def _spread(labels: Mask, axis: int) -> list[int]:
@@ -201,39 +201,39 @@ def _spread(labels: Mask, axis: int) -> list[int]:
     return sorted({round(k) for k in np.linspace(low, high, count)})
 
 
-def _matched(survey: Survey, index: int, priors: Mapping[str, BoolArray]) -> dict[str, Match]:
+def _matched(search: LabelSearch, index: int, priors: Mapping[str, BoolArray]) -> dict[str, Match]:
     """What each prior (H, W) shows on a slice, inside the limit."""
     if not priors:
         return {}
-    view = survey.view(index)
-    predict = _clicker(survey, index, Options(survey.window, zoom=None))
-    shown = gallery(survey.volume, view, predict, clicks_near(view, priors.values()))
-    allowed = survey.allowed(view)
+    view = search.view(index)
+    predict = _clicker(search, index, Options(search.window, zoom=None))
+    shown = gallery(search.volume, view, predict, clicks_near(view, priors.values()))
+    allowed = search.allowed(view)
     found = match([replace(proposal, pixels=proposal.pixels & allowed) for proposal in shown], priors)
     return {name: one for name, one in found.items() if one.pixels.any()}
 
 
-def _priors(survey: Survey, prior: Mask, view: SliceView) -> dict[str, BoolArray]:
+def _priors(search: LabelSearch, prior: Mask, view: SliceView) -> dict[str, BoolArray]:
     """Where each label should be on a slice (H, W): its prior there, else on the nearest of the neighbours."""
     found = {}
-    shown = {k: survey.view(k).extract(prior.array) for k in _near(survey, view.index)}
-    allowed = survey.allowed(view)
-    for value, name in enumerate(survey.labels, 1):
+    shown = {k: search.view(k).extract(prior.array) for k in _near(search, view.index)}
+    allowed = search.allowed(view)
+    for value, name in enumerate(search.labels, 1):
         here = next((pixels == value for pixels in shown.values() if (pixels == value).any()), None)
         if here is not None and (here & allowed).any():
             found[name] = here & allowed
     return found
 
 
-def _near(survey: Survey, index: int) -> Iterable[int]:
-    length = survey.volume.geometry.shape[survey.axis]
-    distances = [0] if len(survey.slices) > 1 else [d for n in range(NEIGHBOURS + 1) for d in (n, -n)]
+def _near(search: LabelSearch, index: int) -> Iterable[int]:
+    length = search.volume.geometry.shape[search.axis]
+    distances = [0] if len(search.slices) > 1 else [d for n in range(NEIGHBOURS + 1) for d in (n, -n)]
     return [index + d for d in dict.fromkeys(distances) if 0 <= index + d < length]
 
 
-def _fullest(survey: Survey, prior: Mask) -> int:
+def _fullest(search: LabelSearch, prior: Mask) -> int:
     """The slice with most of the prior."""
-    areas = [int(np.count_nonzero(survey.view(k).extract(prior.array))) for k in survey.slices]
+    areas = [int(np.count_nonzero(search.view(k).extract(prior.array))) for k in search.slices]
     if not any(areas) and len(areas) > 1:
         raise PromptError("the prior is empty on these slices: there is nothing to match", "prior")
-    return survey.slices[int(np.argmax(areas))]
+    return search.slices[int(np.argmax(areas))]

@@ -10,7 +10,7 @@ import numpy as np
 
 from sam_infer.adapters.adapter import SHOWN_DIGITS
 from sam_infer.arrays import Float32Array, UInt8Array
-from sam_infer.automatic.label_search import LabelMap, Survey
+from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
@@ -24,27 +24,27 @@ from sam_infer.slices.predictor import Predictor
 AT_ONCE = 8
 
 
-def semantic_labels(survey: Survey, wanted: Sequence[str] | None = None) -> LabelMap:
-    """The wanted labels on the survey's slices; by default all of the survey's that the head has learned.
+def semantic_labels(search: LabelSearch, wanted: Sequence[str] | None = None) -> LabelMap:
+    """The wanted labels on the search's slices; by default all of the search's that the head has learned.
 
     All learned labels compete for a pixel, whether they are wanted or not: what is surely spleen is no kidney.
     """
-    head = require_head(survey.predictor)
-    names = _known(survey, head, wanted)
-    mask, found = Mask.empty(survey.volume.geometry), {name: _Found() for name in names}
-    for index in survey.slices:
-        number, logit = survey.conduct.slice(partial(_on_slice, survey, index))
-        view = survey.view(index)
-        pixels, allowed = view.extract(mask.array), survey.allowed(view)
+    head = require_head(search.predictor)
+    names = _known(search, head, wanted)
+    mask, found = Mask.empty(search.volume.geometry), {name: _Found() for name in names}
+    for index in search.slices:
+        number, logit = search.job.slice(partial(_on_slice, search, index))
+        view = search.view(index)
+        pixels, allowed = view.extract(mask.array), search.allowed(view)
         for name in names:
             here = (number == head.labels.index(name) + 1) & allowed
-            pixels[here] = survey.labels.index(name) + 1
+            pixels[here] = search.labels.index(name) + 1
             found[name].add(logit[here])
     scores = {name: seen.score for name, seen in found.items() if seen.count}
     notes = _notes("not found", [name for name in names if name not in scores])
     if wanted is None:
-        notes += _notes("not learned yet", [name for name in survey.labels if name not in head.labels])
-    return LabelMap(mask, scores, notes) if scores else LabelMap(mask, {}, (*survey.empty.notes, *notes))
+        notes += _notes("not learned yet", [name for name in search.labels if name not in head.labels])
+    return LabelMap(mask, scores, notes) if scores else LabelMap(mask, {}, (*search.empty.notes, *notes))
 
 
 def require_head(predictor: Predictor) -> SemanticHead:
@@ -97,19 +97,19 @@ class _Found:
         return self.total / self.count
 
 
-def _on_slice(survey: Survey, index: int) -> tuple[UInt8Array, Float32Array]:
-    return answer_on(survey.predictor, survey.volume, survey.view(index), survey.window)
+def _on_slice(search: LabelSearch, index: int) -> tuple[UInt8Array, Float32Array]:
+    return answer_on(search.predictor, search.volume, search.view(index), search.window)
 
 
-def _known(survey: Survey, head: SemanticHead, wanted: Sequence[str] | None) -> list[str]:
+def _known(search: LabelSearch, head: SemanticHead, wanted: Sequence[str] | None) -> list[str]:
     """The labels to draw; one that was asked for by name must have been learned."""
-    names = [name for name in survey.labels if name in (head.labels if wanted is None else wanted)]
+    names = [name for name in search.labels if name in (head.labels if wanted is None else wanted)]
     strange = [name for name in names if name not in head.labels]
     if strange or not names:
         which = f"has not learned {', '.join(strange)}" if strange else "has learned none of this server's labels"
         shown = ", ".join(head.labels[:12]) + (", ..." if len(head.labels) > 12 else "")
         raise PromptError(
-            f"the adapter {survey.predictor.adapter[:SHOWN_DIGITS]} {which}, only {shown}: accept labels of it and "
+            f"the adapter {search.predictor.adapter[:SHOWN_DIGITS]} {which}, only {shown}: accept labels of it and "
             "train again",
             "label_prompt" if strange else "labels",
         )

@@ -26,7 +26,7 @@ def adapted(
     return Predictor(build(adapter), cache, adapter=name, semantic=SemanticHead.of(adapter.tensors))
 
 
-class Promoted:
+class CurrentPredictor:
     """Follows the pointer of a store: one `stat` per request, merged weights once per promotion.
 
     Threading: whoever first sees that the pointer moved builds the new predictor; the others go on with the old one

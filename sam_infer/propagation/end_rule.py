@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from sam_infer.imaging.volume import Volume
-from sam_infer.propagation.intensity_model import Likeness
+from sam_infer.propagation.intensity_model import IntensityModel
 from sam_infer.propagation.slice_result import SliceAnswer
 
 
@@ -38,13 +38,13 @@ class Ending:
     """What the object looked like where the run started."""
 
     volume: Volume
-    first: Likeness | None
+    first: IntensityModel | None
     policy: EndPolicy
 
     @classmethod
     def at(cls, volume: Volume, start: SliceAnswer, policy: EndPolicy) -> Ending:
         """The rules for a run that starts with this answer."""
-        return cls(volume, Likeness.of(volume.pixels(start.view), start.pixels), policy)
+        return cls(volume, IntensityModel.of(volume.pixels(start.view), start.pixels), policy)
 
     def reached(self, before: SliceAnswer, answer: SliceAnswer, round_trip: float) -> bool:
         """Whether `answer`, one slice after `before`, shows that the object has ended; `round_trip` see the policy."""
@@ -61,6 +61,6 @@ class Ending:
     def _unlike(self, before: SliceAnswer, answer: SliceAnswer) -> bool:
         """Whether its intensities are rather those of the surroundings."""
         pixels, mask = self.volume.pixels(answer.view), answer.pixels
-        latest = Likeness.of(self.volume.pixels(before.view), before.pixels)
+        latest = IntensityModel.of(self.volume.pixels(before.view), before.pixels)
         models = ((self.first, self.policy.like_start), (latest, self.policy.like_before))
         return any(model is not None and model.of_mask(pixels, mask) < least for model, least in models)

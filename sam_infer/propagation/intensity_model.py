@@ -35,7 +35,7 @@ TELLING = 0.12
 
 
 @dataclass(frozen=True, eq=False)
-class Likeness:
+class IntensityModel:
     """How object-like an intensity is, learned from one mask."""
 
     edges: Float64Array  # (BINS - 1,) between the bins
@@ -45,7 +45,7 @@ class Likeness:
     known: tuple[float, float]  # what was seen there at all; beyond it nothing is the object
 
     @classmethod
-    def of(cls, pixels: npt.NDArray[Any], mask: BoolArray) -> Likeness | None:
+    def of(cls, pixels: npt.NDArray[Any], mask: BoolArray) -> IntensityModel | None:
         """Learned from a slice (H, W) or (H, W, 3) and the object on it; None where there is nothing to learn from."""
         rows, cols = surroundings(mask)
         grey, mask = _grey(pixels[rows, cols]), mask[rows, cols]

@@ -16,7 +16,7 @@ from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.job import Conduct
+from sam_infer.job import Job
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.segment import VolumeOptions, segment_volume
@@ -45,7 +45,7 @@ def segment_labels(
     volume: Volume,
     prompts: Mapping[str, Prompts],
     options: VolumeOptions | None = None,
-    conduct: Conduct | None = None,
+    job: Job | None = None,
 ) -> LabelPrediction:
     """One mask per label, all on slices across the same axis; a label's value is its place in `prompts`, from 1."""
     if not prompts or len(prompts) > MAX_LABELS:
@@ -53,7 +53,7 @@ def segment_labels(
     if len({said.axis for said in prompts.values()}) > 1:
         raise PromptError("all labels of a request must be on slices of the same plane", "plane")
     told = {name: _against_others(name, prompts) for name in prompts}
-    found = {name: segment_volume(predictor, volume, said, options, conduct) for name, said in told.items()}
+    found = {name: segment_volume(predictor, volume, said, options, job) for name, said in told.items()}
     mask = Mask.empty(volume.geometry)
     axis = next(iter(prompts.values())).axis
     contested = 0

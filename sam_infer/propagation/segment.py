@@ -24,7 +24,7 @@ from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
-from sam_infer.job import Conduct
+from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
@@ -56,11 +56,11 @@ def segment_volume(
     volume: Volume,
     prompts: Prompts | VolumePrompts,
     options: VolumeOptions | None = None,
-    conduct: Conduct | None = None,
+    job: Job | None = None,
 ) -> VolumePrediction:
     """The object meant by the prompts, on every slice where it is."""
     said = VolumePrompts.of(prompts, volume.geometry) if isinstance(prompts, Prompts) else prompts
-    return _Propagation(predictor, volume, said, options or VolumeOptions(), conduct or Conduct()).answer()
+    return _Propagation(predictor, volume, said, options or VolumeOptions(), job or Job()).answer()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class _Propagation:
     volume: Volume
     said: VolumePrompts
     options: VolumeOptions
-    conduct: Conduct
+    job: Job
 
     def answer(self) -> VolumePrediction:
         """Anchors, what corrections change about them, and everything between and beyond."""
@@ -88,7 +88,7 @@ class _Propagation:
         return {k: self._predicted(k, part) for k, part in self.said.anchors.items()}
 
     def _predicted(self, index: int, part: Prompts) -> Prediction:
-        return self.conduct.slice(lambda: self.predictor.predict(self.volume, part, index, self.options.slice))
+        return self.job.slice(lambda: self.predictor.predict(self.volume, part, index, self.options.slice))
 
     def _allowed_only(self, answer: SliceAnswer) -> SliceAnswer:
         return answer.within(self.allowed(answer.view))
@@ -167,11 +167,11 @@ class _Propagation:
             after = Section(grey, answer.pixels, view.pixel_mm)
             return answer, after, tracker.round_trip(before, after)
 
-        return self.conduct.slice(both)
+        return self.job.slice(both)
 
     def _step(self, follower: Follower, index: int, prior: BoolArray, said: Prompts | None = None) -> SliceAnswer:
         allowed = self.allowed(self.volume.view(self.said.axis, index))
-        return self.conduct.slice(lambda: follower.step(index, prior, allowed, said))
+        return self.job.slice(lambda: follower.step(index, prior, allowed, said))
 
     def _follower(self, near: Answers, index: int) -> Follower:
         """Looks through the window of the anchor nearest to `index`; of two, the lower one."""

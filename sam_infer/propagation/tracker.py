@@ -21,7 +21,7 @@ from sam_infer.arrays import BoolArray, Float32Array, UInt8Array
 from sam_infer.networks.backbone import downscale_mask, upscale_logits
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_infer.networks.tracker_net import SIDE, TrackerNet
-from sam_infer.propagation.intensity_model import MOST_EVIDENCE, Likeness
+from sam_infer.propagation.intensity_model import MOST_EVIDENCE, IntensityModel
 from sam_infer.propagation.slice_result import Part
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "shipped" / "tracker.safetensors"
@@ -62,13 +62,13 @@ class Tracker:
     """A network, and what the object looked like where it was pointed at."""
 
     net: TrackerNet
-    look: Likeness | None
+    look: IntensityModel | None
 
     @classmethod
     def at(cls, start: Section) -> Tracker:
         """For an object that was found here."""
         frame = start.frame
-        return cls(embedded_net(), Likeness.of(seen(start.grey, frame), seen(start.mask, frame) > 0.5))
+        return cls(embedded_net(), IntensityModel.of(seen(start.grey, frame), seen(start.mask, frame) > 0.5))
 
     def next(self, before: Section, grey: Float32Array) -> Part:
         """Where the object of `before` is on the neighbouring slice (H, W)."""

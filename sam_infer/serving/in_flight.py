@@ -27,44 +27,44 @@ PATIENCE_SECONDS = 120.0
 
 
 @dataclass
-class _Flight:
+class _Pending:
     future: Future[Any]
     waiting: int = 0
 
 
-class Flights:
+class InFlight:
     """Shares jobs of the same key between all who wait for them at the same moment."""
 
     def __init__(self, queue: WorkQueue, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._queue = queue
         self._patience = patience_seconds
         self._lock = threading.RLock()  # a cancelled future reports itself in the thread that cancels it
-        self._flights: dict[Hashable, _Flight] = {}
+        self._pending: dict[Hashable, _Pending] = {}
         self.shared = 0
 
     def ask(self, key: Hashable, job: Callable[[], Result], owner: str, gone: Callable[[], bool]) -> Result:
         """The job's result; `None` as a key is like nothing else. `owner` is whose turn it takes."""
         with self._lock:
-            flight = self._flights.get(key) if key is not None else None
-            if flight is None:
-                flight = _Flight(self._queue.submit(job, Priority.CLICK, owner))
+            pending = self._pending.get(key) if key is not None else None
+            if pending is None:
+                pending = _Pending(self._queue.submit(job, Priority.CLICK, owner))
                 if key is not None:
-                    self._flights[key] = flight
-                    flight.future.add_done_callback(lambda _: self._landed(key))
+                    self._pending[key] = pending
+                    pending.future.add_done_callback(lambda _: self._landed(key))
             else:
                 self.shared += 1
-            flight.waiting += 1
+            pending.waiting += 1
         try:
-            return self._result(flight.future, gone)
+            return self._result(pending.future, gone)
         finally:
             with self._lock:
-                flight.waiting -= 1
-                if not flight.waiting:
-                    flight.future.cancel()
+                pending.waiting -= 1
+                if not pending.waiting:
+                    pending.future.cancel()
 
     def _landed(self, key: Hashable) -> None:
         with self._lock:
-            self._flights.pop(key, None)
+            self._pending.pop(key, None)
 
     def _result(self, future: Future[Result], gone: Callable[[], bool]) -> Result:
         until = time.monotonic() + self._patience

@@ -18,9 +18,9 @@ import torch
 
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.volume_cache import VolumeCache
-from sam_infer.lru_cache import Memo
+from sam_infer.lru_cache import LruCache
 from sam_infer.prompts.object_prompts import Prompts
-from sam_infer.serving.in_flight import Flights
+from sam_infer.serving.in_flight import InFlight
 from sam_infer.serving.prefetch import Prefetch
 from sam_infer.serving.work_queue import WorkQueue
 from sam_infer.slices.predictor import Options, Prediction, Predictor
@@ -51,10 +51,10 @@ class Serving:
     ) -> None:
         # On a GPU clicks of several readers share passes of the encoder; on a processor `thread_count` may add some.
         self.queue = WorkQueue(GPU_WORKERS if torch.cuda.is_available() else 1)
-        self.flights = Flights(self.queue)
+        self.in_flight = InFlight(self.queue)
         self.prefetch = Prefetch(self.queue) if prefetch else None
         self.volumes = VolumeCache(volume_bytes)
-        self.memo = Memo()  # of the automatic modes
+        self.memo = LruCache()  # of the automatic modes
         self._predictor = predictor
         self._follow = follow
         self.earlier = earlier
@@ -91,7 +91,7 @@ class Serving:
         read = time.perf_counter()
         chosen = predictor or self.predictor
         key = _key(chosen, volume, prompts, index, options)
-        prediction = self.flights.ask(key, lambda: chosen.predict(volume, prompts, index, options), reader, gone)
+        prediction = self.in_flight.ask(key, lambda: chosen.predict(volume, prompts, index, options), reader, gone)
         busy = sum(prediction.seconds.values())
         waited = max(0.0, time.perf_counter() - read - busy)
         if self.prefetch is not None:

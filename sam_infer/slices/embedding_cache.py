@@ -64,7 +64,7 @@ class CacheStats:
 
 
 @dataclass
-class _Flight:
+class _Pending:
     done: threading.Event = field(default_factory=threading.Event)
     features: Features | None = None
     error: BaseException | None = None
@@ -81,7 +81,7 @@ class EmbeddingCache:
         self._entries: OrderedDict[EmbeddingKey, Features] = OrderedDict()
         self._used = 0
         self._disk_used: int | None = None  # counted at the first write, kept up to date afterwards
-        self._flights: dict[EmbeddingKey, _Flight] = {}
+        self._pending: dict[EmbeddingKey, _Pending] = {}
         self.stats = CacheStats()
 
     def get(self, key: EmbeddingKey, encode: Callable[[], Features]) -> Features:
@@ -91,18 +91,18 @@ class EmbeddingCache:
                 self._entries.move_to_end(key)
                 self.stats.memory_hits += 1
                 return self._entries[key]
-            flight = self._flights.get(key)
-            leads = flight is None
-            if flight is None:
-                flight = self._flights[key] = _Flight()
+            pending = self._pending.get(key)
+            leads = pending is None
+            if pending is None:
+                pending = self._pending[key] = _Pending()
         if leads:
-            return self._lead(key, flight, encode)
-        flight.done.wait()
-        if flight.error is not None:
-            raise flight.error
-        if flight.features is None:
+            return self._lead(key, pending, encode)
+        pending.done.wait()
+        if pending.error is not None:
+            raise pending.error
+        if pending.features is None:
             raise CacheError("an encode ended without a result")
-        return flight.features
+        return pending.features
 
     def contains(self, key: EmbeddingKey) -> bool:
         """Whether `get` would answer without encoding."""
@@ -122,7 +122,7 @@ class EmbeddingCache:
             self._entries.clear()
             self._used = 0
 
-    def _lead(self, key: EmbeddingKey, flight: _Flight, encode: Callable[[], Features]) -> Features:
+    def _lead(self, key: EmbeddingKey, pending: _Pending, encode: Callable[[], Features]) -> Features:
         try:
             features = self._read(key)
             if features is None:
@@ -132,16 +132,16 @@ class EmbeddingCache:
                     self.stats.encodes += 1
                     self.stats.encode_seconds = time.perf_counter() - started
                 self._write(key, features)
-            flight.features = features
+            pending.features = features
             self._remember(key, features)
             return features
         except BaseException as error:
-            flight.error = error
+            pending.error = error
             raise
         finally:
             with self._lock:
-                self._flights.pop(key, None)
-            flight.done.set()
+                self._pending.pop(key, None)
+            pending.done.set()
 
     def _remember(self, key: EmbeddingKey, features: Features) -> None:
         size = _size(features)

@@ -14,7 +14,7 @@ import numpy as np
 
 from sam_infer.arrays import BoolArray, Float32Array, Float64Array
 from sam_infer.automatic.example import AcceptedCase
-from sam_infer.automatic.label_search import FEWEST_PIXELS, Survey
+from sam_infer.automatic.label_search import FEWEST_PIXELS, LabelSearch
 from sam_infer.automatic.modes import coarse_maps, selfprompt_labels
 from sam_infer.automatic.semantic import semantic_labels
 from sam_infer.errors import PromptError
@@ -22,8 +22,8 @@ from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import choose_window
-from sam_infer.job import Conduct
-from sam_infer.lru_cache import Memo
+from sam_infer.job import Job
+from sam_infer.lru_cache import LruCache
 from sam_infer.networks.backbone import upscale_logits
 from sam_infer.networks.frame import whole
 from sam_infer.slices.predictor import Predictor
@@ -39,7 +39,7 @@ from sam_infer.uncertainty.measures import (
     Evidence,
     expected_dice,
 )
-from sam_infer.uncertainty.probe import SecondLook
+from sam_infer.uncertainty.probe import Probe
 
 # Slices of a volume that are looked at: doubt varies slowly from one to the next.
 MOST_SLICES = 12
@@ -97,8 +97,8 @@ class Scorer:
     labels: tuple[str, ...]
     cases: Sequence[AcceptedCase]
     settings: ScoreSettings = field(default_factory=ScoreSettings)
-    conduct: Conduct = field(default_factory=Conduct)
-    memo: Memo = field(default_factory=Memo)
+    job: Job = field(default_factory=Job)
+    memo: LruCache = field(default_factory=LruCache)
 
     def score(self, volume: Volume, axis: int) -> CaseScore:
         """The score of an image, whose slices run across stored `axis`."""
@@ -113,15 +113,15 @@ class Scorer:
 
     def automatic(self, part: Volume, axis: int) -> Mask:
         """Labels of a canonical volume without a hint, values in the order of the labels."""
-        survey = self._survey(part, axis)
+        search = self._survey(part, axis)
         head = self.predictor.semantic
         if head is not None and set(self.labels) <= set(head.labels):
-            return semantic_labels(survey).mask
-        return selfprompt_labels(survey, self.cases).mask
+            return semantic_labels(search).mask
+        return selfprompt_labels(search, self.cases).mask
 
-    def _survey(self, part: Volume, axis: int) -> Survey:
+    def _survey(self, part: Volume, axis: int) -> LabelSearch:
         slices = range(part.geometry.shape[axis])
-        return Survey(self.predictor, part, axis, slices, self.labels, conduct=self.conduct, memo=self.memo)
+        return LabelSearch(self.predictor, part, axis, slices, self.labels, job=self.job, memo=self.memo)
 
     def judge(self, part: Volume, view: CanonicalView, found: Mask) -> CaseScore:
         """The score of a canonical volume, given its automatic labels."""
@@ -187,8 +187,8 @@ class Scorer:
         value, number = which
         window = choose_window(part, target=None if part.is_colour else float(np.median(part.pixels(here)[mask])))
         kinds = self.settings.kinds or KINDS.get(self.settings.method, USUAL)
-        again = SecondLook(self.predictor, part, window, kinds, self.settings.earlier, self.settings.calibration)
-        asked = self.conduct.slice(lambda: again.at(here, mask, self.labels[value - 1]))
+        again = Probe(self.predictor, part, window, kinds, self.settings.earlier, self.settings.calibration)
+        asked = self.job.slice(lambda: again.at(here, mask, self.labels[value - 1]))
         evidence = replace(asked, overlap=told[0], size_off=told[1])
         features = self.predictor.features(part, here, window, again.frame(here, mask))
         doubt = MEASURES[self.settings.method](evidence)
@@ -200,7 +200,7 @@ class Scorer:
         shown = here.extract(found.array)
         window = choose_window(part)
         frame = self.predictor.backbone.frame(whole(here.height, here.width), here.pixel_mm)
-        features = self.conduct.slice(lambda: self.predictor.features(part, here, window, frame))
+        features = self.job.slice(lambda: self.predictor.features(part, here, window, frame))
         size = self.predictor.backbone.input_size
         valid, drawn = np.zeros((2, size, size))
         valid[: frame.input_height, : frame.input_width] = 1.0

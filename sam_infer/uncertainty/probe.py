@@ -33,7 +33,7 @@ GAMMAS = (0.8, 1.25)
 
 
 @dataclass(frozen=True, eq=False)
-class SecondLook:
+class Probe:
     """Looks at one volume under one window; `kinds` says which looks are wanted."""
 
     predictor: Predictor

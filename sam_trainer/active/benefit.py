@@ -28,7 +28,7 @@ from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, part_of
 from sam_trainer.measures.paired import GAIN, Difference, crossed
 from sam_trainer.simulation.reader import SimulatedReader
-from sam_trainer.training.run_round import Learning
+from sam_trainer.training.run_round import TrainingRound
 
 FILE = "worth.json"
 
@@ -42,7 +42,7 @@ NOT_YET = "not yet known"
 
 
 @dataclass(frozen=True)
-class Worth:
+class Benefit:
     """Clicks that a case of the control arm's network needs more than one of the active arm's, paired by case."""
 
     verdict: str = NOT_YET  # gain, no gain, loss
@@ -64,7 +64,7 @@ class Worth:
         write_whole(folder / FILE, json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
-    def read(cls, folder: Path) -> Worth:
+    def read(cls, folder: Path) -> Benefit:
         """What was measured last; not yet known where nothing was, or it is damaged."""
         try:
             return cls(**json.loads((folder / FILE).read_text()))
@@ -83,7 +83,7 @@ class Comparison:
     seed: int = 0
     should_stop: Callable[[], bool] = lambda: False
 
-    def measure(self, accepted: Sequence[AcceptedLabel], arms: Mapping[str, str]) -> Worth:
+    def measure(self, accepted: Sequence[AcceptedLabel], arms: Mapping[str, str]) -> Benefit:
         """The worth of the active arm, or why it cannot be told."""
         parts = {entry.case.name: part_of(entry.patient or entry.case.name) for entry in accepted}
         teaching = [entry for entry in accepted if parts[entry.case.name] == TRAIN]
@@ -95,7 +95,7 @@ class Comparison:
         smaller = min(len(active), len(control))
         count = min(smaller, max(LEAST_CASES, round(SUBSET * smaller)))
         if count < LEAST_CASES or len(judges) < LEAST_HELD_OUT:
-            return Worth(
+            return Benefit(
                 cases=count,
                 held_out=len(judges),
                 when=now(),
@@ -106,7 +106,7 @@ class Comparison:
             )
         found = self._clicks_saved(active, control, judges, watched, count)
         told = f"{found.sentence} clicks per case, of networks taught by {count} chosen or {count} drawn cases"
-        return Worth(
+        return Benefit(
             found.verdict,
             told,
             round(found.mean, 4),
@@ -141,7 +141,7 @@ class Comparison:
                 (self.home / "embeddings").mkdir(parents=True, exist_ok=True)
                 (home / "embeddings").symlink_to((self.home / "embeddings").resolve(), target_is_directory=True)
             config = replace(self.train, seed=self.seed + draw)
-            learned = Learning(config, GatePolicy(promote=False), home).run(taught, self.should_stop)
+            learned = TrainingRound(config, GatePolicy(promote=False), home).run(taught, self.should_stop)
             adapter = AdapterStore(config.model, home).get(learned.adapter) if learned.adapter else None
             predictor = Predictor(self.base.backbone(adapter), EmbeddingCache(256 << 20, home / "embeddings"))
             efforts = [SimulatedReader().label(predictor, entry.case, largest_only=True) for entry in judges]

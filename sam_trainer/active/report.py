@@ -21,7 +21,7 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.home import default_home
 from sam_infer.uncertainty.calibration import Calibration
-from sam_trainer.active.benefit import Worth
+from sam_trainer.active.benefit import Benefit
 from sam_trainer.active.served import ACTIVE, CONTROL, Served, ServedCases, loop_folder
 from sam_trainer.judging.calibrate import calibrations
 from sam_trainer.labels.ledger import STANDING, Ledger, Record
@@ -42,7 +42,7 @@ Points = Mapping[str, Sequence[tuple[int, float]]]
 class LoopReport:
     """Everything that is known about one loop."""
 
-    worth: Worth
+    worth: Benefit
     served: Sequence[Served]
     records: Sequence[Record]  # accepted labels
     points: Points  # per structure: cases that taught an adapter, its Dice
@@ -53,7 +53,7 @@ class LoopReport:
         """The report on a studies folder and a model."""
         records = accepted(Ledger.of(studies, home).records())
         return cls(
-            Worth.read(loop_folder(studies, home or default_home())),
+            Benefit.read(loop_folder(studies, home or default_home())),
             ServedCases.of(studies, home).all(),
             records,
             _points(AdapterStore(model, home)),

@@ -35,7 +35,7 @@ REPEATS = 3
 
 
 @dataclass(frozen=True)
-class Trial:
+class Disturbance:
     """One disturbed prompt and the strategy it disturbs."""
 
     mode: str
@@ -61,25 +61,25 @@ def _object(asked: Asked, seed: int, repeats: int) -> Iterator[Observation]:
             yield from _observed(asked, trial.mode, trial.level, _dice(asked, trial.prompts), clean[trial.strategy])
 
 
-def trials(asked: Asked, rng: np.random.Generator) -> Iterator[Trial]:
+def trials(asked: Asked, rng: np.random.Generator) -> Iterator[Disturbance]:
     """One draw of every disturbance."""
     mask, box = asked.target.mask, tight_box(asked.target.mask)
     shape, none = (mask.shape[0], mask.shape[1]), np.zeros((0, 2), np.int64)
     for mode in BOX_MODES:
         for level in LEVELS:
-            yield Trial(mode, f"{level:g}", "S5", Drawn(none, none, jittered_box(box, mode, level, shape, rng)))
+            yield Disturbance(mode, f"{level:g}", "S5", Drawn(none, none, jittered_box(box, mode, level, shape, rng)))
     for low, high in BANDS_PX:
         moved_box = pushed_box(box, (low, high), shape, rng)
-        yield Trial("edges", f"{low}-{high} px", "S5", Drawn(none, none, moved_box))
-    yield Trial("points", "inner_half", "S2", Drawn(random_points(inner_half(mask), 1, rng), none))
+        yield Disturbance("edges", f"{low}-{high} px", "S5", Drawn(none, none, moved_box))
+    yield Disturbance("points", "inner_half", "S2", Drawn(random_points(inner_half(mask), 1, rng), none))
     for count in COUNTS:
-        yield Trial("points", f"{count} random", "S2", Drawn(random_points(mask, count, rng), none))
+        yield Disturbance("points", f"{count} random", "S2", Drawn(random_points(mask, count, rng), none))
     for strategy in ("S2", "S3", "S4"):
         for low, high in BANDS_PX:
             for first_only in (False, True) if strategy != "S2" else (False,):
                 moved = displaced(drawn(mask, strategy), (low, high), first_only, shape, rng)
                 which = "first " if first_only else ""
-                yield Trial("points", f"{strategy} {which}{low}-{high} px", strategy, moved)
+                yield Disturbance("points", f"{strategy} {which}{low}-{high} px", strategy, moved)
 
 
 def _dice(asked: Asked, prompts: Drawn) -> dict[str, float]:

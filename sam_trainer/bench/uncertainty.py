@@ -17,7 +17,7 @@ from sam_infer.automatic.example import AcceptedCase
 from sam_infer.errors import PromptError, VolumeError
 from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.imaging.volume import Mask
-from sam_infer.lru_cache import Memo
+from sam_infer.lru_cache import LruCache
 from sam_infer.networks.backbone import Backbone
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
@@ -68,7 +68,7 @@ def measure(
     backbone: Backbone, questions: Sequence[Question], slices: int, told: Callable[[str], None] = lambda _: None
 ) -> Findings:
     """Scores and errors of all cases; one that cannot be answered is left out and said."""
-    predictor, memo, found = Predictor(backbone, EmbeddingCache(1 << 30)), Memo(64), Findings()
+    predictor, memo, found = Predictor(backbone, EmbeddingCache(1 << 30)), LruCache(64), Findings()
     ready: dict[tuple[str, str], AcceptedCase] = {}
     for question in questions:
         told(question.case.name)
@@ -84,7 +84,7 @@ def measure(
 
 
 def _judged(
-    predictor: Predictor, question: Question, teachers: Sequence[AcceptedCase], slices: int, memo: Memo
+    predictor: Predictor, question: Question, teachers: Sequence[AcceptedCase], slices: int, memo: LruCache
 ) -> tuple[Judged, list[Judged]]:
     case, asked = question.case, question.labels or question.case.labels
     volume, truth = labelled_image(case)

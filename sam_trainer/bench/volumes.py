@@ -38,7 +38,7 @@ ORACLE, EXTRUDED = "per_slice_oracle", "extruded"
 
 
 @dataclass(frozen=True)
-class Trial:
+class Protocol3d:
     """One structure, its image, and who is asked."""
 
     structure: Structure
@@ -67,39 +67,39 @@ class Trial:
         }
 
 
-def _middle_box(trial: Trial) -> BoolArray:
+def _middle_box(trial: Protocol3d) -> BoolArray:
     return trial.followed(Prompts(trial.structure.axis), (trial.structure.at(0.5),))
 
 
-def _largest_box(trial: Trial) -> BoolArray:
+def _largest_box(trial: Protocol3d) -> BoolArray:
     return trial.followed(Prompts(trial.structure.axis), (int(trial.structure.areas.argmax()),))
 
 
-def _point(trial: Trial) -> BoolArray:
+def _point(trial: Protocol3d) -> BoolArray:
     structure = trial.structure
     view = trial.volume.view(structure.axis, structure.at(0.5))
     point = view.to_stored(centre_point(view.extract(structure.mask))).astype(np.int64)
     return trial.followed(Prompts(structure.axis, point, np.array([FOREGROUND])))
 
 
-def _three_slices(trial: Trial) -> BoolArray:
+def _three_slices(trial: Protocol3d) -> BoolArray:
     slices = sorted({trial.structure.at(share) for share in THREE})
     return trial.followed(Prompts(trial.structure.axis), tuple(slices))
 
 
-def _box3d(trial: Trial) -> BoolArray:
+def _box3d(trial: Protocol3d) -> BoolArray:
     return trial.followed(Prompts(trial.structure.axis, box=trial.structure.box()))
 
 
-def _extruded(trial: Trial) -> BoolArray:
+def _extruded(trial: Protocol3d) -> BoolArray:
     return _on_every_slice(trial.structure, _filled_box)
 
 
-def _ellipse(trial: Trial) -> BoolArray:
+def _ellipse(trial: Protocol3d) -> BoolArray:
     return _on_every_slice(trial.structure, _filled_ellipse)
 
 
-def _per_slice_oracle(trial: Trial) -> BoolArray:
+def _per_slice_oracle(trial: Protocol3d) -> BoolArray:
     structure, predictor = trial.structure, trial.predictor()
     out = np.zeros(structure.mask.shape, np.uint8)
     for index in structure.slices:
@@ -109,7 +109,7 @@ def _per_slice_oracle(trial: Trial) -> BoolArray:
     return out > 0
 
 
-PROTOCOLS: dict[str, Callable[[Trial], BoolArray]] = {
+PROTOCOLS: dict[str, Callable[[Protocol3d], BoolArray]] = {
     "middle_box": _middle_box,
     "largest_box": _largest_box,
     "point": _point,
@@ -121,7 +121,7 @@ PROTOCOLS: dict[str, Callable[[Trial], BoolArray]] = {
 }
 
 
-def answers(trial: Trial) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
+def answers(trial: Protocol3d) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
     """`(protocol, mask, measures)` of every protocol; the masks are (I, J, K)."""
     for name, protocol in PROTOCOLS.items():
         started = time.perf_counter()

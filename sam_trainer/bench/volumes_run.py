@@ -19,7 +19,7 @@ from sam_infer.propagation.segment import VolumeOptions
 from sam_trainer.bench.figures import RANKS
 from sam_trainer.bench.gallery import picture
 from sam_trainer.bench.runs import GREEN_RED, Outcome
-from sam_trainer.bench.volumes import EXTRUDED, ORACLE, Trial, answers, views
+from sam_trainer.bench.volumes import EXTRUDED, ORACLE, Protocol3d, answers, views
 from sam_trainer.labels.objects3d import Structure
 from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import MEAN, Observation, Row, modality_group, table
@@ -67,12 +67,12 @@ def run_volumes(
     seen = _Seen()
     for headline, structure in track(structures, "volumes", console=Console(stderr=True)):
         volume = read_image(structure.case.image)
-        _structure(Trial(structure, volume, backbone, options), headline, seen)
+        _structure(Protocol3d(structure, volume, backbone, options), headline, seen)
     rows = [_compared(row, rows_of) for rows_of in (table(seen.observations, seed=seed),) for row in rows_of]
     return Outcome(rows, _page(backbone.name, rows, seen.strips))
 
 
-def _structure(trial: Trial, headline: bool, seen: _Seen) -> None:
+def _structure(trial: Protocol3d, headline: bool, seen: _Seen) -> None:
     structure, case = trial.structure, trial.structure.case
     for protocol, mask, values in answers(trial):
         keys = (("protocol", protocol),)
@@ -83,7 +83,7 @@ def _structure(trial: Trial, headline: bool, seen: _Seen) -> None:
             seen.strips[case.source].append(strip(trial, mask, values["dice"]))
 
 
-def strip(trial: Trial, mask: BoolArray, dice: float) -> Strip:
+def strip(trial: Protocol3d, mask: BoolArray, dice: float) -> Strip:
     """Truth in green and an answer (I, J, K) in red, on five slices."""
     structure, volume = trial.structure, trial.volume
     typical = float(np.median(volume.array[structure.mask]))

@@ -16,7 +16,7 @@ import numpy as np
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.arrays import BoolArray
 from sam_infer.imaging.volume import Volume
-from sam_infer.job import Conduct
+from sam_infer.job import Job
 from sam_infer.slices.predictor import NO_ADAPTER, Predictor
 from sam_infer.uncertainty.calibration import Calibration, Said, calibrated
 from sam_infer.uncertainty.measures import REGION_MM, near
@@ -45,7 +45,7 @@ def calibrations(model: str, home: Path | None = None) -> dict[str, Calibration]
 
 
 def calibrate(
-    predictor: Predictor, accepted: Sequence[AcceptedLabel], seed: int = 0, conduct: Conduct | None = None
+    predictor: Predictor, accepted: Sequence[AcceptedLabel], seed: int = 0, job: Job | None = None
 ) -> Calibration:
     """The calibration of the network as it serves; uncalibrated where too little is labelled."""
     parts: dict[bool, list[Case]] = {True: [], False: []}
@@ -53,21 +53,21 @@ def calibrate(
         parts[part_of(entry.patient or entry.case.name) == HELD_OUT].append(entry.case)
     if len(parts[False]) < LEAST_CASES:
         return Calibration()
-    fit, judged = (said_about(predictor, parts[held], seed, conduct) for held in (False, True))
+    fit, judged = (said_about(predictor, parts[held], seed, job) for held in (False, True))
     if fit is None:
         return Calibration()
     return calibrated(fit, judged, (len(parts[False]), len(parts[True])))
 
 
-def said_about(predictor: Predictor, cases: Sequence[Case], seed: int, conduct: Conduct | None = None) -> Said | None:
+def said_about(predictor: Predictor, cases: Sequence[Case], seed: int, job: Job | None = None) -> Said | None:
     """What the network says about the cases' objects; None where there is no object."""
-    rng, conduct = np.random.default_rng(seed), conduct or Conduct()
+    rng, job = np.random.default_rng(seed), job or Job()
     found = []
     for case in cases:
         volume, _ = labelled_image(case)
         for target in _spread(targets_of(case)):
             for strategy in ASKED:
-                said = conduct.slice(partial(_asked, predictor, volume, target, strategy))
+                said = job.slice(partial(_asked, predictor, volume, target, strategy))
                 keep = rng.permutation(len(said.logits))[:PIXELS]
                 found.append(replace(said, logits=said.logits[keep], truth=said.truth[keep]))
     if not found:

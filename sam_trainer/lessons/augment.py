@@ -31,6 +31,6 @@ class Change:
 
 
 def draw_change(rng: np.random.Generator) -> Change:
-    """A mirrored, slightly brighter or flatter picture; the promptable head knows no left and right."""
+    """A mirrored, slightly brighter or flatter picture; the trainable head knows no left and right."""
     flips = rng.random(2) < 0.5
     return Change(bool(flips[0]), bool(flips[1]), float(rng.uniform(0.8, 1.25)), float(rng.uniform(0.9, 1.1)))

@@ -17,7 +17,7 @@ from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_trainer.lessons.augment import Change, draw_change
 from sam_trainer.lessons.lesson import LabelledObject, Lesson
 from sam_trainer.lessons.prompt_batch import FIRMNESS, FOLLOWED, MASK_STRIDE, Batch
-from sam_trainer.methods.trainable import Promptable
+from sam_trainer.methods.trainable import Trainable
 from sam_trainer.simulation.clicks import FirstPrompt, Mask, first_prompt
 from sam_trainer.simulation.previous_slice import neighbour
 from sam_trainer.simulation.prompt_styles import tight_box
@@ -47,7 +47,7 @@ class LessonBatches:
         self._cache = cache
 
     def draw(
-        self, network: Promptable, images: int, objects: int, rng: np.random.Generator
+        self, network: Trainable, images: int, objects: int, rng: np.random.Generator
     ) -> tuple[Batch, Features | None]:
         """A batch, and its features if they are remembered."""
         shown, truths, features = [], [], []

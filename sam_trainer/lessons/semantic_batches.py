@@ -21,7 +21,7 @@ from sam_infer.networks.frame import Frame, resize_pixels, whole
 from sam_infer.networks.semantic_head import PICTURE_SIDE, picture_of
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_trainer.lessons.semantic_lesson import SemanticLesson
-from sam_trainer.methods.trainable import Promptable
+from sam_trainer.methods.trainable import Trainable
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class SemanticBatches:
         self._backbone = backbone
         self._cache = cache
 
-    def draw(self, network: Promptable | None, images: int, rng: np.random.Generator) -> SemanticBatch:
+    def draw(self, network: Trainable | None, images: int, rng: np.random.Generator) -> SemanticBatch:
         """A batch; with neither a cache nor a network its features are empty."""
         drawn = [self._one(network, rng) for _ in range(images)]
         known = torch.from_numpy(np.stack([lesson.known for lesson, *_ in drawn]))
@@ -74,7 +74,7 @@ class SemanticBatches:
         side = self._backbone.input_size
         return self._backbone.encode(np.zeros((side, side, 3), np.uint8))
 
-    def _one(self, network: Promptable | None, rng: np.random.Generator) -> Drawn:
+    def _one(self, network: Trainable | None, rng: np.random.Generator) -> Drawn:
         case = list(self._by_case.values())[int(rng.integers(len(self._by_case)))]
         lesson = case[int(rng.integers(len(case)))]
         if rng.random() < FOR_A_LABEL:
@@ -86,7 +86,7 @@ class SemanticBatches:
             pixels, values = moved(pixels, values, rng)
         return lesson, frame, pixels, values
 
-    def _features(self, network: Promptable | None, drawn: Sequence[Drawn]) -> Mapping[str, Tensor]:
+    def _features(self, network: Trainable | None, drawn: Sequence[Drawn]) -> Mapping[str, Tensor]:
         if self._cache is None:
             if network is None:
                 return {}

@@ -22,7 +22,7 @@ from sam_infer.networks.tiny.model import TinySam, pad_to_square
 from sam_infer.weights.catalogue import KNOWN_MODELS
 
 
-class Promptable(Protocol):
+class Trainable(Protocol):
     """What `hold_dialogue` needs of a network, and how images are made ready for it."""
 
     @property
@@ -45,7 +45,7 @@ class Promptable(Protocol):
         ...
 
 
-class PromptableTiny:
+class TrainableTiny:
     """The embedded model."""
 
     def __init__(self, network: TinySam, device: torch.device) -> None:
@@ -73,7 +73,7 @@ class PromptableTiny:
         return logits.float().cpu(), scores.float().cpu()
 
 
-class PromptableSam:
+class TrainableSam:
     """A `segment_anything` network."""
 
     def __init__(self, network: Sam, preprocessing: Preprocessing, device: torch.device) -> None:
@@ -119,7 +119,7 @@ class PromptableSam:
 class Remembered:
     """A network that was shown its images before: only its decoder works."""
 
-    def __init__(self, network: Promptable, features: Mapping[str, Tensor]) -> None:
+    def __init__(self, network: Trainable, features: Mapping[str, Tensor]) -> None:
         self._network = network
         self._features = features
 
@@ -134,11 +134,11 @@ class Remembered:
         return self._network.decode(features, points, labels, boxes, mask)
 
 
-def promptable(base: BaseNetwork) -> Promptable:
+def trainable(base: BaseNetwork) -> Trainable:
     """A trainable copy of a network, on the GPU if there is one. Normalisation stays as it was trained."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     weights = {name: tensor.clone() for name, tensor in base.weights.items()}
     if base.name == EMBEDDED:
-        return PromptableTiny(tiny_with(weights), device)
+        return TrainableTiny(tiny_with(weights), device)
     known = KNOWN_MODELS[base.name]
-    return PromptableSam(with_weights(build(known.layout), weights), PREPROCESSING[known.preprocessing], device)
+    return TrainableSam(with_weights(build(known.layout), weights), PREPROCESSING[known.preprocessing], device)

@@ -16,7 +16,7 @@ from sam_trainer.lessons.losses import true_iou
 from sam_trainer.lessons.prompt_batch import BatchShape, draw_batch, pad_clicks
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.pretraining.run import new_state, take_step
-from sam_trainer.process_group import Team
+from sam_trainer.process_group import ProcessGroup
 from sam_trainer.simulation.clicks import centre_click, tight_box
 
 # Parts that a variant silences, by the module whose output becomes zero.
@@ -77,7 +77,7 @@ def _run(config: PretrainConfig, name: str) -> dict[str, Any]:
     for model in (state.model, state.average):
         silence(model, VARIANTS[name])
     for step in range(steps):
-        take_step(state, config, Team(), step / steps)
+        take_step(state, config, ProcessGroup(), step / steps)
     model = state.average.eval()
     if not isinstance(model, TinySam):
         raise TypeError(f"expected the embedded model, got {type(model).__name__}")

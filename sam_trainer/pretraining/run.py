@@ -22,7 +22,7 @@ from sam_trainer.lessons.prompt_batch import draw_batch
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.pretraining.export import export_weights
 from sam_trainer.pretraining.state import Counters, TrainState, update_average
-from sam_trainer.process_group import Team, gradients
+from sam_trainer.process_group import ProcessGroup, gradients
 from sam_trainer.reports.curves import draw_curves, read_log
 from sam_trainer.training.schedule import Schedule
 
@@ -78,16 +78,16 @@ def new_state(config: PretrainConfig) -> TrainState:
 
 
 def _train(rank: int, config: PretrainConfig, meeting: Path | None) -> None:
-    team = Team(rank, config.processes)
+    group = ProcessGroup(rank, config.processes)
     if meeting is not None:
         torch.set_num_threads(1)
-        team.join(meeting)
+        group.join(meeting)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     state = new_state(config)
     clock = _Clock(config, state.counters.seconds)
     recent: list[dict[str, float]] = []
-    while (progress := team.agree(clock.progress(state.counters.step))) < 1.0:
-        recent.append(take_step(state, config, team, progress))
+    while (progress := group.agree(clock.progress(state.counters.step))) < 1.0:
+        recent.append(take_step(state, config, group, progress))
         if rank == 0:
             state.counters.seconds = clock.seconds()
             if state.counters.step % LOG_EVERY == 0:
@@ -98,7 +98,7 @@ def _train(rank: int, config: PretrainConfig, meeting: Path | None) -> None:
     if rank == 0:
         _log(config.out, state, recent, 1.0)
         _save(state, config)
-    team.leave()
+    group.leave()
 
 
 class _Clock:
@@ -124,11 +124,11 @@ class _Clock:
         return due
 
 
-def take_step(state: TrainState, config: PretrainConfig, team: Team, progress: float) -> dict[str, float]:
-    """One optimisation step of this member of the team; returns what goes into the log."""
+def take_step(state: TrainState, config: PretrainConfig, group: ProcessGroup, progress: float) -> dict[str, float]:
+    """One optimisation step of this member of the group; returns what goes into the log."""
     step = state.counters.step
     shape = config.leg(progress).shape
-    index = step * team.size + team.rank
+    index = step * group.size + group.rank
     batch = draw_batch(config.seed, index, shape)
     rng = np.random.default_rng((config.seed, index, 2))
     with torch.autocast("cpu", torch.bfloat16):
@@ -136,11 +136,11 @@ def take_step(state: TrainState, config: PretrainConfig, team: Team, progress: f
         total = torch.stack([part.total for part in losses]).mean()
     total.backward()
     grads = gradients(state.model.parameters())
-    team.average(grads)
+    group.average(grads)
     norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), MAX_GRADIENT)
     rate = config.lr * Schedule(config.decay_share, config.warmup_steps).factor(step, progress)
-    for group in state.optimizer.param_groups:
-        group["lr"] = rate
+    for parameters in state.optimizer.param_groups:
+        parameters["lr"] = rate
     if torch.isfinite(norm):
         state.optimizer.step()
         update_average(state.average, state.model, config.ema_decay, step)

@@ -9,7 +9,7 @@ import numpy as np
 
 from sam_infer.arrays import BoolArray, Float32Array, UInt8Array
 from sam_infer.networks.tracker_net import SIDE
-from sam_infer.propagation.intensity_model import MOST_EVIDENCE, Likeness
+from sam_infer.propagation.intensity_model import MOST_EVIDENCE, IntensityModel
 from sam_trainer.synthetic.scene import component, draw_scene, lookup
 from sam_trainer.synthetic.scene_layout import Layout
 from sam_trainer.synthetic.stack import draw_stack, render_stack
@@ -127,7 +127,7 @@ def _chain(rng: np.random.Generator, images: Float32Array, masks: list[Mask]) ->
         return None
     if rng.random() < DISTURBED:
         first = _disturbed(rng, first)
-    look = Likeness.of(seen[0].astype(np.float64), first)
+    look = IntensityModel.of(seen[0].astype(np.float64), first)
     nothing = np.zeros((SIDE, SIDE))
     evidence = [look.evidence(image) / MOST_EVIDENCE if look is not None else nothing for image in seen[1:]]
     valid = [1.0] + [float(mask.any()) for mask in masks[1:STEPS]]

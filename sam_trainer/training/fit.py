@@ -1,7 +1,7 @@
 """Training of one adaptation: an ignite engine around dialogues with a simulated reader.
 
 Every batch is a function of seed, epoch and step, so a training that was interrupted goes on, from its last whole
-epoch, to exactly the adapter that it would have become. The members of a team draw batches of their own and average
+epoch, to exactly the adapter that it would have become. The members of a group draw batches of their own and average
 their gradients; the first of them validates, decides and writes.
 """
 
@@ -26,8 +26,8 @@ from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.dialogue import hold_dialogue
 from sam_trainer.methods.method import Together, adapt
-from sam_trainer.methods.trainable import Promptable, Remembered
-from sam_trainer.process_group import Team, gradients
+from sam_trainer.methods.trainable import Remembered, Trainable
+from sam_trainer.process_group import ProcessGroup, gradients
 from sam_trainer.training.progress import Progress
 from sam_trainer.training.record import note_epoch
 from sam_trainer.training.schedule import Schedule
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 # So many steps in a row without a finite gradient will not be followed by a good one.
 MAX_SKIPPED = 10
 
-# Tells the random numbers of the semantic head from those of any member of a team.
+# Tells the random numbers of the semantic head from those of any member of a group.
 APART = 1 << 20
 
 WARMUP_STEPS = 10
@@ -68,13 +68,13 @@ class Fit:
     """One training; `folder` keeps its state, `should_stop` ends it between two steps."""
 
     def __init__(
-        self, network: Promptable, config: TrainConfig, teacher: Teacher, folder: Path, team: Team | None = None
+        self, network: Trainable, config: TrainConfig, teacher: Teacher, folder: Path, group: ProcessGroup | None = None
     ) -> None:
         self._network = network
         self._config = config
         self._teacher = teacher
         self._folder = folder
-        self._team = team or Team()
+        self._group = group or ProcessGroup()
         adaptation = adapt(network.network, config)
         self.parameters = sum(parameter.numel() for parameter in adaptation.parameters())  # of the network that train
         if teacher.semantic is not None:
@@ -100,7 +100,7 @@ class Fit:
         engine = Engine(self._step)
         patience = EarlyStopping(config.patience, lambda _: self._metric, engine)
         patience.load_state_dict({"counter": standing.waited, "best_score": standing.best, "threshold_mode": "abs"})
-        ending = _Ending(engine, should_stop, self._team)
+        ending = _Ending(engine, should_stop, self._group)
 
         def after_step(engine: Engine) -> None:
             done = engine.state.iteration / (config.epochs * config.steps)
@@ -122,12 +122,12 @@ class Fit:
         """One batch; returns its loss."""
         config = self._config
         epoch = engine.state.epoch
-        mine = (self._team.rank,) if self._team.size > 1 else ()
+        mine = (self._group.rank,) if self._group.size > 1 else ()
         rng = np.random.default_rng((config.seed, epoch, step, *mine))
         batch, features = self._teacher.batches.draw(self._network, config.images, config.objects, rng)
         asked = self._network if features is None else Remembered(self._network, features)
         with mixed_precision(config.precision):
-            # every network of `promptable` has the two methods that a dialogue calls
+            # every network of `trainable` has the two methods that a dialogue calls
             losses = hold_dialogue(cast(TinySam, asked), batch, rng, config.decodes)
             total = torch.stack([part.total for part in losses]).mean()
             semantic = self._teacher.semantic
@@ -154,8 +154,8 @@ class Fit:
     def _update(self, parameters: Sequence[nn.Parameter], done: float) -> bool:
         """Let parameters follow their gradients, if these are finite; others have none and stay."""
         config, state = self._config, self._state
-        if self._team.size > 1:
-            self._team.average(gradients(parameters))
+        if self._group.size > 1:
+            self._group.average(gradients(parameters))
         norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_gradient)
         factor = Schedule(DECAY_SHARE, WARMUP_STEPS).factor(round(done * config.epochs * config.steps), done)
         for group, rate in zip(state.optimizer.param_groups, self._rates, strict=True):
@@ -176,12 +176,12 @@ class Fit:
             )
 
     def _validated(self, ending: _Ending) -> bool:
-        """Measure, on the first of the team; whether nobody asked for an end meanwhile."""
+        """Measure, on the first of the group; whether nobody asked for an end meanwhile."""
         metric = float("nan")
         with ending.by_exception():
-            if self._team.rank == 0:
+            if self._group.rank == 0:
                 metric = self._teacher.validate(self._state.adaptation.tensors())
-        self._metric = self._team.agree(metric)
+        self._metric = self._group.agree(metric)
         if np.isnan(self._metric):
             ending.end()
         return not ending.came
@@ -195,7 +195,7 @@ class Fit:
         if self._metric > standing.best:
             standing.best, standing.best_epoch, standing.waited = self._metric, epoch, 0
             self._state.best = self._state.adaptation.tensors()
-        if self._team.rank:
+        if self._group.rank:
             return
         self._state.save(self._folder)
         rate = float(self._state.optimizer.param_groups[0]["lr"])
@@ -222,14 +222,14 @@ def mixed_precision(precision: str) -> torch.autocast:
 class _Ending:
     """Whether somebody asked a training to end; asked between steps, and between the objects of a validation."""
 
-    def __init__(self, engine: Engine, should_stop: Callable[[], bool], team: Team) -> None:
+    def __init__(self, engine: Engine, should_stop: Callable[[], bool], group: ProcessGroup) -> None:
         self.came = False
         self._engine = engine
         self._should_stop = should_stop
-        self._team = team
+        self._group = group
 
     def check(self) -> None:
-        if self._team.agree(float(self._should_stop())):
+        if self._group.agree(float(self._should_stop())):
             self.end()
 
     @contextmanager

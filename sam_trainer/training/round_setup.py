@@ -38,7 +38,7 @@ VALIDATION_SLICES = 2
 CACHE_BYTES = 512 << 20
 
 
-class Desk:
+class RoundSetup:
     """The base network with what is read and made around it in one round."""
 
     def __init__(self, base: BaseNetwork, config: TrainConfig, home: Path, should_stop: Callable[[], bool]) -> None:

@@ -29,13 +29,13 @@ from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.judging.gate import Semantic, Verdict, judge
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, LabelRound, open_round, read_round
-from sam_trainer.methods.trainable import promptable
+from sam_trainer.methods.trainable import trainable
 from sam_trainer.training.fit import Fit
 from sam_trainer.training.progress import DONE, FAILED, STOPPED, Progress
 from sam_trainer.training.record import draw_fit
-from sam_trainer.training.round_setup import Desk, plain
+from sam_trainer.training.round_setup import RoundSetup, plain
 from sam_trainer.training.state import STATE_FILE
-from sam_trainer.training.workers import crew
+from sam_trainer.training.workers import worker_ranks
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ PROGRESS_FILE, CONFIG_FILE, END_FILE = "progress.json", "config.json", "end.json
 
 
 @dataclass(frozen=True)
-class Learned:
+class RoundOutcome:
     """What came of a round."""
 
     adapter: str | None  # None: stopped before anything was learned
@@ -57,7 +57,7 @@ def training_folder(model: str, home: Path | None = None) -> Path:
     return (home or default_home()) / "training" / model
 
 
-class Learning:
+class TrainingRound:
     """One round of one model; holds the paths, decides nothing that is not written down."""
 
     def __init__(self, config: TrainConfig, policy: GatePolicy, home: Path | None = None) -> None:
@@ -69,12 +69,12 @@ class Learning:
 
     def run(
         self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool] = lambda: False, resume: bool = False
-    ) -> Learned:
+    ) -> RoundOutcome:
         """Train on what was accepted, or go on with the last training; the outcome is also in the progress file."""
         with self._alone():
             return self._run(accepted, should_stop, resume)
 
-    def _run(self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool], resume: bool) -> Learned:
+    def _run(self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool], resume: bool) -> RoundOutcome:
         progress = Progress(
             self._folder / PROGRESS_FILE, self.config.epochs, method=self.config.method, model=self.config.model
         )
@@ -108,29 +108,29 @@ class Learning:
 
     def _learn(
         self, accepted: Sequence[AcceptedLabel], progress: Progress, should_stop: Callable[[], bool], resume: bool
-    ) -> Learned:
+    ) -> RoundOutcome:
         base = load_network(self.config.model, self._home, AUTO)
         folder, found = self._opened(accepted, resume)
         progress.facts["left_out"] = list(found.left_out)
         for sentence in found.left_out:
             log.warning("%s", sentence)
-        desk = Desk(base, self.config, self._home, should_stop)
+        setup = RoundSetup(base, self.config, self._home, should_stop)
         progress.facts["run"] = folder.name
-        with crew(self.config, folder, self._home) as team:
-            fit = Fit(promptable(base), self.config, desk.teacher(found), folder, team)
+        with worker_ranks(self.config, folder, self._home) as group:
+            fit = Fit(trainable(base), self.config, setup.teacher(found), folder, group)
             if resume:
                 fit.resume()
             fitted = fit.run(progress, should_stop)
         draw_fit(folder, f"{self.config.model}, {self.config.method}, {folder.name}")
         if not fitted.tensors:
             _end(folder, "stopped before the first epoch was validated")
-            return Learned(None, False, "stopped before the first epoch was over: nothing was learned")
-        adapter = desk.adapter(fitted, found, fit.parameters)
+            return RoundOutcome(None, False, "stopped before the first epoch was over: nothing was learned")
+        adapter = setup.adapter(fitted, found, fit.parameters)
         name = self._store.put(adapter)
-        learned = self._judged(name, adapter, found, desk, progress) if not fitted.stopped else None
+        learned = self._judged(name, adapter, found, setup, progress) if not fitted.stopped else None
         if learned is None:
             message = f"stopped: the best version so far is kept as {name[:SHOWN_DIGITS]}, not judged"
-            learned = Learned(name, False, message)
+            learned = RoundOutcome(name, False, message)
         _end(folder, learned.message)
         return learned
 
@@ -162,13 +162,15 @@ class Learning:
             raise TrainingError("there is no interrupted training to resume: start a new one", "resume")
         return folders[-1]
 
-    def _judged(self, name: str, adapter: Adapter, found: LabelRound, desk: Desk, progress: Progress) -> Learned | None:
+    def _judged(
+        self, name: str, adapter: Adapter, found: LabelRound, setup: RoundSetup, progress: Progress
+    ) -> RoundOutcome | None:
         """The verdict, written beside the adapter, and its consequence; None when somebody asked for an end."""
         progress.judging()
-        incumbent, serving = self._incumbent(desk)
+        incumbent, serving = self._incumbent(setup)
         cases = found.of(HELD_OUT)
         try:
-            judged = [desk.judged(entry, cases, self.policy) for entry in (incumbent, adapter)]
+            judged = [setup.judged(entry, cases, self.policy) for entry in (incumbent, adapter)]
         except StoppedError:
             return None
         (before, named_before), (after, named_after) = judged
@@ -180,16 +182,16 @@ class Learning:
         if verdict.promote:
             self._store.promote(name, verdict.reason)
         state = "promoted" if verdict.promote else "kept as a candidate"
-        return Learned(name, verdict.promote, f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}", verdict)
+        return RoundOutcome(name, verdict.promote, f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}", verdict)
 
-    def _incumbent(self, desk: Desk) -> tuple[Adapter | None, str | None]:
+    def _incumbent(self, setup: RoundSetup) -> tuple[Adapter | None, str | None]:
         """The adapter that serves, and its id; one that cannot be used is what the server does without, too."""
         try:
             serving = self._store.pointer().adapter
             if serving is None:
                 return None, None
             incumbent = self._store.get(serving)
-            desk.require_fit(incumbent)
+            setup.require_fit(incumbent)
         except AdapterError as error:
             log.warning("the incumbent cannot be used, the base network stands in for it: %s", error)
             return None, None

@@ -13,7 +13,7 @@ from sam_infer.networks.semantic_head import SemanticHead, taps_of
 from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss
-from sam_trainer.methods.trainable import Promptable
+from sam_trainer.methods.trainable import Trainable
 
 # It starts from nothing, unlike the network beside it.
 RATE = 2e-3
@@ -30,7 +30,7 @@ class SemanticTraining:
             torch.manual_seed(seed)
             self.head = SemanticHead(labels, taps).to(self._device).train()
 
-    def loss(self, network: Promptable | None, images: int, rng: np.random.Generator, alone: bool = False) -> Tensor:
+    def loss(self, network: Trainable | None, images: int, rng: np.random.Generator, alone: bool = False) -> Tensor:
         """The loss of one batch; its gradient reaches the head and, unless `alone`, the encoder where that trains.
 
         Where features are remembered no network is needed.

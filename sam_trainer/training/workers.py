@@ -1,6 +1,6 @@
 """The other processes of a training: started with it, in step with it, gone with it.
 
-Only the first process of a team decides, validates and writes; the others do steps. They end when it ends, however it
+Only the first process of a group decides, validates and writes; the others do steps. They end when it ends, however it
 ends: a killed one closes its connections, and their next word to it fails.
 """
 
@@ -22,20 +22,20 @@ from sam_infer.networks.precision import AUTO
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.round import read_round
-from sam_trainer.methods.trainable import promptable
-from sam_trainer.process_group import Team
+from sam_trainer.methods.trainable import trainable
+from sam_trainer.process_group import ProcessGroup
 from sam_trainer.training.fit import Fit
 from sam_trainer.training.progress import Progress
-from sam_trainer.training.round_setup import Desk
+from sam_trainer.training.round_setup import RoundSetup
 
 LOOK_EVERY_S = 0.5
 
 
 @contextmanager
-def crew(config: TrainConfig, folder: Path, home: Path) -> Iterator[Team]:
-    """The first place in a team on a round's folder; the others are taken by processes of their own."""
+def worker_ranks(config: TrainConfig, folder: Path, home: Path) -> Iterator[ProcessGroup]:
+    """The first place in a group on a round's folder; the others are taken by processes of their own."""
     if config.processes == 1:
-        yield Team()
+        yield ProcessGroup()
         return
     context, meeting = get_context("spawn"), folder / f".meeting-{os.getpid()}"
     meeting.unlink(missing_ok=True)
@@ -44,22 +44,22 @@ def crew(config: TrainConfig, folder: Path, home: Path) -> Iterator[Team]:
         context.Process(target=_assist, args=(config, folder, home, rank, meeting, ready), daemon=True)
         for rank in range(1, config.processes)
     ]
-    team, threads = Team(0, config.processes), torch.get_num_threads()
+    group, threads = ProcessGroup(0, config.processes), torch.get_num_threads()
     try:
         for helper in helpers:
             helper.start()
         for _ in helpers:
             _await(ready, helpers)
         _take_place(0)
-        team.join(meeting)
-        yield team
+        group.join(meeting)
+        yield group
     except RuntimeError as error:  # gloo's, if one of the others is gone
         if not _gone(helpers):
             raise
         raise TrainingError(f"a process of the training ended by itself ({error}): go on with resume") from error
     finally:
         with suppress(RuntimeError):  # gloo's: nobody is left to part from
-            team.leave()
+            group.leave()
         torch.set_num_threads(threads)
         for helper in helpers:
             if helper.pid is not None:
@@ -84,16 +84,16 @@ def _gone(helpers: list[SpawnProcess]) -> bool:
 
 
 def _assist(config: TrainConfig, folder: Path, home: Path, rank: int, meeting: Path, ready: Semaphore) -> None:
-    """Take another place in the team and do steps until the first one has enough."""
+    """Take another place in the group and do steps until the first one has enough."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the first one is asked too, and says when
         signal.signal(number, signal.SIG_IGN)
     _take_place(rank)
     base = load_network(config.model, home, AUTO)
-    teacher = Desk(base, config, home, lambda: False).teacher(read_round(folder))
-    team = Team(rank, config.processes)
+    teacher = RoundSetup(base, config, home, lambda: False).teacher(read_round(folder))
+    group = ProcessGroup(rank, config.processes)
     ready.release()
-    team.join(meeting)
-    fit = Fit(promptable(base), config, teacher, folder, team)
+    group.join(meeting)
+    fit = Fit(trainable(base), config, teacher, folder, group)
     fit.resume()
     try:
         fit.run(Progress(None, config.epochs), lambda: False)

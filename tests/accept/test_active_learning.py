@@ -12,7 +12,7 @@ import pytest
 from sam_infer.models.load import BaseNetwork, load_backbone, load_network
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.active.benefit import Comparison, Worth
+from sam_trainer.active.benefit import Benefit, Comparison
 from sam_trainer.active.score_table import Scored
 from sam_trainer.active.served import ACTIVE, CONTROL
 from sam_trainer.active.strategies import Pool, batch
@@ -81,7 +81,7 @@ def oracle(roles: dict[str, list[Case]], base: BaseNetwork) -> dict[str, float]:
     return {case.name: 1.0 - reader.label(predictor, case, largest_only=True).first_dice for case in roles[CANDIDATE]}
 
 
-def worth_of(scores: dict[str, float], roles: dict[str, list[Case]], base: BaseNetwork, home: Path) -> Worth:
+def worth_of(scores: dict[str, float], roles: dict[str, list[Case]], base: BaseNetwork, home: Path) -> Benefit:
     """The worth of four cases that a scorer chose, against four drawn ones."""
     rng = np.random.default_rng(0)
     cases = {case.name: case for case in roles[CANDIDATE]}
@@ -120,7 +120,7 @@ def test_noise_shows_none_and_the_fallback_fires(
     )
     assert worth.verdict != "gain" and worth.falls_back, worth.sentence
     worth.write(tmp_path)
-    assert Worth.read(tmp_path).falls_back
+    assert Benefit.read(tmp_path).falls_back
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from sam_trainer.bench.learning.one_training import labels_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_lesson import semantic_lessons
 from sam_trainer.measures.overlap import dice
-from sam_trainer.methods.trainable import promptable
+from sam_trainer.methods.trainable import trainable
 from sam_trainer.synthetic.anatomies import anatomies
 from sam_trainer.synthetic.patients import ABDOMEN_LABELS
 from sam_trainer.training.semantic import SemanticTraining
@@ -42,7 +42,7 @@ def learned(station: Station, tmp_path_factory: pytest.TempPathFactory) -> Stati
     cases = anatomies(tmp_path_factory.mktemp("patients"), 4, 7)
     labels = labels_of(cases)
     lessons = [lesson for case in cases for lesson in semantic_lessons(case, labels)]
-    network, training = promptable(base), SemanticTraining(labels, SemanticBatches(lessons, base.backbone()), 0)
+    network, training = trainable(base), SemanticTraining(labels, SemanticBatches(lessons, base.backbone()), 0)
     optimizer = torch.optim.AdamW(training.parameters(), 2e-3)
     for step in range(STEPS):
         training.loss(network, SLICES, np.random.default_rng(step), alone=True).backward()

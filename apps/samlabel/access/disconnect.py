@@ -18,7 +18,7 @@ def client_has_gone() -> Callable[[], bool]:
     return event.is_set if event is not None else lambda: False
 
 
-class PresenceMiddleware:
+class DisconnectMiddleware:
     """Listens for the end of the connection while a request is answered."""
 
     def __init__(self, app: ASGIApp) -> None:

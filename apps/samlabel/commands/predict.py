@@ -18,7 +18,7 @@ from sam_infer.errors import PromptError
 if TYPE_CHECKING:
     from sam_infer.imaging.volume import Volume
     from sam_infer.slices.predictor import Predictor
-    from samlabel.offline.predict_one import Answer, Cook, Recipe
+    from samlabel.offline.predict_one import Answer, OfflinePredictor, Recipe
 
 
 class Plane(StrEnum):
@@ -126,12 +126,12 @@ def _require_fitting(recipe: Recipe, prompts: Path | None) -> None:
         raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
 
 
-def _cook(model: str, adapter: str, studies: Path | None) -> Cook:
+def _cook(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
     from sam_trainer.labels.cases import described_cases
-    from samlabel.offline.predict_one import Cook
+    from samlabel.offline.predict_one import OfflinePredictor
 
     examples = list(described_cases(studies).values()) if studies is not None and studies.is_dir() else []
-    return Cook(_predictor(model, adapter), examples)
+    return OfflinePredictor(_predictor(model, adapter), examples)
 
 
 def _predictor(model: str, adapter: str) -> Predictor:
@@ -150,7 +150,7 @@ def _predictor(model: str, adapter: str) -> Predictor:
     return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
 
 
-def _single(cook: Cook, recipe: Recipe, image: Path, out: Path | None) -> None:
+def _single(cook: OfflinePredictor, recipe: Recipe, image: Path, out: Path | None) -> None:
     from sam_infer.imaging.image_file import write_mask
 
     answer = cook.answer(recipe, image)
@@ -160,7 +160,12 @@ def _single(cook: Cook, recipe: Recipe, image: Path, out: Path | None) -> None:
 
 
 def _folder(
-    cook: Cook, recipe: Recipe, images: dict[str, Path], said: dict[str, dict[str, Any]] | None, out: Path, force: bool
+    cook: OfflinePredictor,
+    recipe: Recipe,
+    images: dict[str, Path],
+    said: dict[str, dict[str, Any]] | None,
+    out: Path,
+    force: bool,
 ) -> None:
     """Every image of a folder, with a bar; exit code 1 when one could not be answered."""
     from dataclasses import replace

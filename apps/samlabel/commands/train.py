@@ -17,7 +17,7 @@ from sam_infer.serving.activity import step_aside
 from sam_trainer.config import TrainConfig
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.training.progress import read_progress
-from sam_trainer.training.run_round import PROGRESS_FILE, Learned, Learning, training_folder
+from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
 from samlabel.loop.counted_labels import counting_labels
 from samlabel.loop.stopping import stopping
 
@@ -67,7 +67,7 @@ def run(studies: Path, config: TrainConfig, policy: GatePolicy, resume: bool = F
             bar.show()
             return should_stop()
 
-        learned = Learning(config, policy).run(accepted, look, resume)
+        learned = TrainingRound(config, policy).run(accepted, look, resume)
     _report(learned)
 
 
@@ -97,7 +97,7 @@ class _Bar:
         )
 
 
-def _report(learned: Learned) -> None:
+def _report(learned: RoundOutcome) -> None:
     typer.echo(learned.message)
     verdict = learned.verdict
     if verdict is None or not verdict.cases:

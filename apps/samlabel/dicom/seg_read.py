@@ -36,7 +36,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Plane:
+class StoredPlane:
     """What all frames of an object share: directions and distances of pixels."""
 
     row: Float64Array  # unit vector along a row, LPS
@@ -79,14 +79,16 @@ def segment_names(segmentation: Dataset) -> dict[int, str]:
     return names
 
 
-def _plane(segmentation: Dataset) -> Plane:
+def _plane(segmentation: Dataset) -> StoredPlane:
     shared = segmentation.SharedFunctionalGroupsSequence[0]
     first = segmentation.PerFrameFunctionalGroupsSequence[0]
     measures = _group(shared, first, "PixelMeasuresSequence")
     orientation = np.asarray(_group(shared, first, "PlaneOrientationSequence").ImageOrientationPatient, float)
     spacing = [float(number) for number in measures.PixelSpacing]
     distance = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
-    return Plane(orientation[:3], orientation[3:], (spacing[1], spacing[0]), float(distance) if distance else None)
+    return StoredPlane(
+        orientation[:3], orientation[3:], (spacing[1], spacing[0]), float(distance) if distance else None
+    )
 
 
 def _group(shared: Dataset, frame: Dataset, name: str) -> Dataset:
@@ -115,7 +117,7 @@ def _segment(shared: Dataset, frame: Dataset) -> int:
 
 
 def _stack(
-    frames: list[Frame], plane: Plane, grid: Geometry, numbers: dict[int, int]
+    frames: list[Frame], plane: StoredPlane, grid: Geometry, numbers: dict[int, int]
 ) -> tuple[UInt8Array, Float64Array]:
     """The frames as one label volume (columns, rows, slices) and its RAS affine; later segments lie over earlier."""
     heights = np.array([frame.corner_mm @ plane.normal for frame in frames])
@@ -134,7 +136,7 @@ def _stack(
     return stack, np.asarray(LPS_TO_RAS @ lps)
 
 
-def _step(heights: Float64Array, plane: Plane, grid: Geometry) -> float:
+def _step(heights: Float64Array, plane: StoredPlane, grid: Geometry) -> float:
     """The distance of neighbouring slices; empty ones in between may be left out of the file."""
     gaps = np.diff(np.unique(np.round(heights, 3)))
     directions = grid.affine[:3, :3] / np.asarray(grid.spacing_mm)

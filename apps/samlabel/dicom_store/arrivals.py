@@ -33,7 +33,7 @@ STORED = "stored"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Arrival:
     """What became of one part; `reason` is None when it is stored."""
 
     sop_class: str = ""
@@ -43,7 +43,7 @@ class Outcome:
     sentence: str = ""
 
 
-def store(part: bytes, folder: Path, study: str | None, known: dict[str, Path]) -> Outcome:
+def store(part: bytes, folder: Path, study: str | None, known: dict[str, Path]) -> Arrival:
     """Keep one DICOM file; `known` says where instances with the same UID already are."""
     try:
         dataset = dcmread(io.BytesIO(part))
@@ -53,26 +53,26 @@ def store(part: bytes, folder: Path, study: str | None, known: dict[str, Path]) 
     # Whatever the parser stumbles over in foreign bytes, the sender gets the same clean answer.
     except Exception as error:  # noqa: BLE001
         log.info("upload refused", reason=repr(error)[:200])
-        return Outcome(reason=CANNOT_UNDERSTAND, sentence="not a complete DICOM file")
+        return Arrival(reason=CANNOT_UNDERSTAND, sentence="not a complete DICOM file")
     if sentence:
-        return Outcome(sop_class, uids[2][:MAX_UID], reason=CANNOT_UNDERSTAND, sentence=sentence)
+        return Arrival(sop_class, uids[2][:MAX_UID], reason=CANNOT_UNDERSTAND, sentence=sentence)
     if study is not None and uids[0] != study:
-        return Outcome(sop_class, uids[2], reason=OTHER_STUDY, sentence="the file belongs to another study")
+        return Arrival(sop_class, uids[2], reason=OTHER_STUDY, sentence="the file belongs to another study")
     address = "/studies/{}/series/{}/instances/{}".format(*uids)
     kept = _content(known.get(uids[2]))
     if kept == part:
-        return Outcome(sop_class, uids[2], address)
+        return Arrival(sop_class, uids[2], address)
     if kept is not None:
-        return Outcome(sop_class, uids[2], reason=DUPLICATE, sentence="another file has the same SOP Instance UID")
+        return Arrival(sop_class, uids[2], reason=DUPLICATE, sentence="another file has the same SOP Instance UID")
     try:
         write_whole(folder / STORED / uids[0] / uids[1] / f"{uids[2]}.dcm", part)
     except OSError as error:
         log.error("upload could not be written", reason=str(error))
-        return Outcome(sop_class, uids[2], reason=NO_SPACE, sentence="the file could not be written")
-    return Outcome(sop_class, uids[2], address)
+        return Arrival(sop_class, uids[2], reason=NO_SPACE, sentence="the file could not be written")
+    return Arrival(sop_class, uids[2], address)
 
 
-def answer(outcomes: list[Outcome], root: str) -> dict[str, Any]:
+def answer(outcomes: list[Arrival], root: str) -> dict[str, Any]:
     """The response of the store transaction as DICOM JSON."""
     stored = [o for o in outcomes if o.reason is None]
     failed = [o for o in outcomes if o.reason is not None]
@@ -99,7 +99,7 @@ def answer(outcomes: list[Outcome], root: str) -> dict[str, Any]:
     return told
 
 
-def _reference(outcome: Outcome) -> dict[str, Any]:
+def _reference(outcome: Arrival) -> dict[str, Any]:
     named = {"ReferencedSOPClassUID": outcome.sop_class, "ReferencedSOPInstanceUID": outcome.sop}
     return {tag_of(keyword): {"vr": "UI", "Value": [uid]} for keyword, uid in named.items() if uid}
 

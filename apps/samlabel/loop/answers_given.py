@@ -46,7 +46,7 @@ class Work:
         }
 
 
-class Proposals:
+class AnswersGiven:
     """The newest answers; any thread may use it."""
 
     def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from sam_infer.errors import SamError
 from sam_infer.serving.activity import Activity
-from samlabel.loop.case_scoring import ScoreDesk
+from samlabel.loop.case_scoring import CaseScoring
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ class BackgroundScoring:
     """A thread that keeps scores fresh; `labelled` says whether there is an accepted label."""
 
     def __init__(
-        self, desk: Callable[[], ScoreDesk], labelled: Callable[[], bool], most: int, seconds: float = LOOK_SECONDS
+        self, desk: Callable[[], CaseScoring], labelled: Callable[[], bool], most: int, seconds: float = LOOK_SECONDS
     ) -> None:
         self._desk = desk
         self._labelled = labelled

@@ -13,7 +13,7 @@ from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.modes import MOST_TEACHERS
 from sam_infer.errors import PromptError
 from sam_infer.imaging.canonical_view import CanonicalView
-from sam_infer.job import Conduct
+from sam_infer.job import Job
 from sam_infer.models import ensemble
 from sam_infer.serving.server_state import Serving
 from sam_infer.serving.work_queue import Priority
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 MOST_CALIBRATED = 24
 
 
-class ScoreDesk:
+class CaseScoring:
     """Scores the cases of one store by the network that serves; every slice waits its turn behind clicks."""
 
     def __init__(
@@ -97,17 +97,17 @@ class ScoreDesk:
 
     def scoring(self, should_stop: Callable[[], bool] = lambda: False) -> Scoring:
         """The scorer of this moment's network and labels."""
-        predictor, conduct = self._serving.predictor, self._conduct(should_stop)
+        predictor, job = self._serving.predictor, self._conduct(should_stop)
         settings = ScoreSettings(
             self._measure,
             calibration=self._calibration(),
             earlier=self._serving.earlier(predictor) if self._measure == ADAPTERS else (),
         )
-        scorer = Scorer(predictor, self._names.names, self._examples(), settings, conduct, self._serving.memo)
+        scorer = Scorer(predictor, self._names.names, self._examples(), settings, job, self._serving.memo)
         return Scoring(scorer, self.table, read=self._serving.volume, locate=self._located)
 
-    def _conduct(self, should_stop: Callable[[], bool]) -> Conduct:
-        return Conduct(lambda job: self._serving.queue.submit(job, Priority.BATCH).result(), should_stop)
+    def _conduct(self, should_stop: Callable[[], bool]) -> Job:
+        return Job(lambda work: self._serving.queue.submit(work, Priority.BATCH).result(), should_stop)
 
     def _examples(self) -> list[AcceptedCase]:
         """Accepted cases the way scored ones are looked at."""
@@ -130,7 +130,7 @@ class ScoreDesk:
             return known
         if not known.outgrown_by(len(accepted)):
             return known
-        found = calibrate(predictor, accepted, conduct=self._conduct(lambda: False))
+        found = calibrate(predictor, accepted, job=self._conduct(lambda: False))
         if found.cases:
             found.write(file)
             log.info(

@@ -13,7 +13,7 @@ import numpy as np
 
 from sam_infer.home import default_home
 from sam_trainer.active import strategies as acquisition
-from sam_trainer.active.benefit import Worth
+from sam_trainer.active.benefit import Benefit
 from sam_trainer.active.score_table import ScoreTable
 from sam_trainer.active.served import (
     ACTIVE,
@@ -103,7 +103,7 @@ class Selection:
     def _arm(self, strategy: str, labelled: int, who: str) -> tuple[str, list[str]]:
         if strategy not in COMPARED:
             return PLAIN, []
-        worth, share = Worth.read(self._loop), self._config.control_share
+        worth, share = Benefit.read(self._loop), self._config.control_share
         drawn = draws_control(share, labelled, who)
         if self._config.fallback and worth.falls_back:
             # a few go on being chosen: without them nobody could measure again

@@ -12,7 +12,7 @@ import numpy as np
 
 from sam_infer.adapters.adapter import SHOWN_DIGITS
 from sam_infer.automatic.example import AcceptedCase, affordable
-from sam_infer.automatic.label_search import LabelMap, Survey
+from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.modes import (
     SEMANTIC,
     atlas_labels,
@@ -26,7 +26,7 @@ from sam_infer.automatic.semantic import require_head, semantic_labels
 from sam_infer.errors import PromptError
 from sam_infer.imaging.image_file import read_image, read_mask
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.job import Conduct
+from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.slice_index import Marks, choose_slice
@@ -71,7 +71,7 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class Cook:
+class OfflinePredictor:
     """A network that follows recipes; `examples` are the accepted cases it may learn from."""
 
     predictor: Predictor
@@ -82,13 +82,13 @@ class Cook:
         """What the recipe makes of one image."""
         started = time.perf_counter()
         volume = read_image(path)
-        conduct = Conduct(progress=progress) if progress is not None else Conduct()
+        job = Job(progress=progress) if progress is not None else Job()
         if recipe.mode == "auto":
-            found = self._labelled(recipe, path, volume, conduct)
+            found = self._labelled(recipe, path, volume, job)
             scores = ", ".join(f"{name} {score:.2f}" for name, score in found.scores.items())
             mask, sentence, notes = found.mask, f"{recipe.auto}: {scores or 'nothing found'}", found.notes
         elif recipe.mode == "3d":
-            mask, sentence, notes = self._object(recipe, volume, conduct)
+            mask, sentence, notes = self._object(recipe, volume, job)
         else:
             mask, sentence, notes = self._slice(recipe, volume)
         seconds = time.perf_counter() - started
@@ -106,11 +106,11 @@ class Cook:
         )
         return found.mask(volume), sentence, tuple(notes)
 
-    def _object(self, recipe: Recipe, volume: Volume, conduct: Conduct) -> tuple[Mask, str, tuple[str, ...]]:
+    def _object(self, recipe: Recipe, volume: Volume, job: Job) -> tuple[Mask, str, tuple[str, ...]]:
         prompts, _ = parsed(volume, recipe.points, recipe.box, recipe.plane)
         wanted = Consistency(keep_largest=recipe.options.keep_largest)
         options = VolumeOptions(replace(recipe.options, keep_largest=False), consistency=wanted)
-        found = segment_volume(self.predictor, volume, prompts, options, conduct)
+        found = segment_volume(self.predictor, volume, prompts, options, job)
         where = f"slices {found.slices[0]} to {found.slices[-1]}" if found.slices else "nowhere"
         sentence = (
             f"{int(np.count_nonzero(found.mask.array))} voxels on {where} (axis {'ijk'[found.axis]}), "
@@ -118,22 +118,22 @@ class Cook:
         )
         return found.mask, sentence, found.notes
 
-    def _labelled(self, recipe: Recipe, path: Path, volume: Volume, conduct: Conduct) -> LabelMap:
+    def _labelled(self, recipe: Recipe, path: Path, volume: Volume, job: Job) -> LabelMap:
         axis = 2 if recipe.plane is None else volume.geometry.axis_of_plane(recipe.plane)
         length = volume.geometry.shape[axis]
         names = recipe.names.names
         if recipe.auto == SEMANTIC and not recipe.names.strict:
             names = require_head(self.predictor).labels
-        survey = Survey(self.predictor, volume, axis, range(length), names, recipe.options.window, None, conduct)
+        search = LabelSearch(self.predictor, volume, axis, range(length), names, recipe.options.window, None, job)
         if recipe.auto == SEMANTIC:
-            return semantic_labels(survey)
+            return semantic_labels(search)
         if recipe.auto == "propose":
-            return propose_labels(survey, length // 2) if length > 1 else propose_on_slice(survey, 0)
+            return propose_labels(search, length // 2) if length > 1 else propose_on_slice(search, 0)
         others = (case for case in self.examples if case.image.resolve() != path.resolve())
         cases = affordable(self._example(case, recipe.names) for case in others)
         if recipe.auto == "grid":
-            return grid_labels(survey, warped_labels(survey, cases))
-        return atlas_labels(survey, cases) if recipe.auto == "atlas" else selfprompt_labels(survey, cases)
+            return grid_labels(search, warped_labels(search, cases))
+        return atlas_labels(search, cases) if recipe.auto == "atlas" else selfprompt_labels(search, cases)
 
     def _example(self, case: Case, names: LabelNames) -> AcceptedCase:
         if case.image not in self._read:

@@ -15,7 +15,7 @@ host_settings.apply()
 from sam_infer.serving.server_state import Serving  # noqa: E402
 from samlabel.engine import load_serving, serving_adapter  # noqa: E402
 from samlabel.label_names import LabelNames, app_labels  # noqa: E402
-from samlabel.loop.case_scoring import ScoreDesk  # noqa: E402
+from samlabel.loop.case_scoring import CaseScoring  # noqa: E402
 from samlabel.loop.selection import Selection  # noqa: E402
 from samlabel.store.archive import open_archive  # noqa: E402
 from samlabel.store.folder import StudyStore  # noqa: E402
@@ -49,6 +49,6 @@ class Offline:
         """What is known when a case is chosen."""
         return Selection(self.studies, self.config, lambda: serving_adapter(self.config))
 
-    def desk(self, measure: str | None) -> ScoreDesk:
+    def desk(self, measure: str | None) -> CaseScoring:
         """What scores need."""
-        return ScoreDesk(self.serving, self.store, self.names, self.studies, self.config.model, measure)
+        return CaseScoring(self.serving, self.store, self.names, self.studies, self.config.model, measure)

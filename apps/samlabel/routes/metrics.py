@@ -107,7 +107,7 @@ class _ServingMetrics:
         yield GaugeMetricFamily("samlabel_volume_bytes", "Images in memory", value=volumes.used_bytes)
         yield GaugeMetricFamily("samlabel_queue_depth", "Jobs that wait", value=serving.queue.depth)
         yield CounterMetricFamily(
-            "samlabel_shared_clicks", "Clicks answered by another's", value=serving.flights.shared
+            "samlabel_shared_clicks", "Clicks answered by another's", value=serving.in_flight.shared
         )
         prefetched = serving.prefetch.encodes if serving.prefetch is not None else 0
         yield CounterMetricFamily("samlabel_prefetched", "Slices encoded ahead of readers", value=prefetched)

@@ -30,9 +30,9 @@ from samlabel.host import sessions
 from samlabel.host import settings as host_settings
 from samlabel.label_names import app_labels
 from samlabel.loop.accepted_labels import note_label
-from samlabel.loop.answers_given import Proposals
+from samlabel.loop.answers_given import AnswersGiven
 from samlabel.loop.background_scoring import BackgroundScoring
-from samlabel.loop.case_scoring import ScoreDesk, standing_measure
+from samlabel.loop.case_scoring import CaseScoring, standing_measure
 from samlabel.routes.metrics import METRICS
 from samlabel.server.registry import AppParts
 from samlabel.store.archive import open_archive
@@ -51,7 +51,7 @@ class SamApp(AppParts, MONAILabelApp):
         self.config = AppConfig.of(conf or {})
         self.label_names = app_labels(self.config, studies)
         self._serving: Serving | None = None
-        self._proposals = Proposals()
+        self._proposals = AnswersGiven()
         self._loading = threading.Lock()
         super().__init__(
             app_dir,
@@ -177,7 +177,7 @@ class SamApp(AppParts, MONAILabelApp):
 
             mend(host.app)
         if self.config.scoring:
-            self._scoring = BackgroundScoring(self._score_desk, self._has_labels, self.config.scoring_most)
+            self._scoring = BackgroundScoring(self._case_scoring, self._has_labels, self.config.scoring_most)
             self._scoring.start()
         if self.config.warm_up:
             self._warm_up()
@@ -189,8 +189,8 @@ class SamApp(AppParts, MONAILabelApp):
         except SamError as error:
             log.error("the model cannot be used; clicks are refused until this is cured", reason=str(error))
 
-    def _score_desk(self) -> ScoreDesk:
-        return ScoreDesk(
+    def _case_scoring(self) -> CaseScoring:
+        return CaseScoring(
             self.serving, self._store, self.label_names, self.studies, self.config.model, standing_measure(self.config)
         )
 

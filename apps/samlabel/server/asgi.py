@@ -15,7 +15,7 @@ from monailabel.app import app as host_app
 from monailabel.config import settings
 
 from samlabel.access import error_replies as failures
-from samlabel.access.disconnect import PresenceMiddleware
+from samlabel.access.disconnect import DisconnectMiddleware
 from samlabel.access.request_guard import RequestGuard
 from samlabel.host import login_fix as login
 from samlabel.host.logs import route_structlog
@@ -64,7 +64,7 @@ def mend(app: FastAPI) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
         )
-    app.add_middleware(PresenceMiddleware)
+    app.add_middleware(DisconnectMiddleware)
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
     failures.install(app)
     login.mend()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sam_infer.automatic.label_search import LabelMap, Survey
+from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.modes import (
     SEMANTIC,
     atlas_labels,
@@ -22,7 +22,7 @@ from sam_infer.serving.server_state import Serving
 from samlabel.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.loop.examples import Examples
-from samlabel.tasks.job import conduct
+from samlabel.tasks.job import volume_job
 from samlabel.tasks.slice_task import SamTask, model_facts, model_notes
 from samlabel.wire import auto_request as auto_codec
 from samlabel.wire import class_request as class_codec
@@ -55,7 +55,7 @@ class SamAutoTask(SamTask):
         serving = self.serving()
         volume = serving.volume(Path(request["image"]))
         wanted = auto_codec.decode(request, volume.geometry)
-        survey = Survey(
+        search = LabelSearch(
             serving.predictor,
             volume,
             wanted.axis,
@@ -63,29 +63,27 @@ class SamAutoTask(SamTask):
             self.names.names,
             wanted.window,
             wanted.limit,
-            conduct(serving, f"sam_auto {wanted.mode}"),
+            volume_job(serving, f"sam_auto {wanted.mode}"),
             serving.memo,
         )
-        doubting = uncertainty_reply.asked(request, survey.predictor, serving.earlier)
-        found = self._found(survey, wanted, request)
+        doubting = uncertainty_reply.asked(request, search.predictor, serving.earlier)
+        found = self._found(search, wanted, request)
         computed = time.perf_counter() - started
         doubt = (
             {}
             if doubting is None
             else {
-                uncertainty_reply.KEY: doubting.about(
-                    volume, found.mask, survey.axis, survey.labels, survey.conduct.slice
-                )
+                uncertainty_reply.KEY: doubting.about(volume, found.mask, search.axis, search.labels, search.job.slice)
             }
         )
         file, written = answer.timed_file(found.mask, wanted.reply)
-        notes = [*found.notes, *([volume.note] if volume.note else []), *model_notes(survey.predictor)]
+        notes = [*found.notes, *([volume.note] if volume.note else []), *model_notes(search.predictor)]
         return file, {
             "label_names": self.names.values,
-            **model_facts(survey.predictor),
+            **model_facts(search.predictor),
             "mode": wanted.mode,
             **answer.place(volume.geometry, wanted.axis, wanted.start),
-            "slices": [survey.slices.start, survey.slices.stop - 1],
+            "slices": [search.slices.start, search.slices.stop - 1],
             "scores": {name: round(score, 4) for name, score in found.scores.items()},
             "latencies": answer.milliseconds({wanted.mode: computed, "write": written}),
             "reader": current_reader(),
@@ -93,18 +91,18 @@ class SamAutoTask(SamTask):
             **doubt,
         }
 
-    def _found(self, survey: Survey, wanted: AutoRequest, request: Mapping[str, Any]) -> LabelMap:
+    def _found(self, search: LabelSearch, wanted: AutoRequest, request: Mapping[str, Any]) -> LabelMap:
         image_id: str | None = request.get("image_id")
         if wanted.mode == SEMANTIC:
-            return semantic_labels(survey, class_codec.decode_classes(request, self.names))
+            return semantic_labels(search, class_codec.decode_classes(request, self.names))
         if wanted.mode == "propose":
             whole = len(wanted.slices) > 1
-            return propose_labels(survey, wanted.start) if whole else propose_on_slice(survey, wanted.start)
+            return propose_labels(search, wanted.start) if whole else propose_on_slice(search, wanted.start)
         if wanted.prior is not None:
-            return grid_labels(survey, wanted.prior)
+            return grid_labels(search, wanted.prior)
         if wanted.prior_tag is not None:
-            return grid_labels(survey, self.examples().earlier(image_id, wanted.prior_tag))
+            return grid_labels(search, self.examples().earlier(image_id, wanted.prior_tag))
         cases = self.examples().others(self.serving(), image_id)
         if wanted.mode == "grid":
-            return grid_labels(survey, warped_labels(survey, cases))
-        return atlas_labels(survey, cases) if wanted.mode == "atlas" else selfprompt_labels(survey, cases)
+            return grid_labels(search, warped_labels(search, cases))
+        return atlas_labels(search, cases) if wanted.mode == "atlas" else selfprompt_labels(search, cases)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sam_infer.automatic.label_search import Survey
+from sam_infer.automatic.label_search import LabelSearch
 from sam_infer.automatic.semantic import semantic_labels
 from sam_infer.serving.server_state import Serving
 from samlabel.identity import current_reader
 from samlabel.label_names import LabelNames
-from samlabel.tasks.job import conduct
+from samlabel.tasks.job import volume_job
 from samlabel.tasks.slice_task import SamTask, model_facts, model_notes
 from samlabel.wire import auto_request as auto_codec
 from samlabel.wire import class_request as class_codec
@@ -43,7 +43,7 @@ class SamClassTask(SamTask):
         volume = serving.volume(Path(request["image"]))
         wanted = auto_codec.decode_semantic(request, volume.geometry)
         classes = class_codec.decode_classes(request, self.names)
-        survey = Survey(
+        search = LabelSearch(
             serving.predictor,
             volume,
             wanted.axis,
@@ -51,18 +51,18 @@ class SamClassTask(SamTask):
             self.names.names,
             wanted.window,
             wanted.limit,
-            conduct(serving, "sam_class"),
+            volume_job(serving, "sam_class"),
         )
-        found = semantic_labels(survey, classes)
+        found = semantic_labels(search, classes)
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)
-        notes = [*found.notes, *([volume.note] if volume.note else []), *model_notes(survey.predictor)]
+        notes = [*found.notes, *([volume.note] if volume.note else []), *model_notes(search.predictor)]
         return file, {
             "label_names": self.names.values,
-            **model_facts(survey.predictor),
+            **model_facts(search.predictor),
             "classes": classes or list(found.scores),
             **answer.place(volume.geometry, wanted.axis, wanted.start),
-            "slices": [survey.slices.start, survey.slices.stop - 1],
+            "slices": [search.slices.start, search.slices.stop - 1],
             "scores": {name: round(score, 4) for name, score in found.scores.items()},
             "latencies": answer.milliseconds({"semantic": computed, "write": written}),
             "reader": current_reader(),

@@ -7,7 +7,7 @@ import time
 
 import structlog
 
-from sam_infer.job import Conduct
+from sam_infer.job import Job
 from sam_infer.serving.server_state import Serving
 from sam_infer.serving.work_queue import Priority
 from samlabel.access.disconnect import client_has_gone
@@ -37,6 +37,6 @@ class Progress:
         log.info("at work", request=self._what, steps=self._done, seconds=round(now - self._started, 1))
 
 
-def conduct(serving: Serving, what: str) -> Conduct:
+def volume_job(serving: Serving, what: str) -> Job:
     """Every slice waits its turn behind clicks; all of it is called off when the client has gone."""
-    return Conduct(lambda job: serving.queue.submit(job, Priority.VOLUME).result(), client_has_gone(), Progress(what))
+    return Job(lambda work: serving.queue.submit(work, Priority.VOLUME).result(), client_has_gone(), Progress(what))

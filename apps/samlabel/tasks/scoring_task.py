@@ -16,7 +16,7 @@ from sam_infer.uncertainty.measures import checked_method
 from samlabel.config import AppConfig, flag
 from samlabel.errors import ConfigError, RequestError
 from samlabel.label_names import LabelNames
-from samlabel.loop.case_scoring import ScoreDesk, standing_measure, usable_measure
+from samlabel.loop.case_scoring import CaseScoring, standing_measure, usable_measure
 from samlabel.loop.stopping import stopping
 
 SCORING = "sam_uncertainty"
@@ -42,7 +42,7 @@ class SamUncertainty(ScoringMethod):
         measure, force = parse(request)
         if threading.current_thread() is threading.main_thread():
             os.nice(BEHIND_CLICKS)  # a process of its own: readers come first
-        desk = ScoreDesk(
+        desk = CaseScoring(
             self._serving(),
             datastore,
             self._names,

@@ -81,7 +81,7 @@ class Sam2dTask(SamTask):
             if doubting is None
             else {
                 uncertainty_reply.KEY: doubting.about(
-                    volume, mask, wanted.prompts.axis, [wanted.label], lambda job: serving.queue.submit(job).result()
+                    volume, mask, wanted.prompts.axis, [wanted.label], lambda work: serving.queue.submit(work).result()
                 )
             }
         )

@@ -14,7 +14,7 @@ from sam_infer.serving.activity import step_aside
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.training.progress import FAILED, Progress, read_progress
-from sam_trainer.training.run_round import PROGRESS_FILE, Learning, training_folder
+from sam_trainer.training.run_round import PROGRESS_FILE, TrainingRound, training_folder
 from samlabel.label_names import LabelNames
 from samlabel.loop.accepted_labels import accepted_labels
 from samlabel.loop.stopping import stopping
@@ -50,7 +50,7 @@ class SamTrain(TrainTask):
             step_aside()  # a process of its own: readers come first
         accepted = [] if order.resume else self._accepted(datastore, order.config.epochs)
         with stopping() as should_stop:
-            learned = Learning(order.config, order.policy).run(accepted, should_stop, order.resume)
+            learned = TrainingRound(order.config, order.policy).run(accepted, should_stop, order.resume)
         return {"adapter": learned.adapter, "promoted": learned.promoted, "message": learned.message}
 
     def _accepted(self, datastore: Datastore, epochs: int) -> list[AcceptedLabel]:

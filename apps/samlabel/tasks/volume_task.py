@@ -15,7 +15,7 @@ from sam_infer.propagation.segment import segment_volume
 from sam_infer.serving.server_state import Serving
 from samlabel.identity import current_reader
 from samlabel.label_names import LabelNames
-from samlabel.tasks.job import conduct
+from samlabel.tasks.job import volume_job
 from samlabel.tasks.slice_task import SamTask, model_facts, model_notes
 from samlabel.wire import reply as answer
 from samlabel.wire import volume_request as volume_codec
@@ -43,7 +43,7 @@ class Sam3dTask(SamTask):
         wanted = volume_codec.decode_object(request, volume.geometry, self.names)
         ((label, prompts),) = wanted.prompts.items()
         predictor = serving.predictor
-        found = segment_volume(predictor, volume, prompts, wanted.options, conduct(serving, "sam_3d"))
+        found = segment_volume(predictor, volume, prompts, wanted.options, volume_job(serving, "sam_3d"))
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)
         return file, {
@@ -76,7 +76,7 @@ class SamMultiTask(SamTask):
         volume = serving.volume(Path(request["image"]))
         wanted = volume_codec.decode_labels(request, volume.geometry, self.names)
         predictor = serving.predictor
-        found = segment_labels(predictor, volume, wanted.prompts, wanted.options, conduct(serving, "sam_multi"))
+        found = segment_labels(predictor, volume, wanted.prompts, wanted.options, volume_job(serving, "sam_multi"))
         mask = found.mask_with(self.names.values)
         computed = time.perf_counter() - started
         file, written = answer.timed_file(mask, wanted.reply)

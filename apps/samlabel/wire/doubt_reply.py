@@ -24,7 +24,7 @@ from sam_infer.slices.predictor import Predictor
 from sam_infer.uncertainty.calibration import Calibration
 from sam_infer.uncertainty.case_score import KINDS, USUAL
 from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, SEMANTIC, expected_dice
-from sam_infer.uncertainty.probe import SecondLook
+from sam_infer.uncertainty.probe import Probe
 from sam_trainer.judging.calibrate import calibration_file
 from samlabel.config import flag
 from samlabel.errors import ConfigError, RequestError
@@ -112,7 +112,7 @@ class Doubting:
     ) -> tuple[Int8Array, float]:
         grey = None if volume.is_colour else float(np.median(volume.pixels(view)[here]))
         kinds = (*USUAL, *KINDS.get(self.measure, ()))
-        again = SecondLook(self.predictor, volume, choose_window(volume, target=grey), kinds, self.earlier, calibration)
+        again = Probe(self.predictor, volume, choose_window(volume, target=grey), kinds, self.earlier, calibration)
         evidence = again.at(view, here, name)
         found = MEASURES[self.measure](evidence).map * evidence.region
         return full_size(found, again.frame(view, here), view), expected_dice(evidence)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sam_infer.networks.tiny.encoder import Block, Residual, conv_norm, to_map, to_tokens
 from sam_infer.networks.tiny.prompt_maps import MAPS, DrawnPrompts
-from sam_infer.networks.tiny.similarity import Likeness
+from sam_infer.networks.tiny.similarity import Similarity
 
 # One mask for clear prompts, three for an ambiguous one: part, whole, or more.
 MASK_TOKENS = 4
@@ -45,7 +45,7 @@ class TinyDecoder(nn.Module):
         self.look4 = conv_norm(fine, fine, 1)
         self.down8 = nn.Conv2d(fine, middle, 3, 2, 1)
         self.look8 = Residual(middle)
-        self.likeness = Likeness(width, middle)
+        self.likeness = Similarity(width, middle)
         self.down16 = nn.Conv2d(middle, width, 3, 2, 1)
         self.context = Block(width, heads)
         self.transformer = TwoWayTransformer(depth=2, embedding_dim=width, num_heads=heads, mlp_dim=2 * width)

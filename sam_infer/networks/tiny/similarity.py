@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Likeness to foreground clicks, to background clicks, to the box's middle, to the previous mask.
+# Similarity to foreground clicks, to background clicks, to the box's middle, to the previous mask.
 LIKENESS_MAPS = 4
 
 KEY_CHANNELS = 32
 
 
-class Likeness(nn.Module):
+class Similarity(nn.Module):
     """A click alone says little; "everything like this, around here" is most of what it means."""
 
     def __init__(self, width: int, middle: int) -> None:
@@ -62,7 +62,7 @@ def _strongest(alike: Tensor, used: Tensor) -> Tensor:
 
 
 def _like_area(keys: Tensor, area: Tensor) -> Tensor:
-    """Likeness (N, h, w) to the mean key of an area (N, h, w) with weights in 0..1."""
+    """Similarity (N, h, w) to the mean key of an area (N, h, w) with weights in 0..1."""
     weight = area / (area.sum((-2, -1), keepdim=True) + 1e-3)
     mean = torch.einsum("nchw,nhw->nc", keys.expand(len(area), -1, -1, -1), weight)
     return torch.einsum("nc,nchw->nhw", mean, keys.expand(len(area), -1, -1, -1))

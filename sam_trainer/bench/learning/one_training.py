@@ -25,7 +25,7 @@ from sam_trainer.lessons.lesson import lessons_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_lesson import SemanticLesson, semantic_lessons
 from sam_trainer.measures.overlap import dice
-from sam_trainer.methods.trainable import promptable
+from sam_trainer.methods.trainable import trainable
 from sam_trainer.simulation.prompt_styles import drawn
 from sam_trainer.simulation.session import session
 from sam_trainer.training.fit import Fit, Teacher
@@ -58,7 +58,7 @@ class Taught:
 def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> Taught:
     """Train on cases as a round does, to the end: there is no case left to choose an epoch by."""
     started = time.perf_counter()
-    network, epochs = promptable(base), count(1)
+    network, epochs = trainable(base), count(1)
     lessons = [lesson for case in cases for lesson in lessons_of(case)]
     cache = None if config.trains_encoder else EmbeddingCache()
     labels = labels_of(cases)

@@ -20,8 +20,8 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.automatic.example import AcceptedCase, affordable
 from sam_infer.automatic.modes import MOST_TEACHERS
 from sam_infer.imaging.canonical_view import CanonicalView
-from sam_infer.lru_cache import Memo
-from sam_infer.models.current import Promoted
+from sam_infer.lru_cache import LruCache
+from sam_infer.models.current import CurrentPredictor
 from sam_infer.models.load import BaseNetwork
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
@@ -37,7 +37,7 @@ from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.simulation.reader import Effort, SimulatedReader
 from sam_trainer.synthetic.pools import CANDIDATE, JUDGE, TEST, WATCH
-from sam_trainer.training.run_round import Learning
+from sam_trainer.training.run_round import TrainingRound
 
 # Strategies that look at scores of the network as it is now; the others need at most to know what was found.
 UNSCORED, ONCE = (RANDOM, "first"), (RANDOM_FG,)
@@ -84,9 +84,9 @@ class Project:
         self._reader = SimulatedReader()
         self._ledger = Ledger.of(str(home / "studies"), home)
         self._cache = EmbeddingCache(256 << 20, home / "embeddings")
-        self._follower = Promoted(AdapterStore(config.train.model, home), self._cache, base.backbone)
+        self._follower = CurrentPredictor(AdapterStore(config.train.model, home), self._cache, base.backbone)
         self._predictor = self._follower.first()
-        self._memo = Memo()
+        self._memo = LruCache()
         self._table = ScoreTable.of(str(home / "studies"), home)
         self._labelled: dict[str, Case] = {}
         self._spent = [Effort(0, 0, 0.0, 0.0)]
@@ -149,9 +149,9 @@ class Project:
         found = [AcceptedLabel(case, facts={"simulated": True}) for case in self._labelled.values()]
         return recorded(self._ledger, found, list(self._labelled))
 
-    def _learning(self, seed: int) -> Learning:
+    def _learning(self, seed: int) -> TrainingRound:
         train = TrainConfig(**{**vars(self._config.train), "seed": seed})
-        return Learning(train, self._config.gate, self._home)
+        return TrainingRound(train, self._config.gate, self._home)
 
     def _result(self, number: int, promoted: bool, chosen: tuple[str, ...], started: float) -> RoundResult:
         efforts = [self._reader.label(self.predictor, case, largest_only=True) for case in self._roles[TEST]]

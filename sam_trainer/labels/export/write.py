@@ -61,7 +61,7 @@ class Exported:
         return [taken.name for taken in self.cases if taken.part in parts]
 
 
-class Layout(Protocol):
+class ExportFormat(Protocol):
     """How a tool wants its files. A new tool is a new layout."""
 
     def place(self, folder: Path, taken: Taken, volume: Volume, mask: Mask) -> None:
@@ -73,7 +73,7 @@ class Layout(Protocol):
         ...
 
 
-def export(accepted: Sequence[AcceptedLabel], layout: Layout, out: Path) -> Exported:
+def export(accepted: Sequence[AcceptedLabel], layout: ExportFormat, out: Path) -> Exported:
     """Write labels and their images to a folder that does not exist yet."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out} is there already: give a folder that does not exist", "out")
@@ -96,7 +96,7 @@ def export(accepted: Sequence[AcceptedLabel], layout: Layout, out: Path) -> Expo
     return exported
 
 
-def _written(accepted: Sequence[AcceptedLabel], layout: Layout, folder: Path) -> Exported:
+def _written(accepted: Sequence[AcceptedLabel], layout: ExportFormat, folder: Path) -> Exported:
     values = _values(accepted)
     cases: list[Taken] = []
     left_out = []

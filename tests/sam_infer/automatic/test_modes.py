@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from sam_infer.automatic.example import AcceptedCase, affordable, others
-from sam_infer.automatic.label_search import LabelMap, Survey
+from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.modes import (
     atlas_labels,
     grid_labels,
@@ -18,7 +18,7 @@ from sam_infer.automatic.modes import (
 )
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.job import CancelledError, Conduct
+from sam_infer.job import CancelledError, Job
 from sam_infer.models.load import load_backbone
 from sam_infer.prompts.object_prompts import Box
 from sam_infer.slices.embedding_cache import EmbeddingCache
@@ -50,7 +50,7 @@ def best_named(found: Mask, truth: Mask) -> float:
     return float(table[linear_sum_assignment(-table)].mean())
 
 
-def with_grid(survey: Survey, cases: list[AcceptedCase]) -> LabelMap:
+def with_grid(survey: LabelSearch, cases: list[AcceptedCase]) -> LabelMap:
     return grid_labels(survey, warped_labels(survey, cases))
 
 
@@ -61,7 +61,7 @@ class Bench:
         self.cases = [AcceptedCase(*patient(seed, modality)) for seed in (1, 2, 3)]
         self.volume, self.truth = patient(11, modality, (108, 96, 20), (3.0, 2.8, 9.0))
         predictor = Predictor(load_backbone("tiny"), EmbeddingCache())
-        self.survey = Survey(predictor, self.volume, 2, range(20), NAMES)
+        self.survey = LabelSearch(predictor, self.volume, 2, range(20), NAMES)
         self.plain = best_named(propose_labels(self.survey, 10).mask, self.truth)
 
 
@@ -85,7 +85,7 @@ def test_what_accepted_cases_are_worth(bench: Bench, mode: Callable, record_prop
 def test_one_slice_is_what_the_volume_has_there(bench: Bench) -> None:
     """An atlas needs no other slice: what is asked for alone is the same as in the whole."""
     survey = bench.survey
-    alone = Survey(survey.predictor, bench.volume, 2, range(9, 10), NAMES)
+    alone = LabelSearch(survey.predictor, bench.volume, 2, range(9, 10), NAMES)
     both = [atlas_labels(s, bench.cases).mask.array for s in (survey, alone)]
     assert np.array_equal(both[0][:, :, 9], both[1][:, :, 9]) and both[1].any()
     assert not both[1][:, :, :9].any() and not both[1][:, :, 10:].any()
@@ -109,8 +109,8 @@ def two_boxes(shift: int = 0, contrast: int = 0) -> tuple[Volume, Mask]:
     return Volume(array, geometry, "MR"), Mask(truth, geometry)
 
 
-def survey_of(volume: Volume, network, slices: range = range(10), **more) -> Survey:
-    return Survey(Predictor(network, EmbeddingCache()), volume, 2, slices, ("first", "second"), "full", **more)
+def survey_of(volume: Volume, network, slices: range = range(10), **more) -> LabelSearch:
+    return LabelSearch(Predictor(network, EmbeddingCache()), volume, 2, slices, ("first", "second"), "full", **more)
 
 
 def test_grid_follows_a_prior_of_one_slice_to_the_ends_of_both_objects(network) -> None:
@@ -198,7 +198,7 @@ def test_what_was_learned_is_kept_and_other_labels_teach_anew(network) -> None:
     volume, _ = two_boxes()
     first, second = AcceptedCase(*two_boxes(2)), AcceptedCase(*two_boxes(-2))
     steps: list[int] = []
-    survey = survey_of(volume, network, conduct=Conduct(progress=steps.append))
+    survey = survey_of(volume, network, job=Job(progress=steps.append))
     answers, counts = [], []
     swapped = Mask(np.choose(second.labels.array, [0, 2, 1]).astype(np.uint8, order="F"), second.labels.geometry)
     for cases in ([first, second], [first, second], [first, AcceptedCase(second.volume, swapped)]):
@@ -212,7 +212,7 @@ def test_what_was_learned_is_kept_and_other_labels_teach_anew(network) -> None:
 def test_work_that_nobody_waits_for_ends(network) -> None:
     volume, truth = two_boxes()
     steps: list[int] = []
-    survey = survey_of(volume, network, conduct=Conduct(cancelled=lambda: len(steps) >= 3, progress=steps.append))
+    survey = survey_of(volume, network, job=Job(cancelled=lambda: len(steps) >= 3, progress=steps.append))
     with pytest.raises(CancelledError):
         grid_labels(survey, truth)
     assert len(steps) == 3

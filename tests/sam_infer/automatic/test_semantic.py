@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.automatic.label_search import Survey
+from sam_infer.automatic.label_search import LabelSearch
 from sam_infer.automatic.semantic import answer_on, likeliest_label, semantic_labels
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
@@ -31,8 +31,8 @@ def predictor() -> Predictor:
     return Predictor(backbone, EmbeddingCache(), adapter="0123456789abcdef", semantic=found)
 
 
-def survey(predictor: Predictor, volume: Volume, labels: tuple[str, ...], limit: Box | None = None) -> Survey:
-    return Survey(predictor, volume, 2, range(10, 12), labels, limit=limit)
+def survey(predictor: Predictor, volume: Volume, labels: tuple[str, ...], limit: Box | None = None) -> LabelSearch:
+    return LabelSearch(predictor, volume, 2, range(10, 12), labels, limit=limit)
 
 
 def test_labels_get_the_values_of_the_server_not_of_the_head(

@@ -12,7 +12,7 @@ from sam_infer.adapters.adapter import Adapter, Provenance, low_rank_name
 from sam_infer.adapters.store import ADAPTER_FILE, AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.models.current import Promoted
+from sam_infer.models.current import CurrentPredictor
 from sam_infer.models.load import BaseNetwork, load_network
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.serving.server_state import Serving
@@ -45,8 +45,8 @@ def store(tmp_path: Path) -> AdapterStore:
 
 
 @pytest.fixture
-def promoted(store: AdapterStore, base: BaseNetwork) -> Promoted:
-    return Promoted(store, EmbeddingCache(), base.backbone)
+def promoted(store: AdapterStore, base: BaseNetwork) -> CurrentPredictor:
+    return CurrentPredictor(store, EmbeddingCache(), base.backbone)
 
 
 def answer(predictor: Predictor, phantom: tuple[Volume, Mask]) -> np.ndarray:
@@ -55,7 +55,7 @@ def answer(predictor: Predictor, phantom: tuple[Volume, Mask]) -> np.ndarray:
 
 
 def test_a_promotion_is_seen_by_the_next_request_and_a_rollback_restores_every_bit(
-    store: AdapterStore, promoted: Promoted, base: BaseNetwork, l_phantom: tuple[Volume, Mask]
+    store: AdapterStore, promoted: CurrentPredictor, base: BaseNetwork, l_phantom: tuple[Volume, Mask]
 ) -> None:
     serving = Serving(promoted.first(), follow=promoted.follow)
     try:
@@ -78,7 +78,7 @@ def test_a_promotion_is_seen_by_the_next_request_and_a_rollback_restores_every_b
 
 
 def test_an_adapter_that_cannot_be_used_does_not_stop_readers(
-    store: AdapterStore, promoted: Promoted, base: BaseNetwork, l_phantom: tuple[Volume, Mask]
+    store: AdapterStore, promoted: CurrentPredictor, base: BaseNetwork, l_phantom: tuple[Volume, Mask]
 ) -> None:
     plain = promoted.first()
     foreign = store.put(adapter(base, 1, weights_id="f" * 64))

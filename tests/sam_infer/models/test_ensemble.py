@@ -13,11 +13,11 @@ from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import choose_window
 from sam_infer.models import ensemble
-from sam_infer.models.current import Promoted
+from sam_infer.models.current import CurrentPredictor
 from sam_infer.models.load import load_network
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.uncertainty.measures import ADAPTERS, MEASURES
-from sam_infer.uncertainty.probe import SecondLook
+from sam_infer.uncertainty.probe import Probe
 from tests.sam_infer.models.test_current import adapter
 
 
@@ -36,7 +36,7 @@ def test_the_last_promoted_adapters_are_asked_and_too_few_are_refused(
     store.rollback("worse")
     assert ensemble.members(store) == [names[3], names[2], names[1]]  # the last one was taken back, the first is old
 
-    serves = Promoted(store, cache, base.backbone).first()
+    serves = CurrentPredictor(store, cache, base.backbone).first()
     (store.folder / names[2] / ADAPTER_FILE).write_bytes(b"damaged")
     together = ensemble.Ensemble(store, cache, base.backbone)
     others = together.besides(serves)
@@ -47,8 +47,8 @@ def test_the_last_promoted_adapters_are_asked_and_too_few_are_refused(
     view = volume.view(2, 12)
     mask = np.asarray(view.extract(truth.array) > 0)
     window = choose_window(volume)
-    evidence = SecondLook(serves, volume, window, (ADAPTERS,), others).at(view, mask)
-    alike = SecondLook(serves, volume, window, (ADAPTERS,), (serves,)).at(view, mask)
+    evidence = Probe(serves, volume, window, (ADAPTERS,), others).at(view, mask)
+    alike = Probe(serves, volume, window, (ADAPTERS,), (serves,)).at(view, mask)
     assert evidence.looks[ADAPTERS].shape[0] == 2
     assert MEASURES[ADAPTERS](evidence).value > MEASURES[ADAPTERS](alike).value == 0
 

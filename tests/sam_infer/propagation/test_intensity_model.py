@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sam_infer.propagation.intensity_model import Likeness
+from sam_infer.propagation.intensity_model import IntensityModel
 
 
 def scene(inside: float, outside: float) -> tuple[np.ndarray, np.ndarray]:
@@ -17,12 +17,12 @@ def scene(inside: float, outside: float) -> tuple[np.ndarray, np.ndarray]:
     ids=["the same", "the surroundings", "brighter than anything seen", "darker than anything seen"],
 )
 def test_only_what_was_seen_in_the_object_is_like_it(grey: float, like: bool) -> None:
-    model = Likeness.of(*scene(100, 20))
+    model = IntensityModel.of(*scene(100, 20))
     assert model is not None
     pixels, mask = scene(grey, 20)
     assert (model.of_mask(pixels, mask) > 0.6) == like
 
 
 def test_an_object_that_looks_like_its_surroundings_says_nothing() -> None:
-    model = Likeness.of(*scene(50, 50))
+    model = IntensityModel.of(*scene(50, 50))
     assert model is not None and model.of_mask(*scene(200, 50)) == 1.0

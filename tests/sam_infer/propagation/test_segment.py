@@ -7,7 +7,7 @@ from scipy import ndimage
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.job import CancelledError, Conduct
+from sam_infer.job import CancelledError, Job
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.segment import segment_volume
@@ -239,9 +239,9 @@ def test_painted_strokes_are_kept(predictor: Predictor, fork) -> None:
 def test_cancelling_stops_before_the_next_slice(predictor: Predictor, network, fork) -> None:
     volume, truth = fork
     seen: list[int] = []
-    conduct = Conduct(cancelled=lambda: len(seen) >= 3, progress=seen.append)
+    job = Job(cancelled=lambda: len(seen) >= 3, progress=seen.append)
     with pytest.raises(CancelledError, match="called off"):
-        segment_volume(predictor, volume, Prompts(box=box_on(truth, 12)), conduct=conduct)
+        segment_volume(predictor, volume, Prompts(box=box_on(truth, 12)), job=job)
     assert len(seen) == 3 and network.encodes <= 3
 
 
@@ -257,7 +257,7 @@ def test_clicks_get_through_between_the_slices_of_a_volume(predictor: Predictor,
         order.append("slice")
         return result
 
-    segment_volume(predictor, volume, Prompts(box=box_on(truth, 12)), conduct=Conduct(runner))
+    segment_volume(predictor, volume, Prompts(box=box_on(truth, 12)), job=Job(runner))
     queue.close()
     assert "click" in order[4:7] and order.count("slice") > 20
 

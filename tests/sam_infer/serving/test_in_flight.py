@@ -11,7 +11,7 @@ import pytest
 
 from sam_infer.errors import BusyError
 from sam_infer.job import CancelledError
-from sam_infer.serving.in_flight import Flights
+from sam_infer.serving.in_flight import InFlight
 from sam_infer.serving.work_queue import Priority, WorkQueue
 
 
@@ -38,20 +38,20 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_the_same_question_is_answered_once(queue: WorkQueue, gate: threading.Event) -> None:
-    flights, answers = Flights(queue), iter(range(100))
+    in_flight, answers = InFlight(queue), iter(range(100))
     with ThreadPoolExecutor(9) as pool:
-        asked = [pool.submit(flights.ask, key, lambda: next(answers), "r", never) for key in "aaaabbbb"]
-        until(lambda: flights.shared == 6)
+        asked = [pool.submit(in_flight.ask, key, lambda: next(answers), "r", never) for key in "aaaabbbb"]
+        until(lambda: in_flight.shared == 6)
         gate.set()
         assert sorted(one.result() for one in asked) == [0, 0, 0, 0, 1, 1, 1, 1]
-        assert flights.ask("a", lambda: next(answers), "r", never) == 2
+        assert in_flight.ask("a", lambda: next(answers), "r", never) == 2
 
 
 def test_an_error_reaches_all_who_wait(queue: WorkQueue, gate: threading.Event) -> None:
-    flights = Flights(queue)
+    in_flight = InFlight(queue)
     with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(flights.ask, "a", lambda: 1 // 0, "r", never) for _ in "12"]
-        until(lambda: flights.shared == 1)
+        asked = [pool.submit(in_flight.ask, "a", lambda: 1 // 0, "r", never) for _ in "12"]
+        until(lambda: in_flight.shared == 1)
         gate.set()
         for one in asked:
             with pytest.raises(ZeroDivisionError):
@@ -59,19 +59,19 @@ def test_an_error_reaches_all_who_wait(queue: WorkQueue, gate: threading.Event) 
 
 
 def test_who_has_gone_is_not_computed_for(queue: WorkQueue, gate: threading.Event) -> None:
-    flights, computed = Flights(queue), []
+    in_flight, computed = InFlight(queue), []
     with pytest.raises(CancelledError):
-        flights.ask("a", lambda: computed.append("a"), "r", lambda: True)
+        in_flight.ask("a", lambda: computed.append("a"), "r", lambda: True)
     gate.set()
-    assert flights.ask("b", lambda: "b", "r", never) == "b" and computed == []
+    assert in_flight.ask("b", lambda: "b", "r", never) == "b" and computed == []
 
 
 def test_somebody_else_still_waits_for_the_same(queue: WorkQueue, gate: threading.Event) -> None:
-    flights, gone = Flights(queue), threading.Event()
+    in_flight, gone = InFlight(queue), threading.Event()
     with ThreadPoolExecutor(2) as pool:
-        stays = pool.submit(flights.ask, "a", lambda: 7, "r", never)
-        leaves = pool.submit(flights.ask, "a", lambda: 7, "s", gone.is_set)
-        until(lambda: flights.shared == 1)
+        stays = pool.submit(in_flight.ask, "a", lambda: 7, "r", never)
+        leaves = pool.submit(in_flight.ask, "a", lambda: 7, "s", gone.is_set)
+        until(lambda: in_flight.shared == 1)
         gone.set()
         with pytest.raises(CancelledError):
             leaves.result()
@@ -81,7 +81,7 @@ def test_somebody_else_still_waits_for_the_same(queue: WorkQueue, gate: threadin
 
 def test_patience_ends(queue: WorkQueue, gate: threading.Event) -> None:
     with pytest.raises(BusyError, match="click again"):
-        Flights(queue, patience_seconds=0.0).ask("a", lambda: 7, "r", never)
+        InFlight(queue, patience_seconds=0.0).ask("a", lambda: 7, "r", never)
     gate.set()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sam_infer.uncertainty.calibration import Calibration
-from sam_trainer.active.benefit import Worth
+from sam_trainer.active.benefit import Benefit
 from sam_trainer.active.report import LoopReport, accepted
 from sam_trainer.active.served import ACTIVE, CONTROL, Served, ServedCases, draws_control
 from sam_trainer.judging.calibrate import calibration_file, calibrations
@@ -61,7 +61,7 @@ def test_weeks_structures_and_worth(tmp_path: Path) -> None:
     served = [Served("a", "anna", "sam_hybrid", "sam_hybrid", arm, "none", 0.5, "2026") for arm in (ACTIVE, CONTROL)]
     for adapter in ("none", "gone"):
         Calibration(2.5, 6, 2, 0.30001, 0.1, 0.3, 0.2).write(calibration_file("tiny", adapter, tmp_path))
-    report = LoopReport(Worth(), served, records, points, calibrations("tiny", tmp_path))
+    report = LoopReport(Benefit(), served, records, points, calibrations("tiny", tmp_path))
     first, second = report.weeks()
     assert (first["week"], first["cases"], first["clicks"], first["minutes"], first["edit_distance"]) == (
         "2026-W02",
@@ -106,17 +106,17 @@ def test_a_label_that_was_released_counts_once_and_in_the_week_of_its_reader(tmp
         ("b", 1, "quarantined"),
         ("b", 2, "accepted"),
     ]
-    (week,) = LoopReport(Worth(), [], found, {}).weeks()
+    (week,) = LoopReport(Benefit(), [], found, {}).weeks()
     assert (week["cases"], week["clicks"]) == (3, 2.333)
 
 
 def test_worth_is_kept_and_only_a_measured_no_falls_back(tmp_path: Path) -> None:
-    assert not Worth.read(tmp_path).falls_back
+    assert not Benefit.read(tmp_path).falls_back
     for verdict, falls in (("gain", False), ("no gain", True), ("loss", True), ("not yet known", False)):
-        Worth(verdict, "x", 0.1, -0.1, 0.3, 4, 6, "now").write(tmp_path)
-        assert Worth.read(tmp_path).falls_back is falls
+        Benefit(verdict, "x", 0.1, -0.1, 0.3, 4, 6, "now").write(tmp_path)
+        assert Benefit.read(tmp_path).falls_back is falls
     (tmp_path / "worth.json").write_text("{")
-    assert not Worth.read(tmp_path).falls_back
+    assert not Benefit.read(tmp_path).falls_back
 
 
 def test_the_control_arm_has_its_share_and_is_remembered(tmp_path: Path) -> None:

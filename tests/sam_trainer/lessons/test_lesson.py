@@ -20,7 +20,7 @@ from sam_trainer.labels.cases import Case, labelled_image, read_sources
 from sam_trainer.lessons.augment import Change, draw_change
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.lesson import lessons_of
-from sam_trainer.methods.trainable import PromptableTiny
+from sam_trainer.methods.trainable import TrainableTiny
 from tests.conftest import BrightNetwork
 from tests.sam_trainer.conftest import flat_case
 
@@ -77,13 +77,13 @@ def test_draws_can_be_replayed() -> None:
 
 
 @pytest.fixture(scope="module")
-def prompted() -> PromptableTiny:
+def prompted() -> TrainableTiny:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return PromptableTiny(TinySam(), torch.device("cpu"))
+        return TrainableTiny(TinySam(), torch.device("cpu"))
 
 
-def test_a_batch_shows_objects_where_they_are(tmp_path: Path, prompted: PromptableTiny) -> None:
+def test_a_batch_shows_objects_where_they_are(tmp_path: Path, prompted: TrainableTiny) -> None:
     flat_case(tmp_path, "a", 0)
     lessons = lessons_of(read_sources(tmp_path)[0].cases[0])
     batches = LessonBatches(lessons, TinyBackbone.random())

@@ -18,7 +18,7 @@ from sam_trainer.config import TrainConfig
 from sam_trainer.errors import TrainingError
 from sam_trainer.methods.lora import Lora
 from sam_trainer.methods.method import Adaptation, adapt
-from sam_trainer.methods.trainable import PromptableSam
+from sam_trainer.methods.trainable import TrainableSam
 from tests.sam_infer.conftest import seeded
 
 # ViT-B's width and heads, two blocks, a sixteenth of its input: every kind of layer is in it.
@@ -64,7 +64,7 @@ def answer(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
     points, labels = torch.tensor([[[20.0, 30.0]]]), torch.ones(1, 1)
     if isinstance(network, TinySam):
         return network.decode(network.encode(100 + 50 * image), points, labels)[0]
-    prompted = PromptableSam(network, PREPROCESSING["sam"], torch.device("cpu"))
+    prompted = TrainableSam(network, PREPROCESSING["sam"], torch.device("cpu"))
     return prompted.decode(prompted.encode(image), points, labels, torch.full((1, 4), torch.nan), None)[0]
 
 

@@ -15,7 +15,7 @@ from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.intake import recorded
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import AcceptedLabel
-from sam_trainer.training.run_round import Learning
+from sam_trainer.training.run_round import TrainingRound
 
 SHORT = TrainConfig(method="decoder", epochs=2, steps=2, images=1, objects=2, decodes=2, semantic_images=0)
 POLICY = GatePolicy(held_out_cases=2, objects_per_case=1)
@@ -39,11 +39,11 @@ def day(studies: Path, home: Path, told: Path, days: int) -> None:
             accepted = recorded(ledger, [AcceptedLabel(case) for case in cases], [case.name for case in cases])
             tell("training")
             try:
-                learned = Learning(SHORT, POLICY, home).run([], resume=True)
+                learned = TrainingRound(SHORT, POLICY, home).run([], resume=True)
                 tell("resumed", os.getpid())
             except TrainingError as error:
                 assert "no interrupted training" in str(error), error
-                learned = Learning(SHORT, POLICY, home).run(accepted)
+                learned = TrainingRound(SHORT, POLICY, home).run(accepted)
             tell("adapter", learned.adapter)
             tell("promoting")
             for _ in range(20):  # a move of the pointer is quick: many, so that some are met

@@ -23,10 +23,10 @@ from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.lesson import Lesson, lessons_of
-from sam_trainer.methods.trainable import PromptableSam
+from sam_trainer.methods.trainable import TrainableSam
 from sam_trainer.training.fit import Fit, Teacher
 from sam_trainer.training.progress import Progress
-from sam_trainer.training.run_round import Learning
+from sam_trainer.training.run_round import TrainingRound
 from tests.sam_infer.conftest import State, seeded
 from tests.sam_trainer.conftest import flat_case
 
@@ -54,10 +54,10 @@ def backbone(weights: State, preprocessing: str = "sam") -> SamBackbone:
     return SamBackbone("small", with_weights(build_vit(SMALL), dict(weights)), preprocessing)
 
 
-def trainable(weights: State, preprocessing: str = "sam") -> PromptableSam:
+def trainable(weights: State, preprocessing: str = "sam") -> TrainableSam:
     copies = {name: value.clone() for name, value in weights.items()}
     network = with_weights(build_vit(SMALL), copies)
-    return PromptableSam(network, PREPROCESSING[preprocessing], torch.device("cpu"))
+    return TrainableSam(network, PREPROCESSING[preprocessing], torch.device("cpu"))
 
 
 @pytest.mark.parametrize("preprocessing", ["sam", "medsam"])
@@ -134,7 +134,7 @@ def test_a_whole_vit_b_learns_its_decoder_from_remembered_embeddings(tmp_path: P
         flat_case(tmp_path / "studies", name, n)
     accepted = [AcceptedLabel(case) for case in read_sources(tmp_path / "studies")[0].cases]
     config = replace(SHORT, method="decoder", images=1)
-    result = Learning(config, GatePolicy(held_out_cases=1, objects_per_case=1), home).run(accepted)
+    result = TrainingRound(config, GatePolicy(held_out_cases=1, objects_per_case=1), home).run(accepted)
     assert result.adapter is not None and result.verdict is not None and result.verdict.cases == 1
     stored = AdapterStore("vit_b", home)
     assert stored.get(result.adapter).provenance.metrics["parameters"] == 4_058_340

@@ -27,11 +27,11 @@ from sam_trainer.errors import TrainingError
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.round import AcceptedLabel
-from sam_trainer.methods.trainable import promptable
+from sam_trainer.methods.trainable import trainable
 from sam_trainer.training import run_round as learning
 from sam_trainer.training import state as fit_state
 from sam_trainer.training.progress import read_progress
-from sam_trainer.training.run_round import PROGRESS_FILE, Learned, Learning, training_folder
+from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
 from tests.sam_trainer.conftest import flat_case
 
@@ -56,19 +56,19 @@ def accepted(cases: list[Case]) -> list[AcceptedLabel]:
     return [AcceptedLabel(case) for case in cases]
 
 
-def learned(cases: list[Case], home: Path, config: TrainConfig = SHORT, policy: GatePolicy = POLICY) -> Learned:
-    return Learning(config, policy, home).run(accepted(cases))
+def learned(cases: list[Case], home: Path, config: TrainConfig = SHORT, policy: GatePolicy = POLICY) -> RoundOutcome:
+    return TrainingRound(config, policy, home).run(accepted(cases))
 
 
 @pytest.fixture(scope="module")
-def whole(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> tuple[Learned, Path]:
+def whole(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> tuple[RoundOutcome, Path]:
     """One round without interruption."""
     home = tmp_path_factory.mktemp("whole")
     return learned(cases, home), home
 
 
 def test_a_round_ends_in_a_judged_adapter_that_says_where_it_comes_from(
-    whole: tuple[Learned, Path], cases: list[Case]
+    whole: tuple[RoundOutcome, Path], cases: list[Case]
 ) -> None:
     result, home = whole
     store = AdapterStore("tiny", home)
@@ -99,7 +99,7 @@ def test_a_round_ends_in_a_judged_adapter_that_says_where_it_comes_from(
 
 
 def test_the_same_labels_and_seed_give_the_same_adapter_and_another_seed_another(
-    whole: tuple[Learned, Path], cases: list[Case], tmp_path: Path
+    whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
 ) -> None:
     assert learned(cases, tmp_path / "again").adapter == whole[0].adapter
     other = TrainConfig(**{**vars(SHORT), "seed": 1, "epochs": 1})
@@ -120,17 +120,17 @@ ROUND = """
 import sys
 from pathlib import Path
 import torch
-from tests.sam_trainer.test_learning import POLICY, SHORT, accepted
-from sam_trainer.training.run_round import Learning
+from tests.sam_trainer.training.test_run_round import POLICY, SHORT, accepted
+from sam_trainer.training.run_round import TrainingRound
 from sam_trainer.labels.cases import read_sources
 torch.set_num_threads(1)
 cases = list(read_sources(Path(sys.argv[1]))[0].cases)
-Learning(SHORT, POLICY, Path(sys.argv[2])).run(accepted(cases), resume="resume" in sys.argv)
+TrainingRound(SHORT, POLICY, Path(sys.argv[2])).run(accepted(cases), resume="resume" in sys.argv)
 """
 
 
 def test_a_training_that_was_killed_becomes_the_adapter_it_would_have_been(
-    whole: tuple[Learned, Path], cases: list[Case], tmp_path: Path
+    whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
 ) -> None:
     studies = cases[0].image.parent
     command = [sys.executable, "-c", ROUND, str(studies), str(tmp_path)]
@@ -159,14 +159,14 @@ def test_a_stop_keeps_the_best_version_unjudged(cases: list[Case], tmp_path: Pat
         return read_progress(progress).get("epoch", 0) >= 1 and next(asked) >= questions
 
     config = TrainConfig(**{**vars(SHORT), "epochs": 50})
-    result = Learning(config, POLICY, tmp_path).run(accepted(cases), after_an_epoch)
+    result = TrainingRound(config, POLICY, tmp_path).run(accepted(cases), after_an_epoch)
     store = AdapterStore("tiny", tmp_path)
     assert result.adapter is not None and result.verdict is None and "not judged" in result.message
     assert store.get(result.adapter).provenance.metrics["epochs"] == 1
     assert store.pointer().adapter is None and store.verdict(result.adapter) is None
     assert read_progress(progress)["state"] == "stopped"
     with pytest.raises(TrainingError, match="no interrupted training to resume"):
-        Learning(config, POLICY, tmp_path).run([], resume=True)
+        TrainingRound(config, POLICY, tmp_path).run([], resume=True)
 
 
 @pytest.mark.parametrize("after", [0, 3])
@@ -175,7 +175,7 @@ def test_a_stop_before_or_during_the_first_validation_learned_nothing(
 ) -> None:
     """Two steps come first: the fourth question is asked between two objects of the validation."""
     asked = iter(range(10**6))
-    result = Learning(SHORT, POLICY, tmp_path).run(accepted(cases), lambda: next(asked) >= after)
+    result = TrainingRound(SHORT, POLICY, tmp_path).run(accepted(cases), lambda: next(asked) >= after)
     assert result.adapter is None and "nothing was learned" in result.message
     assert AdapterStore("tiny", tmp_path).adapters() == []
 
@@ -226,7 +226,7 @@ def test_only_one_training_of_a_model_at_a_time(cases: list[Case], tmp_path: Pat
             refused.append(str(error))
         return True
 
-    Learning(SHORT, POLICY, tmp_path).run(accepted(cases), meanwhile)
+    TrainingRound(SHORT, POLICY, tmp_path).run(accepted(cases), meanwhile)
     assert refused and "a training of tiny is running" in refused[0]
 
 
@@ -248,11 +248,11 @@ def test_a_network_without_finite_gradients_ends_with_a_sentence(
     cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(base: object) -> object:
-        made = promptable(base)  # type: ignore[arg-type]
+        made = trainable(base)  # type: ignore[arg-type]
         nn.init.constant_(next(made.network.get_submodule("mask_decoder").parameters()), float("nan"))
         return made
 
-    monkeypatch.setattr(learning, "promptable", broken)
+    monkeypatch.setattr(learning, "trainable", broken)
     with pytest.raises(TrainingError, match="no finite gradient: lower the learning rate"):
         learned(cases, tmp_path, TrainConfig(**{**vars(SHORT), "steps": 20}))
 
@@ -260,12 +260,12 @@ def test_a_network_without_finite_gradients_ends_with_a_sentence(
 def test_a_resume_with_other_settings_or_changed_labels_is_refused(cases: list[Case], tmp_path: Path) -> None:
     home = training_folder("tiny", tmp_path)
     with pytest.raises(SamError):
-        Learning(SHORT, POLICY, tmp_path).run(accepted(cases), lambda: (_ for _ in ()).throw(SamError("a fault")))
+        TrainingRound(SHORT, POLICY, tmp_path).run(accepted(cases), lambda: (_ for _ in ()).throw(SamError("a fault")))
     (run,) = home.glob("2*")
     with pytest.raises(TrainingError, match="other settings"):
-        Learning(TrainConfig(**{**vars(SHORT), "seed": 5}), POLICY, tmp_path).run([], resume=True)
+        TrainingRound(TrainConfig(**{**vars(SHORT), "seed": 5}), POLICY, tmp_path).run([], resume=True)
     label = next((run / "labels").iterdir())
     label.write_bytes(label.read_bytes() + b" ")
     with pytest.raises(TrainingError, match="was changed: start a new training"):
-        Learning(SHORT, POLICY, tmp_path).run([], resume=True)
+        TrainingRound(SHORT, POLICY, tmp_path).run([], resume=True)
     assert json.loads((run / "round.json").read_text())["left_out"] == []

@@ -15,7 +15,7 @@ from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.record import CURVES, EVENTS
-from sam_trainer.training.run_round import PROGRESS_FILE, Learned, Learning, training_folder
+from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
 from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.training.day import POLICY, SHORT
 
@@ -26,19 +26,19 @@ PAIR = replace(SHORT, processes=2)
 
 @pytest.fixture(scope="module")
 def accepted(tmp_path_factory: pytest.TempPathFactory) -> list[AcceptedLabel]:
-    folder = tmp_path_factory.mktemp("crew")
+    folder = tmp_path_factory.mktemp("ranks")
     for n, name in enumerate(("a", "b", "e", "case1", "h")):
         flat_case(folder, name, n)
     return [AcceptedLabel(case) for case in read_sources(folder)[0].cases]
 
 
 @pytest.fixture(scope="module")
-def pair(accepted: list[AcceptedLabel], tmp_path_factory: pytest.TempPathFactory) -> tuple[Learned, Path]:
+def pair(accepted: list[AcceptedLabel], tmp_path_factory: pytest.TempPathFactory) -> tuple[RoundOutcome, Path]:
     home = tmp_path_factory.mktemp("pair")
-    return Learning(PAIR, POLICY, home).run(accepted), home
+    return TrainingRound(PAIR, POLICY, home).run(accepted), home
 
 
-def test_two_learn_together(pair: tuple[Learned, Path]) -> None:
+def test_two_learn_together(pair: tuple[RoundOutcome, Path]) -> None:
     learned, home = pair
     assert learned.adapter is not None and learned.verdict is not None
     provenance = AdapterStore("tiny", home).get(learned.adapter).provenance
@@ -55,7 +55,7 @@ def test_two_learn_together(pair: tuple[Learned, Path]) -> None:
 
 @pytest.mark.accept
 def test_a_lost_one_is_a_sentence_and_the_training_goes_on_to_the_same_adapter(
-    pair: tuple[Learned, Path], accepted: list[AcceptedLabel], tmp_path: Path
+    pair: tuple[RoundOutcome, Path], accepted: list[AcceptedLabel], tmp_path: Path
 ) -> None:
     progress = training_folder("tiny", tmp_path) / PROGRESS_FILE
 
@@ -67,8 +67,8 @@ def test_a_lost_one_is_a_sentence_and_the_training_goes_on_to_the_same_adapter(
         return False
 
     with pytest.raises(TrainingError, match=r"ended by itself.*go on with resume"):
-        Learning(PAIR, POLICY, tmp_path).run(accepted, kill_the_other)
+        TrainingRound(PAIR, POLICY, tmp_path).run(accepted, kill_the_other)
     assert read_progress(progress)["state"] == "failed" and AdapterStore("tiny", tmp_path).adapters() == []
-    assert Learning(PAIR, POLICY, tmp_path).run([], resume=True).adapter == pair[0].adapter
+    assert TrainingRound(PAIR, POLICY, tmp_path).run([], resume=True).adapter == pair[0].adapter
     # alone it would have become another one: the second process had a say
-    assert Learning(SHORT, POLICY, tmp_path / "alone").run(accepted).adapter != pair[0].adapter
+    assert TrainingRound(SHORT, POLICY, tmp_path / "alone").run(accepted).adapter != pair[0].adapter

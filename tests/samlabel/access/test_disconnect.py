@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from samlabel.access.disconnect import PresenceMiddleware, client_has_gone
+from samlabel.access.disconnect import DisconnectMiddleware, client_has_gone
 
 BODY = [{"type": "http.request", "body": b"one", "more_body": True}, {"type": "http.request", "body": b"two"}]
 HUNG_UP = {"type": "http.disconnect"}
@@ -39,7 +39,7 @@ async def converse(path: str, messages: list[dict]) -> Listener:
         """A client that reads nothing."""
 
     application = Listener()
-    await PresenceMiddleware(application)({"type": "http", "path": path}, incoming.get, send)
+    await DisconnectMiddleware(application)({"type": "http", "path": path}, incoming.get, send)
     return application
 
 

@@ -9,7 +9,7 @@ from sam_infer.imaging.volume import Mask
 from sam_trainer.labels.edit_distance import as_mask
 from sam_trainer.synthetic.patients import grid
 from samlabel.identity import acting_as
-from samlabel.loop.answers_given import Proposals
+from samlabel.loop.answers_given import AnswersGiven
 
 GRID = grid((12, 10, 6), (1, 1, 2))
 NAMES = {1: "liver", 2: "spleen"}
@@ -26,12 +26,12 @@ def on_slice(label: str, k: int) -> dict[str, object]:
     return {"label_names": {label: 1}, "axis": "k", "slice": k, "model": "tiny", "adapter": "none"}
 
 
-def kept(proposals: Proposals, image: str = "a") -> np.ndarray:
+def kept(proposals: AnswersGiven, image: str = "a") -> np.ndarray:
     return as_mask(proposals.of(image).proposals, NAMES, GRID).array
 
 
 def test_clicks_on_two_slices_and_a_correction_of_one() -> None:
-    proposals = Proposals()
+    proposals = AnswersGiven()
     proposals.note("a", mask(1, 0), {"foreground": [[1, 3, 2]]}, on_slice("liver", 2))
     proposals.note("a", mask(1, 5), {"foreground": [[1, 3, 3]]}, on_slice("liver", 3))
     proposals.note(
@@ -48,7 +48,7 @@ def test_clicks_on_two_slices_and_a_correction_of_one() -> None:
 
 @pytest.mark.parametrize("request_", [{"label_prompt": [2]}, {"spleen": [[6, 3, 2]]}, {}])
 def test_a_label_that_a_map_does_not_show_keeps_its_proposal(request_: dict[str, object]) -> None:
-    proposals = Proposals()
+    proposals = AnswersGiven()
     proposals.note("a", mask(1, 0), {"foreground": [[1, 3, 2]]}, on_slice("liver", 2))
     before = kept(proposals)
     proposals.note("a", mask(2, 6), request_, {"label_names": ALL})
@@ -58,7 +58,7 @@ def test_a_label_that_a_map_does_not_show_keeps_its_proposal(request_: dict[str,
 
 def test_readers_and_images_are_kept_apart_and_the_oldest_forgotten() -> None:
     """An answer of nine voxels takes two bytes: two answers fit, three do not."""
-    proposals = Proposals(most_bytes=5)
+    proposals = AnswersGiven(most_bytes=5)
     with acting_as("ann"):
         proposals.note("a", mask(1, 0), {}, on_slice("liver", 2))
     proposals.note("a", mask(1, 5), {}, on_slice("liver", 2))

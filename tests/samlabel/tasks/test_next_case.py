@@ -15,7 +15,7 @@ import pytest
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.uncertainty.case_score import CaseScore
-from sam_trainer.active.benefit import Worth
+from sam_trainer.active.benefit import Benefit
 from sam_trainer.active.score_table import Scored, ScoreTable
 from sam_trainer.active.served import ServedCases
 from samlabel.store.leases import NAME
@@ -127,7 +127,7 @@ def test_a_label_takes_its_case_away_at_once(
 
 def test_where_choosing_does_not_help_cases_are_drawn_and_it_is_said(server: Server, pool: None) -> None:
     put_scores(server, **{name: 0.5 for name in CASES})
-    Worth("no gain", "no gain: +0.010 (95 % CI -0.200 to +0.220, 6 pairs)", 0.01, -0.2, 0.22, 4, 6).write(
+    Benefit("no gain", "no gain: +0.010 (95 % CI -0.200 to +0.220, 6 pairs)", 0.01, -0.2, 0.22, 4, 6).write(
         server.app.selection._loop
     )
     answers = []
@@ -192,7 +192,7 @@ def test_the_background_scores_what_is_new_and_stops(server: Server, pool: None)
     from samlabel.loop.background_scoring import BackgroundScoring
 
     table = ScoreTable.of(str(server.studies))
-    background = BackgroundScoring(server.app._score_desk, server.app._has_labels, most=2, seconds=0.05)
+    background = BackgroundScoring(server.app._case_scoring, server.app._has_labels, most=2, seconds=0.05)
     background.start()
     deadline = time.monotonic() + 120
     while not set(CASES) <= set(table.all()) and time.monotonic() < deadline:
