@@ -25,17 +25,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from sam_infer.errors import AdapterError
+from sam_infer.networks.semantic_head import SEMANTIC_LABEL, SEMANTIC_VALUE
+from sam_infer.weights.fingerprint import SHOWN_DIGITS, Tensors
 
 FORMAT = 1
-LOW_RANK, VALUE, SEMANTIC = "low_rank", "value", "semantic"
-SEMANTIC_LABEL, SEMANTIC_VALUE = f"{SEMANTIC}/label/", f"{SEMANTIC}/value/"
+LOW_RANK, VALUE = "low_rank", "value"
 THIRDS = ("q", "k", "v")
 ALL_ROWS = "all"
-
-# Digits of an id that people see; commands take any unique beginning.
-SHOWN_DIGITS = 12
-
-Tensors = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from sam_infer.adapters.adapter import SHOWN_DIGITS, Adapter, content_id
+from sam_infer.adapters.adapter import Adapter, content_id
 from sam_infer.errors import AdapterError, UnknownAdapterError
 from sam_infer.files import write_whole
 from sam_infer.home import default_home
+from sam_infer.weights.fingerprint import SHOWN_DIGITS
 
 ADAPTER_FILE, VERDICT_FILE, POINTER_FILE = "adapter.safetensors", "verdict.json", "promoted.json"
 

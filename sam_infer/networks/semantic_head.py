@@ -14,11 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam_infer.adapters.adapter import SEMANTIC_LABEL, SEMANTIC_VALUE, Tensors
 from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.errors import AdapterError
-from sam_infer.networks.tiny.decoder import Up
-from sam_infer.networks.tiny.encoder import Residual, conv_norm, to_tokens
+from sam_infer.networks.layers import Residual, Up, conv_norm, to_tokens
+from sam_infer.weights.fingerprint import Tensors
+
+SEMANTIC = "semantic"
+SEMANTIC_LABEL, SEMANTIC_VALUE = f"{SEMANTIC}/label/", f"{SEMANTIC}/value/"
 
 # Side of the picture that the head looks at, whatever the network's input is, and of its answer.
 PICTURE_SIDE = 256

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from sam_infer.adapters.adapter import SHOWN_DIGITS
 from sam_infer.adapters.store import AdapterStore, Move, write_beside
 from sam_infer.errors import AdapterError
+from sam_infer.weights.fingerprint import SHOWN_DIGITS
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.ledger import ACCEPTED, QUARANTINED, Record
 

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sam_infer.adapters.adapter import SHOWN_DIGITS
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import UnknownAdapterError
 from sam_infer.home import HOME_VARIABLE
+from sam_infer.weights.fingerprint import SHOWN_DIGITS
 from samlabel.wire import adapter_facts
 
 app = typer.Typer(help="List and show what was learned; choose what serves.", no_args_is_help=True)

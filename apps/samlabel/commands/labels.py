@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sam_infer.adapters.adapter import SHOWN_DIGITS
 from sam_infer.home import HOME_VARIABLE
+from sam_infer.weights.fingerprint import SHOWN_DIGITS
 from sam_trainer.labels.ledger import Ledger, Record
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
 from samlabel.errors import ConfigError

@@ -116,10 +116,10 @@ def models(home: Path) -> list[Check]:
 
 def adapters(home: Path) -> list[Check]:
     """The adapter that serves with each model: whole, and made for the weights that are here."""
-    from sam_infer.adapters.adapter import SHOWN_DIGITS
     from sam_infer.adapters.store import AdapterStore
     from sam_infer.errors import SamError
     from sam_infer.models.load import load_network
+    from sam_infer.weights.fingerprint import SHOWN_DIGITS
 
     checks = []
     for folder in sorted((home / "adapters").glob("*/")):

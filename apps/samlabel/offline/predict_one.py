@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from sam_infer.adapters.adapter import SHOWN_DIGITS
 from sam_infer.automatic.example import AcceptedCase, affordable
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.modes import (
@@ -32,6 +31,7 @@ from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.slice_index import Marks, choose_slice
 from sam_infer.propagation.segment import VolumeOptions, segment_volume
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
+from sam_infer.weights.fingerprint import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
 from samlabel.label_names import LabelNames
 

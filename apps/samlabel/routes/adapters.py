@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
-from monailabel.config import settings
-from monailabel.endpoints.user.auth import RBAC
+from fastapi import APIRouter
 from monailabel.interfaces.utils.app import app_instance
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.models.load import weights_id_of
 from sam_trainer.judging.alarm import alarm_of
+from samlabel.access.callers import ADMIN, USER
 from samlabel.access.names import check_name
 from samlabel.identity import current_reader
 from samlabel.wire import adapter_facts
-
-USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
-ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
 
 router = APIRouter(prefix="/adapters", tags=["Adapters"])
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
-from monailabel.config import settings
-from monailabel.endpoints.user.auth import RBAC
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from samlabel.access.callers import USER
 from samlabel.routes.metrics import METRICS
-
-USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
 
 router = APIRouter(tags=["Operation"])
 

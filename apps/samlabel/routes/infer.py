@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, File, Form, Header, UploadFile
+from fastapi import APIRouter, File, Form, Header, UploadFile
 from fastapi.responses import JSONResponse, Response
 from monailabel.config import settings
-from monailabel.endpoints.user.auth import RBAC, User
+from monailabel.endpoints.user.auth import User
 from monailabel.interfaces.utils.app import app_instance
 
-from sam_infer.masks.gzip import gzipped
+from sam_infer.masks.encode import gzipped
 from sam_infer.serving.activity import Activity
 from samlabel import identity as reader
+from samlabel.access.callers import USER
 from samlabel.access.names import check_name, check_session_id, check_upload_name, json_object
 from samlabel.access.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attached
 from samlabel.errors import NotFoundError, RequestError
@@ -55,8 +56,6 @@ RESERVED = (
 
 MAX_THREADS = 64
 
-_USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
-
 
 @router.post("/infer/{model}", summary="Segment")
 async def infer(  # noqa: PLR0913 - the host's clients decide what a request is made of
@@ -68,7 +67,7 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
     label: UploadFile | None = File(None),
     output: str = "all",
     accept_encoding: str = Header(""),
-    user: User = _USER,
+    user: User = USER,
 ) -> Response:
     """Run a model on an image of the studies, of a session, or on an upload; `label` is a mask to start from."""
     if output not in OUTPUTS:

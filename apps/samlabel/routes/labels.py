@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Body, Depends
-from monailabel.config import settings
+from fastapi import APIRouter, Body
 from monailabel.endpoints import datastore as host
-from monailabel.endpoints.user.auth import RBAC
 from monailabel.interfaces.utils.app import app_instance
 
 from sam_trainer.labels.ledger import ACCEPTED, GONE, QUARANTINED, RELEASED, WITHDRAWN, Ledger
+from samlabel.access.callers import ADMIN, USER
 from samlabel.access.names import check_name
 from samlabel.errors import RequestError
 from samlabel.identity import current_reader
 from samlabel.routes.host import off_the_loop
 from samlabel.store.folder import FINAL
 from samlabel.wire import label_facts
-
-USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
-ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
 
 STATES = ("", ACCEPTED, QUARANTINED, RELEASED, WITHDRAWN, GONE)
 MAX_WHY = 500

@@ -5,22 +5,21 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from monailabel.config import settings
-from monailabel.endpoints.user.auth import RBAC, User
+from monailabel.endpoints.user.auth import User
 from monailabel.interfaces.utils.app import app_instance
 
 from samlabel import identity as reader
+from samlabel.access.callers import USER
 from samlabel.access.names import check_name
 from samlabel.errors import LeasedError
 
 router = APIRouter()
 
-_USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
-
 
 @router.put("/lease/", summary="Open a case, or say that it still is")
-def take(image: str, user: User = _USER) -> dict[str, Any]:
+def take(image: str, user: User = USER) -> dict[str, Any]:
     """The lease of a case; 409 while somebody else holds it."""
     lease = app_instance().leases.take(check_name(image, "image"), _who(user))
     if lease.reader != _who(user):
@@ -34,7 +33,7 @@ def take(image: str, user: User = _USER) -> dict[str, Any]:
 
 
 @router.delete("/lease/", summary="Leave a case")
-def leave(image: str, user: User = _USER) -> dict[str, Any]:
+def leave(image: str, user: User = USER) -> dict[str, Any]:
     """End one's own lease."""
     app_instance().leases.end(check_name(image, "image"), _who(user))
     return {}

@@ -17,13 +17,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import structlog
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from monailabel.config import settings
-from monailabel.endpoints.user.auth import RBAC, User
+from monailabel.endpoints.user.auth import User
 
+from samlabel.access.callers import USER
 from samlabel.access.error_replies import body_of
 from samlabel.errors import NotFoundError, RefusedError, UnsafeNameError
+from samlabel.store.archive_client import CONNECT_S, LOOPBACK
 
 log = structlog.get_logger(__name__)
 
@@ -46,18 +48,13 @@ ANSWERED = (
     "warning",
 )
 
-CONNECT_S = 5.0
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
-# The host's own login: 401 for callers it does not know, when logins are on.
-CALLER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
 
 # A client belongs to the event loop it was first used on.
 _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = weakref.WeakKeyDictionary()
 
 
 @router.api_route("/proxy/dicom/{path:path}", methods=["GET", "POST"])
-async def proxy(request: Request, path: str, user: User = CALLER) -> Response:
+async def proxy(request: Request, path: str, user: User = USER) -> Response:
     """Pass a DICOMweb request on to the archive."""
     service, rest = _split(path)
     _check(request, rest)

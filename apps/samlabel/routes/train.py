@@ -8,11 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import FileResponse
-from monailabel.config import settings
 from monailabel.endpoints import train as host
-from monailabel.endpoints.user.auth import RBAC
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.async_tasks.utils import processes, tasks
 
@@ -20,6 +18,7 @@ from sam_trainer.errors import TrainingError
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.training.record import CURVES
 from sam_trainer.training.run_round import training_folder
+from samlabel.access.callers import ADMIN, USER
 from samlabel.access.names import check_name
 from samlabel.errors import NotFoundError
 from samlabel.loop.stopping import stop_requested
@@ -28,8 +27,6 @@ from samlabel.wire.train_request import TRAINER
 
 log = structlog.get_logger(__name__)
 
-USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
-ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
 
 # A training looks for the signal between two steps and between two objects of a validation, then writes what it has.
 STOP_SECONDS = 120.0

@@ -24,10 +24,9 @@ from samlabel.routes import health as metrics_route
 from samlabel.routes import infer as infer_route
 from samlabel.routes import labels as label_route
 from samlabel.routes import leases as lease_route
-from samlabel.routes import proxy
+from samlabel.routes import proxy, viewer
 from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
-from samlabel.viewer import page
 
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
 HOSTS_VARIABLE = "SAMLABEL_HOSTS"
@@ -41,7 +40,7 @@ OURS = (
     lease_route.router,
     metrics_route.router,
     proxy.router,
-    page.router,
+    viewer.router,
 )
 
 

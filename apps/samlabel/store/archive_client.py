@@ -14,7 +14,8 @@ from monailabel.config import settings
 from monailabel.datastore.dicom import DICOMwebClientX
 from requests.adapters import HTTPAdapter
 
-from samlabel.routes.proxy import CONNECT_S, LOOPBACK
+CONNECT_S = 5.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 # Some archives assemble a whole series before they send the first byte.
 READ_S = 120.0

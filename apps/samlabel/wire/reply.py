@@ -15,8 +15,7 @@ from typing import Any
 from sam_infer.imaging.geometry import PLANE_NORMAL, Geometry
 from sam_infer.imaging.image_file import write_mask
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.masks.encode import encode_nrrd, nifti_chunks, nrrd_chunks
-from sam_infer.masks.gzip import Chunk, gzipped
+from sam_infer.masks.encode import Chunk, encode_nrrd, gzipped, nifti_chunks, nrrd_chunks
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.slices.predictor import CLIENT_CANDIDATES, Prediction
 from samlabel.identity import current_reader

@@ -6,33 +6,13 @@ import torch
 from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
-from sam_infer.networks.tiny.encoder import Block, Residual, conv_norm, to_map, to_tokens
+from sam_infer.networks.layers import Residual, Up, conv_norm, mlp, to_tokens
+from sam_infer.networks.tiny.encoder import Block, to_map
 from sam_infer.networks.tiny.prompt_maps import MAPS, DrawnPrompts
 from sam_infer.networks.tiny.similarity import Similarity
 
 # One mask for clear prompts, three for an ambiguous one: part, whole, or more.
 MASK_TOKENS = 4
-
-
-class Up(nn.Module):
-    """Twice the resolution with fewer channels, plus a skip; a pixel shuffle costs a fifth of a bilinear step here."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        self.expand = nn.Sequential(nn.Conv2d(channels_in, 4 * channels_out, 1), nn.PixelShuffle(2))
-        self.mix = conv_norm(channels_out, channels_out, 1)
-        self.refine = Residual(channels_out)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """(B, channels_in, h, w) and skip (B, channels_out, 2h, 2w) to the skip's shape."""
-        return self.refine(self.mix(self.expand(x) + skip))
-
-
-def mlp(width_in: int, hidden: int, width_out: int) -> nn.Sequential:
-    """Three linear layers."""
-    return nn.Sequential(
-        nn.Linear(width_in, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, width_out)
-    )
 
 
 class TinyDecoder(nn.Module):

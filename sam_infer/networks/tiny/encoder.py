@@ -6,32 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Group normalisation treats every image alone, so scans unlike the training scenes do not inherit their statistics.
-GROUPS = 8
-
-
-def conv_norm(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
-    """3x3 convolution, group normalisation, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
-        nn.GroupNorm(GROUPS, channels_out),
-        nn.ReLU(),
-    )
-
-
-class Residual(nn.Module):
-    """Two 3x3 convolutions on a skip."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = conv_norm(channels, channels, 1)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.norm = nn.GroupNorm(GROUPS, channels)
-        nn.init.zeros_(self.norm.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) to the same shape."""
-        return F.relu(x + self.norm(self.second(self.first(x))))
+from sam_infer.networks.layers import Residual, conv_norm, to_tokens
 
 
 class Attention(nn.Module):
@@ -67,11 +42,6 @@ class Block(nn.Module):
         """Tokens (B, n, C) to the same shape."""
         x = x + self.attn(self.norm1(x))
         return x + self.mlp(self.norm2(x))
-
-
-def to_tokens(x: Tensor) -> Tensor:
-    """(B, C, h, w) to (B, h * w, C)."""
-    return x.flatten(2).transpose(1, 2)
 
 
 def to_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:

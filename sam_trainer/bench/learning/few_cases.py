@@ -21,7 +21,7 @@ from sam_trainer.config import METHODS, TrainConfig
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.gate import SemanticScore
 from sam_trainer.labels.cases import Case, Source, Target
-from sam_trainer.measures.paired_gain import Gain, paired_gain
+from sam_trainer.measures.paired import Gain, paired_gain
 from sam_trainer.reports.table import ALL, Row
 from sam_trainer.synthetic.anatomies import SOURCE, anatomies
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from torch import nn
 
-from sam_infer.adapters.adapter import SEMANTIC, Adapter
+from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import SamError
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
-from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.networks.semantic_head import SEMANTIC, SemanticHead
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.policy import GatePolicy

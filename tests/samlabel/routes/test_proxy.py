@@ -13,6 +13,7 @@ from fastapi import FastAPI, HTTPException
 from monailabel.config import settings
 
 from samlabel.access import error_replies as failures
+from samlabel.access.callers import USER
 from samlabel.routes import proxy
 
 
@@ -168,7 +169,7 @@ def test_callers_who_are_not_logged_in_do_not_get_the_login(app: FastAPI, port: 
     def nobody() -> None:
         raise HTTPException(401, "Could not validate credentials")
 
-    app.dependency_overrides[proxy.CALLER.dependency] = nobody
+    app.dependency_overrides[USER.dependency] = nobody
     try:
         assert ask(port, "/proxy/dicom/qido/studies")[0] == 401
     finally:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from samlabel.viewer.page import COMPANION, KNOWN_BUILD, VIEWER
+from samlabel.viewer.files import COMPANION, VIEWER
+from samlabel.viewer.page import KNOWN_BUILD
 from tests.samlabel.conftest import Server
 
 

@@ -16,7 +16,7 @@ from sam_trainer.bench.learning.few_cases_run import run_train
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, Source, read_sources
-from sam_trainer.measures.paired_gain import paired_gain
+from sam_trainer.measures.paired import paired_gain
 from sam_trainer.reports.record import Report
 from sam_trainer.synthetic.anatomies import anatomies, patient
 from tests.sam_trainer.conftest import flat_case
