@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sam_infer.models.load import load_network
-from sam_trainer.bench.learning.few_cases import SEMANTIC, Plan
+from sam_trainer.bench.learning.few_cases import SEMANTIC
+from sam_trainer.bench.learning.few_cases_plan import Plan
 from sam_trainer.bench.learning.few_cases_run import run_train
 
 

@@ -21,7 +21,7 @@ from sam_infer.models.load import load_backbone, load_network
 from sam_infer.propagation.segment import VolumeOptions
 from sam_trainer.active.strategies import checked_strategy
 from sam_trainer.bench.exam import Exam
-from sam_trainer.bench.learning.few_cases import Plan, choices, numbers
+from sam_trainer.bench.learning.few_cases_plan import Plan, choices, numbers
 from sam_trainer.bench.learning.few_cases_run import run_train
 from sam_trainer.bench.learning.project import LoopConfig
 from sam_trainer.bench.learning.projects import LoopOrder

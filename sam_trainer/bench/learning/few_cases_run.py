@@ -8,7 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from sam_infer.models.load import BaseNetwork
-from sam_trainer.bench.learning.few_cases import NONE, SEMANTIC, Measured, Outcomes, Plan, left_out, procedural
+from sam_trainer.bench.learning.few_cases import NONE, SEMANTIC, Measured, Outcomes, left_out, procedural
+from sam_trainer.bench.learning.few_cases_plan import Plan
 from sam_trainer.bench.learning.one_training import MEASURES
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.labels.cases import Source

@@ -11,7 +11,8 @@ import torch
 
 from sam_infer.models.load import load_network
 from sam_trainer.bench.learning import one_training as pupil
-from sam_trainer.bench.learning.few_cases import SEMANTIC, Plan, _folds, _trainings, choices, numbers
+from sam_trainer.bench.learning.few_cases import SEMANTIC, _folds, _trainings
+from sam_trainer.bench.learning.few_cases_plan import Plan, choices, numbers
 from sam_trainer.bench.learning.few_cases_run import run_train
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.errors import TrainingError
