@@ -11,26 +11,61 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from sam_infer.ask.answer import Answer, answer
+from sam_infer.ask.question import SliceQuestion
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.volume_cache import VolumeCache
 from sam_infer.lru_cache import LruCache
-from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.serving.in_flight import InFlight
 from sam_infer.serving.prefetch import Prefetch
 from sam_infer.serving.work_queue import WorkQueue
-from sam_infer.slices.predictor import Options, Prediction, Predictor
+from sam_infer.slices.predictor import Prediction, Predictor
 
 GPU_WORKERS = 8
 
 
-def never() -> bool:
-    """A client that stays."""
+def _stays() -> bool:
     return False
+
+
+@dataclass(frozen=True, eq=False)
+class Click:
+    """One question about a slice of an image that is read already, and the network that is asked."""
+
+    volume: Volume
+    question: SliceQuestion
+    predictor: Predictor
+
+    @property
+    def key(self) -> Hashable | None:
+        """What makes two clicks the same; one with a mask is like no other, since comparing masks costs a click."""
+        prompts = self.question.prompts
+        if prompts.mask is not None or prompts.painted is not None:
+            return None
+        box = (tuple(prompts.box.low.tolist()), tuple(prompts.box.high.tolist())) if prompts.box is not None else None
+        return (
+            id(self.predictor),
+            self.volume.digest,
+            prompts.axis,
+            self.question.index,
+            prompts.points.tobytes(),
+            prompts.labels.tobytes(),
+            box,
+            self.question.options,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Asker:
+    """Who waits for an answer: whose turn it takes, and whether anybody is still there."""
+
+    reader: str = ""
+    gone: Callable[[], bool] = _stays  # called off when the client has disconnected
 
 
 class Serving:
@@ -70,34 +105,21 @@ class Serving:
         """The image at `path`, read once while it does not change."""
         return self.volumes.get(path, modality)
 
-    def predict(  # noqa: PLR0913 - what is asked, who asks, and who answers
-        self,
-        path: Path,
-        prompts: Prompts,
-        index: int,
-        options: Options | None = None,
-        predictor: Predictor | None = None,
-        *,
-        reader: str = "",
-        gone: Callable[[], bool] = never,
-    ) -> Prediction:
-        """One click's answer; the seconds tell reading and waiting apart from computing.
+    def predict(self, click: Click, asker: Asker | None = None) -> Answer[Prediction]:
+        """One click's answer; the seconds tell waiting apart from computing.
 
-        `predictor` is one that was taken from here earlier, for an answer that also says which network gave it.
         Readers take turns; the click is called off when its client has gone before its turn came.
         """
+        asker = asker or Asker()
         started = time.perf_counter()
-        volume = self.volume(path)
-        read = time.perf_counter()
-        chosen = predictor or self.predictor
-        key = _key(chosen, volume, prompts, index, options)
-        prediction = self.in_flight.ask(key, lambda: chosen.predict(volume, prompts, index, options), reader, gone)
-        busy = sum(prediction.seconds.values())
-        waited = max(0.0, time.perf_counter() - read - busy)
+        found = self.in_flight.ask(
+            click.key, lambda: answer(click.question, click.predictor, click.volume), asker.reader, asker.gone
+        )
+        prediction = found.found
+        waited = max(0.0, time.perf_counter() - started - sum(prediction.seconds.values()))
         if self.prefetch is not None:
-            self.prefetch.follow(reader, chosen, volume, prediction)
-        seconds = {"read": read - started, "wait": waited, **prediction.seconds}
-        return replace(prediction, seconds=seconds)
+            self.prefetch.follow(asker.reader, click.predictor, click.volume, prediction)
+        return replace(found, found=replace(prediction, seconds={"wait": waited, **prediction.seconds}))
 
     def open_ahead(self, path: Path) -> None:
         """A reader was sent to this case: have it in memory when the first click comes."""
@@ -107,22 +129,3 @@ class Serving:
     def close(self) -> None:
         """End the worker threads."""
         self.queue.close()
-
-
-def _key(
-    predictor: Predictor, volume: Volume, prompts: Prompts, index: int, options: Options | None
-) -> Hashable | None:
-    """What makes two clicks the same; one with a mask is like no other, since comparing masks costs a click."""
-    if prompts.mask is not None or prompts.painted is not None:
-        return None
-    box = (tuple(prompts.box.low.tolist()), tuple(prompts.box.high.tolist())) if prompts.box is not None else None
-    return (
-        id(predictor),
-        volume.digest,
-        prompts.axis,
-        index,
-        prompts.points.tobytes(),
-        prompts.labels.tobytes(),
-        box,
-        options,
-    )

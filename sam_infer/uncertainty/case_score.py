@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sam_infer.arrays import BoolArray, Float32Array, Float64Array
+from sam_infer.ask.answer import answer
+from sam_infer.ask.context import Context
+from sam_infer.ask.question import LabelQuestion
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.label_search import FEWEST_PIXELS, LabelSearch
-from sam_infer.automatic.modes import coarse_maps, selfprompt_labels
-from sam_infer.automatic.semantic import semantic_labels
+from sam_infer.automatic.modes import coarse_maps
 from sam_infer.errors import PromptError
 from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.imaging.slice_view import SliceView
@@ -113,15 +115,10 @@ class Scorer:
 
     def automatic(self, part: Volume, axis: int) -> Mask:
         """Labels of a canonical volume without a hint, values in the order of the labels."""
-        search = self._survey(part, axis)
         head = self.predictor.semantic
-        if head is not None and set(self.labels) <= set(head.labels):
-            return semantic_labels(search).mask
-        return selfprompt_labels(search, self.cases).mask
-
-    def _survey(self, part: Volume, axis: int) -> LabelSearch:
-        slices = range(part.geometry.shape[axis])
-        return LabelSearch(self.predictor, part, axis, slices, self.labels, job=self.job, memo=self.memo)
+        mode = SEMANTIC if head is not None and set(self.labels) <= set(head.labels) else "selfprompt"
+        question = LabelQuestion(mode, axis, range(part.geometry.shape[axis]), self.labels)
+        return answer(question, self.predictor, part, Context(self.job, lambda: self.cases, self.memo)).mask
 
     def judge(self, part: Volume, view: CanonicalView, found: Mask) -> CaseScore:
         """The score of a canonical volume, given its automatic labels."""
@@ -157,7 +154,9 @@ class Scorer:
     def _expected(self, part: Volume, axis: int) -> list[Float32Array]:
         """Where accepted cases expect each label (labels, H, W), per slice; nothing where there is no such case."""
         try:
-            maps, frames = coarse_maps(self._survey(part, axis), self.cases)
+            slices = range(part.geometry.shape[axis])
+            search = LabelSearch(self.predictor, part, axis, slices, self.labels, job=self.job, memo=self.memo)
+            maps, frames = coarse_maps(search, self.cases)
         except PromptError:
             return []
         views = [part.view(axis, n) for n in range(part.geometry.shape[axis])]

@@ -18,7 +18,7 @@ from sam_infer.errors import PromptError
 if TYPE_CHECKING:
     from sam_infer.imaging.volume import Volume
     from sam_infer.slices.predictor import Predictor
-    from samlabel.offline.predict_one import Answer, OfflinePredictor, Recipe
+    from samlabel.offline.predict_one import OfflinePredictor, Predicted, PredictRequest
 
 
 class Plane(StrEnum):
@@ -99,34 +99,41 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     from samlabel.config import AppConfig
     from samlabel.label_names import app_labels
     from samlabel.offline.predict_folder import images_in
-    from samlabel.offline.predict_one import Recipe
+    from samlabel.offline.predict_one import PredictRequest
 
     studies = accepted or (image if image.is_dir() else image.parent)
     listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
     names = app_labels(AppConfig(labels=listed), str(studies))
     options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes)
-    recipe = Recipe(mode.value, tuple(point or ()), box, plane.value if plane else None, auto.value, options, names)
-    _require_fitting(recipe, prompts)
+    request = PredictRequest(
+        mode.value, tuple(point or ()), box, plane.value if plane else None, auto.value, options, names
+    )
+    _require_fitting(request, prompts)
     images = images_in(image) if image.is_dir() else {}
-    cook = _cook(model, adapter, studies if mode is Mode.AUTO and auto in FROM_CASES else None)
+    network = _network(model, adapter, studies if mode is Mode.AUTO and auto in FROM_CASES else None)
     if images:
         _folder(
-            cook, recipe, images, _prompts_by_name(prompts, images), out or Path(f"{image.resolve().name}_masks"), force
+            network,
+            request,
+            images,
+            _prompts_by_name(prompts, images),
+            out or Path(f"{image.resolve().name}_masks"),
+            force,
         )
         return
     if prompts is not None:
         raise PromptError("--prompts is for a folder of images; use --point and --box", "prompts")
-    _single(cook, recipe, image, out)
+    _single(network, request, image, out)
 
 
-def _require_fitting(recipe: Recipe, prompts: Path | None) -> None:
+def _require_fitting(request: PredictRequest, prompts: Path | None) -> None:
     """Refuse hints that the mode would ignore."""
-    said = bool(recipe.points) or recipe.box is not None or prompts is not None
-    if recipe.mode == "auto" and said:
+    said = bool(request.points) or request.box is not None or prompts is not None
+    if request.mode == "auto" and said:
         raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
 
 
-def _cook(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
+def _network(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
     from sam_trainer.labels.cases import described_cases
     from samlabel.offline.predict_one import OfflinePredictor
 
@@ -150,18 +157,18 @@ def _predictor(model: str, adapter: str) -> Predictor:
     return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
 
 
-def _single(cook: OfflinePredictor, recipe: Recipe, image: Path, out: Path | None) -> None:
+def _single(network: OfflinePredictor, request: PredictRequest, image: Path, out: Path | None) -> None:
     from sam_infer.imaging.image_file import write_mask
 
-    answer = cook.answer(recipe, image)
+    answer = network.answer(request, image)
     _tell(answer.notes)
     target = write_mask(answer.mask, out or default_out(image, answer.volume))
     typer.echo(f"{target}: {answer.sentence}")
 
 
 def _folder(
-    cook: OfflinePredictor,
-    recipe: Recipe,
+    network: OfflinePredictor,
+    request: PredictRequest,
     images: dict[str, Path],
     said: dict[str, dict[str, Any]] | None,
     out: Path,
@@ -175,12 +182,12 @@ def _folder(
 
     from samlabel.offline.predict_folder import FolderRun, Outcome
 
-    backbone = cook.predictor.backbone
+    backbone = network.predictor.backbone
     settings = {
         "model": backbone.name,
         "weights": backbone.weights_id,
-        "adapter": cook.predictor.adapter,
-        **recipe.facts,
+        "adapter": network.predictor.adapter,
+        **request.facts,
         "prompts": said,
     }
     outcome = Outcome()
@@ -188,7 +195,7 @@ def _folder(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(images))
 
-        def answer(name: str, path: Path) -> Answer:
+        def answer(name: str, path: Path) -> Predicted:
             steps = 0
 
             def step(done: int) -> None:
@@ -197,12 +204,12 @@ def _folder(
                 bar.update(task, description=f"{name}, step {steps}")
 
             bar.update(task, description=name)
-            own = recipe
+            own = request
             if said is not None:
                 if name not in said:
                     raise PromptError(f"the prompts file says nothing about {name}", "prompts")
-                own = replace(recipe, **said[name])
-            return cook.answer(own, path, step)
+                own = replace(request, **said[name])
+            return network.answer(own, path, step)
 
         for _, outcome in FolderRun(out, settings, force).over(images, answer):  # noqa: B007 - the last one is told
             bar.update(task, advance=1)

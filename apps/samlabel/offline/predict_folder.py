@@ -1,4 +1,4 @@
-"""The same recipe for every image of a folder: masks beside each other, finished ones kept, failures told apart.
+"""The same request for every image of a folder: masks beside each other, finished ones kept, failures told apart.
 
 `predictions.json` in the output folder records what was asked and what is done; it is replaced after every case, so a
 run that was interrupted goes on where it was.
@@ -19,7 +19,7 @@ from sam_infer.errors import SamError, VolumeError
 from sam_infer.files import write_whole
 from sam_infer.imaging.image_file import suffix_of, write_mask
 from samlabel.errors import ConfigError
-from samlabel.offline.predict_one import Answer
+from samlabel.offline.predict_one import Predicted
 
 RECORD = "predictions.json"
 
@@ -82,7 +82,9 @@ class FolderRun:
     settings: Mapping[str, Any]
     force: bool = False
 
-    def over(self, images: Mapping[str, Path], answer: Callable[[str, Path], Answer]) -> Iterator[tuple[str, Outcome]]:
+    def over(
+        self, images: Mapping[str, Path], answer: Callable[[str, Path], Predicted]
+    ) -> Iterator[tuple[str, Outcome]]:
         """Every image in turn; after each its name and what became of the run so far."""
         outcome, record, started = Outcome(), self._record(), time.perf_counter()
         for name, path in images.items():
@@ -95,7 +97,7 @@ class FolderRun:
             yield name, outcome
 
     def _one(
-        self, name: str, path: Path, answer: Callable[[str, Path], Answer], outcome: Outcome, record: dict[str, Any]
+        self, name: str, path: Path, answer: Callable[[str, Path], Predicted], outcome: Outcome, record: dict[str, Any]
     ) -> None:
         started = time.perf_counter()
         try:
@@ -139,6 +141,6 @@ class FolderRun:
         write_whole(self.out / RECORD, json.dumps(record, indent=1))
 
 
-def flat(answer: Answer) -> bool:
+def flat(answer: Predicted) -> bool:
     """Whether a mask fits a picture file."""
     return answer.volume.is_colour or answer.volume.geometry.shape[2] == 1

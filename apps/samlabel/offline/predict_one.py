@@ -1,4 +1,4 @@
-"""What a command line asks of an image, and the answer: one mask, one sentence."""
+"""`samlabel predict` on one image: the words of a command line as a question, and its answer as one sentence."""
 
 from __future__ import annotations
 
@@ -10,18 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from sam_infer.arrays import Int64Array
+from sam_infer.ask.answer import Answer, answer
+from sam_infer.ask.context import Context
+from sam_infer.ask.question import LabelQuestion, ObjectQuestion, SliceQuestion
 from sam_infer.automatic.example import AcceptedCase, affordable
-from sam_infer.automatic.label_search import LabelMap, LabelSearch
-from sam_infer.automatic.modes import (
-    SEMANTIC,
-    atlas_labels,
-    grid_labels,
-    propose_labels,
-    propose_on_slice,
-    selfprompt_labels,
-    warped_labels,
-)
-from sam_infer.automatic.semantic import require_head, semantic_labels
+from sam_infer.automatic.modes import SEMANTIC
+from sam_infer.automatic.semantic import require_head
 from sam_infer.errors import PromptError
 from sam_infer.imaging.image_file import read_image, read_mask
 from sam_infer.imaging.volume import Mask, Volume
@@ -29,7 +24,7 @@ from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.slice_index import Marks, choose_slice
-from sam_infer.propagation.segment import VolumeOptions, segment_volume
+from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.fingerprint import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
@@ -37,8 +32,8 @@ from samlabel.label_names import LabelNames
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The same question for every image: mode 2d, 3d or auto, and where to look."""
+class PredictRequest:
+    """The same request for every image: mode 2d, 3d or auto, and where to look."""
 
     mode: str
     points: tuple[str, ...] = ()  # i,j,k of the object, or i,j,k,- beside it
@@ -51,17 +46,36 @@ class Recipe:
     @property
     def facts(self) -> dict[str, Any]:
         """What decides the masks: two runs may share a folder when it is equal."""
-        said = (
+        prompts = (
             {"points": list(self.points), "box": self.box}
             if self.mode != "auto"
             else {"auto": self.auto, "labels": list(self.names.names)}
         )
         zoom, options = self.options.zoom is not None, replace(self.options, zoom=None)
-        return {"mode": self.mode, **said, "plane": self.plane, "zoom": zoom, "options": str(options)}
+        return {"mode": self.mode, **prompts, "plane": self.plane, "zoom": zoom, "options": str(options)}
+
+    def on_slice(self, volume: Volume) -> tuple[SliceQuestion, tuple[str, ...]]:
+        """Mode 2d as a question, and what is to be said about the slice that was chosen."""
+        prompts, marks = parsed(volume, self.points, self.box, self.plane)
+        index, notes = choose_slice(volume.geometry, prompts.axis, None, marks)
+        return SliceQuestion(prompts, index, self.options), tuple(notes)
+
+    def in_volume(self, volume: Volume) -> ObjectQuestion:
+        """Mode 3d as a question."""
+        prompts, _ = parsed(volume, self.points, self.box, self.plane)
+        wanted = Consistency(keep_largest=self.options.keep_largest)
+        return ObjectQuestion(prompts, VolumeOptions(replace(self.options, keep_largest=False), consistency=wanted))
+
+    def about_labels(self, volume: Volume, predictor: Predictor) -> LabelQuestion:
+        """Mode auto as a question; without names of its own it asks for what the adapter has learned."""
+        axis = 2 if self.plane is None else volume.geometry.axis_of_plane(self.plane)
+        learned = self.auto == SEMANTIC and not self.names.strict
+        names = require_head(predictor).labels if learned else self.names.names
+        return LabelQuestion(self.auto, axis, range(volume.geometry.shape[axis]), names, window=self.options.window)
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Predicted:
     """A mask on the image's grid and what to say about it."""
 
     mask: Mask
@@ -72,68 +86,50 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class OfflinePredictor:
-    """A network that follows recipes; `examples` are the accepted cases it may learn from."""
+    """A network that answers requests without a server; `examples` are the accepted cases it may learn from."""
 
     predictor: Predictor
     examples: Sequence[Case] = ()
     _read: dict[Path, AcceptedCase] = field(default_factory=dict, repr=False)
 
-    def answer(self, recipe: Recipe, path: Path, progress: Callable[[int], None] | None = None) -> Answer:
-        """What the recipe makes of one image."""
+    def answer(self, request: PredictRequest, path: Path, progress: Callable[[int], None] | None = None) -> Predicted:
+        """What the network makes of one image."""
         started = time.perf_counter()
         volume = read_image(path)
         job = Job(progress=progress) if progress is not None else Job()
-        if recipe.mode == "auto":
-            found = self._labelled(recipe, path, volume, job)
-            scores = ", ".join(f"{name} {score:.2f}" for name, score in found.scores.items())
-            mask, sentence, notes = found.mask, f"{recipe.auto}: {scores or 'nothing found'}", found.notes
-        elif recipe.mode == "3d":
-            mask, sentence, notes = self._object(recipe, volume, job)
-        else:
-            mask, sentence, notes = self._slice(recipe, volume)
-        seconds = time.perf_counter() - started
+        found, sentence, notes = self._asked(request, volume, Context(job, lambda: self._cases(request, path)))
         if self.predictor.adapter != NO_ADAPTER:
             sentence += f", adapter {self.predictor.adapter[:SHOWN_DIGITS]}"
-        return Answer(mask, f"{sentence}, {seconds:.1f} s", volume, notes)
+        told = (*notes, *(note for note in found.notes if note != volume.note))
+        return Predicted(found.mask, f"{sentence}, {time.perf_counter() - started:.1f} s", volume, told)
 
-    def _slice(self, recipe: Recipe, volume: Volume) -> tuple[Mask, str, tuple[str, ...]]:
-        prompts, marks = parsed(volume, recipe.points, recipe.box, recipe.plane)
-        index, notes = choose_slice(volume.geometry, prompts.axis, None, marks)
-        found = self.predictor.predict(volume, prompts, index, recipe.options)
+    def _asked(
+        self, request: PredictRequest, volume: Volume, context: Context
+    ) -> tuple[Answer[Any], str, tuple[str, ...]]:
+        """The answer, a sentence about it, and what else is to be said."""
+        if request.mode == "auto":
+            labels = answer(request.about_labels(volume, self.predictor), self.predictor, volume, context)
+            scores = ", ".join(f"{name} {score:.2f}" for name, score in labels.found.scores.items())
+            return labels, f"{request.auto}: {scores or 'nothing found'}", ()
+        if request.mode == "3d":
+            body = answer(request.in_volume(volume), self.predictor, volume, context)
+            voxels, slices = int(np.count_nonzero(body.mask.array)), body.found.slices
+            where = f"slices {slices[0]} to {slices[-1]}" if slices else "nowhere"
+            about = f"{voxels} voxels on {where} (axis {'ijk'[body.found.axis]}), score {body.found.score:.2f}"
+            return body, about, ()
+        question, notes = request.on_slice(volume)
+        flat = answer(question, self.predictor, volume, context)
+        seen = flat.found
         sentence = (
-            f"{int(found.pixels.sum())} voxels on slice {index} (axis {'ijk'[found.view.axis]}), "
-            f"score {found.score:.2f}, stability {found.stability:.2f}, window {found.window.name}"
+            f"{int(seen.pixels.sum())} voxels on slice {question.index} (axis {'ijk'[seen.view.axis]}), "
+            f"score {seen.score:.2f}, stability {seen.stability:.2f}, window {seen.window.name}"
         )
-        return found.mask(volume), sentence, tuple(notes)
+        return flat, sentence, notes
 
-    def _object(self, recipe: Recipe, volume: Volume, job: Job) -> tuple[Mask, str, tuple[str, ...]]:
-        prompts, _ = parsed(volume, recipe.points, recipe.box, recipe.plane)
-        wanted = Consistency(keep_largest=recipe.options.keep_largest)
-        options = VolumeOptions(replace(recipe.options, keep_largest=False), consistency=wanted)
-        found = segment_volume(self.predictor, volume, prompts, options, job)
-        where = f"slices {found.slices[0]} to {found.slices[-1]}" if found.slices else "nowhere"
-        sentence = (
-            f"{int(np.count_nonzero(found.mask.array))} voxels on {where} (axis {'ijk'[found.axis]}), "
-            f"score {found.score:.2f}"
-        )
-        return found.mask, sentence, found.notes
-
-    def _labelled(self, recipe: Recipe, path: Path, volume: Volume, job: Job) -> LabelMap:
-        axis = 2 if recipe.plane is None else volume.geometry.axis_of_plane(recipe.plane)
-        length = volume.geometry.shape[axis]
-        names = recipe.names.names
-        if recipe.auto == SEMANTIC and not recipe.names.strict:
-            names = require_head(self.predictor).labels
-        search = LabelSearch(self.predictor, volume, axis, range(length), names, recipe.options.window, None, job)
-        if recipe.auto == SEMANTIC:
-            return semantic_labels(search)
-        if recipe.auto == "propose":
-            return propose_labels(search, length // 2) if length > 1 else propose_on_slice(search, 0)
+    def _cases(self, request: PredictRequest, path: Path) -> list[AcceptedCase]:
+        """The accepted cases of other images, each read once."""
         others = (case for case in self.examples if case.image.resolve() != path.resolve())
-        cases = affordable(self._example(case, recipe.names) for case in others)
-        if recipe.auto == "grid":
-            return grid_labels(search, warped_labels(search, cases))
-        return atlas_labels(search, cases) if recipe.auto == "atlas" else selfprompt_labels(search, cases)
+        return affordable(self._example(case, request.names) for case in others)
 
     def _example(self, case: Case, names: LabelNames) -> AcceptedCase:
         if case.image not in self._read:
@@ -156,7 +152,7 @@ def parsed(volume: Volume, points: Sequence[str], box: str | None, plane: str | 
     return prompts, Marks(array[chosen == 1], array[chosen == 0], corners)
 
 
-def _corners(box: str, points: np.ndarray, volume: Volume) -> tuple[list[int], list[int]]:
+def _corners(box: str, points: Int64Array, volume: Volume) -> tuple[list[int], list[int]]:
     """Two corners of a box that was given in one slice or in space."""
     numbers = _numbers("box", box, (4, 5, 6), volume)
     if len(numbers) == 6:

@@ -27,14 +27,13 @@ from monailabel.interfaces.utils.app import app_instance
 
 from sam_infer.masks.encode import gzipped
 from sam_infer.serving.activity import Activity
-from samlabel import identity as reader
+from samlabel import identity
 from samlabel.access.callers import USER
-from samlabel.access.names import check_name, check_session_id, check_upload_name, json_object
+from samlabel.access.names import check_session_id, check_upload_name, json_object
 from samlabel.access.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attached
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.routes.metrics import METRICS
-from samlabel.wire import reply as answer
-from samlabel.wire.reply import PREFIX
+from samlabel.wire.reply import PREFIX, Reply
 
 router = APIRouter()
 
@@ -72,36 +71,35 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
     """Run a model on an image of the studies, of a session, or on an upload; `label` is a mask to start from."""
     if output not in OUTPUTS:
         raise RequestError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}", "output")
-    who = user.username if settings.MONAI_LABEL_AUTH_ENABLE else reader.current_reader()
+    who = user.username if settings.MONAI_LABEL_AUTH_ENABLE else identity.current_reader()
 
     def segment() -> Response:
         _activity().note()
-        with reader.acting_as(who), _uploads(file, label) as (uploaded, prior), answer.delivery() as made:
+        with identity.acting_as(who), _uploads(file, label) as (uploaded, prior):
             with METRICS.refusals(model):
-                facts = _segmented(model, params, (image, session_id, uploaded), prior)
+                reply = _answered(model, params, (image, session_id, uploaded), prior)
             computed = time.perf_counter()
-            reply = _reply(facts, made, output, model, "gzip" in accept_encoding)
+            response = _response(reply, output, model, "gzip" in accept_encoding)
             now = time.perf_counter()
-            stages = {**facts.get("latencies", {}), "pack": (now - computed) * 1000}
-            METRICS.note(model, reply.status_code, now - started, stages, len(reply.body))
-            return reply
+            stages = {**reply.facts.get("latencies", {}), "pack": (now - computed) * 1000}
+            METRICS.note(model, response.status_code, now - started, stages, len(response.body))
+            return response
 
     started = time.perf_counter()
     return await to_thread.run_sync(segment, limiter=_threads())
 
 
-def _segmented(model: str, params: str, source: tuple[str, str, Path | None], prior: Path | None) -> dict[str, Any]:
+def _answered(model: str, params: str, source: tuple[str, str, Path | None], prior: Path | None) -> Reply:
     """What the app says about what a request names: an upload, else a session, else an image of the studies."""
     given = json_object(params, "params")
     taken = next((key for key in RESERVED if key in given), None)
     if taken is not None:
         raise RequestError(f"params must not contain {taken!r}", taken)
     app = app_instance()
-    app.infer_task(model)
     image, session_id, uploaded = source
-    named = uploaded or _session_image(app, session_id) or check_name(image, "image")
-    facts: dict[str, Any] = app.infer({**given, "model": model, "image": named, "prior": prior})["params"]
-    return facts
+    named = uploaded or _session_image(app, session_id) or image
+    reply: Reply = app.answer({**given, "model": model, "image": named, "prior": prior})
+    return reply
 
 
 @cache
@@ -149,17 +147,18 @@ def _session_image(app: Any, session_id: str) -> Path | None:
     return Path(known.image)
 
 
-def _reply(facts: dict[str, Any], made: answer.Delivery, output: str, name: str, takes_gzip: bool) -> Response:
+def _response(reply: Reply, output: str, name: str, takes_gzip: bool) -> Response:
     """The host's three shapes. Masks are mostly zeros: where the client takes gzip, 31 MB leave as 31 kB."""
-    if output == "json" or made.mask is None:
-        return JSONResponse(facts)
-    chunks, compressed = made.chunks()
+    if output == "json":
+        return JSONResponse(reply.facts)
+    chunks, compressed = reply.chunks()
     headers = {"vary": "Accept-Encoding"}
     kind = "application/octet-stream"
+    file = f"{name}{reply.format.suffix}"
     if output == "image":
-        headers["content-disposition"] = f'attachment; filename="{name}{made.reply.suffix}"'
+        headers["content-disposition"] = f'attachment; filename="{file}"'
     else:
-        before, after, kind = _form(facts, f"{name}{made.reply.suffix}")
+        before, after, kind = _form(reply.facts, file)
         chunks = [before, *chunks, after]
     if takes_gzip and not compressed:
         headers["content-encoding"] = "gzip"

@@ -16,7 +16,6 @@ import structlog
 from monailabel.config import settings
 from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import Datastore
-from monailabel.interfaces.tasks.infer_v2 import InferTask
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import SamError, VolumeError
@@ -38,7 +37,8 @@ from samlabel.server.registry import AppParts
 from samlabel.store.archive import open_archive
 from samlabel.store.folder import StudyStore
 from samlabel.store.leases import Leases, OfferedCases, holder
-from samlabel.wire.reply import answered
+from samlabel.tasks.task import SamTask
+from samlabel.wire.reply import Reply
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class SamApp(AppParts, MONAILabelApp):
         self.config = AppConfig.of(conf or {})
         self.label_names = app_labels(self.config, studies)
         self._serving: Serving | None = None
-        self._proposals = AnswersGiven()
+        self._answers = AnswersGiven()
         self._loading = threading.Lock()
         super().__init__(
             app_dir,
@@ -116,34 +116,46 @@ class SamApp(AppParts, MONAILabelApp):
                 self.leases.end(image, who)
         return {}
 
+    def answer(self, request: Mapping[str, Any]) -> Reply:
+        """Answer a reader's request about one image, and remember what was answered until a label is saved."""
+        reply = self._reply(request, self._store)
+        image = request["image"]
+        if isinstance(image, str):
+            self._answers.note(image, reply.mask, request, reply.facts)
+        return reply
+
     def infer(self, request: Mapping[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
-        """Answer a request for one image.
+        """The same for the host's batches: the mask as a file, or stored as a label."""
+        store, image = datastore or self.datastore(), request.get("image")
+        reply = self._reply(request, store)
+        file, tag = reply.file(), request.get("label_tag", "original")
+        if not (request.get("save_label") and isinstance(image, str)):
+            return {"label": str(file), "tag": tag, "file": str(file), "params": reply.facts}
+        info = {"model": request["model"], "params": reply.facts}
+        try:
+            stored = store.save_label(image, str(file), tag, info)
+        finally:
+            file.unlink(missing_ok=True)
+        return {"label": stored, "tag": tag, "file": None, "params": reply.facts}
+
+    def _reply(self, request: Mapping[str, Any], store: Datastore) -> Reply:
+        """What a task says about an image.
 
         A string names an image of the studies; only our own route hands over a `Path` (an upload, a session), which
         no JSON can contain. The host's version opens any path that exists on the server.
         """
-        task = self.infer_task(request.get("model"))
-        store = datastore or self.datastore()
-        image = request.get("image")
-        if not isinstance(image, str | Path) or not str(image):
+        task, image = self.infer_task(request.get("model")), request.get("image")
+        if not isinstance(image, str | Path):
             raise RequestError("image must be the id of an image", "image")
-        path = image if isinstance(image, Path) else Path(store.get_image_uri(image))
         named = image if isinstance(image, str) else None
-        file, result = task({**request, "image": str(path), "image_id": named})
+        path = image if isinstance(image, Path) else Path(store.get_image_uri(image))
+        reply = task.reply({**request, "image": path, "image_id": named})
         note = store.get_image_info(named).get("note") if named else None
         if note:
-            result["warnings"] = [*result.get("warnings", []), note]
-        tag = request.get("label_tag", "original")
-        if file and request.get("save_label") and isinstance(image, str):
-            stored = store.save_label(image, file, tag, {"model": request["model"], "params": result})
-            Path(file).unlink(missing_ok=True)
-            return {"label": stored, "tag": tag, "file": None, "params": result}
-        mask = answered()
-        if named and mask is not None:
-            self._proposals.note(named, mask, request, result)
-        return {"label": file, "tag": tag, "file": file, "params": result}
+            reply.facts["warnings"] = [*reply.facts.get("warnings", []), note]
+        return reply
 
-    def infer_task(self, name: str | None) -> InferTask:
+    def infer_task(self, name: str | None) -> SamTask:
         """The task called `name`."""
         if name not in self._infers:
             raise NotFoundError(f"there is no model {name!r}; this server has {', '.join(self._infers)}", "model")
@@ -151,9 +163,9 @@ class SamApp(AppParts, MONAILabelApp):
 
     def on_save_label(self, image_id: str, label_id: str) -> None:
         """A label was saved, of any tag: the accepted ones go into the ledger."""
-        work = self._proposals.of(image_id)
+        work = self._answers.of(image_id)
         if note_label(self.datastore(), self.studies, self.label_names, image_id, work):
-            self._proposals.forget(image_id)
+            self._answers.forget(image_id)
             self._watch()
 
     def _watch(self) -> None:

@@ -1,50 +1,24 @@
-"""The host's infer tasks: a request in, a file and a dictionary out. Five lines of glue each."""
+"""`sam_2d`: points, a box, scribbles or a prior mask in, one object on one slice out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from monailabel.interfaces.tasks.infer_v2 import InferTask
-
-from sam_infer.serving.server_state import Serving
-from sam_infer.slices.predictor import Predictor
+from sam_infer.serving.server_state import Asker, Click, Serving
 from samlabel.access.disconnect import client_has_gone
 from samlabel.identity import current_reader
 from samlabel.label_names import LabelNames
-from samlabel.wire import doubt_reply as uncertainty_reply
-from samlabel.wire import reply as answer
-from samlabel.wire import slice_request as codec
-
-
-class SamTask(InferTask):
-    """What all our tasks share: one `Serving`, built at first use, and no file that a client could replace."""
-
-    def __init__(self, serving: Callable[[], Serving], names: LabelNames, **described: Any) -> None:
-        super().__init__(**described)
-        self.serving = serving
-        self.names = names
-
-    def is_valid(self) -> bool:
-        """Whether clients may see it."""
-        return True
-
-
-def model_facts(predictor: Predictor) -> dict[str, str]:
-    """Which network answered: any mask can be traced."""
-    backbone = predictor.backbone
-    return {"model": backbone.name, "weights": backbone.weights_id, "adapter": predictor.adapter}
-
-
-def model_notes(predictor: Predictor) -> list[str]:
-    """What a reader should know about the network that answered."""
-    return [predictor.note] if predictor.note else []
+from samlabel.tasks.task import SamTask
+from samlabel.wire import doubt_reply, slice_request
+from samlabel.wire.reply import Reply, network_facts
+from samlabel.wire.slice_reply import describe
 
 
 class Sam2dTask(SamTask):
-    """Points, a box, scribbles or a prior mask in, one object on one slice out."""
+    """One click: the image is read once, the question is understood, the queue answers it."""
 
     def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
         super().__init__(
@@ -54,39 +28,23 @@ class Sam2dTask(SamTask):
             labels=list(names.names),
             dimension=2,
             description="Segment Anything on one slice: click on what it is, click on what it is not, or draw a box",
-            config=dict(codec.OPTIONS),
+            config=dict(slice_request.OPTIONS),
         )
 
-    def __call__(self, request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
-        """The mask's file (value 1) and the JSON part."""
+    def reply(self, request: Mapping[str, Any]) -> Reply:
+        """The mask (value 1) and the JSON part."""
         started = time.perf_counter()
-        path, serving = Path(request["image"]), self.serving()
-        volume = serving.volume(path)
-        wanted = codec.decode(request, volume.geometry, self.names)
+        serving = self.serving()
+        volume = serving.volume(request["image"])
+        wanted = slice_request.decode(request, volume.geometry, self.names)
+        click = Click(volume, wanted.question, serving.predictor)
+        doubting = doubt_reply.asked(request, click.predictor, serving.earlier)
         understood = time.perf_counter() - started
-        predictor = serving.predictor
-        doubting = uncertainty_reply.asked(request, predictor, serving.earlier)
-        prediction = serving.predict(
-            path,
-            wanted.prompts,
-            wanted.index,
-            wanted.options,
-            predictor,
-            reader=current_reader(),
-            gone=client_has_gone(),
-        )
-        mask = prediction.mask(volume)
-        doubt = (
-            {}
-            if doubting is None
-            else {
-                uncertainty_reply.KEY: doubting.about(
-                    volume, mask, wanted.prompts.axis, [wanted.label], lambda work: serving.queue.submit(work).result()
-                )
-            }
-        )
-        file, written = answer.timed_file(mask, wanted.reply)
-        prediction.seconds.update(read=prediction.seconds["read"] + understood, write=written)
-        described = answer.describe(prediction, wanted, volume)
-        described["warnings"] += model_notes(predictor)
-        return file, {**model_facts(predictor), **described, **doubt}
+        reader = current_reader()
+        answer = serving.predict(click, Asker(reader, client_has_gone()))
+        answer = replace(answer, found=replace(answer.found, seconds={"read": understood, **answer.found.seconds}))
+        facts = {**network_facts(click.predictor), **describe(answer, wanted, volume.geometry), "reader": reader}
+        if doubting is not None:
+            axis, run = wanted.question.prompts.axis, lambda work: serving.queue.submit(work).result()
+            facts[doubt_reply.KEY] = doubting.about(volume, answer.mask, axis, [wanted.label], run)
+        return Reply(answer.mask, facts, wanted.reply)

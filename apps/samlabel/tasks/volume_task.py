@@ -1,24 +1,22 @@
-"""The infer tasks that answer in 3D. Slices are computed one by one through the queue: clicks get through between."""
+"""`sam_3d` and `sam_multi`: objects in 3D. Slices wait in the queue one by one, so that clicks get through between."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.volume import Volume
-from sam_infer.propagation.many_labels import LabelPrediction, segment_labels
-from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.segment import segment_volume
+from sam_infer.ask.answer import answer
+from sam_infer.ask.context import Context
+from sam_infer.ask.question import ObjectQuestion, ObjectsQuestion
 from sam_infer.serving.server_state import Serving
 from samlabel.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.tasks.job import volume_job
-from samlabel.tasks.slice_task import SamTask, model_facts, model_notes
-from samlabel.wire import reply as answer
-from samlabel.wire import volume_request as volume_codec
+from samlabel.tasks.task import SamTask
+from samlabel.wire import volume_request
+from samlabel.wire.reply import Reply, milliseconds, network_facts
+from samlabel.wire.volume_reply import describe_object, own_notes
 
 
 class Sam3dTask(SamTask):
@@ -32,27 +30,26 @@ class Sam3dTask(SamTask):
             labels=list(names.names),
             dimension=3,
             description="Segment Anything in 3D: prompts on a few slices are followed to the ends of the object",
-            config=dict(volume_codec.OPTIONS),
+            config=dict(volume_request.OPTIONS),
         )
 
-    def __call__(self, request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
-        """The mask's file (value 1) and the JSON part."""
+    def reply(self, request: Mapping[str, Any]) -> Reply:
+        """The mask (value 1) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = serving.volume(Path(request["image"]))
-        wanted = volume_codec.decode_object(request, volume.geometry, self.names)
+        volume = serving.volume(request["image"])
+        wanted = volume_request.decode_object(request, volume.geometry, self.names)
         ((label, prompts),) = wanted.prompts.items()
-        predictor = serving.predictor
-        found = segment_volume(predictor, volume, prompts, wanted.options, volume_job(serving, "sam_3d"))
-        computed = time.perf_counter() - started
-        file, written = answer.timed_file(found.mask, wanted.reply)
-        return file, {
+        predictor, context = serving.predictor, Context(volume_job(serving, "sam_3d"))
+        found = answer(ObjectQuestion(prompts, wanted.options), predictor, volume, context)
+        facts = {
             "label_names": {label: 1},
-            **model_facts(predictor),
-            **_about(found, volume, model_notes(predictor)),
-            "latencies": answer.milliseconds({"segment": computed, "write": written}),
+            **network_facts(predictor),
+            **describe_object(found.found, volume, found.notes),
+            "latencies": milliseconds({"segment": time.perf_counter() - started}),
             "reader": current_reader(),
         }
+        return Reply(found.mask, facts, wanted.reply)
 
 
 class SamMultiTask(SamTask):
@@ -66,55 +63,25 @@ class SamMultiTask(SamTask):
             labels=names.values,
             dimension=3,
             description="Segment Anything in 3D, several labels at once: click on each of them",
-            config=dict(volume_codec.OPTIONS),
+            config=dict(volume_request.OPTIONS),
         )
 
-    def __call__(self, request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
-        """The label map's file (values 1..n in the order of the labels) and the JSON part."""
+    def reply(self, request: Mapping[str, Any]) -> Reply:
+        """The label map (values 1..n in the order of the app's labels) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = serving.volume(Path(request["image"]))
-        wanted = volume_codec.decode_labels(request, volume.geometry, self.names)
-        predictor = serving.predictor
-        found = segment_labels(predictor, volume, wanted.prompts, wanted.options, volume_job(serving, "sam_multi"))
-        mask = found.mask_with(self.names.values)
-        computed = time.perf_counter() - started
-        file, written = answer.timed_file(mask, wanted.reply)
-        return file, {
+        volume = serving.volume(request["image"])
+        wanted = volume_request.decode_labels(request, volume.geometry, self.names)
+        predictor, context = serving.predictor, Context(volume_job(serving, "sam_multi"))
+        several = answer(ObjectsQuestion(wanted.prompts, wanted.options), predictor, volume, context)
+        labels = several.found.labels.items()
+        facts = {
             "label_names": self.names.values,
-            **model_facts(predictor),
-            "labels": {name: _about(prediction, volume) for name, prediction in found.labels.items()},
-            "contested": found.contested,
-            "latencies": answer.milliseconds({"segment": computed, "write": written}),
+            **network_facts(predictor),
+            "labels": {name: describe_object(one, volume, own_notes(one, volume)) for name, one in labels},
+            "contested": several.found.contested,
+            "latencies": milliseconds({"segment": time.perf_counter() - started}),
             "reader": current_reader(),
-            "warnings": _warnings(found) + model_notes(predictor),
+            "warnings": list(several.notes),
         }
-
-
-def _about(found: VolumePrediction, volume: Volume, network: Sequence[str] = ()) -> dict[str, Any]:
-    """The JSON part about one object."""
-    notes = [*found.notes, *([volume.note] if volume.note else []), *network]
-    slices = found.slices
-    return {
-        "score": round(found.score, 4),
-        "voxels": int((found.mask.array > 0).sum()),
-        "volume_ml": round(float((found.mask.array > 0).sum()) * _voxel_ml(volume.geometry), 3),
-        **_extent(found, volume.geometry),
-        "slices": [slices[0], slices[-1]] if slices else None,
-        "prompted_slices": list(found.prompted),
-        "warnings": notes,
-    }
-
-
-def _extent(found: VolumePrediction, geometry: Geometry) -> dict[str, Any]:
-    place = answer.place(geometry, found.axis, found.prompted[0])
-    return {"axis": place["axis"], "plane": place["plane"]}
-
-
-def _voxel_ml(geometry: Geometry) -> float:
-    i, j, k = geometry.spacing_mm
-    return i * j * k / 1000.0
-
-
-def _warnings(found: LabelPrediction) -> list[str]:
-    return [f"{name}: {note}" for name, prediction in found.labels.items() for note in prediction.notes]
+        return Reply(several.found.mask_with(self.names.values), facts, wanted.reply)

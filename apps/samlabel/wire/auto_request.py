@@ -1,4 +1,4 @@
-"""What clients say when they ask for labels without a hint: the keys of `codec`, and those that only make sense here.
+"""Requests for labels without a prompt: the keys of `slice_request`, and those that only make sense here.
 
 mode         propose, grid, selfprompt, atlas or semantic; see `sam_infer/automatic/modes.py` and `semantic.py`
 extent       slice: one slice, the one named by `slice`, else the middle one; volume: all of them, inside `roi`
@@ -10,25 +10,27 @@ prior_tag    `grid`: the same, a stored label of the image; without either the n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sam_infer.ask.question import LabelQuestion
 from sam_infer.automatic.modes import MODES, SEMANTIC
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
-from sam_infer.prompts.object_prompts import Box
 from sam_trainer.labels.cases import slice_axis
 from samlabel.access.names import check_tag
-from samlabel.wire import slice_request as codec
+from samlabel.label_names import LabelNames
+from samlabel.wire import slice_request
+from samlabel.wire.class_request import decode_classes
 
 EXTENTS = ("slice", "volume")
 
 OPTIONS: dict[str, Any] = {
     "mode": list(MODES),
     "extent": list(EXTENTS),
-    "plane": codec.OPTIONS["plane"],
-    "window": codec.OPTIONS["window"],
+    "plane": slice_request.OPTIONS["plane"],
+    "window": slice_request.OPTIONS["window"],
 }
 
 
@@ -36,53 +38,52 @@ OPTIONS: dict[str, Any] = {
 class AutoRequest:
     """One request, understood."""
 
-    mode: str
-    axis: int
-    start: int  # the slice that is meant, or where a whole volume starts
-    slices: range
-    limit: Box | None
-    window: str
-    prior: Mask | None
-    prior_tag: str | None
-    reply: codec.ReplyFormat
+    question: LabelQuestion
+    prior_tag: str | None  # a stored label of the image that is to be the prior
+    reply: slice_request.ReplyFormat
+
+    def with_prior(self, prior: Mask) -> LabelQuestion:
+        """The question once the stored label is read."""
+        return replace(self.question, prior=prior)
 
 
-def decode(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
+def decode(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> AutoRequest:
     """A request for labels on a slice or in a volume."""
     given = {key: value for key, value in request.items() if value is not None}
     mode, extent = _choice(given, "mode", MODES), _choice(given, "extent", EXTENTS)
-    axis, limit = _axis(given, mode, geometry), codec.decode_box(given, geometry)
+    axis, limit = _axis(given, mode, geometry), slice_request.decode_box(given, geometry)
     low, high = (0, geometry.shape[axis] - 1) if limit is None else (int(limit.low[axis]), int(limit.high[axis]))
-    wish = codec.decode_slice(given)
+    wish = slice_request.decode_slice(given)
     start = wish if wish is not None and 0 <= wish < geometry.shape[axis] else (low + high + 1) // 2
     if not low <= start <= high:
         raise PromptError(f"slice {start} is outside the roi, which has slices {low}..{high}", "slice")
-    prior, tag = codec.decode_prior(given, geometry), given.get("prior_tag") or None
+    prior, tag = slice_request.decode_prior(given, geometry), given.get("prior_tag") or None
     if mode != "grid" and (prior is not None or tag is not None):
         raise PromptError(f"mode {mode} takes no prior: use mode grid, or leave the prior out", "prior")
-    slices = range(low, high + 1) if extent == "volume" else range(start, start + 1)
-    return AutoRequest(
+    question = LabelQuestion(
         mode,
         axis,
+        range(low, high + 1) if extent == "volume" else range(start, start + 1),
+        names.names,
         start,
-        slices,
+        slice_request.decode_options(given).window,
         limit,
-        codec.decode_options(given).window,
         prior,
-        check_tag(tag) if tag is not None else None,
-        codec.decode_reply(given),
+        decode_classes(request, names) if mode == SEMANTIC else None,
     )
+    return AutoRequest(question, check_tag(tag) if tag is not None else None, slice_request.decode_reply(given))
 
 
-def decode_semantic(request: Mapping[str, Any], geometry: Geometry) -> AutoRequest:
+def decode_semantic(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> AutoRequest:
     """A request for classes: always the whole volume, whatever else an earlier request left in this one."""
-    return decode({**request, "mode": SEMANTIC, "extent": "volume", "prior": None, "prior_tag": None}, geometry)
+    whole = {**request, "mode": SEMANTIC, "extent": "volume", "prior": None, "prior_tag": None}
+    return decode(whole, geometry, names)
 
 
 def _axis(given: Mapping[str, Any], mode: str, geometry: Geometry) -> int:
     """The axis that a client names; an adapter has learned slices across the coarsest one."""
-    axis = codec.decode_axis(given, geometry)
-    return slice_axis(geometry) if mode == SEMANTIC and given.get("plane", "") in codec.AUTO else axis
+    axis = slice_request.decode_axis(given, geometry)
+    return slice_axis(geometry) if mode == SEMANTIC and given.get("plane", "") in slice_request.AUTO else axis
 
 
 def _choice(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What clients say when they ask for classes: the keys of `auto_codec` about slices, and
+"""What clients say when they ask for classes: the keys of `auto_request` about slices, and
 
 label_prompt   a list of classes as OHIF sends it: values from `/info/`, or names; missing or empty means all of them
 points, point_labels   what OHIF's point tool sends to a model of this type; see `POINTS_IGNORED`
@@ -11,9 +11,9 @@ from typing import Any
 
 from sam_infer.errors import PromptError
 from samlabel.label_names import LabelNames
-from samlabel.wire import slice_request as codec
+from samlabel.wire import slice_request
 
-OPTIONS: dict[str, Any] = {"plane": codec.OPTIONS["plane"], "window": codec.OPTIONS["window"]}
+OPTIONS: dict[str, Any] = {"plane": slice_request.OPTIONS["plane"], "window": slice_request.OPTIONS["window"]}
 
 # OHIF keeps the points of an earlier request in every later one: to refuse them would refuse all classes from then on.
 POINTS_IGNORED = "points are not used for classes: click with sam_2d, sam_3d or sam_multi"

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from sam_infer.arrays import Int64Array
+from sam_infer.ask.question import SliceQuestion
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import PLANE_NORMAL, Geometry
 from sam_infer.imaging.image_file import read_mask
@@ -66,9 +67,7 @@ class ReplyFormat:
 class InferRequest:
     """One request, understood: everything fits the grid of its image."""
 
-    prompts: Prompts
-    index: int
-    options: Options
+    question: SliceQuestion
     label: str
     scribble: Scribble
     reply: ReplyFormat
@@ -98,7 +97,8 @@ def decode(request: Mapping[str, Any], geometry: Geometry, labels: LabelNames) -
         here.painted(geometry),
     )
     label = labels.checked(given.get("label"))
-    return InferRequest(prompts, index, decode_options(given), label, here, decode_reply(given), tuple(notes))
+    question = SliceQuestion(prompts, index, decode_options(given))
+    return InferRequest(question, label, here, decode_reply(given), tuple(notes))
 
 
 def decode_axis(given: Mapping[str, Any], geometry: Geometry) -> int:

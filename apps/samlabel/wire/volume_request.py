@@ -1,4 +1,4 @@
-"""What clients say about objects in 3D: the keys of `codec`, and those that only make sense here.
+"""What clients say about objects in 3D: the keys of `slice_request`, and those that only make sense here.
 
 LABEL                        `sam_multi`: a list of voxels per label name; `background` counts for all of them
 smooth_mm, fill_holes_mm3    see `sam_infer/masks/cleanup3d.py`; off at 0
@@ -20,10 +20,10 @@ from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.object_prompts import MAX_POINTS, Prompts
 from sam_infer.propagation.segment import VolumeOptions
 from samlabel.label_names import LabelNames
-from samlabel.wire import slice_request as codec
+from samlabel.wire import slice_request
 
 OPTIONS: dict[str, Any] = {
-    **{name: codec.OPTIONS[name] for name in ("window", "plane", "zoom", "keep_largest")},
+    **{name: slice_request.OPTIONS[name] for name in ("window", "plane", "zoom", "keep_largest")},
     "smooth_mm": "0",
     "fill_holes_mm3": "0",
 }
@@ -35,16 +35,16 @@ class VolumeRequest:
 
     prompts: Mapping[str, Prompts]
     options: VolumeOptions
-    reply: codec.ReplyFormat
+    reply: slice_request.ReplyFormat
 
 
 def decode_object(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> VolumeRequest:
     """A request for one object: everything on every slice counts."""
-    wanted = codec.decode(request, geometry, names)
+    wanted = slice_request.decode(request, geometry, names)
     given = _given(request)
-    strokes = codec.decode_scribble(given, geometry)
-    prompts = replace(wanted.prompts, painted=strokes.painted(geometry))
-    for index in _other_slices(strokes.inside, strokes.outside, prompts.axis, wanted.index):
+    strokes = slice_request.decode_scribble(given, geometry)
+    prompts = replace(wanted.question.prompts, painted=strokes.painted(geometry))
+    for index in _other_slices(strokes.inside, strokes.outside, prompts.axis, wanted.question.index):
         points, labels = strokes.on_slice(prompts.axis, index).points(geometry)
         prompts = replace(
             prompts,
@@ -57,11 +57,11 @@ def decode_object(request: Mapping[str, Any], geometry: Geometry, names: LabelNa
 def decode_labels(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> VolumeRequest:
     """A request with points per label; labels without points are left out."""
     given = _given(request)
-    axis, box = codec.decode_axis(given, geometry), codec.decode_box(given, geometry)
-    background = codec.decode_voxels(given, "background")
+    axis, box = slice_request.decode_axis(given, geometry), slice_request.decode_box(given, geometry)
+    background = slice_request.decode_voxels(given, "background")
     prompts = {}
     for name in names.names:
-        points = codec.decode_voxels(given, name)
+        points = slice_request.decode_voxels(given, name)
         if len(points) + len(background) > MAX_POINTS:
             raise PromptError(f"{name} has {len(points)} points, more than the {MAX_POINTS} allowed", name)
         shared = {tuple(p) for p in points.tolist()} & {tuple(p) for p in background.tolist()}
@@ -73,12 +73,12 @@ def decode_labels(request: Mapping[str, Any], geometry: Geometry, names: LabelNa
             prompts[name] = Prompts(axis, both, labels, box).checked(geometry)
     if not prompts:
         raise PromptError(f"give points for at least one of {', '.join(names.names[:12])}", "labels")
-    return VolumeRequest(prompts, decode_options(given), codec.decode_reply(given))
+    return VolumeRequest(prompts, decode_options(given), slice_request.decode_reply(given))
 
 
 def decode_options(given: Mapping[str, Any]) -> VolumeOptions:
     """How slices are looked at, and what is done to the mask in 3D."""
-    flat = codec.decode_options(given)
+    flat = slice_request.decode_options(given)
     wanted = Consistency(_length(given, "smooth_mm"), flat.keep_largest, _length(given, "fill_holes_mm3"))
     return VolumeOptions(replace(flat, keep_largest=False), consistency=wanted)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sam_infer.ask.question import SliceQuestion
 from sam_infer.imaging.image_file import write_image
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.serving import prefetch
-from sam_infer.serving.server_state import Serving
+from sam_infer.serving.server_state import Asker, Click, Serving
 from sam_infer.serving.work_queue import Priority
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Options, Predictor
@@ -33,7 +34,8 @@ def image(tmp_path: Path, l_phantom: tuple[Volume, Mask]) -> Path:
 def click(serving: Serving, image: Path, mask: Mask, k: int, reader: str = "r") -> np.ndarray:
     i, j = np.argwhere(mask.array[:, :, 10])[0]
     prompts = Prompts(points=np.array([[i, j, k]]), labels=np.array([1]))
-    return serving.predict(image, prompts, k, WHOLE, reader=reader).pixels
+    asked = Click(serving.volume(image), SliceQuestion(prompts, k, WHOLE), serving.predictor)
+    return serving.predict(asked, Asker(reader)).found.pixels
 
 
 def settle(serving: Serving) -> None:

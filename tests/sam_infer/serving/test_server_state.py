@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sam_infer.ask.question import SliceQuestion
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import write_image
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.prompts.object_prompts import Prompts
-from sam_infer.serving.server_state import Serving
+from sam_infer.serving.server_state import Click, Serving
 from sam_infer.serving.work_queue import Priority, WorkQueue
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
@@ -47,12 +48,10 @@ def test_volumes_in_memory_are_bounded(tmp_path: Path, l_phantom, network) -> No
 
 def test_two_readers_get_what_each_would_get_alone(image: Path, l_phantom, network) -> None:
     serving = Serving(Predictor(network, EmbeddingCache()))
-    hints = middle(l_phantom[1])
-    alone = serving.predict(image, hints, 10).pixels
+    click = Click(serving.volume(image), SliceQuestion(middle(l_phantom[1]), 10), serving.predictor)
+    alone = serving.predict(click).mask.array
     answers: list[np.ndarray] = []
-    threads = [
-        threading.Thread(target=lambda: answers.append(serving.predict(image, hints, 10).pixels)) for _ in "12345678"
-    ]
+    threads = [threading.Thread(target=lambda: answers.append(serving.predict(click).mask.array)) for _ in "12345678"]
     for thread in threads:
         thread.start()
     for thread in threads:

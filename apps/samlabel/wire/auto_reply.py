@@ -1,0 +1,25 @@
+"""The JSON part about automatic labels: mode, slices, a score per label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sam_infer.ask.answer import Answer
+from sam_infer.ask.question import LabelQuestion
+from sam_infer.automatic.label_search import LabelMap
+from sam_infer.imaging.geometry import Geometry
+from samlabel.wire.reply import milliseconds, place
+
+ORDER_ONLY = "regions are what the network is surest of, named in the order of the labels: check every name"
+
+
+def describe(answer: Answer[LabelMap], question: LabelQuestion, geometry: Geometry, seconds: float) -> dict[str, Any]:
+    """Everything worth knowing about an answer."""
+    return {
+        "mode": question.mode,
+        **place(geometry, question.axis, question.first),
+        "slices": [question.slices.start, question.slices.stop - 1],
+        "scores": {name: round(score, 4) for name, score in answer.found.scores.items()},
+        "latencies": milliseconds({question.mode: seconds}),
+        "warnings": ([ORDER_ONLY] if question.mode == "propose" else []) + list(answer.notes),
+    }
