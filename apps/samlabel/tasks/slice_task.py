@@ -1,4 +1,4 @@
-"""The host's infer tasks: a request in, a file and a dictionary out. Five lines of glue each."""
+"""`sam_2d` infer task, and what all infer tasks share: a request in, a file and a dictionary out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The infer tasks that answer in 3D. Slices are computed one by one through the queue: clicks get through between."""
+"""`sam_3d` and `sam_multi` infer tasks: 3D propagation, slice by slice through the queue, between clicks."""
 
 from __future__ import annotations
 

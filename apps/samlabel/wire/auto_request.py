@@ -1,4 +1,4 @@
-"""What clients say when they ask for labels without a hint: the keys of `codec`, and those that only make sense here.
+"""Parses requests for automatic labels: the keys of `slice_request`, and those that only make sense here.
 
 mode         propose, grid, selfprompt, atlas or semantic; see `sam_infer/automatic/modes.py` and `semantic.py`
 extent       slice: one slice, the one named by `slice`, else the middle one; volume: all of them, inside `roi`

@@ -1,4 +1,4 @@
-"""What a client gets back: the mask as a file on the image's grid, and everything worth knowing about it."""
+"""Infer replies: the mask as a file on the image's grid, and everything worth knowing about it."""
 
 from __future__ import annotations
 
