@@ -1,4 +1,4 @@
-"""Prompts in, masks out: promptable inference that knows neither the host nor the trainer."""
+"""Promptable segmentation inference: prompts in, masks out; knows neither the host nor the trainer."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Names for arrays by their number type; shapes and axes stand beside each argument."""
+"""Array type aliases by dtype; shapes and axes stand beside each argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong, as types.
+"""Exception types of inference: what can go wrong, and under which base class.
 
 SamError
   VolumeError    an image or label map cannot be read, or two grids do not match

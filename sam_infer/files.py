@@ -1,4 +1,4 @@
-"""Files written whole or not at all: atomic replace, and append-only JSON lines that survive a crash."""
+"""Atomic writes: files whole or not at all, and append-only JSON lines (JSONL) that survive a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where samlabel keeps a user's files: weights, adapters, embeddings, trainings."""
+"""The home directory of a user's files: weights, adapters, embeddings, trainings."""
 
 from __future__ import annotations
 

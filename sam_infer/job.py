@@ -1,4 +1,4 @@
-"""How the work of a long request is done: who computes each slice, who may call it off, who hears how far it is."""
+"""The job behind a long request: the runner of each slice's work, cancellation, and progress reporting."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def _never() -> bool:
 
 
 def _silently(done: int) -> None:
-    """Tell nobody."""
+    """No progress reporting."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """By default: compute in this thread, to the end, and tell nobody."""
+    """By default: compute in this thread, without cancellation or progress reporting."""
 
     runner: Runner = _here
     cancelled: Callable[[], bool] = _never

@@ -1,4 +1,4 @@
-"""Results worth keeping because they come back: a registration, a coarse map. A cache, never a memory of requests.
+"""Small LRU cache of derived values that come back: a registration, a coarse map; never a memory of requests.
 
 The key holds everything that could change the value, as for embeddings. Values are small; the few last used are kept.
 """

@@ -1,4 +1,4 @@
-"""What a training on accepted labels is asked to do, and when its result may serve."""
+"""Training configuration: method, rates, epochs and other settings of a training on accepted labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong in a training, as types."""
+"""Exception types of training: refused, failed, or stopped."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Several processes train one model together, one per GPU, or on a CPU of one thread each: two threads in one process
-lose to any other busy process.
+"""Distributed training: a process group whose worker ranks average their gradients.
 
-They meet through `ignite.distributed` over gloo, and average gradients in main memory: what an adapter trains is small.
+One process per GPU, or on a CPU one thread per rank: two threads per process slow down under contention.
+Ranks meet through `ignite.distributed` over gloo. Gradients are averaged in main memory, since an adapter is small.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PATIENCE = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process's place among `size`."""
+    """This process's rank among `size`."""
 
     rank: int = 0
     size: int = 1

@@ -1,4 +1,4 @@
-"""Where a result comes from: versions of packages, the machine, the commit of the source tree."""
+"""Provenance of a result: versions of packages, the machine, the commit of the source tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app's settings: the host's conf strings, read once into a frozen value.
+"""App configuration: the host's conf strings, read once into a frozen value.
 
 `samlabel serve` passes them on from its options; the host's own command line as `--conf KEY VALUE`:
 

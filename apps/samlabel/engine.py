@@ -1,4 +1,4 @@
-"""Building what a server needs from its settings, and paying for the slow first times early."""
+"""Builds the serving engine (network, adapter, caches) from the settings, and warms it up before the first click."""
 
 from __future__ import annotations
 

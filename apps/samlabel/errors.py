@@ -1,4 +1,4 @@
-"""What can go wrong between a client and the core, as types; see sam_infer.errors for the rest.
+"""Exception types between a client and the core; see sam_infer.errors for the rest.
 
 SamError
   ConfigError      a setting cannot be used

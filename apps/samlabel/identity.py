@@ -1,4 +1,4 @@
-"""Who is asking: the reader of the request under way.
+"""Caller identity: the reader of the current request, in a context variable.
 
 Until logins exist a reader names himself in a header; nobody vouches for it, so it serves to tell work apart, not to
 protect anything. The name travels with the request's context into the worker threads.

@@ -1,4 +1,4 @@
-"""The names a reader may give to what is segmented."""
+"""Label names: the vocabulary a reader may give to what is segmented, and its values."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Adapter files, their store, and what each kind of tensor does to a network."""
+"""Adapter files (LoRA and other trained weights), their store, and what each kind does to a network. No predictor."""

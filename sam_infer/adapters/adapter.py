@@ -1,4 +1,4 @@
-"""An adapter: what training changed in one base network, and where the change comes from.
+"""An adapter: the weights (LoRA and others) that training changed in one base network, with their provenance.
 
 One file, safetensors, whose header carries the provenance as JSON. The file's SHA-256 is the adapter's id: the same
 labels, settings and seed give the same bytes, and a changed byte is another adapter. Tensors are of three kinds:

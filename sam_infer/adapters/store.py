@@ -1,4 +1,4 @@
-"""Where adapters live: one folder per adapter, named by content, and one pointer per model to the one that serves.
+"""Adapter store: one content-addressed folder per adapter, and per model one pointer to the promoted version.
 
     HOME/adapters/MODEL/ID/adapter.safetensors   never changes once it is there
     HOME/adapters/MODEL/ID/verdict.json          how it was judged

@@ -1,1 +1,1 @@
-"""Labels without a prompt: proposals, priors, atlases, coarse maps, the semantic head."""
+"""Automatic segmentation: labels without a prompt; priors and accepted cases are arguments."""

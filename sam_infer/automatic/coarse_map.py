@@ -1,4 +1,4 @@
-"""A coarse map from the embedding becomes the prompt: first where, then exactly.
+"""Coarse maps: ridge regression on embedding features localises each label, and the result prompts the network.
 
 The features of accepted cases and their labels are fitted twice in closed form: no training loop, the same numbers
 every time. The first fit says how much a place looks like each label, a Gaussian says how often the label lies there,

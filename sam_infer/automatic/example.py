@@ -1,4 +1,4 @@
-"""Cases that readers have accepted: what automatic modes may learn from, handed to them explicitly.
+"""Accepted cases as few-shot examples for automatic modes, without the image that is asked about (no leakage).
 
 Nothing in this package looks for labels. Whoever asks decides what may be known, and the image that is asked about is
 left out here a second time: a copy of it under another name would be its own answer.

@@ -1,4 +1,4 @@
-"""A volume looked at without a reader's hint: masks per label and slice, drawn by the network around what is expected.
+"""Automatic label search in a volume: masks per label and slice, prompted by where each label is expected.
 
 Where a label is expected comes as an argument: a warped atlas, a coarse map. Its box and its mask are the prompt, and
 the network draws the edge. A drawing that left its expectation is dropped: it shows something else.
@@ -33,7 +33,7 @@ MAX_LABELS = 255
 # Below this overlap with what was expected, or this predicted IoU, a drawing shows something else.
 LEAST_OVERLAP, LEAST_SCORE = 0.25, 0.3
 
-# An expectation of fewer pixels is a crumb of a warp.
+# Fragments smaller than this are leftovers of a warp.
 FEWEST_PIXELS = 8
 
 

@@ -1,4 +1,4 @@
-"""Everything on a slice, and which of it is meant: a gallery of masks matched to what was known before.
+"""Segments everything on a slice, then matches that gallery of masks to a prior label map by overlap.
 
 A network's own opinion ranks masks by how clean they are, not by what they show. So each label takes the mask of the
 gallery that overlaps best with a prior: an earlier label, the mask of the neighbouring slice, a warped atlas. No truth

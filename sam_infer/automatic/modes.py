@@ -1,4 +1,4 @@
-"""Ways to label a volume without a hint, from knowing nothing to knowing earlier cases.
+"""Automatic modes: proposals, grid, self-prompting, coarse maps, atlas registration; with and without earlier cases.
 
     propose       what stands out; regions have an order, not a meaning
     grid          everything on a slice, matched to a prior: an earlier label, the slice before, a warped atlas

@@ -1,4 +1,4 @@
-"""What stands out on a slice, without a reader's hint: a first, simple proposal mode.
+"""Unprompted mask proposals on a slice: a grid of clicks, ranked by predicted IoU, duplicates suppressed.
 
 A grid of single clicks asks the network everywhere. What it is most sure of comes first; a region that mostly repeats
 a better one is dropped. Nothing here knows anatomy: regions have an order, not a meaning.

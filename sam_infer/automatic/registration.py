@@ -1,4 +1,4 @@
-"""Laying one case over another: an affine map and a smooth deformation between two volumes, found by ITK.
+"""Image registration of two volumes with ITK: affine by mutual information, then deformable by demons.
 
 First mutual information of both volumes at low resolution, from the centres of their bodies, finds size and place.
 Then demons move what is left: organs do not scale with the body. Samples are on a regular grid and neither optimiser

@@ -1,4 +1,4 @@
-"""Labels without a hint from the semantic head of the adapter that serves: every pixel goes to its likeliest label."""
+"""Semantic segmentation without a prompt, by the serving adapter's head: every pixel gets its likeliest label."""
 
 from __future__ import annotations
 

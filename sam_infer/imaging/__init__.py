@@ -1,1 +1,1 @@
-"""Images and label maps with their place in the patient: files, grids, slices, windows."""
+"""Voxels with their place in the patient: image files, grids, slices, windows. Knows no prompt, no network, no host."""

@@ -1,4 +1,4 @@
-"""Where the patient is on a scan: scanners put the origin anywhere, and tables and air fill the rest."""
+"""Finds the centre of the patient's body on a scan: scanners put the origin anywhere, tables and air fill the rest."""
 
 from __future__ import annotations
 

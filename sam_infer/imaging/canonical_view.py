@@ -1,4 +1,4 @@
-"""A volume as it is scored: without air around the patient, without repeated slices, with so many slices at most.
+"""Canonical volume for scoring: cropped to the body, repeated slices dropped, subsampled to a few slices.
 
 A score must not depend on how a scan was cropped, padded or resliced, or ranks would follow the scanner and not the
 anatomy. What is left is the same for all such copies of a patient, and its size is bounded.

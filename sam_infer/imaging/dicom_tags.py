@@ -1,4 +1,4 @@
-"""What the tags of DICOM files say beside their voxels: how far apart slices lie, window, modality."""
+"""DICOM metadata beside the voxels: uneven slice spacing, window, modality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where voxels are in the patient.
+"""Voxel grid geometry: the affine from voxel index to patient coordinates in RAS millimetres.
 
 Index order is (i, j, k), first index fastest in the file. The affine maps an index to RAS millimetres. No other
 convention exists inside the project; LPS and (z, y, x) appear only where files are read and written.

@@ -1,4 +1,4 @@
-"""Images and label maps on disk: NIfTI, NRRD, MetaImage, DICOM series, PNG, JPEG, TIFF, all through ITK.
+"""Reads and writes images and label maps (NIfTI, NRRD, MetaImage, DICOM series, PNG, JPEG, TIFF) through ITK.
 
 Only the voxels of ordinary NIfTI files take a shorter way (`plain_nifti`); where they lie is for ITK to say there too.
 ITK speaks LPS and gives arrays as (k, j, i); both end here.

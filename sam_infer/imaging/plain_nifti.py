@@ -1,4 +1,4 @@
-"""The voxels of ordinary NIfTI files, read straight into an array.
+"""Fast reader of ordinary NIfTI files: voxels unpacked straight into an array.
 
 ITK holds Python's lock as long as it reads: for 0.2 s of a CT nobody else's click is answered. Unpacking with isal into
 the array that is kept takes half of that, holds nobody up and makes no second copy. Whatever is not ordinary (another

@@ -1,4 +1,4 @@
-"""One slice of a stored grid, turned the way a radiologist looks at it.
+"""Slice views: one slice of a stored grid in radiological display orientation.
 
 Models see every slice in display orientation (patient right on the left, anterior or superior on top), whatever the
 order and direction of the stored axes. That is why a flipped or permuted copy of a volume gets the same physical

@@ -1,4 +1,4 @@
-"""Files that end too early.
+"""Detects truncated NIfTI files: fewer bytes than the header promises.
 
 ITK fills what is missing from a cut NIfTI file with zeros and says nothing; a mask drawn on such an image is lost
 work. The header says how many bytes there must be, so this is cheap to notice.

@@ -1,4 +1,4 @@
-"""Intensities and label maps that cannot lose their geometry."""
+"""Volumes and masks: voxel arrays that cannot lose their geometry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images that were asked for lately, read once while their files do not change.
+"""LRU cache of volumes that were read lately; a file that changed on disk is read again.
 
 Threading model. Reading happens in the caller's thread, once per file however many wait for it. The lock guards the
 table and is never held while reading.

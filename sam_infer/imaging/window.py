@@ -1,4 +1,4 @@
-"""From intensities to the 8-bit grey a model was trained on.
+"""Intensity windowing (Hounsfield window, percentiles): from intensities to the 8-bit grey a model was trained on.
 
 CT goes through a fixed Hounsfield window, everything else through percentiles of the whole volume (one mapping
 per volume: neighbouring slices must not flicker). Colour is passed on untouched.

@@ -1,1 +1,1 @@
-"""What is done to a mask, and how it becomes bytes."""
+"""Mask in, mask or bytes out: post-processing and encoding, with numpy, scipy and ITK only, no torch."""

@@ -1,4 +1,4 @@
-"""What is done to a mask after the network: small, named, optional steps."""
+"""2D mask post-processing after the network: stability score, largest component, hole filling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be done to a 3D mask after all slices are answered; every length and volume is in millimetres.
+"""3D mask post-processing: smoothing across slices, largest component, hole filling; lengths are in millimetres.
 
 All of it is off by default: smoothing and components look across prompted slices, while a correction should change
 nothing beyond the next one.

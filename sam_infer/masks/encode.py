@@ -1,4 +1,4 @@
-"""Masks as the bytes of a file, NRRD or NIfTI, for answers to clients.
+"""Encodes masks as NRRD or NIfTI file bytes, gzip-compressed or not, for answers to clients.
 
 ITK's writers transpose and copy the whole volume: 240 to 430 ms for 31 MB, on every click. A mask is kept i fastest in
 memory, which is the order of both formats, so header plus bytes is all there is to do. What is known to be empty is

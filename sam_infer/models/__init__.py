@@ -1,1 +1,1 @@
-"""From the name of a model, and an adapter, to a predictor."""
+"""From a model's name (and adapter) to a predictor: the room that knows every network and every adapter kind."""

@@ -1,4 +1,4 @@
-"""The predictor of the adapter that is promoted now."""
+"""The predictor of the promoted adapter: hot reload when the pointer in the adapter store moves."""
 
 from __future__ import annotations
 

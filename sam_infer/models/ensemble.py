@@ -1,4 +1,4 @@
-"""The last promoted adapters as one ensemble: where they disagree, another label may decide.
+"""Ensemble of the last promoted adapters: where they disagree, the network is uncertain.
 
 Those that were taken back do not count. Each is a whole network in memory, so a few have to do.
 """

@@ -1,4 +1,4 @@
-"""From a model's name to a network that answers: the one place that knows every name."""
+"""Model registry: from a model's name to a network with its weights; the one place that knows every name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a network draw the same masks in half the bits? Asked once per network, on a slice made for it.
+"""Checks once per network whether half precision draws the same masks as float32, on a synthetic slice.
 
 The answer is kept beside the weights, so that a restart finds the features of its last life under the same name.
 """

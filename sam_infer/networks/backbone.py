@@ -1,4 +1,4 @@
-"""What a SAM-like network must offer: an expensive stage that returns a value, a cheap stage that takes it."""
+"""The `Backbone` protocol of SAM-like networks: expensive `encode` to features, cheap `decode` of hints to masks."""
 
 from __future__ import annotations
 

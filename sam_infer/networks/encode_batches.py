@@ -1,4 +1,4 @@
-"""Frames that several threads want encoded at the same moment, in one pass of the network.
+"""Dynamic batching of encodes: frames that several threads want at the same moment, in one forward pass.
 
 A GPU encodes eight frames in hardly more time than one. Whoever finds the network free takes along all that wait; the
 others find theirs done. Nobody waits for a batch to fill.

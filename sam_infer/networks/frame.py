@@ -1,4 +1,4 @@
-"""From displayed pixels to model pixels and back.
+"""Frames: coordinate transform between displayed pixels and model pixels, with crop, resize and padding.
 
 A frame is a rectangle of a slice, resized so that its longest side fills the model's input; the rest of the input is
 padding at the bottom and on the right. Pixels of unequal size are made square on the way, so that anatomy keeps its

@@ -1,4 +1,4 @@
-"""In which numbers an encoder computes: in half the bits where the machine is faster with them.
+"""Encoder precision: bfloat16 or float16 where the machine is faster with it, else float32.
 
 Encoding is where the time goes; decoding stays in float32. Masks then agree with those of float32 to a Dice of 0.995.
 """

@@ -1,4 +1,4 @@
-"""SAM and its relatives behind the `Backbone` protocol: same numbers as SAM's own predictor, without its state."""
+"""SAM and its relatives behind the `Backbone` protocol: same numbers as the original predictor, without its state."""
 
 from __future__ import annotations
 

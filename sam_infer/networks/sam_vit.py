@@ -1,4 +1,4 @@
-"""Networks without weights: SAM's own classes, put together as the published models are."""
+"""SAM architectures (ViT-B, ViT-L, ViT-H, TinyViT) without weights, built from SAM's own classes."""
 
 from __future__ import annotations
 

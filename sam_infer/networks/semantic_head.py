@@ -1,4 +1,4 @@
-"""The prompt-free head: one query per label, asked of a picture and of the network's embedding of it.
+"""Semantic head for prompt-free segmentation: one query per label, on a picture and the network's embedding of it.
 
 A small pyramid sees the picture itself, because a few cases teach edges best where edges are still sharp; the
 embedding joins it where its maps have the same resolution. Every label is a query that looks at the coarsest map and

@@ -1,4 +1,4 @@
-"""A small network that sees where an object on one slice is on the next one.
+"""Tracker network: predicts an object's mask on the next slice from both slices and its mask on the first.
 
 It is shown both slices, the mask on the first, and how much the intensities of the second speak for the object as it
 was pointed at. It knows nothing of prompts and of what objects are: that is the backbone's part.

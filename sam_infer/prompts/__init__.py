@@ -1,1 +1,1 @@
-"""What a reader said about an object: points, boxes, scribbles, prior masks."""
+"""Prompts: points, boxes, scribbles, prior masks of one object, valid when constructed. Knows no network."""

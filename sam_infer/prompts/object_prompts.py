@@ -1,4 +1,4 @@
-"""What the reader has said about one object: points, a box, a prior mask, scribbles."""
+"""Prompts for one object: points, a box, a prior mask, scribbles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brush strokes of a reader: points for the network, a mask for the answer.
+"""Scribbles (brush strokes): sampled as points for the network, enforced as hard constraints on the mask.
 
 A network takes a handful of points, a stroke has thousands of voxels. So a few well-spread voxels of each stroke
 become points, and the stroke itself is a promise: what was painted as the object is in the answer, what was painted

@@ -1,4 +1,4 @@
-"""Which slice a request means, when the client says it wrongly, twice or not at all.
+"""Chooses the slice that a request means, where the client names it wrongly, twice or not at all.
 
 3D Slicer computes the slice of a box without points from an offset in millimetres, and sends the points of every
 slice while the reader looks at slice 0. OHIF sends no slice. So a client's slice counts only where its prompts agree.

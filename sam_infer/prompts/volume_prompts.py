@@ -1,4 +1,4 @@
-"""What the reader has said about one object of a volume: prompts on some slices, and where it may be at all."""
+"""Prompts for one object of a volume: hints on some slices, and the region of interest that bounds the object."""
 
 from __future__ import annotations
 

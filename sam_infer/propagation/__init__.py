@@ -1,1 +1,1 @@
-"""One object in 3D, from prompts on a few slices."""
+"""One object in 3D: propagation of masks from slice to slice. Knows slices, no labels of others."""

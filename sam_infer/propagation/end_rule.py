@@ -1,4 +1,4 @@
-"""What is remembered of a run's start, and the rules that say where the object ends.
+"""Stopping rules of a propagation: where the object ends, by area, confidence and forward-backward consistency.
 
 An object has ended where nothing of it is left, where the network doubts its answer, where the mask looks like what
 surrounded the object, and where the way back does not lead to it: a mask that has slipped into a neighbour is followed
@@ -24,7 +24,7 @@ class EndPolicy:
     overlap: float = 0.15  # IoU with the slice before
     shrink: float = 0.2  # area over the area before
     grow: float = 3.0  # area over the area before, at most
-    like_start: float = 0.6  # see likeness.py; to the object where the run started
+    like_start: float = 0.6  # see intensity_model.py; to the object where the run started
     like_before: float = 0.6  # and on the slice before
     round_trip: float = 0.66  # IoU of the mask before with where the new mask is followed back to
 

@@ -1,4 +1,4 @@
-"""Does a mask on the next slice still show what was pointed at? Intensities say, whatever the network hopes.
+"""Compares the intensity histogram of a new mask with the one at the prompted slice.
 
 A network that is given a box finds something in it, also beyond the end of an object. So the intensities of the object
 and of its surroundings are remembered from the prompted slice, and every new mask is compared.

@@ -1,4 +1,4 @@
-"""Several labels in one request: one object each, and one owner for every voxel.
+"""Multi-label segmentation in 3D: one propagation per label, overlaps resolved voxel by voxel.
 
 Labels are followed one by one. What one label's reader pointed at is background for every other label on the same
 slice. Where masks still meet, a voxel goes to the label whose network answer is surer of it: its logit there, weighted

@@ -1,4 +1,4 @@
-"""One object in 3D, with what is needed to answer a client and to settle conflicts with other objects."""
+"""Result of a 3D segmentation: the mask, and the answers per slice that settle overlaps with other objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts on a few slices in, one object in 3D out.
+"""3D segmentation of one object: prompts on a few slices, propagation both ways until the object ends.
 
 Every prompted slice is answered alone, as in 2D. From there masks are followed both ways: a tracker says where the
 object of a slice lies on the next one, the promptable network is asked about just that, and both decide, until the

@@ -1,4 +1,4 @@
-"""What was found on one slice of a volume: the mask, and enough of the network's answer to weigh it later."""
+"""Result of a propagation on one slice: the mask, its logits in frames, and its score, for blending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an object of one slice is on the next one, in the eyes of a small network made for this one question.
+"""Mask tracker between neighbouring slices: says where an object of one slice lies on the next.
 
 A promptable network that is shown a mask finds something of that shape on the next slice, also where nothing is. This
 one sees both slices: which edges the mask followed, and where they went.

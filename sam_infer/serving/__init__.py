@@ -1,1 +1,1 @@
-"""What a running server keeps: the work queue, caches, in-flight requests, prefetch."""
+"""The only state of a server: work queue, caches, in-flight requests, prefetch. Asks predictors, never builds one."""

@@ -1,4 +1,4 @@
-"""Is a reader at work? A file's age tells every process; what can wait, waits, or at least steps aside."""
+"""Reader activity, shared between processes by a file's age: background work pauses or lowers its priority (nice)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clicks under way: who asks what is being computed already waits for the same answer; who has gone, waits no more.
+"""Deduplicates identical requests that are in flight; cancels a job when no client waits for it.
 
 Threading model. Every request runs in a thread of its own and waits here. A job that nobody waits for any more is
 taken out of the queue; one that runs is left to its end, which is near.

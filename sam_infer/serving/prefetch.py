@@ -1,4 +1,4 @@
-"""What a reader will probably click on next, encoded while the reader thinks.
+"""Prefetch: encodes the slices that a reader will probably click on next, while the reader thinks.
 
 After a click: the next slices in the direction that the reader goes, or one on either side of the first. A new click
 takes back what was not begun. All of it waits behind everything else, and is only done where an encode is short: one

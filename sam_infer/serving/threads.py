@@ -1,4 +1,4 @@
-"""One job on all cores, or a job on each core? Measured with the network that serves, where its jobs run.
+"""Chooses thread counts by measuring the serving network: one job on all cores, or a worker per core.
 
 A small network gains little or nothing from a second core: its layers are over before the other thread is awake. Then
 every core gets a worker of its own, and two readers are answered at once.

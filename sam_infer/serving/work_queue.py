@@ -1,4 +1,4 @@
-"""Where everything that computes waits its turn: clicks first.
+"""Priority queue of all compute jobs, with worker threads: clicks first, owners take turns (fair scheduling).
 
 Threading model. Callers (server threads, prefetch, scoring) submit a function and get a future. `workers` threads
 take the most urgent job. Within one priority owners take turns: somebody's second job waits behind everybody's first;

@@ -1,4 +1,4 @@
-"""Which part of a slice to look at closely.
+"""Zoom policy: which crop of a slice the model sees, from a fixed grid of sizes and places.
 
 A small object fills a few pixels of a whole slice shown at model size; shown a crop, the model sees its edge. Crops
 come from a fixed grid of sizes and places, so later clicks on an object land on the same crop and encode nothing.

@@ -1,4 +1,4 @@
-"""Encoded slices, kept in memory and on disk, so that a slice is encoded once.
+"""Embedding cache: encoded slices in memory (LRU) and on disk, so that a slice is encoded once.
 
 Two bounded stores, one law: same key, same features. The key holds everything that could change them, so a new
 encoder or another window is another key and nobody has to remember to invalidate. Threads that want the same new

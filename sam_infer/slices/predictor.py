@@ -1,4 +1,4 @@
-"""Hints in, mask out, on one slice. Same arguments, same answer."""
+"""Slice predictor: prompts in, mask out, on one slice; same arguments, same answer."""
 
 from __future__ import annotations
 

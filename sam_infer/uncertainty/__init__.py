@@ -1,1 +1,1 @@
-"""How unsure a network is: of a pixel, an object, a case; calibration."""
+"""Uncertainty of a network about a pixel, an object, a case: asks again, calibrates, scores."""

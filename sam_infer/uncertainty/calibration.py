@@ -1,4 +1,4 @@
-"""Probabilities and scores that mean what they say, per adapter, fitted on accepted labels.
+"""Calibration per adapter: temperature scaling of probabilities, isotonic regression of predicted IoU, ECE.
 
 Logits are divided by one temperature, which moves no edge: masks stay what they are. The IoU that the network predicts
 of its answers becomes what such answers had (an isotonic fit: better stays better). The error of calibration (ECE) is

@@ -1,4 +1,4 @@
-"""What a case without a label may be worth: how unsure the network is about its own automatic labels.
+"""Uncertainty score of an unlabelled case, from the network's own automatic labels; active learning ranks by it.
 
 The automatic labels come from the adapter's semantic head where it has one, else from accepted cases (mode selfprompt);
 every label on every slice is then looked at again.

@@ -1,4 +1,4 @@
-"""A case as two vectors: what it looks like, and which way it would pull the network.
+"""Two vectors per case for diversity sampling: mean embedding (what it looks like) and gradient (BADGE).
 
 `looks` is the mean embedding of what the automatic mask covers beside the mean of everything: cases that look alike
 are close. `pull` is the gradient of a linear read-out of the embedding if the automatic mask were right (BADGE,

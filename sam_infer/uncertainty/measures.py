@@ -1,4 +1,4 @@
-"""How unsure a network is about one object, from what it said when asked in several ways. Pure functions.
+"""Uncertainty measures of one object: entropy, mutual information, disagreement of several answers. Pure functions.
 
 Every measure is a map of [0, 1] and one number; 0 is sure. SAM has no dropout, so nothing here samples weights: the
 looks come from its own candidates, from disturbed prompts, from changed pictures, or from earlier adapters.

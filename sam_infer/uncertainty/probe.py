@@ -1,4 +1,4 @@
-"""Asking again: the same object, with other prompts, on other pictures of the slice, of earlier adapters.
+"""Test-time augmentation: asks about the same object with other prompts, changed pictures, or earlier adapters.
 
 The mask in question says where to look: its box decides the crop, so padding around the patient changes nothing. The
 slice is encoded once, and mostly was before; only changed pictures and other encoders cost more.

@@ -1,1 +1,1 @@
-"""Weight files: read safely, recognised by content, stored."""
+"""Weight files: read safely, recognised by content, stored. Knows no network module."""

@@ -1,4 +1,4 @@
-"""The published models: what each is called, where its weights are and how their file is recognised.
+"""Catalogue of the published models: name, download address, hashes, and how their weight file is recognised.
 
 Hashes are of the published files. The official SAM names carry the first digits of the file's MD5.
 """

@@ -1,4 +1,4 @@
-"""Weight files from elsewhere: read without running anything in them, recognised by what they hold.
+"""Safe loading of foreign checkpoints: no pickle code runs, the architecture is recognised by its tensors.
 
 The only place that opens anything but safetensors. A `.pth` is a pickle: it is read by torch's restricted reader, which
 builds tensors and containers and refuses the rest, so a hostile file ends in a sentence, not in its code.

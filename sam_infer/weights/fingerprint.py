@@ -1,4 +1,4 @@
-"""What identifies weights: equal tensors, equal fingerprints, whatever file they came from."""
+"""Fingerprint (content hash) of weights: equal tensors, equal fingerprints, whatever file they came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where weights live: one folder per model, safetensors and a record, checked whenever they may have changed.
+"""Weight store: one folder per model with safetensors and a record, hashes checked whenever files may have changed.
 
     HOME/models/NAME/weights.safetensors    converted once, when the model is added
     HOME/models/NAME/model.json             where it came from, its hashes, when it was last verified

@@ -1,4 +1,4 @@
-"""What a weight file must hold: the name, shape and number type of every tensor."""
+"""Tensor layout of a weight file (state dict): the name, shape and number type of every tensor."""
 
 from __future__ import annotations
 

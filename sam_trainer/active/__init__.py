@@ -1,1 +1,1 @@
-"""Active learning: which case next, and whether choosing pays."""
+"""Active learning: which case next, and whether choosing pays. Pure but for its three tables."""

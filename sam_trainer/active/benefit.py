@@ -1,4 +1,4 @@
-"""What is active learning worth here? Networks taught by chosen cases against networks taught by as many drawn ones.
+"""Measured benefit of active learning: networks taught by chosen cases against as many randomly drawn ones.
 
 Cases that a strategy chose are harder than others, so clicks on them say nothing about their worth. What counts is
 what a network learns from them: as many cases of the active and of the control arm each teach one, both answer the

@@ -1,4 +1,4 @@
-"""Choosing cases that differ: vectors (N, D) in, indices out. Pure functions.
+"""Diversity sampling on case vectors (N, D): k-center, medoid, k-means++ draws, as indices. Pure functions.
 
 Cases without a vector are not for these functions; whoever calls leaves them out.
 """

@@ -1,4 +1,4 @@
-"""`samlabel loop report`: does choosing cases pay here, does learning pay, and how far is it still?
+"""`samlabel loop report`: benefit of active learning, of training, and a forecast from the learning curve.
 
 Three sources, none of them a simulation: the measured worth of the active arm, the ledger (clicks, seconds and edits
 of what readers accepted), and the verdicts on adapters.

@@ -1,4 +1,4 @@
-"""What scoring found, one line per case, kept between processes: request paths read it and compute nothing.
+"""Table of case scores, one JSON line per case, shared between processes: request paths read it and compute nothing.
 
 A line says which adapter, method and image it is about. The newest line of a case counts; one of another adapter or
 method is stale, and still better than nothing.

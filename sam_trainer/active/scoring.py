@@ -1,4 +1,4 @@
-"""Scores for every case that needs one: one after the other, each kept as soon as it is made.
+"""Scoring run: an uncertainty score for every case that needs one, resumable, each kept as soon as it is made.
 
 A run that is interrupted goes on where it was, because what is done is not asked for again: cases that were never
 scored come first, then those whose score is of another adapter, method or image, the oldest first.

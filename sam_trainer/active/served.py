@@ -1,4 +1,4 @@
-"""Which case was given to whom, and why: one line per case served, so that the choice can be judged later.
+"""Log of served cases: which case was given to whom and why (active or random control arm), one JSON line each.
 
 A share of cases is drawn at random from those that seem to show something (the control arm), whatever the strategy:
 what active learning is worth can only be said against that.

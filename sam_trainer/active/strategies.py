@@ -1,4 +1,4 @@
-"""Which case next: scores in, one case and the reason out. Pure: no file, no clock, no model.
+"""Acquisition strategies of active learning: scores in, one case and the reason out. Pure: no file, clock or model.
 
 sam_uncertain      the most doubtful, with power noise (PowerBALD, arXiv 2106.12059)
 sam_diverse        the one farthest from what is labelled (k-center); the most typical one at the start

@@ -1,1 +1,1 @@
-"""Measurements that anyone can run again: each writes JSON and a page with figures."""
+"""Benches of one model: each writes JSON and a page with figures. Nothing outside bench and commands imports it."""

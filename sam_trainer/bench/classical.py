@@ -1,4 +1,4 @@
-"""What a reader would get from the same prompts without any network.
+"""Classical segmentation baselines from the same prompts: ellipse, GrabCut, random walker, region growing.
 
 Pixels are displayed pixels (H, W) or (H, W, 3), uint8, under the window the network sees. Masks are (H, W).
 """

@@ -1,4 +1,4 @@
-"""How many clicks until the mask is right? A simulated reader corrects the largest error, again and again.
+"""Clicks bench (NoC, number of clicks): a simulated reader corrects the largest error until the mask is right.
 
 Every request holds all clicks so far and nothing else: what a client sends. The reader keeps clicking to the end, so
 the tenth answer is the tenth answer, not the best of ten. Classical methods meet the same reader, who clicks on their

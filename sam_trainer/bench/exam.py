@@ -1,4 +1,4 @@
-"""One model asked about many objects, the way the server would be asked."""
+"""Evaluation of one model on many objects, asked the way the server would be asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts and picture walls of the benches."""
+"""Figures of the benches: bar charts, curves and walls of pictures."""
 
 from __future__ import annotations
 

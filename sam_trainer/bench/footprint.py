@@ -1,4 +1,4 @@
-"""A process that only predicts, run on its own: `python -m sam_trainer.bench.footprint MODEL` says how big it is."""
+"""Memory footprint of a fresh process that only predicts: `python -m sam_trainer.bench.footprint MODEL`."""
 
 from __future__ import annotations
 

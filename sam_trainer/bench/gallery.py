@@ -1,4 +1,4 @@
-"""Small pictures of answers, so that a page can show the best, the median and the worst of every source."""
+"""Thumbnails of answers, so that a page can show the best, the median and the worst of every source."""
 
 from __future__ import annotations
 

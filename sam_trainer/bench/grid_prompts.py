@@ -1,4 +1,4 @@
-"""S1, everything: a grid of points, each asked alone on the whole slice.
+"""Segment-everything bench (S1): a grid of points, each asked alone on the whole slice.
 
 Nothing in these prompts says which object is meant. So the deployable mask is the one with the highest score on the
 slice, whatever it shows; only the oracle looks for the object.

@@ -1,4 +1,4 @@
-"""How long does a reader wait, and how much memory does it take?
+"""Latency and memory bench: encode, decode, first and next click, cold start.
 
 `encode` and `decode` time the network alone. The click phases time the whole predictor as the server calls it:
 `first_click` on a slice nobody has seen, `next_click` on the same object, `box` there, `other_slice` again unseen.

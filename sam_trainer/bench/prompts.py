@@ -1,4 +1,4 @@
-"""How good is the first answer? The COSMOS prompt strategies and what a reader gets without a network.
+"""First-prompt bench: mask quality of the COSMOS prompt strategies, and of classical methods without a network.
 
 Rules: `deployable` is the mask the user gets; `oracle` is the best of the proposed masks, known only to who has the
 truth. `iou_error` is how far the network's opinion of its mask is from that mask's true IoU.

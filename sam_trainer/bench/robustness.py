@@ -1,4 +1,4 @@
-"""What does a careless prompt cost? Prompts are disturbed in the ways of the SAM.MD and COSMOS studies.
+"""Robustness bench: what disturbed prompts cost, in the ways of the SAM.MD and COSMOS studies.
 
 Boxes (`edges`, `shift`, `scale`): by a share of the box's sides; `edges` also by pixels. `points`: random points on
 the object, one anywhere in its inner half (`inner_half`), and the points of S2 to S4 displaced by a number of pixels,

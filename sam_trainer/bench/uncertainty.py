@@ -1,4 +1,4 @@
-"""Do scores know where the network errs, and do its probabilities mean what they say?
+"""Uncertainty bench: correlation of scores with the true error, and calibration of the probabilities.
 
 Every case gets automatic labels from other accepted cases; each measure's score is compared with their true error, one
 minus Dice, over volumes and over slices. A network that is sure of what it gets wrong has a correlation of zero.

@@ -1,4 +1,4 @@
-"""`bench uncertainty` as rows and a page: who may teach about whom, correlations, calibration."""
+"""`samlabel bench uncertainty`: rows and a page; which cases may teach about which, correlations, calibration."""
 
 from __future__ import annotations
 

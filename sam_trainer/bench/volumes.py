@@ -1,4 +1,4 @@
-"""How well does a prompt on one slice, or on three, become an object in 3D?
+"""3D bench: propagation from prompts on one slice or on three, measured against the labelled structure.
 
 middle_box, largest_box   the tight box on the middle slice, or on the one with the largest area
 point                     one click in the middle of the middle slice

@@ -1,1 +1,1 @@
-"""Whether a version of a network is better: exam, gate, calibration, alarm."""
+"""Model acceptance: exam, gate, calibration, alarm. Trains nothing."""

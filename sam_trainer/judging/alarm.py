@@ -1,4 +1,4 @@
-"""Is the adapter that serves worse than it looked? Readers who correct more than before are the first to know.
+"""Drift alarm of the serving adapter: readers correct its proposals more (edit distance) than those before.
 
 The gate judges an adapter before it serves, on simulated clicks; here its proposals are held against what readers made
 of them. The alarm is a file beside the adapter, so that every command and every server sees it:

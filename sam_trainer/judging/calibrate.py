@@ -1,4 +1,4 @@
-"""One adapter's calibration from accepted labels: fitted on the cases that teach, judged on those that do not.
+"""Fits an adapter's calibration on the cases that teach, and evaluates it on those that do not.
 
 What a network says to a box and to a click is compared with the label, on pixels around the edge: far from it every
 network is right, and a mean over the whole slice would call anybody calibrated.

@@ -1,4 +1,4 @@
-"""May a candidate serve? It answers the same simulated reader as the incumbent, on cases that taught neither.
+"""The gate, a model acceptance test: candidate against incumbent on held-out cases, with bootstrap intervals.
 
 The reader is the one of `samlabel bench clicks`: each click goes to the largest error of the answer before. Cases
 count equally, however many objects are asked of them; intervals come from drawing whole cases again, both networks'

@@ -1,4 +1,4 @@
-"""When a candidate adapter may serve: the settings of the gate."""
+"""Acceptance policy: the settings of the gate that say when a candidate adapter may serve."""
 
 from __future__ import annotations
 

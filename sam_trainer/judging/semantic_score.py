@@ -1,4 +1,4 @@
-"""How well labels are found without a hint: Dice per case and label, over the slices that are looked at together."""
+"""Semantic segmentation score: Dice per case and label, over the slices that are looked at together."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Accepted labels: cases, ledger, quarantine, rounds, edit distance."""
+"""Accepted labels: cases, ledger, quarantine, rounds, exports. Knows no network and no training."""

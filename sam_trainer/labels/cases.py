@@ -1,4 +1,4 @@
-"""Labelled studies as objects to be segmented.
+"""Labelled cases of studies folders, and their connected components as objects to be segmented.
 
 A studies folder holds images at the top, label maps of the same name in `labels/final/`, and an optional
 `dataset.json` that names label values per case. One object is one connected component of at least `MIN_PIXELS` on one

@@ -1,4 +1,4 @@
-"""How far an accepted label is from what a network proposed: the reader's work that was left.
+"""Edit distance: the share of voxels that a reader changed between a proposal and the accepted label.
 
 A proposal speaks only about where it was asked. What a reader drew elsewhere is not held against the network.
 """

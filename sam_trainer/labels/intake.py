@@ -1,4 +1,4 @@
-"""How a label comes into the ledger: looked at first, and what is odd about it waits for a person."""
+"""Label intake: a label is checked, recorded in the ledger, and quarantined where it looks odd."""
 
 from __future__ import annotations
 

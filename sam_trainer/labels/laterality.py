@@ -1,4 +1,4 @@
-"""On which side of the patient a structure belongs, as far as its name says.
+"""Laterality check: on which side of the patient a structure belongs by its name, against where it lies.
 
 A mirrored label looks perfect to every measure but this one: it is the commonest fault of files that went through
 another tool. Only names that are sure are judged: a right ventricle lies in the middle, a right kidney does not.

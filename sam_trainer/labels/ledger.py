@@ -1,4 +1,4 @@
-"""Every label that was ever accepted: copied, hashed, and recorded once, for good.
+"""Append-only ledger of accepted labels: each is copied, hashed (SHA-256) and recorded once, for good.
 
     FOLDER/labels/SHA256.SUFFIX   copies, never changed
     FOLDER/records.jsonl          one line per event, only ever appended to

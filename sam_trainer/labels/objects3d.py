@@ -1,7 +1,7 @@
-"""Labelled structures of volumes as objects to be followed from slice to slice.
+"""Labelled 3D structures (largest connected component) as objects to be followed from slice to slice.
 
 One structure is the largest connected part of one label of a case, visible on at least `MIN_SLICES` slices: what a
-reader would start on one slice and want in 3D. Slices run across the axis that `studies.slice_axis` chooses.
+reader would start on one slice and want in 3D. Slices run across the axis that `cases.slice_axis` chooses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reasons to keep an accepted label from teaching and judging until a person has looked at it.
+"""Quarantine rules (label quality control): reasons to keep a label from teaching until a person looked at it.
 
 The label itself is safe, and the reader's work is done: a doubt costs nobody anything but a look.
 """

@@ -1,4 +1,4 @@
-"""The labels of one training: copied and hashed when it starts, and split for ever.
+"""Dataset snapshot of one training round: labels copied and hashed at its start, split by patient for good.
 
 Whether a case is held out depends on nothing but its patient (its own name where no patient is known), so a case that
 judges adapters never teaches one, whatever is labelled later.

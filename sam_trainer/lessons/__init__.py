@@ -1,1 +1,1 @@
-"""Labels and procedural scenes as training batches, and the losses."""
+"""Training batches from labels and procedural scenes, and the losses. Knows no file of a run."""

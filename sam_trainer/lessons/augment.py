@@ -1,4 +1,4 @@
-"""Small changes of what a network is shown: drawn once, then applied to the image and to every mask alike."""
+"""Data augmentation: small random changes, drawn once, applied to the image and to every mask alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training step's worth of lessons, framed as the server frames what a reader looks at."""
+"""Training batches of lessons, framed (crop, resize) as the server frames what a reader looks at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader and the model take turns: prompt, answer, correction. What training back-propagates through."""
+"""Simulated click dialogue for training: prompt, answer, correction; training back-propagates through it."""
 
 from __future__ import annotations
 

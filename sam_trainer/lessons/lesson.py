@@ -1,4 +1,4 @@
-"""Accepted labels as lessons: slices as a viewer shows them, with the objects on them.
+"""Lessons (training samples): accepted labels as slices in display orientation, with the objects on them.
 
 One accepted slice of a volume already teaches: slices without a label teach nothing, and a label that is missing from
 a case is unknown there, not background. Every object is a lesson of its own, so no case says what it does not show.

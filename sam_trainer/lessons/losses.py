@@ -1,4 +1,4 @@
-"""What the decoder is trained on: every candidate's overlap, the best candidate only, and honest scores."""
+"""Loss functions of the mask decoder: Dice and cross entropy per candidate, and of its predicted IoU."""
 
 from __future__ import annotations
 

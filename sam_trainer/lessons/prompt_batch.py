@@ -1,4 +1,4 @@
-"""A training batch: procedural scenes, what to segment in them, and what the reader says first."""
+"""Pre-training batch: procedural scenes, the objects to segment in them, and their first prompts."""
 
 from __future__ import annotations
 

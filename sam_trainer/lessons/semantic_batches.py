@@ -1,4 +1,4 @@
-"""A training step's worth of slices for the semantic head, moved and recoloured a little.
+"""Training batches of slices for the semantic head, with augmentation: moved and recoloured a little.
 
 Nothing is mirrored: a left kidney in a mirror is still called left by its label, and is not one.
 """

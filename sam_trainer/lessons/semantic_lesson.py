@@ -1,4 +1,4 @@
-"""Accepted labels as lessons for the semantic head: whole slices, and of which labels the absence means anything.
+"""Training samples for the semantic head: whole slices with partial labels (present, absent, unknown).
 
 A label that is missing from a case was not looked for: there it is unknown, not background. One that a reader drew on
 scattered slices is known on these only. One that was drawn on an unbroken run of slices ends where its run ends: it is

@@ -1,4 +1,4 @@
-"""What the semantic head is trained on: every pixel has one label or none, as far as that is known."""
+"""Loss function of the semantic head for partial labels: Dice and cross entropy where labels are known."""
 
 from __future__ import annotations
 

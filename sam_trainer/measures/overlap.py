@@ -1,4 +1,4 @@
-"""How well a mask fits the truth.
+"""Mask metrics against the truth: Dice, Jaccard, 95 % Hausdorff distance, normalised surface Dice (NSD).
 
 Overlap counts pixels. Surface measures are in millimetres: a surface pixel is a pixel of the mask with a neighbour
 outside it, and pixel centres stand for it. Two empty masks agree completely (Dice 1, distance 0); an empty mask

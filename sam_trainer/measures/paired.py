@@ -1,4 +1,4 @@
-"""Is one thing better than another? Paired differences, their mean and its 95 % interval.
+"""Paired differences, their mean and 95 % interval: Student's t, or bootstrap.
 
 Where pairs are few (seeds), the interval is Student's: a bootstrap is too narrow below ten. `drawn_again` is for many.
 """

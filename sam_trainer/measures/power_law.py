@@ -1,4 +1,4 @@
-"""How Dice grows with labels, and how many more it takes: a power law per structure, fitted to what was measured.
+"""Learning curve: a power law of Dice over the number of labels, fitted per structure, with a forecast.
 
 `dice(n) = best - gap * (n + 1) ** -rate`. Every adapter that was judged is a point: the cases that taught it, and its
 Dice on cases that did not. A forecast says how far it may be off, and that it cannot tell where points are too few.

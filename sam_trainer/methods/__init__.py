@@ -1,1 +1,1 @@
-"""Methods of adaptation: what trains in a network and what an adapter keeps of it."""
+"""Methods of adaptation (PEFT): what trains in a network, one file per kind. Knows no lesson, no loop."""

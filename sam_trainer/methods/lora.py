@@ -1,4 +1,4 @@
-"""Low-rank changes of the encoder's attention, trained beside frozen weights and merged into them for serving.
+"""LoRA: low-rank changes of the encoder's attention, trained beside frozen weights and merged into them for serving.
 
 q, k and v come from one fused projection. Each that is adapted has factors of its own, so what is not adapted keeps
 every bit: a low-rank change of the whole projection would move k too (arXiv 2304.13785 adapts q and v).

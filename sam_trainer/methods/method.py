@@ -1,4 +1,4 @@
-"""What it means to adapt a network. A new method implements `Adaptation` and gets a line in `adapt`.
+"""The `Adaptation` protocol of fine-tuning methods; a new one implements it and gets a line in `adapt`.
 
 Merging is the fourth part of the contract. It belongs to whoever serves: `sam_infer.adapters.adapter.merged` knows
 every kind of tensor that `tensors` may give.

@@ -1,4 +1,4 @@
-"""Networks as a training dialogue sees them: a batch of images in, answers to many objects out, gradients through both.
+"""Trainable networks for the click dialogue: batched images in, answers to many objects out, gradients through both.
 
 Prompts, answers and losses stay on the CPU, where the simulated reader is; only the network's own work is done on its
 device.

@@ -1,1 +1,1 @@
-"""Making `tiny` and the tracker from procedural scans."""
+"""Pre-training of `tiny` and the tracker on procedural scans; never at a server."""

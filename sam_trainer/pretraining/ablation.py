@@ -1,4 +1,4 @@
-"""Which parts of the embedded model earn their place: short runs that differ in one part, on the same scenes."""
+"""Ablation study of the embedded model: short runs that differ in one part, on the same scenes."""
 
 from __future__ import annotations
 

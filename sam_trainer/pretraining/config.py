@@ -1,4 +1,4 @@
-"""What a pre-training run is asked to do."""
+"""Pre-training configuration: length, resolutions, learning rate, averaging of weights (EMA)."""
 
 from __future__ import annotations
 

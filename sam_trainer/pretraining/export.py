@@ -1,4 +1,4 @@
-"""Weights as they are shipped: half precision, safetensors, with a manifest that names what made them."""
+"""Weights export for shipping: half precision, safetensors, with a manifest that names what made them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training run on disk: everything that the next step depends on."""
+"""Checkpoint of a pre-training run on disk: everything that the next step depends on."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rows of measurements as JSON, tables, pages and curves."""
+"""Reports: rows of measurements as JSON, tables, pages and curves. Asks no network."""

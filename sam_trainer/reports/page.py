@@ -1,4 +1,4 @@
-"""What a bench leaves behind for people: one page with tables and figures that opens without a server."""
+"""Report page for people: tables and figures in one self-contained HTML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bench leaves behind for machines: one JSON with rows, and where they come from."""
+"""Report record for machines: one JSON with the rows of a bench and where they come from."""
 
 from __future__ import annotations
 

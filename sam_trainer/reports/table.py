@@ -1,4 +1,4 @@
-"""From measurements of single objects to the rows of a table.
+"""Aggregates measurements of single objects into the rows of a table, with cluster bootstrap intervals.
 
 A source's figure is the mean over its objects; the headline, row `source = "mean"`, is the unweighted mean over
 headline sources. Confidence intervals come from a cluster bootstrap: whole cases (patients) are drawn again within

@@ -1,1 +1,1 @@
-"""A simulated reader: first prompts, corrections, whole sessions."""
+"""A reader played by code: clicks, prompt styles, sessions. Knows no training."""

@@ -1,4 +1,4 @@
-"""A simulated reader: first prompts, and clicks on what is wrong. Pure functions; (x, y) are mask pixels."""
+"""Simulated first prompts and correction clicks on what is wrong. Pure functions; (x, y) are mask pixels."""
 
 from __future__ import annotations
 

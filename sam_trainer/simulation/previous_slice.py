@@ -1,4 +1,4 @@
-"""The object as it lay on the slice before: the only hint there is when a mask is followed through a volume."""
+"""Simulated mask of the previous slice (grown, shifted, bent), as the prompt that a propagation gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts derived from a known object, as the COSMOS study makes them (arXiv 2304.14660, sections 3.3 and 4.10).
+"""Prompt strategies derived from a known object, as in the COSMOS study (arXiv 2304.14660, sections 3.3 and 4.10).
 
 Masks and points are in display orientation: masks (H, W), points (row, column). Every construction is deterministic;
 what moves prompts at random takes a generator.

@@ -1,4 +1,4 @@
-"""A reader who is never tired: clicks on the largest error until the mask is good enough, or gives up.
+"""Simulated reader (annotator): clicks on the largest error until the mask is good enough, or gives up.
 
 The answers come from the predictor that a server would use. What the reader accepts in the end is the truth.
 """

@@ -1,1 +1,1 @@
-"""Procedural scans: images with labels, made to teach and to test."""
+"""Procedural images and patients with labels, made to teach and to test. Knows labels, no network."""

@@ -1,4 +1,4 @@
-"""What regions look like through a scanner: grey levels, textures, blur, noise, shadows."""
+"""Scanner appearance of procedural scenes: grey levels, textures, blur, noise, shadows."""
 
 from __future__ import annotations
 

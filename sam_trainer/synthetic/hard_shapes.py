@@ -1,4 +1,4 @@
-"""Shapes that make it hard to follow an object from slice to slice.
+"""Synthetic volumes with shapes that are hard to follow from slice to slice (propagation tests).
 
 Each scene is one target (label 1) around the origin in soft tissue, about 120 mm long along the body axis, with what
 tends to lead a propagation astray: flat ends, a bend, a taper, a fork, a neighbour that touches.

@@ -1,4 +1,4 @@
-"""Three frozen pools on which strategies are compared, and one on which scores are.
+"""Frozen case pools of the active-learning benches: three to compare strategies, one to compare scores.
 
     homogeneous   every case is of one kind: what is chosen should not matter
     imbalanced    four of five cases are easy, the rest are of two rare kinds that are hard

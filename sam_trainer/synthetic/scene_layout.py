@@ -1,4 +1,4 @@
-"""Which shapes a scene holds and which lies in which: a tree of shapes, painted in order."""
+"""Layout of a procedural scene: a tree of shapes, which lies in which, painted in order."""
 
 from __future__ import annotations
 

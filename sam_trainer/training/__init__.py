@@ -1,1 +1,1 @@
-"""One round of training: from frozen labels to a judged adapter."""
+"""One training round, from frozen labels to a judged adapter. Chooses no case."""

@@ -1,4 +1,4 @@
-"""Training of one adaptation: an ignite engine around dialogues with a simulated reader.
+"""Training loop of one adaptation: an ignite engine around dialogues with a simulated reader.
 
 Every batch is a function of seed, epoch and step, so a training that was interrupted goes on, from its last whole
 epoch, to exactly the adapter that it would have become. The members of a group draw batches of their own and average

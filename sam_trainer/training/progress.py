@@ -1,4 +1,4 @@
-"""How far a training is, as a file that clients' status pages read while it runs.
+"""Training progress as a file that clients' status pages read while the training runs.
 
 3D Slicer and OHIF plot `epoch`, `total_epochs` and `best_metric`, and take the presence of `total_time` as the end.
 """

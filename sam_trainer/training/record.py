@@ -1,4 +1,4 @@
-"""What a training leaves for people to look at: a log, TensorBoard events, and learning curves as a picture."""
+"""Training record for people: a log, TensorBoard events, and learning curves as a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one round works with: the base network, what is made of it, and how versions of it are asked."""
+"""Builds lessons, validation and predictors for one training round."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CACHE_BYTES = 512 << 20
 
 
 class RoundSetup:
-    """The base network with what is read and made around it in one round."""
+    """Builds lessons, validation and predictors around the base network of one round."""
 
     def __init__(self, base: BaseNetwork, config: TrainConfig, home: Path, should_stop: Callable[[], bool]) -> None:
         self._base = base

@@ -1,4 +1,4 @@
-"""From accepted labels to a judged adapter: the whole path of one round.
+"""Runs one training round: from accepted labels to a judged and perhaps promoted adapter.
 
     freeze the labels -> train -> keep the best version as a candidate -> judge it -> promote it, or keep it aside
 

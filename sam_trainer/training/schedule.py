@@ -1,4 +1,4 @@
-"""Learning rate over a run: warm up, hold, decay at the end. The hold can be cut short or prolonged at any time."""
+"""Learning-rate schedule: warm-up, hold, decay; the hold can be cut short or prolonged at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The semantic head as something that trains beside an adaptation: parameters for the optimiser, a loss per step."""
+"""Trains the semantic head beside an adaptation: parameters for the optimiser, a loss per step."""
 
 from __future__ import annotations
 

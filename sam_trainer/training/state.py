@@ -1,4 +1,4 @@
-"""A training on accepted labels on disk: everything that its next epoch depends on, whole or not at all."""
+"""Checkpoint of a training on accepted labels: everything that its next epoch depends on, whole or not at all."""
 
 from __future__ import annotations
 

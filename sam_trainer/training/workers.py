@@ -1,4 +1,4 @@
-"""The other processes of a training: started with it, in step with it, gone with it.
+"""Distributed worker ranks: spawns the other processes of a training, and ends them when it ends.
 
 Only the first process of a group decides, validates and writes; the others do steps. They end when it ends, however it
 ends: a killed one closes its connections, and their next word to it fails.
@@ -33,7 +33,7 @@ LOOK_EVERY_S = 0.5
 
 @contextmanager
 def worker_ranks(config: TrainConfig, folder: Path, home: Path) -> Iterator[ProcessGroup]:
-    """The first place in a group on a round's folder; the others are taken by processes of their own."""
+    """Context manager that spawns the worker ranks on a round's folder and ends them on exit; yields rank 0."""
     if config.processes == 1:
         yield ProcessGroup()
         return

@@ -1,1 +1,1 @@
-"""Who may ask for what: addresses, names, uploads, disconnects, error replies."""
+"""Access control: addresses, names, uploads, disconnects, error replies; who may ask for what."""

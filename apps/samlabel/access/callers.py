@@ -1,4 +1,4 @@
-"""Who may call a route: dependencies that answer 401 or 403 while logins are on, and let everybody pass while not."""
+"""Authorisation dependencies of routes: 401 or 403 while logins are on, everybody passes while they are off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the client still there? A long answer that nobody waits for is work that others wait for."""
+"""Client disconnects: middleware that tells running work that its client has gone, for cancellation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what went wrong to a status and a sentence: the only place where the two meet.
+"""Exception handlers: from an exception to an HTTP status and a sentence; the only place where the two meet.
 
 A sentence names the field and says what was expected. What nobody foresaw becomes a 500 with a number that is also in
 the log, never a bare "Internal Server Error".

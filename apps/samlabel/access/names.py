@@ -1,4 +1,4 @@
-"""Checks on every name that could reach a file, and on arguments that could do harm."""
+"""Input validation of names that could reach a file (path traversal), and of arguments that could do harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it: address, origin, size, and who is asking.
+"""Middleware before every route: checks address, origin and size, and notes the caller's identity.
 
 Plain ASGI, so that a streamed upload is counted while it arrives and nothing is buffered.
 """

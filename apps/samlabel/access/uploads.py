@@ -1,4 +1,4 @@
-"""Which files a client may send, and what is refused before a reader opens them."""
+"""Upload validation: which files a client may send, and what is refused before a reader opens them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`samlabel adapters`: what was learned, how it was judged, and which of it serves.
+"""`samlabel adapters`: list, show, promote, roll back, retrain; what was learned and how it was judged.
 
 A running server follows at its next click. Exit code 0: done; 1: refused, with one sentence on why and what to do.
 """

@@ -1,4 +1,4 @@
-"""The command line. Each command lives in its own module and is imported when it is called: help comes at once.
+"""Command-line entry point with lazy imports: a command's module is imported when it is called, help comes at once.
 
 Exit code 0: done; 1: refused or failed, with one sentence on why and what to do; 2: the command line is wrong.
 """

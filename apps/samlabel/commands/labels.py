@@ -1,4 +1,4 @@
-"""`samlabel labels`: every label that was accepted; looking at what is in quarantine; taking one back.
+"""`samlabel labels`: list, show, release, withdraw and export accepted labels; look at what is in quarantine.
 
 Exit code 0: done; 1: refused, with one sentence on why and what to do.
 """

@@ -1,4 +1,4 @@
-"""`samlabel loop`: what choosing cases and learning from them are worth here, measured.
+"""`samlabel loop`: report and measure the benefit of active learning and of training here.
 
 Exit code 0: done; 1: it could not be measured, and the sentence says why.
 """

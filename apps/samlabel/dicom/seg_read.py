@@ -1,4 +1,4 @@
-"""DICOM SEG objects of any tool as label maps on an image's grid.
+"""Reads DICOM SEG objects of any tool as label maps on an image's grid.
 
 Tools differ: frames in any order, empty frames left out, slices from the other end, another pixel size, one bit or
 eight, overlapping segments, label maps. Everything is placed by its position in the patient.

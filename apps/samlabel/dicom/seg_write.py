@@ -1,4 +1,4 @@
-"""Label maps as DICOM SEG objects: written with highdicom, with everything that traces a mask back to its origin."""
+"""Writes label maps as DICOM SEG objects with highdicom, with everything that traces a mask back to its origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The slices of a series as one stack: in order, or refused, or with a sentence on what is odd about them.
+"""Sorts the slices of a DICOM series into one stack: in order, or refused, or with a warning on what is odd.
 
 Viewers and converters build a volume from the first slices' distance and direction. Where slices are uneven, missing
 or sheared (gantry tilt) every slice is right in itself, and only distances across slices are not: such a series is

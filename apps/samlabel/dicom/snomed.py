@@ -1,4 +1,4 @@
-"""What a label name means in SNOMED CT, as DICOM SEG wants it.
+"""SNOMED CT codes of label names, as DICOM SEG wants them.
 
 A name that is not in the table is never given somebody else's code: it gets a private one that carries the name.
 """

@@ -1,4 +1,4 @@
-"""Files that arrive by STOW: checked, then written whole or not at all.
+"""STOW-RS uploads: DICOM instances are checked, then written whole or not at all.
 
 The bytes are kept as they came: nothing is re-encoded. What cannot be stored is answered with the failure reason of
 PS3.4, and a sentence in the log.

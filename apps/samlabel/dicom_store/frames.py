@@ -1,4 +1,4 @@
-"""Pixels of stored files: single frames as they are stored, and pictures of them.
+"""WADO-RS pixels of stored files: single frames as they are stored, and rendered pictures of them.
 
 Compressed frames are passed on untouched. Native frames are read at their place in the file, so that one slice of a
 large multi-frame object costs one slice.

@@ -1,4 +1,4 @@
-"""What a folder holds: one record per DICOM instance, kept in step with the files.
+"""Index of a DICOM folder: one record per instance, kept in step with the files.
 
 Only the attributes that searches use stay in memory; everything else is read from the file when asked for. Threads
 share one `Index`: its lock is held while the folder is looked at, never while pixels are read.

@@ -1,4 +1,4 @@
-"""multipart/related, both ways."""
+"""Writes and parses multipart/related bodies, as DICOMweb sends and receives them."""
 
 from __future__ import annotations
 

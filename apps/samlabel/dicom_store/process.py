@@ -1,4 +1,4 @@
-"""The store as a child process that is started again when it dies, and ends with its parent.
+"""The DICOMweb store as a supervised child process: restarted when it dies, ended with its parent.
 
 The parent opens the listening socket and keeps it: the address is known before the child answers, never changes, and
 requests that come while a new child starts wait instead of failing.

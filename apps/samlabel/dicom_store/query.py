@@ -1,4 +1,4 @@
-"""Searches: which studies, series or instances match, and what is told about them (DICOM PS3.18, search transaction).
+"""QIDO-RS search: which studies, series or instances match, and what is told about them (DICOM PS3.18).
 
 Attributes that the index does not keep are read from the first file of the study or series, so any attribute may be
 asked for or matched; only one file per result is opened.

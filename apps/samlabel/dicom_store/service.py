@@ -1,4 +1,4 @@
-"""The web application: search, retrieve and store under `/dicom-web`, and `/health`.
+"""DICOMweb service: search, retrieve and store (QIDO, WADO, STOW) under `/dicom-web`, and `/health`.
 
 Handlers are plain functions, so they run in worker threads; the index has its own lock. Uploads alone are read on the
 event loop, chunk by chunk. Answers are compressed only when the caller asks for it, and only where that helps (JSON).

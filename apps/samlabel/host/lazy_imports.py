@@ -1,4 +1,4 @@
-"""Packages that are named at the start and needed later, if ever: imported at their first use.
+"""Lazy imports of heavy packages that the host names at start: each is imported at its first use.
 
 The host imports all of monai, and with it mlflow, pandas, matplotlib, scikit-learn, sympy and half of torch's
 compiler, for functions that this server never calls: more than half of the time and a third of the memory of a start.

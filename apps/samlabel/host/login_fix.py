@@ -1,4 +1,4 @@
-"""The host's login, mended: with today's PyJWT it accepts nobody, and it fails with 500 while the realm is away."""
+"""Fixes the host's login (JWT): with today's PyJWT it accepts nobody, and it fails with 500 while the realm is away."""
 
 from __future__ import annotations
 

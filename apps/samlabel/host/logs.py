@@ -1,4 +1,4 @@
-"""One log for everything: the console, and a file that rotates."""
+"""Logging set-up: one log for everything, on the console and in a rotating file."""
 
 from __future__ import annotations
 

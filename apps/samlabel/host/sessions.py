@@ -1,4 +1,4 @@
-"""Uploaded images outside the studies folder: clean-up that survives damaged folders.
+"""Session clean-up: expired uploads outside the studies folder are removed, whatever state their folders are in.
 
 The host's own clean-up raises on a session folder without its record, and runs at start: one left-over folder keeps
 the server from starting.

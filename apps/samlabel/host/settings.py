@@ -1,4 +1,4 @@
-"""The host's defaults that do not suit a hospital, and ours instead.
+"""Default settings of the host that do not suit a hospital, and the values that replace them.
 
 Our launcher applies them to the environment before the host is imported; the sub-processes of the host inherit them.
 When the host's own command line loads the app it has read its settings already: then those that still have the host's

@@ -1,1 +1,1 @@
-"""What a server keeps of the learning loop: accepted labels, answers given, scores."""
+"""What a server keeps of the learning loop: accepted labels, answers given, scores in the background."""

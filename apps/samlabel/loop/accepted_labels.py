@@ -1,4 +1,4 @@
-"""The accepted labels of a store, as cases to learn from."""
+"""Accepted labels of a store as training cases, and their way into the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server answered lately, per image and reader: a label that is saved then tells how much was changed.
+"""Proposals given lately, per image and reader: a saved label is compared with them (edit distance).
 
 Nothing here reaches a network again. It is lost with the process, and then nobody knows; labels are not affected.
 """

@@ -1,4 +1,4 @@
-"""Scores that make themselves: after a promotion, for new images, one case at a time, while nobody clicks.
+"""Background scoring of cases while nobody clicks: after a promotion and for new images, one case at a time.
 
 It begins with the first accepted label, since without one there is nothing to go by. What it has done is on disk; a
 server that is restarted goes on with the next case.

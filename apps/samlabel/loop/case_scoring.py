@@ -1,4 +1,4 @@
-"""Everything that scoring needs, from what a server has at hand."""
+"""Builds the scorer of unlabelled cases (uncertainty for active learning) from what a server has at hand."""
 
 from __future__ import annotations
 

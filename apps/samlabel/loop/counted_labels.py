@@ -1,4 +1,4 @@
-"""The labels that count, for commands: of a studies folder or of an archive."""
+"""Standing labels of a studies folder or an archive, without those in quarantine, for commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What readers have accepted, for the modes that learn from it: the only way from the studies to automatic answers.
+"""Accepted cases as examples for automatic modes: the only way from the studies to automatic answers.
 
 The image that is asked about is left out by its name here and by its voxels in `sam_infer/automatic/example.py`.
 A label of that image is read in one case only: the request names its tag.

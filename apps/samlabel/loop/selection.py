@@ -1,4 +1,4 @@
-"""Which case a reader is sent to: what is known is read, a strategy chooses, and the answer says why.
+"""Next-case selection of active learning: scores are read, a strategy chooses, and the answer says why.
 
 No model runs here. A share of the cases that active learning would choose is drawn instead, to compare with; where it
 was measured that choosing does not help, all of them are, and the answer says so.

@@ -1,4 +1,4 @@
-"""Asking a training to end: it finishes its step and keeps the best version."""
+"""Graceful stop by SIGTERM or Ctrl-C: a training finishes its step and keeps the best version."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What commands do without a server."""
+"""Offline use of the app: what commands do without a server."""

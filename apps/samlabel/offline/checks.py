@@ -1,4 +1,4 @@
-"""What `samlabel doctor` looks at: one function per question, each with the cure of its failure."""
+"""Health checks of `samlabel doctor`: one function per question, each with the cure of its failure."""
 
 from __future__ import annotations
 

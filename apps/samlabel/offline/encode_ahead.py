@@ -1,4 +1,4 @@
-"""Every slice of a store encoded ahead: the first click on any of them then costs a decode.
+"""Cache warm-up: every slice of a store encoded ahead, so that the first click on it costs a decode only.
 
 What is there already is skipped, so that an interrupted run goes on where it was. Readers of a server on the same
 machine come first: it pauses while they click.

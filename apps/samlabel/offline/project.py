@@ -1,4 +1,4 @@
-"""The parts of the app without a server: for commands that score, choose and report."""
+"""One studies folder or archive opened without a server, for commands that score, choose and report."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""HTTP routes, one resource per file."""
+"""HTTP routes, one resource per file. Contains no computation."""

@@ -1,4 +1,4 @@
-"""`/adapters`: what `samlabel adapters` does, over the network."""
+"""`/adapters`: list, show, promote and roll back adapters over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/ready` and `/metrics`: what load balancers and monitoring ask."""
+"""`/ready` and `/metrics`: the readiness probe of load balancers, and metrics for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The host's own routes, mended from outside.
+"""The host's own routes, mended from outside: off the event loop, with checked arguments.
 
 Two faults of the host are cured for all of them at once: they block the event loop (each is an `async def` that calls
 blocking code), and they hand names from the network to the file system unchecked. Every endpoint is offered again, in

@@ -1,4 +1,4 @@
-"""`POST /infer/MODEL`: the one request that matters, answered in a worker thread.
+"""`POST /infer/MODEL`: one segmentation request, answered in a worker thread.
 
 What a client may name is an image id, a session, or a file that comes with the request. `params` cannot replace them,
 nor make the server write a label. The reply has the host's three shapes: a multipart of JSON and mask, the mask alone,

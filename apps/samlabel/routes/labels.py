@@ -1,4 +1,4 @@
-"""`/labels`: what `samlabel labels` does, over the network; and what a reader is told who saves a label."""
+"""`/labels`: list, release and withdraw accepted labels over HTTP; a saved label's answer tells its quarantine."""
 
 from __future__ import annotations
 

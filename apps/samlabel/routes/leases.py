@@ -1,4 +1,4 @@
-"""`/lease/?image=ID`: a viewer says which case is open, and hears when somebody else has it."""
+"""`/lease/?image=ID`: leases of cases over HTTP; a viewer says which case is open, and hears when another has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an administrator's monitoring reads: seconds per stage, caches, the queue, memory. No names of anybody."""
+"""Prometheus metrics: seconds per stage, caches, the queue, memory. No names of anybody."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/proxy/dicom/...`: the viewer's way to the archive, for exactly the addresses that DICOMweb has.
+"""`/proxy/dicom/...`: reverse proxy from the viewer to the archive, for exactly the addresses that DICOMweb has.
 
 The host's version drops the query, asks with the archive's login whatever address the caller makes up, and holds the
 event loop meanwhile. Here query and Accept are passed on, the answer is streamed, and the login is used only for

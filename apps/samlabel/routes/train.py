@@ -1,4 +1,4 @@
-"""`/train`: checked before a process is started, honest while it runs, and stopped without losing what was learned."""
+"""`/train`: start, watch and stop a training; requests are checked before a process is started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/ohif/...`: the viewer's files, as they are, and its page with one script more.
+"""`/ohif/...`: static files of the OHIF viewer, as they are, and its page with one script more.
 
 The host's version answers every file in a sub-folder with the page.
 """

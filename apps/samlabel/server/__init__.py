@@ -1,1 +1,1 @@
-"""Composition: the app, the web application, the launcher."""
+"""Composition: the app class, the ASGI application, the launcher. Imports every room, is imported by commands alone."""

@@ -33,7 +33,7 @@ from samlabel.loop.answers_given import AnswersGiven
 from samlabel.loop.background_scoring import BackgroundScoring
 from samlabel.loop.case_scoring import CaseScoring, standing_measure
 from samlabel.routes.metrics import METRICS
-from samlabel.server.registry import AppParts
+from samlabel.server.registry import TaskRegistry
 from samlabel.store.archive import open_archive
 from samlabel.store.folder import StudyStore
 from samlabel.store.leases import Leases, OfferedCases, holder
@@ -43,7 +43,7 @@ from samlabel.wire.reply import Reply
 log = structlog.get_logger(__name__)
 
 
-class SamApp(AppParts, MONAILabelApp):
+class SamApp(TaskRegistry, MONAILabelApp):
     """Segment Anything for radiology: interactive masks, proposals, checked storage."""
 
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str] | None) -> None:

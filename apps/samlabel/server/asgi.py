@@ -1,4 +1,4 @@
-"""The web application: the host's, mended.
+"""The ASGI application: the host's, with our routes, middleware and exception handlers.
 
 `samlabel serve` runs `samlabel.server.asgi:app`; the host's own command line may be told to by `--uvicorn_app`,
 and when it is not, the app mends the running server as soon as it is loaded. Either way the same routes, checks and

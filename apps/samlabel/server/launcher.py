@@ -1,4 +1,4 @@
-"""Our launcher: the host's server around our app, closed by default.
+"""Server launcher: the host's web server around our app, closed to other machines by default.
 
 What the host's own command line does differently: it listens on every interface, writes into the app's folder, creates
 a studies folder out of a typing mistake, and needs the internet for a DICOMweb archive.

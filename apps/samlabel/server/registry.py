@@ -1,4 +1,4 @@
-"""What the host asks an app for by name: models, strategies, trainers."""
+"""Registry of what the host asks an app for by name: infer tasks, strategies, scoring methods, trainers."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from samlabel.tasks.volume_task import Sam3dTask, SamMultiTask
 from samlabel.wire.train_request import TRAINER
 
 
-class AppParts:
-    """The part of the app that is a list."""
+class TaskRegistry:
+    """Registers the infer, train, scoring and strategy tasks."""
 
     config: AppConfig
     label_names: LabelNames

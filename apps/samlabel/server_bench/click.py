@@ -1,4 +1,4 @@
-"""One request as OHIF sends it, timed to the last byte."""
+"""One timed request over HTTP as OHIF sends it, to the last byte of the answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 # What OHIF adds to every request: the reply is the bare NRRD, and it wants raw bytes in it.
 OHIF = {"result_extension": ".nrrd", "result_dtype": "uint8", "result_compress": False, "restore_label_idx": False}
 
-BOUNDARY = "samlabel-stopwatch"
+BOUNDARY = "samlabel-server-bench"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 TIMEOUT_S = 900.0
 

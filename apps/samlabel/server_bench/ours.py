@@ -1,4 +1,4 @@
-"""Our own server, started as anybody starts it, with a home of its own."""
+"""Launch of our own server for the benchmark, started as anybody starts it, with a home of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripted readers at work on the same server: click, think, scroll, submit."""
+"""Load generator: scripted readers at work on the same server, who click, think, scroll, submit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both servers in one run, on the same volumes: times, bytes, memory, and the ratios between them."""
+"""Benchmark run of both servers on the same volumes: times, bytes, memory, and the ratios between them."""
 
 from __future__ import annotations
 

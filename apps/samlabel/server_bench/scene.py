@@ -1,4 +1,4 @@
-"""What is clicked on: seeded CT-like volumes, and hints on an organ that is surely there."""
+"""Benchmark inputs: seeded CT-like volumes, and hints on an organ that is surely there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server in a process of its own, from its start to its end."""
+"""A benchmarked server in a subprocess of its own, from its start to its end."""
 
 from __future__ import annotations
 

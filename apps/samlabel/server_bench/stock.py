@@ -1,4 +1,4 @@
-"""MONAI Label as published, with SAM 2: an environment of its own, its radiology app, SAM2-tiny with random weights.
+"""Stock MONAI Label with SAM 2 for the benchmark: a virtual environment of its own, SAM2-tiny with random weights.
 
 Everything comes in the versions that this environment has: those start, a resolver's choice does not, and a ratio then
 tells the code apart, not the libraries. Latency does not depend on the values of weights.

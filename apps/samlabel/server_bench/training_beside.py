@@ -1,4 +1,4 @@
-"""Other work on the same machine while readers click."""
+"""Background load of the benchmark: a training on the same machine while readers click."""
 
 from __future__ import annotations
 

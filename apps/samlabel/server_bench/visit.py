@@ -1,4 +1,4 @@
-"""One reader visits a server: every phase of a click, alone, one after the other."""
+"""Single-user latency benchmark: every phase of a click on a server, alone, one after the other."""
 
 from __future__ import annotations
 

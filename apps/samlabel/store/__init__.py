@@ -1,1 +1,1 @@
-"""Images and labels of a studies folder or an archive, as the host wants a datastore."""
+"""Datastores: images and labels of a studies folder or an archive, as the host wants them."""

@@ -1,4 +1,4 @@
-"""Images of a DICOMweb archive, kept as NIfTI in the host's local cache.
+"""Datastore over a DICOMweb archive: its images are kept as NIfTI in the host's local cache.
 
 What is different from the stock store: every imaging modality is offered, not CT alone; a label counts as soon as it
 is saved; one download per series however many readers open it; an archive that does not answer is a sentence.

@@ -1,4 +1,4 @@
-"""The DICOMweb client of an archive: its login, and how long it is waited for.
+"""DICOMweb client of an archive: its login, time-outs, and no retries.
 
 The library waits for ever, and asks an archive that is down five times, pausing half a minute in all: a reader would
 stare at a page that hangs. Here the first failure is the answer, and the next request tries again.

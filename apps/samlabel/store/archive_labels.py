@@ -1,4 +1,4 @@
-"""The segmentations of a DICOMweb archive: which belong to which series, storing new ones, fetching those of others.
+"""DICOM SEG labels of a DICOMweb archive: which belong to which series, storing new ones, fetching others.
 
 A segmentation never changes, so each is asked once what it belongs to; only their list is asked for again.
 """

@@ -1,4 +1,4 @@
-"""A studies folder: images at the top, labels in `labels/TAG/`. Nothing is written outside it.
+"""Datastore over a studies folder: images at the top, labels in `labels/TAG/`. Nothing is written outside it.
 
 Every id, tag and suffix that comes from a client is checked before a path is made of it, every file is read once
 before it is accepted, and appears in its place whole or not at all.

@@ -1,4 +1,4 @@
-"""Who has which case open, so that two readers are not sent to the same one.
+"""Leases (soft locks): who has which case open, so that two readers are not sent to the same one.
 
 A lease is a courtesy, not a lock: nobody is kept from opening or submitting a case. It is renewed while the viewer is
 open, ends when its reader submits or leaves, and by itself when nothing was heard for a while. The leases lie in a

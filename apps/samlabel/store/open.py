@@ -1,4 +1,4 @@
-"""What `--studies` may be, and what the app gets to see: a folder of images, or the address of a DICOM archive.
+"""Opens what `--studies` names as a datastore: a folder of images or DICOM files, or an archive's address.
 
 A folder of DICOM files and the demo become an archive: the embedded store serves them for as long as the app runs.
 """

@@ -1,4 +1,4 @@
-"""The host's folder store, safe against other threads, other processes and crashes.
+"""The host's folder datastore with transactions: safe against other threads, other processes and crashes.
 
 The stock store keeps its record (`datastore_v2.json`) in memory and rewrites the whole file from there, in place: of
 two processes the last one wins, a crash leaves half a file, and readers meet dictionaries that change under them.

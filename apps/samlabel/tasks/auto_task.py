@@ -1,4 +1,4 @@
-"""`sam_auto`: labels without a click, on one slice or in the whole volume."""
+"""`sam_auto` infer task: automatic segmentation without a click, of one slice or of the whole volume."""
 
 from __future__ import annotations
 

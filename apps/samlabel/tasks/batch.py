@@ -1,4 +1,4 @@
-"""`POST /batch/infer/MODEL`: every image of the studies, one after the other, in the host's background process.
+"""`POST /batch/infer/MODEL`: batch inference on all images of the studies, in the host's background process.
 
 What the host's own task does differently: it stops at the first image that fails, answers finished images again after
 an interruption, and divides by the number of GPUs.

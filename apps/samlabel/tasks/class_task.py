@@ -1,4 +1,4 @@
-"""`sam_class`: the classes that a reader ticks in OHIF, found by the semantic head of the adapter that serves."""
+"""`sam_class` infer task: semantic segmentation of the classes ticked in OHIF, by the serving adapter's head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long requests run: slice by slice behind clicks, with a line in the log now and then, until nobody waits."""
+"""Jobs of long requests: slices through the priority queue, progress in the log, cancellation on disconnect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the next case is chosen, as the host calls it."""
+"""Active-learning strategies as the host calls them: each chooses the next case."""
 
 from __future__ import annotations
 

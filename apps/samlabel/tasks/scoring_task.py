@@ -1,4 +1,4 @@
-"""`sam_uncertainty`: how much each case is worth a label, as the host calls it (`POST /scoring/sam_uncertainty`)."""
+"""`sam_uncertainty` scoring task: how much a label of each case would help (`POST /scoring/sam_uncertainty`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The host's train task: accepted labels in, a judged adapter out. It runs in a process of its own."""
+"""The host's train task: accepted labels in, a judged adapter out, in a process of its own."""
 
 from __future__ import annotations
 

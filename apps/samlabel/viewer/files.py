@@ -1,4 +1,4 @@
-"""Where the viewer's files lie: the OHIF build inside the host's package, and our companion script."""
+"""Static files of the viewer: the OHIF build inside the host's package, and our companion script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The viewer's page with our companion in it.
+"""The viewer's page, with our companion script injected.
 
 Nothing of the viewer is changed on disk: the page is read, the companion's tag is put in, and style sheets from the
 internet, for which an isolated machine would wait, are left out.

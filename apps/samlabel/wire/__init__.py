@@ -1,1 +1,1 @@
-"""Clients' requests to our values, and our answers to their replies."""
+"""Wire formats: clients' requests to our values, and our answers to their replies. No I/O."""

@@ -1,4 +1,4 @@
-"""What people and programs get to know about adapters."""
+"""Adapters as JSON for people and programs: provenance, verdict, calibration, alarm."""
 
 from __future__ import annotations
 

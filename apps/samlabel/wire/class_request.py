@@ -1,4 +1,4 @@
-"""What clients say when they ask for classes: the keys of `auto_request` about slices, and
+"""Requests for classes (OHIF's Class Prompts), parsed: the keys of `auto_request` about slices, and
 
 label_prompt   a list of classes as OHIF sends it: values from `/info/`, or names; missing or empty means all of them
 points, point_labels   what OHIF's point tool sends to a model of this type; see `POINTS_IGNORED`

@@ -1,4 +1,4 @@
-"""Doubt with the mask, for requests that say `"uncertainty": true`, or how: an int8 map, and the Dice to expect.
+"""Uncertainty maps in replies, for requests with `"uncertainty": true`: an int8 map, and the Dice to expect.
 
 The map holds 0 (sure) to 127 (a coin) for voxels of the image as it is stored. Only the smallest box that holds doubt
 is sent, i fastest, zlib-compressed and as base64: outside it there is none.

@@ -1,4 +1,4 @@
-"""What people and programs get to know about accepted labels."""
+"""Accepted labels as JSON for people and programs: newest event, history, quarantine."""
 
 from __future__ import annotations
 

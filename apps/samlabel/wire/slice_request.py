@@ -1,4 +1,4 @@
-"""The host's words, and no others: request dictionary in, file and dictionary out.
+"""Parses infer requests of OHIF and 3D Slicer into frozen values: the clients' words and no others.
 
 The only file that knows what OHIF and 3D Slicer call things. Parsed once, here, into a frozen value; keys it does not
 know are left alone (OHIF sends those of earlier requests along), keys it knows are checked.

@@ -1,4 +1,4 @@
-"""A wish to train, as clients send it: their words and habits end here."""
+"""Parses train requests: clients' words and habits end here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts drawn as maps: what a small convolutional decoder needs to see where the reader pointed."""
+"""Dense prompt encoding: points, boxes and prior masks drawn as maps for a small convolutional decoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What looks like the place that was pointed at: features under the prompts, compared with features everywhere."""
+"""Feature similarity to the prompted points and areas, as extra maps for the decoder."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 # Similarity to foreground clicks, to background clicks, to the box's middle, to the previous mask.
-LIKENESS_MAPS = 4
+SIMILARITY_MAPS = 4
 
 KEY_CHANNELS = 32
 
 
 class Similarity(nn.Module):
-    """A click alone says little; "everything like this, around here" is most of what it means."""
+    """Feature similarity to the clicked points, as an extra map for the decoder."""
 
     def __init__(self, width: int, middle: int) -> None:
         super().__init__()
         self.parts = nn.Conv2d(middle, KEY_CHANNELS, 1)
         self.context = nn.Conv2d(width, KEY_CHANNELS, 1)
         self.describe = nn.Linear(KEY_CHANNELS, width)
-        self.spread = nn.Conv2d(LIKENESS_MAPS, middle, 3, 1, 1)
-        # silent at first: the decoder learns to listen
+        self.spread = nn.Conv2d(SIMILARITY_MAPS, middle, 3, 1, 1)
+        # zero-initialised, so that training starts from the decoder without this branch
         for layer in (self.describe, self.spread):
             nn.init.zeros_(layer.weight)
             if layer.bias is not None:
@@ -54,7 +54,7 @@ def _sample(keys: Tensor, points: Tensor) -> Tensor:
 
 
 def _strongest(alike: Tensor, used: Tensor) -> Tensor:
-    """The largest likeness (N, h, w) to any used point of (N, n, h, w); zero where there is none."""
+    """The largest similarity (N, h, w) to any used point of (N, n, h, w); zero where there is none."""
     if alike.shape[1] == 0:
         return alike.new_zeros(alike.shape[0], *alike.shape[2:])
     best = torch.where(used[..., None, None], alike, -1.0).amax(dim=1)

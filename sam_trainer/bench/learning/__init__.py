@@ -1,1 +1,1 @@
-"""Benches of learning: few accepted cases, whole projects."""
+"""Benches of learning (few accepted cases, whole projects). Nothing outside bench and commands imports them."""

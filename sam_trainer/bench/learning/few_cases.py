@@ -1,4 +1,4 @@
-"""What a few accepted cases are worth: every method after 1, 2, 5 and 10 of them, beside no training and a U-Net.
+"""Few-shot bench: every method after 1, 2, 5 and 10 accepted cases, beside no training and a U-Net.
 
 Procedural patients: all are asked the same objects of the same held-out patients, so that differences are paired.
 Real folders: each case in turn is left out and asked, after training on the folder's other cases.

@@ -1,4 +1,4 @@
-"""How much the bench of few cases trains and asks: counts of cases, methods, seeds, epochs."""
+"""Plan of the few-shot bench: counts of cases, methods, seeds, epochs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`samlabel bench train`: what a few accepted cases are worth, as rows and as a page."""
+"""`samlabel bench train`: the few-shot bench as rows and as a page."""
 
 from __future__ import annotations
 

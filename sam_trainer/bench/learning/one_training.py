@@ -1,4 +1,4 @@
-"""One training of the learning bench, and the questions it is asked afterwards."""
+"""One training of the few-shot bench, and its evaluation afterwards."""
 
 from __future__ import annotations
 

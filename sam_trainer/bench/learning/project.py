@@ -1,4 +1,4 @@
-"""One simulated project: a reader, a pool, a strategy, and the real loop between them.
+"""One simulated annotation project: a reader, a pool, a strategy, and the real active-learning loop between them.
 
     serve -> click -> accept -> train -> judge -> promote -> score -> select
 

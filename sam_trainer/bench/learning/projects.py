@@ -1,4 +1,4 @@
-"""Does choosing cases pay? Whole projects by several strategies on the same pools, paired by seed.
+"""Active-learning bench: whole simulated projects by several strategies on the same pools, paired by seed.
 
 Every project is a process-sized job; several run side by side, each on one thread. The embeddings of a pool are
 shared: an encoder that nobody trains answers the same for all.

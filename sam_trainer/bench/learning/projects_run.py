@@ -1,4 +1,4 @@
-"""`bench loop` as rows and a page."""
+"""`samlabel bench loop`: the active-learning bench as rows and a page."""
 
 from __future__ import annotations
 

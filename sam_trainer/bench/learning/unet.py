@@ -1,4 +1,4 @@
-"""The baseline of the semantic head: a plain U-Net on the same slices, moved alike, for as many steps."""
+"""U-Net baseline of the semantic head: the same slices and augmentation, for as many steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MONAI's datalist: `monai.data.load_decathlon_datalist(OUT/datalist.json, data_list_key="training")`."""
+"""Export as MONAI datalist: `load_decathlon_datalist(OUT/datalist.json, data_list_key="training")` reads it."""
 
 from __future__ import annotations
 

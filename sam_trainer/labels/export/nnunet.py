@@ -1,4 +1,4 @@
-"""nnU-Net's raw folder, version 2; call it DatasetNNN_NAME and lay it into `nnUNet_raw`.
+"""Export as nnU-Net raw folder, version 2; call it DatasetNNN_NAME and lay it into `nnUNet_raw`.
 
 dataset.json         channels, labels, number of training cases
 imagesTr, labelsTr   cases that teach or validate: NAME_0000.nii.gz and NAME.nii.gz

@@ -1,4 +1,4 @@
-"""Accepted labels for other tools: images, label maps with the same values everywhere, and who judges whom.
+"""Exports accepted labels for other tools: images, label maps with consistent values, and the split.
 
 A name means one value in all cases, 1..n without gaps. A folder appears whole or not at all.
 """

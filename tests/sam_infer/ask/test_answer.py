@@ -28,7 +28,7 @@ MIDDLE = 10
 
 @pytest.fixture
 def predictor() -> Predictor:
-    return Predictor(RegionGrowing(), EmbeddingCache())
+    return Predictor(RegionGrowing("x"), EmbeddingCache())
 
 
 @pytest.fixture
