@@ -1,1 +1,1 @@
-"""Who may ask for what: addresses, names, uploads, disconnects, error replies."""
+"""Who asks, and who may ask for what: identity, addresses, names, uploads, disconnects, error replies."""

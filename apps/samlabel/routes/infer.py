@@ -27,7 +27,7 @@ from monailabel.interfaces.utils.app import app_instance
 
 from sam_infer.masks.encode import gzipped
 from sam_infer.serving.activity import Activity
-from samlabel import identity as reader
+from samlabel.access import identity as reader
 from samlabel.access.callers import USER
 from samlabel.access.names import check_name, check_session_id, check_upload_name, json_object
 from samlabel.access.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attached

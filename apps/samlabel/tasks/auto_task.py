@@ -19,7 +19,7 @@ from sam_infer.automatic.modes import (
 )
 from sam_infer.automatic.semantic import semantic_labels
 from sam_infer.serving.server_state import Serving
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.loop.examples import Examples
 from samlabel.tasks.job import volume_job

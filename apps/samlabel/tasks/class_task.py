@@ -10,7 +10,7 @@ from typing import Any
 from sam_infer.automatic.label_search import LabelSearch
 from sam_infer.automatic.semantic import semantic_labels
 from sam_infer.serving.server_state import Serving
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.slice_task import SamTask, model_facts, model_notes

@@ -12,7 +12,7 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask
 from sam_infer.serving.server_state import Serving
 from sam_infer.slices.predictor import Predictor
 from samlabel.access.disconnect import client_has_gone
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.wire import doubt_reply as uncertainty_reply
 from samlabel.wire import reply as answer

@@ -13,7 +13,7 @@ from sam_infer.propagation.many_labels import LabelPrediction, segment_labels
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.segment import segment_volume
 from sam_infer.serving.server_state import Serving
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.slice_task import SamTask, model_facts, model_notes

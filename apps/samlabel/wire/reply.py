@@ -18,7 +18,7 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.masks.encode import Chunk, encode_nrrd, gzipped, nifti_chunks, nrrd_chunks
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.slices.predictor import CLIENT_CANDIDATES, Prediction
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.wire.slice_request import InferRequest, ReplyFormat
 
 # The host's file copies and clean-ups expect real files; these are ours to delete.
