@@ -1,4 +1,4 @@
-"""What a running server remembers: the last volumes, the embeddings, the current predictor.
+"""State of a running server: volume cache, embedding cache, current predictor, work queue, prefetch.
 
 The only stateful object of the project. It can be thrown away at any time without changing an answer.
 

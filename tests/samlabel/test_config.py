@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sam_infer.errors import PromptError
-from samlabel import identity as reader
+from samlabel.access import identity as reader
 from samlabel.access.names import check_name, check_session_id, check_upload_name, check_url_path, json_object
 from samlabel.config import AppConfig
 from samlabel.errors import ConfigError, RequestError, UnsafeNameError

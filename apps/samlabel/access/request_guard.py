@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sam_infer.errors import SamError
-from samlabel import identity as reader
+from samlabel.access import identity as reader
 from samlabel.access.error_replies import body_of, status_of
 from samlabel.access.names import check_url_path
 from samlabel.errors import RefusedError, RequestError, TooLargeError

@@ -14,7 +14,7 @@ from typing import Any
 
 from sam_infer.imaging.volume import Mask
 from sam_trainer.labels.edit_distance import Proposal, Region, packed
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.store.archive_labels import prompts_digest
 
 MEMORY_BYTES = 128 << 20

@@ -1,4 +1,4 @@
-"""The same request for every image of a folder: masks beside each other, finished ones kept, failures told apart.
+"""Batch prediction on every image of a folder: resumable, finished masks kept, failures told apart.
 
 `predictions.json` in the output folder records what was asked and what is done; it is replaced after every case, so a
 run that was interrupted goes on where it was.

@@ -11,8 +11,8 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.models.load import weights_id_of
 from sam_trainer.judging.alarm import alarm_of
 from samlabel.access.callers import ADMIN, USER
+from samlabel.access.identity import current_reader
 from samlabel.access.names import check_name
-from samlabel.identity import current_reader
 from samlabel.wire import adapter_facts
 
 router = APIRouter(prefix="/adapters", tags=["Adapters"])

@@ -10,9 +10,9 @@ from monailabel.interfaces.utils.app import app_instance
 
 from sam_trainer.labels.ledger import ACCEPTED, GONE, QUARANTINED, RELEASED, WITHDRAWN, Ledger
 from samlabel.access.callers import ADMIN, USER
+from samlabel.access.identity import current_reader
 from samlabel.access.names import check_name
 from samlabel.errors import RequestError
-from samlabel.identity import current_reader
 from samlabel.routes.host import off_the_loop
 from samlabel.store.folder import FINAL
 from samlabel.wire import label_facts

@@ -10,7 +10,7 @@ from monailabel.config import settings
 from monailabel.endpoints.user.auth import User
 from monailabel.interfaces.utils.app import app_instance
 
-from samlabel import identity as reader
+from samlabel.access import identity as reader
 from samlabel.access.callers import USER
 from samlabel.access.names import check_name
 from samlabel.errors import LeasedError

@@ -25,9 +25,9 @@ from pydicom import Dataset, dcmread
 
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import read_image, read_mask, write_mask
+from samlabel.access.identity import current_reader
 from samlabel.dicom.slice_stack import stack_of
 from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
-from samlabel.identity import current_reader
 from samlabel.store.archive_client import archive_client
 from samlabel.store.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
 from samlabel.store.folder import FINAL, StudyStore

@@ -18,10 +18,10 @@ from monailabel.datastore.local import DataModel, ImageLabelModel
 from sam_infer.errors import VolumeError
 from sam_infer.files import write_whole
 from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_geometry, read_image, read_mask
+from samlabel.access.identity import current_reader
 from samlabel.access.names import check_name, check_tag
 from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix, check_attached, read_upload
 from samlabel.errors import NotFoundError
-from samlabel.identity import current_reader
 from samlabel.store.leases import Leases, holder
 from samlabel.store.record import RecordedStore
 

@@ -18,7 +18,7 @@ import structlog
 from filelock import FileLock
 
 from sam_infer.files import write_whole
-from samlabel import identity as reader
+from samlabel.access import identity as reader
 from samlabel.errors import RequestError
 
 log = structlog.get_logger(__name__)

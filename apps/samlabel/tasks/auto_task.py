@@ -9,7 +9,7 @@ from typing import Any
 from sam_infer.ask.answer import answer
 from sam_infer.ask.context import Context
 from sam_infer.serving.server_state import Serving
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.loop.examples import Examples
 from samlabel.tasks.job import volume_job

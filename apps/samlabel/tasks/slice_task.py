@@ -9,7 +9,7 @@ from typing import Any
 
 from sam_infer.serving.server_state import Asker, Click, Serving
 from samlabel.access.disconnect import client_has_gone
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.tasks.task import SamTask
 from samlabel.wire import doubt_reply, slice_request

@@ -10,7 +10,7 @@ from sam_infer.ask.answer import answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import ObjectQuestion, ObjectsQuestion
 from sam_infer.serving.server_state import Serving
-from samlabel.identity import current_reader
+from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask

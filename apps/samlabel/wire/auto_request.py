@@ -1,4 +1,4 @@
-"""Requests for labels without a prompt, parsed: mode, extent, prior, and the keys of `slice_request`.
+"""Parses requests for automatic labels: mode, extent, prior, and the keys of `slice_request`.
 
 mode         propose, grid, selfprompt, atlas or semantic; see `sam_infer/automatic/modes.py` and `semantic.py`
 extent       slice: one slice, the one named by `slice`, else the middle one; volume: all of them, inside `roi`

@@ -1,4 +1,4 @@
-"""Requests for classes (OHIF's Class Prompts), parsed: the keys of `auto_request` about slices, and
+"""Parses requests for classes (`sam_class`): the keys of `auto_request` about slices, and
 
 label_prompt   a list of classes as OHIF sends it: values from `/info/`, or names; missing or empty means all of them
 points, point_labels   what OHIF's point tool sends to a model of this type; see `POINTS_IGNORED`

@@ -1,4 +1,4 @@
-"""Requests for objects in 3D, parsed: the keys of `slice_request`, and those that only make sense here.
+"""Parses requests for objects in 3D: the keys of `slice_request`, and those that only make sense here.
 
 LABEL                        `sam_multi`: a list of voxels per label name; `background` counts for all of them
 smooth_mm, fill_holes_mm3    see `sam_infer/masks/cleanup3d.py`; off at 0

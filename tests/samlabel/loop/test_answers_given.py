@@ -8,7 +8,7 @@ import pytest
 from sam_infer.imaging.volume import Mask
 from sam_trainer.labels.edit_distance import as_mask
 from sam_trainer.synthetic.patients import grid
-from samlabel.identity import acting_as
+from samlabel.access.identity import acting_as
 from samlabel.loop.answers_given import AnswersGiven
 
 GRID = grid((12, 10, 6), (1, 1, 2))

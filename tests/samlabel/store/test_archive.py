@@ -14,7 +14,7 @@ from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import read_image, read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_trainer.synthetic.patients import ABDOMEN_LABELS
-from samlabel import identity as reader
+from samlabel.access import identity as reader
 from samlabel.config import AppConfig
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.dicom.seg_write import Origin, referenced_series, write_seg

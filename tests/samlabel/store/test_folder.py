@@ -18,8 +18,8 @@ from sam_infer.errors import SamError, VolumeError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import LPS_TO_RAS, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
+from samlabel.access.identity import acting_as
 from samlabel.errors import NotFoundError, UnsafeNameError
-from samlabel.identity import acting_as
 
 GRID = Geometry((6, 5, 4), LPS_TO_RAS)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from samlabel import identity as reader
+from samlabel.access import identity as reader
 from samlabel.store.leases import NAME, Lease, Leases, OfferedCases, holder
 
 
