@@ -27,11 +27,7 @@ from monailabel.interfaces.utils.app import app_instance
 
 from sam_infer.masks.encode import gzipped
 from sam_infer.serving.activity import Activity
-<<<<<<< HEAD
 from samlabel.access import identity
-=======
-from samlabel.access import identity as reader
->>>>>>> h/docs
 from samlabel.access.callers import USER
 from samlabel.access.names import check_session_id, check_upload_name, json_object
 from samlabel.access.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attached
