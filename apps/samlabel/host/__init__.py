@@ -1,1 +1,1 @@
-"""What MONAI Label does wrong, mended from outside."""
+"""What MONAI Label does wrong, mended from outside; and the one typed way in to what it keeps."""

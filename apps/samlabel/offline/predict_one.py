@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sam_infer.arrays import Int64Array
 from sam_infer.automatic.example import AcceptedCase, affordable
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.modes import (
@@ -156,7 +157,7 @@ def parsed(volume: Volume, points: Sequence[str], box: str | None, plane: str | 
     return prompts, Marks(array[chosen == 1], array[chosen == 0], corners)
 
 
-def _corners(box: str, points: np.ndarray, volume: Volume) -> tuple[list[int], list[int]]:
+def _corners(box: str, points: Int64Array, volume: Volume) -> tuple[list[int], list[int]]:
     """Two corners of a box that was given in one slice or in space."""
     numbers = _numbers("box", box, (4, 5, 6), volume)
     if len(numbers) == 6:
