@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import structlog
@@ -52,7 +51,7 @@ class LabelNames:
             table[1 : len(self.names) + 1] = np.arange(1, len(self.names) + 1)
         return Mask(np.asfortranarray(table[mask.array]), mask.geometry)
 
-    def checked(self, name: Any) -> str:
+    def checked(self, name: object) -> str:
         """The label a client asks for; none is the first.
 
         3D Slicer sends the name of any segment the reader made. As long as nobody configured labels every name is

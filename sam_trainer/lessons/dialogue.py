@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam_infer.networks.tiny.model import TinySam
 from sam_trainer.lessons.losses import Losses, prompt_losses
 from sam_trainer.lessons.prompt_batch import MASK_STRIDE, Batch, pad_clicks, stack_boxes
 from sam_trainer.simulation.clicks import Click, Mask, correction_click
@@ -32,7 +33,21 @@ class _Turns:
         return single & mask[:, 0, 0, 0].isnan()
 
 
-def hold_dialogue(model: TinySam, batch: Batch, rng: np.random.Generator, decodes: int = 3) -> list[Losses]:
+class DialogueNetwork(Protocol):
+    """What a dialogue asks of a network."""
+
+    def encode(self, images: Tensor, /) -> dict[str, Tensor]:
+        """Images (B, 3, S, S) to features."""
+        ...
+
+    def decode(
+        self, features: Mapping[str, Tensor], points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor | None, /
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (N, 4, S/4, S/4) and scores (N, 4)."""
+        ...
+
+
+def hold_dialogue(model: DialogueNetwork, batch: Batch, rng: np.random.Generator, decodes: int = 3) -> list[Losses]:
     """Losses of `decodes` answers to growing prompts, with and without the previous answer as a mask prompt.
 
     A server is sent all clicks every time and decodes twice: first without a mask, then with its own first answer. So

@@ -60,7 +60,7 @@ def pretrain(config: PretrainConfig) -> PretrainReport:
     return _report(config.out)
 
 
-def new_state(config: PretrainConfig) -> TrainState:
+def new_state(config: PretrainConfig) -> TrainState[TinySam]:
     """A fresh, initialised or resumed state."""
     torch.manual_seed(config.seed)
     model = TinySam()
@@ -124,7 +124,9 @@ class _Clock:
         return due
 
 
-def take_step(state: TrainState, config: PretrainConfig, group: ProcessGroup, progress: float) -> dict[str, float]:
+def take_step(
+    state: TrainState[TinySam], config: PretrainConfig, group: ProcessGroup, progress: float
+) -> dict[str, float]:
     """One optimisation step of this member of the group; returns what goes into the log."""
     step = state.counters.step
     shape = config.leg(progress).shape
@@ -132,7 +134,7 @@ def take_step(state: TrainState, config: PretrainConfig, group: ProcessGroup, pr
     batch = draw_batch(config.seed, index, shape)
     rng = np.random.default_rng((config.seed, index, 2))
     with torch.autocast("cpu", torch.bfloat16):
-        losses = hold_dialogue(state.model, batch, rng)  # type: ignore[arg-type]
+        losses = hold_dialogue(state.model, batch, rng)
         total = torch.stack([part.total for part in losses]).mean()
     total.backward()
     grads = gradients(state.model.parameters())
@@ -155,7 +157,7 @@ def take_step(state: TrainState, config: PretrainConfig, group: ProcessGroup, pr
     return {"loss": float(total.detach()), **row, "score": score, "norm": float(norm), "lr": rate, "side": shape.side}
 
 
-def _log(out: Path, state: TrainState, recent: list[dict[str, float]], progress: float) -> None:
+def _log(out: Path, state: TrainState[TinySam], recent: list[dict[str, float]], progress: float) -> None:
     if not recent:
         return
     row = {key: float(np.mean([r[key] for r in recent])) for key in recent[0]}
@@ -175,7 +177,7 @@ def _log(out: Path, state: TrainState, recent: list[dict[str, float]], progress:
     )
 
 
-def _save(state: TrainState, config: PretrainConfig) -> None:
+def _save(state: TrainState[TinySam], config: PretrainConfig) -> None:
     state.save(config.out)
     export_weights(state.average, config.out / WEIGHTS_FILE)
 

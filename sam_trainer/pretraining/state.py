@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,6 +15,9 @@ from sam_infer.files import write_whole
 from sam_trainer.errors import TrainingError
 
 STATE_FILE, COUNTERS_FILE = "state.safetensors", "state.json"
+
+# The network that a run trains.
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass
@@ -26,11 +30,11 @@ class Counters:
 
 
 @dataclass
-class TrainState:
+class TrainState(Generic[Network]):
     """Model, its moving average, optimiser and counters. Batches and clicks are functions of seed and step."""
 
-    model: nn.Module
-    average: nn.Module
+    model: Network
+    average: Network
     optimizer: torch.optim.AdamW
     counters: Counters
 

@@ -92,7 +92,7 @@ def train_tracker(config: TrackingConfig) -> TrackingReport:
     return TrackingReport(first, last, config.out / WEIGHTS_FILE)
 
 
-def _new_state() -> TrainState:
+def _new_state() -> TrainState[TrackerNet]:
     torch.manual_seed(0)
     net = TrackerNet()
     average = copy.deepcopy(net).eval().requires_grad_(False)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from ignite.engine import Engine, Events
 from ignite.handlers import EarlyStopping
 from torch import Tensor, nn
 
-from sam_infer.networks.tiny.model import TinySam
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.lessons.batches import LessonBatches
@@ -127,8 +125,7 @@ class Fit:
         batch, features = self._teacher.batches.draw(self._network, config.images, config.objects, rng)
         asked = self._network if features is None else Remembered(self._network, features)
         with mixed_precision(config.precision):
-            # every network of `trainable` has the two methods that a dialogue calls
-            losses = hold_dialogue(cast(TinySam, asked), batch, rng, config.decodes)
+            losses = hold_dialogue(asked, batch, rng, config.decodes)
             total = torch.stack([part.total for part in losses]).mean()
             semantic = self._teacher.semantic
             if semantic is not None:

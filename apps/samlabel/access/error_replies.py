@@ -43,6 +43,7 @@ from samlabel.errors import (
     TooLargeError,
     UnsafeNameError,
 )
+from samlabel.host.handle import told_by
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +104,9 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
 
 async def on_host_error(request: Request, error: MONAILabelException) -> JSONResponse:
     """The host's own exceptions, which it leaves unmapped."""
-    missing = isinstance(error, ImageNotFoundException | LabelNotFoundException) or error.error in HOST_NOT_FOUND
-    return JSONResponse(body_of(str(error.msg)), 404 if missing else 500)
+    kind, sentence = told_by(error)
+    missing = isinstance(error, ImageNotFoundException | LabelNotFoundException) or kind in HOST_NOT_FOUND
+    return JSONResponse(body_of(sentence), 404 if missing else 500)
 
 
 async def on_os_error(request: Request, error: OSError) -> JSONResponse:

@@ -20,7 +20,7 @@ _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MAX_DECODINGS = 3
 
 
-def check_name(value: Any, field: str) -> str:
+def check_name(value: object, field: str) -> str:
     """An id or file name as one plain path component: no separators, no `..`, nothing hidden or invisible."""
     if not isinstance(value, str) or not value.strip():
         raise UnsafeNameError(f"{field} must be a name, got {value!r}", field)
@@ -35,7 +35,7 @@ def check_name(value: Any, field: str) -> str:
     return value
 
 
-def check_tag(value: Any) -> str:
+def check_tag(value: object) -> str:
     """A label's tag: letters, digits, `_` and `-`."""
     if not isinstance(value, str) or not _TAG.fullmatch(value):
         raise UnsafeNameError(f"tag must be up to 64 letters, digits, _ or -, got {_shown(value)}", "tag")
@@ -87,6 +87,6 @@ def json_object(text: str | None, field: str) -> dict[str, Any]:
     return value
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

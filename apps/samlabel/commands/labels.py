@@ -6,6 +6,7 @@ Exit code 0: done; 1: refused, with one sentence on why and what to do.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from getpass import getuser
 from pathlib import Path
 from typing import Annotated
@@ -88,10 +89,11 @@ def export(
     """Write labels that count, their images and the split for another tool."""
     from sam_trainer.labels.export.datalist import Datalist
     from sam_trainer.labels.export.nnunet import NnUnetRaw
+    from sam_trainer.labels.export.write import ExportFormat
     from sam_trainer.labels.export.write import export as write
     from samlabel.loop.counted_labels import counting_labels
 
-    layouts = {"datalist": Datalist, "nnunet": NnUnetRaw}
+    layouts: dict[str, Callable[[], ExportFormat]] = {"datalist": Datalist, "nnunet": NnUnetRaw}
     if form not in layouts:
         raise ConfigError(f"--format must be one of {', '.join(layouts)}, got {form!r}", "format")
     exported = write(counting_labels(studies), layouts[form](), out)

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from samlabel.host.lazy_imports import deferred
-from samlabel.server.launcher import DEMO, NEEDED_LATER, ServeOptions, conf_of, is_loopback
+from samlabel.server.launcher import NEEDED_LATER, ServeOptions, conf_of, is_loopback
 from samlabel.server.launcher import serve as run
+from samlabel.store.open import DEMO
 
 
 def serve(  # noqa: PLR0913 - every parameter is an option of the command

@@ -15,6 +15,7 @@ from highdicom.sr import CodedConcept
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
+from sam_infer.arrays import Float64Array
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import LPS_TO_RAS
@@ -107,7 +108,7 @@ def slices_of(sources: Sequence[Dataset], geometry: Geometry) -> list[Dataset]:
     return ordered
 
 
-def corners_ras(image: Dataset) -> np.ndarray:
+def corners_ras(image: Dataset) -> Float64Array:
     """(3, 3) RAS mm: the first voxel of a slice, its neighbour in the row, its neighbour in the column."""
     origin = np.asarray(image.ImagePositionPatient, float)
     orientation = np.asarray(image.ImageOrientationPatient, float)

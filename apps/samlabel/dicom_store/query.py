@@ -64,7 +64,7 @@ def search(instances: Iterable[Instance], level: str, query: Query, root: str, h
     """
     depth = LEVELS.index(level)
     groups = [list(group) for _, group in groupby(instances, key=lambda i: i.uids[: depth + 1])]
-    studies = {group[0].uids[0]: [] for group in groups}
+    studies: dict[str, list[Instance]] = {group[0].uids[0]: [] for group in groups}
     for group in groups:
         studies[group[0].uids[0]] += group
     found = []

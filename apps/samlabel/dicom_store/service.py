@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -207,7 +207,7 @@ def _json_text(request: Request, text: str) -> Response:
     return Response(content, headers=headers, media_type=DICOM_JSON)
 
 
-def _parts(parts: Any, media_type: str) -> StreamingResponse:
+def _parts(parts: Iterable[Iterable[bytes]], media_type: str) -> StreamingResponse:
     boundary = multipart.new_boundary()
     return StreamingResponse(
         multipart.write(parts, media_type, boundary), media_type=multipart.content_type(media_type, boundary)

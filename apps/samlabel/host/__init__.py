@@ -1,1 +1,1 @@
-"""Fixes of MONAI Label from outside: the only room that may patch the host."""
+"""Fixes of MONAI Label from outside, and one typed way in to what it keeps: the only room that may patch it."""

@@ -15,7 +15,8 @@ ALGORITHMS = ["RS256"]
 
 def mend() -> None:
     """Make tokens of the realm count, and say when it cannot be asked; done once however often it is called."""
-    if isinstance(auth.jwt, SimpleNamespace):
+    names = vars(auth)
+    if isinstance(names["jwt"], SimpleNamespace):
         return
     stock = auth.from_token
 
@@ -28,5 +29,5 @@ def mend() -> None:
                 503, "the login service cannot be asked; check MONAI_LABEL_AUTH_REALM_URI and that it runs"
             ) from error
 
-    auth.jwt = SimpleNamespace(decode=partial(auth.jwt.decode, algorithms=ALGORITHMS))
-    auth.from_token = from_token
+    names["jwt"] = SimpleNamespace(decode=partial(names["jwt"].decode, algorithms=ALGORITHMS))
+    names["from_token"] = from_token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import cast
 
 import structlog
 from monailabel.interfaces.datastore import Datastore
@@ -29,6 +30,7 @@ from samlabel.config import AppConfig
 from samlabel.label_names import LabelNames
 from samlabel.loop.accepted_labels import accepted_labels
 from samlabel.loop.examples import Examples
+from samlabel.store.folder import StudyStore
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +113,8 @@ class CaseScoring:
 
     def _examples(self) -> list[AcceptedCase]:
         """Accepted cases the way scored ones are looked at."""
-        cases = Examples(self._store, self._names, self._studies).others(self._serving, None)[:MOST_TEACHERS]
+        store = cast(StudyStore, self._store)  # the host names it by its parent class
+        cases = Examples(store, self._names, self._studies).others(self._serving, None)[:MOST_TEACHERS]
         found = []
         for case in cases:
             view = CanonicalView.of(case.volume, slice_axis(case.volume.geometry))

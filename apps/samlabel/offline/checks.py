@@ -174,7 +174,7 @@ def orientation() -> Check:
     affine[:3, :3] = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ affine[:3, :3]
     affine[:3, 3] = (12.0, -7.0, 30.0)
     array = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
-    mask = Mask(np.asfortranarray(array), Geometry(array.shape, affine))
+    mask = Mask(np.asfortranarray(array), Geometry((4, 5, 6), affine))
     with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
         nifti = write_mask(mask, Path(folder) / "a.nii.gz")
         reply = Path(folder) / "b.nrrd"

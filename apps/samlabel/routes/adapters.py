@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from monailabel.interfaces.utils.app import app_instance
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.models.load import weights_id_of
@@ -13,6 +12,7 @@ from sam_trainer.judging.alarm import alarm_of
 from samlabel.access.callers import ADMIN, USER
 from samlabel.access.identity import current_reader
 from samlabel.access.names import check_name
+from samlabel.host.handle import running_app
 from samlabel.wire import adapter_facts
 
 router = APIRouter(prefix="/adapters", tags=["Adapters"])
@@ -46,4 +46,4 @@ def promote(adapter: str) -> dict[str, Any]:
 
 
 def _store() -> AdapterStore:
-    return AdapterStore(app_instance().config.model)
+    return AdapterStore(running_app().config.model)

@@ -8,7 +8,7 @@ front of the original, as a plain function that a worker thread runs after its a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -23,11 +23,11 @@ from monailabel.endpoints import (
     scoring,
     session,
 )
-from monailabel.interfaces.utils.app import app_instance
 from starlette.datastructures import UploadFile
 
 from samlabel.access.names import check_name, check_session_id, check_tag, check_upload_name, json_object
 from samlabel.errors import NotFoundError, RefusedError
+from samlabel.host.handle import infer_tasks, running_app, scoring_methods, strategies
 from samlabel.tasks import scoring_task
 
 MODULES = (activelearning, batch_infer, datastore, info, logs, model, ohif, scoring, session)
@@ -46,10 +46,10 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
 JSON_FIELDS = ("params", "info")
 
 # Which argument of which module names what part of the app: the host starts a process before it looks.
-PARTS: dict[str, tuple[str, str]] = {
-    batch_infer.__name__: ("model", "_infers"),
-    scoring.__name__: ("method", "_scoring_methods"),
-    activelearning.__name__: ("strategy", "_strategies"),
+PARTS: dict[str, tuple[str, Callable[[], Mapping[str, object]]]] = {
+    batch_infer.__name__: ("model", infer_tasks),
+    scoring.__name__: ("method", scoring_methods),
+    activelearning.__name__: ("strategy", strategies),
 }
 
 
@@ -85,7 +85,7 @@ def off_the_loop(
         return answer if complete is None else complete(answer, arguments)
 
     # The signature is all that FastAPI reads; `functools.wraps` would make it see the coroutine again.
-    run.__signature__ = inspect.signature(endpoint)  # type: ignore[attr-defined]
+    run.__dict__["__signature__"] = inspect.signature(endpoint)
     run.__name__ = endpoint.__name__
     return run
 
@@ -106,12 +106,11 @@ def check_arguments(arguments: dict[str, Any]) -> None:
 
 def check_known(module: str, arguments: dict[str, Any]) -> None:
     """Refuse the name of a model, method or strategy that this app does not have."""
-    argument, part = PARTS.get(module, ("", ""))
-    if not arguments.get(argument):
+    if module not in PARTS or not arguments.get(PARTS[module][0]):
         return
+    argument, known = PARTS[module][0], PARTS[module][1]()
     if module == scoring.__name__ and isinstance(arguments.get("params"), dict):
-        scoring_task.check(arguments["params"], app_instance().config.model)
-    known = getattr(app_instance(), part)
+        scoring_task.check(arguments["params"], running_app().config.model)
     if arguments[argument] not in known:
         names = ", ".join(known) or "none"
         raise NotFoundError(f"there is no {argument} {arguments[argument]!r}; this server has {names}", argument)

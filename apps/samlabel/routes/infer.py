@@ -21,17 +21,16 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, File, Form, Header, UploadFile
 from fastapi.responses import JSONResponse, Response
-from monailabel.config import settings
 from monailabel.endpoints.user.auth import User
-from monailabel.interfaces.utils.app import app_instance
 
 from sam_infer.masks.encode import gzipped
 from sam_infer.serving.activity import Activity
 from samlabel.access import identity
-from samlabel.access.callers import USER
+from samlabel.access.callers import USER, reader_of
 from samlabel.access.names import check_session_id, check_upload_name, json_object
 from samlabel.access.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attached
 from samlabel.errors import NotFoundError, RequestError
+from samlabel.host.handle import RunningApp, running_app
 from samlabel.routes.metrics import METRICS
 from samlabel.wire.reply import PREFIX, Reply
 
@@ -71,7 +70,7 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
     """Run a model on an image of the studies, of a session, or on an upload; `label` is a mask to start from."""
     if output not in OUTPUTS:
         raise RequestError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}", "output")
-    who = user.username if settings.MONAI_LABEL_AUTH_ENABLE else identity.current_reader()
+    who = reader_of(user)
 
     def segment() -> Response:
         _activity().note()
@@ -95,7 +94,7 @@ def _answered(model: str, params: str, source: tuple[str, str, Path | None], pri
     taken = next((key for key in RESERVED if key in given), None)
     if taken is not None:
         raise RequestError(f"params must not contain {taken!r}", taken)
-    app = app_instance()
+    app = running_app()
     image, session_id, uploaded = source
     named = uploaded or _session_image(app, session_id) or image
     reply: Reply = app.answer({**given, "model": model, "image": named, "prior": prior})
@@ -135,11 +134,12 @@ def _stored(upload: UploadFile | None, folder: Path, field: str) -> Path | None:
     return path
 
 
-def _session_image(app: Any, session_id: str) -> Path | None:
+def _session_image(app: RunningApp, session_id: str) -> Path | None:
     """The image that a client uploaded earlier; an unknown session is an error, not another image."""
     if not session_id:
         return None
-    known = app.sessions().get_session(check_session_id(session_id)) if app.sessions() is not None else None
+    sessions = app.sessions()
+    known = sessions.get_session(check_session_id(session_id)) if sessions is not None else None
     if known is None:
         raise NotFoundError(
             f"there is no session {session_id}; it may have expired, upload the image again", "session_id"

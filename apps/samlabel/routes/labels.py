@@ -6,13 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter, Body
 from monailabel.endpoints import datastore as host
-from monailabel.interfaces.utils.app import app_instance
 
 from sam_trainer.labels.ledger import ACCEPTED, GONE, QUARANTINED, RELEASED, WITHDRAWN, Ledger
 from samlabel.access.callers import ADMIN, USER
 from samlabel.access.identity import current_reader
 from samlabel.access.names import check_name
 from samlabel.errors import RequestError
+from samlabel.host.handle import running_app
 from samlabel.routes.host import off_the_loop
 from samlabel.store.folder import FINAL
 from samlabel.wire import label_facts
@@ -64,4 +64,4 @@ def withdraw(case: str, why: str = Body("", embed=True, max_length=MAX_WHY)) -> 
 
 
 def _ledger() -> Ledger:
-    return Ledger.of(app_instance().studies)
+    return Ledger.of(running_app().studies)

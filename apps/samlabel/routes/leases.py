@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter
-from monailabel.config import settings
 from monailabel.endpoints.user.auth import User
-from monailabel.interfaces.utils.app import app_instance
 
-from samlabel.access import identity as reader
-from samlabel.access.callers import USER
+from samlabel.access.callers import USER, reader_of
 from samlabel.access.names import check_name
 from samlabel.errors import LeasedError
+from samlabel.host.handle import running_app
+from samlabel.store.folder import StudyStore
+from samlabel.store.leases import Leases
 
 router = APIRouter()
 
@@ -21,8 +21,8 @@ router = APIRouter()
 @router.put("/lease/", summary="Open a case, or say that it still is")
 def take(image: str, user: User = USER) -> dict[str, Any]:
     """The lease of a case; 409 while somebody else holds it."""
-    lease = app_instance().leases.take(check_name(image, "image"), _who(user))
-    if lease.reader != _who(user):
+    lease = _leases().take(check_name(image, "image"), reader_of(user))
+    if lease.reader != reader_of(user):
         until = time.strftime("%H:%M", time.localtime(lease.until))
         raise LeasedError(
             f"{lease.reader} has this case open (until {until} if nothing is heard): what you submit replaces theirs, "
@@ -35,9 +35,9 @@ def take(image: str, user: User = USER) -> dict[str, Any]:
 @router.delete("/lease/", summary="Leave a case")
 def leave(image: str, user: User = USER) -> dict[str, Any]:
     """End one's own lease."""
-    app_instance().leases.end(check_name(image, "image"), _who(user))
+    _leases().end(check_name(image, "image"), reader_of(user))
     return {}
 
 
-def _who(user: User) -> str:
-    return str(user.username) if settings.MONAI_LABEL_AUTH_ENABLE else reader.current_reader()
+def _leases() -> Leases:
+    return cast(StudyStore, running_app().datastore()).leases

@@ -11,20 +11,21 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import cast
 from urllib.parse import urlsplit
 
 import httpx
 import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from monailabel.config import settings
 from monailabel.endpoints.user.auth import User
 
 from samlabel.access.callers import USER
 from samlabel.access.error_replies import body_of
 from samlabel.errors import NotFoundError, RefusedError, UnsafeNameError
+from samlabel.host.handle import archive_settings
 from samlabel.store.archive_client import CONNECT_S, LOOPBACK
 
 log = structlog.get_logger(__name__)
@@ -67,9 +68,7 @@ async def proxy(request: Request, path: str, user: User = USER) -> Response:
     try:
         answer = await _client().send(outgoing, stream=True, auth=_login())
     except httpx.TimeoutException:
-        return _failure(
-            504, f"the DICOM archive did not answer within {settings.MONAI_LABEL_DICOMWEB_PROXY_TIMEOUT:g} s"
-        )
+        return _failure(504, f"the DICOM archive did not answer within {archive_settings().timeout_s:g} s")
     except httpx.HTTPError as error:
         log.warning("archive unreachable", reason=repr(error))
         return _failure(502, "the DICOM archive cannot be reached; check its address and that it runs")
@@ -97,16 +96,13 @@ def _check(request: Request, path: str) -> None:
 
 
 def _address(service: str, path: str) -> str:
-    root = settings.MONAI_LABEL_STUDIES.rstrip("/")
+    archive = archive_settings()
+    root = archive.address
     if not root.startswith(("http://", "https://")):
         raise NotFoundError("this server works on a folder of images; it has no DICOM archive to show", "studies")
     if service == "qido" and path.endswith("metadata"):
         service = "wado"  # some versions of OHIF ask for metadata there
-    prefix = {
-        "qido": settings.MONAI_LABEL_QIDO_PREFIX,
-        "wado": settings.MONAI_LABEL_WADO_PREFIX,
-        "stow": settings.MONAI_LABEL_STOW_PREFIX,
-    }.get(service)
+    prefix = archive.prefixes.get(service)
     return "/".join(part.strip("/") if part is not root else part for part in (root, prefix, path) if part)
 
 
@@ -117,8 +113,8 @@ def _asked(request: Request) -> dict[str, str]:
 
 
 def _login() -> httpx.BasicAuth | None:
-    user, password = settings.MONAI_LABEL_DICOMWEB_USERNAME, settings.MONAI_LABEL_DICOMWEB_PASSWORD
-    return httpx.BasicAuth(user, password) if user and password else None
+    login = archive_settings().login
+    return httpx.BasicAuth(*login) if login else None
 
 
 def _refusal(status: int) -> str | None:
@@ -132,7 +128,8 @@ def _refusal(status: int) -> str | None:
 
 async def _body(answer: httpx.Response) -> AsyncIterator[bytes]:
     try:
-        async with aclosing(answer.aiter_raw()) as chunks:
+        # httpx promises less than it gives: only a generator can be closed
+        async with aclosing(cast(AsyncGenerator[bytes, None], answer.aiter_raw())) as chunks:
             async for chunk in chunks:
                 yield chunk
     except httpx.HTTPError as error:
@@ -146,9 +143,10 @@ async def _body(answer: httpx.Response) -> AsyncIterator[bytes]:
 def _client() -> httpx.AsyncClient:
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        timeout = httpx.Timeout(settings.MONAI_LABEL_DICOMWEB_PROXY_TIMEOUT, connect=CONNECT_S)
+        archive = archive_settings()
+        timeout = httpx.Timeout(archive.timeout_s, connect=CONNECT_S)
         # A company's web proxy must not be asked for this machine.
-        local = urlsplit(settings.MONAI_LABEL_STUDIES).hostname in LOOPBACK
+        local = urlsplit(archive.address).hostname in LOOPBACK
         _clients[loop] = httpx.AsyncClient(timeout=timeout, trust_env=not local)
     return _clients[loop]
 

@@ -11,7 +11,6 @@ import structlog
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from monailabel.endpoints import train as host
-from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.async_tasks.utils import processes, tasks
 
 from sam_trainer.errors import TrainingError
@@ -21,6 +20,7 @@ from sam_trainer.training.run_round import training_folder
 from samlabel.access.callers import ADMIN, USER
 from samlabel.access.names import check_name
 from samlabel.errors import NotFoundError
+from samlabel.host.handle import running_app, trainers
 from samlabel.loop.stopping import stop_requested
 from samlabel.tasks.train_task import SamTrain
 from samlabel.wire.train_request import TRAINER
@@ -75,7 +75,7 @@ def start(model: str, params: dict[str, Any] | None = None, run_sync: bool = Fal
 
 def _require_labels() -> None:
     """Refuse to start a process that would only find out that there is nothing to learn from."""
-    app = app_instance()
+    app = running_app()
     labeled = set(app.datastore().get_labeled_images())
     if not labeled:
         raise TrainingError("there is no accepted label yet: submit at least one, then train", "studies")
@@ -126,8 +126,8 @@ def _progress_of(task: dict[str, Any]) -> dict[str, Any]:
 
 def trainer(name: str = TRAINER) -> SamTrain:
     """The app's train task."""
-    known = app_instance()._trainers
-    if name not in known:
+    known = trainers()
+    task = known.get(name)
+    if not isinstance(task, SamTrain):
         raise NotFoundError(f"there is no trainer {name!r}; this server has {', '.join(known) or 'none'}", "model")
-    task: SamTrain = known[name]
     return task

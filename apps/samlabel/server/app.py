@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from monailabel.config import settings
@@ -66,9 +66,10 @@ class SamApp(TaskRegistry, MONAILabelApp):
     def serving(self) -> Serving:
         """Volumes, embeddings and the network; built by whoever asks first."""
         with self._loading:
-            if self._serving is None:
-                self.serving = load_serving(self.config)
-            return self._serving
+            serving = self._serving
+            if serving is None:
+                self.serving = serving = load_serving(self.config)
+            return serving
 
     @serving.setter
     def serving(self, serving: Serving) -> None:
@@ -100,7 +101,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
             self.leases.end(left, who)
         task = self._strategies[request.get("strategy") or "random"]
         elsewhere = self.leases.of_others(who) | {left}
-        while chosen := task(request, OfferedCases(self._store, elsewhere)):
+        while chosen := task(request, cast(Datastore, OfferedCases(self._store, elsewhere))):
             image = chosen["id"]
             elsewhere.add(image)
             if self.leases.take(image, who).reader != who:
@@ -159,7 +160,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
         """The task called `name`."""
         if name not in self._infers:
             raise NotFoundError(f"there is no model {name!r}; this server has {', '.join(self._infers)}", "model")
-        return self._infers[name]
+        return cast(SamTask, self._infers[name])  # all of them are made in the registry
 
     def on_save_label(self, image_id: str, label_id: str) -> None:
         """A label was saved, of any tag: the accepted ones go into the ledger."""

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from monailabel.app import app as host_app
 from monailabel.config import settings
+from starlette.middleware import Middleware
 
 from samlabel.access import error_replies as failures
 from samlabel.access.disconnect import DisconnectMiddleware
@@ -46,7 +47,7 @@ OURS = (
 
 def mend(app: FastAPI) -> FastAPI:
     """Our routes in front, our checks around, our errors; done once however often it is called."""
-    if any(entry.cls is RequestGuard for entry in app.user_middleware):
+    if any(_adds(entry, RequestGuard) for entry in app.user_middleware):
         return app
     origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
     hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
@@ -58,7 +59,7 @@ def mend(app: FastAPI) -> FastAPI:
     # Built again with the next request: under the host's own command line the first one was built before we came.
     app.middleware_stack = None
     # Without a list the host allows every page of the internet; with one it adds slashes that no browser sends.
-    app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not CORSMiddleware]
+    app.user_middleware = [entry for entry in app.user_middleware if not _adds(entry, CORSMiddleware)]
     if origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
@@ -69,6 +70,10 @@ def mend(app: FastAPI) -> FastAPI:
     login.mend()
     route_structlog()
     return app
+
+
+def _adds(entry: Middleware, kind: object) -> bool:
+    return entry.cls is kind
 
 
 app = mend(host_app)

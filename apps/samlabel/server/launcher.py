@@ -13,7 +13,6 @@ import socket
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from samlabel.errors import ConfigError
 from samlabel.host import settings as host_settings
@@ -119,6 +118,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def conf_of(**options: Any) -> dict[str, str]:
+def conf_of(**options: object) -> dict[str, str]:
     """Settings of the app from options, without those nobody gave."""
     return {name: str(value) for name, value in options.items() if value is not None}

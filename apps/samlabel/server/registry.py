@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from monailabel.interfaces.tasks.infer_v2 import InferTask
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
@@ -23,7 +24,6 @@ from samlabel.tasks.class_task import SamClassTask
 from samlabel.tasks.next_case import DESCRIPTIONS, NextCase
 from samlabel.tasks.scoring_task import SCORING, SamUncertainty
 from samlabel.tasks.slice_task import Sam2dTask
-from samlabel.tasks.task import SamTask
 from samlabel.tasks.train_task import SamTrain
 from samlabel.tasks.volume_task import Sam3dTask, SamMultiTask
 from samlabel.wire.train_request import TRAINER
@@ -38,7 +38,7 @@ class TaskRegistry:
     studies: str
     _store: StudyStore
 
-    def init_infers(self) -> dict[str, SamTask]:
+    def init_infers(self) -> dict[str, InferTask]:
         """`sam_auto` first: 3D Slicer runs the first model that knows a label on every new case."""
 
         def serving() -> Serving:

@@ -18,7 +18,6 @@ from typing import Any
 
 import requests
 import structlog
-from monailabel.config import settings
 from monailabel.datastore.dicom import DICOMWebDatastore
 from monailabel.datastore.utils.dicom import dicom_web_download_series
 from pydicom import Dataset, dcmread
@@ -28,6 +27,7 @@ from sam_infer.imaging.image_file import read_image, read_mask, write_mask
 from samlabel.access.identity import current_reader
 from samlabel.dicom.slice_stack import stack_of
 from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
+from samlabel.host.handle import archive_settings
 from samlabel.store.archive_client import archive_client
 from samlabel.store.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
 from samlabel.store.folder import FINAL, StudyStore
@@ -204,12 +204,13 @@ def open_archive(address: str) -> DicomWebStore:
 
     The stock version also downloads a converter from the internet at every start.
     """
+    chosen = archive_settings()
     return DicomWebStore(
         client=archive_client(address),
-        search_filter=settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER,
-        cache_path=settings.MONAI_LABEL_DICOMWEB_CACHE_PATH.strip() or None,
-        fetch_by_frame=settings.MONAI_LABEL_DICOMWEB_FETCH_BY_FRAME,
-        convert_to_nifti=settings.MONAI_LABEL_DICOMWEB_CONVERT_TO_NIFTI,
+        search_filter=chosen.search_filter,
+        cache_path=chosen.cache,
+        fetch_by_frame=chosen.by_frame,
+        convert_to_nifti=chosen.as_nifti,
     )
 
 

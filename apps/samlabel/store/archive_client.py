@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from monailabel.config import settings
 from monailabel.datastore.dicom import DICOMwebClientX
 from requests.adapters import HTTPAdapter
+
+from samlabel.host.handle import archive_settings
 
 CONNECT_S = 5.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -32,12 +33,13 @@ class _Waiting(HTTPAdapter):
 
 def archive_client(address: str) -> DICOMwebClientX:
     """The client for an address, with the login and prefixes of the host's settings."""
+    prefixes = archive_settings().prefixes
     client = DICOMwebClientX(
         url=address.strip().rstrip("/"),
         session=_session(address),
-        qido_url_prefix=settings.MONAI_LABEL_QIDO_PREFIX,
-        wado_url_prefix=settings.MONAI_LABEL_WADO_PREFIX,
-        stow_url_prefix=settings.MONAI_LABEL_STOW_PREFIX,
+        qido_url_prefix=prefixes["qido"],
+        wado_url_prefix=prefixes["wado"],
+        stow_url_prefix=prefixes["stow"],
     )
     client.set_http_retry_params(retry=False)
     return client
@@ -49,7 +51,5 @@ def _session(address: str) -> requests.Session:
         session.mount(scheme, _Waiting())
     # A company's web proxy must not be asked for this machine.
     session.trust_env = urlsplit(address).hostname not in LOOPBACK
-    user, password = settings.MONAI_LABEL_DICOMWEB_USERNAME, settings.MONAI_LABEL_DICOMWEB_PASSWORD
-    if user and password:
-        session.auth = (user, password)
+    session.auth = archive_settings().login
     return session

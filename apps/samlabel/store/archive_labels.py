@@ -138,7 +138,7 @@ def origin_of(info: Mapping[str, Any], reader: str) -> Origin:
     return Origin(kind, model, adapter, prompts_digest(info.get("prompts")), reader)
 
 
-def prompts_digest(prompts: Any) -> str:
+def prompts_digest(prompts: object) -> str:
     """A short hash of prompts, whatever their shape; none stays none."""
     if not prompts:
         return ""

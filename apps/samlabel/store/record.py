@@ -46,7 +46,7 @@ class RecordedStore(LocalDatastore):
         extensions = tuple(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
         super().__init__(datastore_path=datastore_path, extensions=extensions, **options)
         if self._auto_reload:
-            self._handler.on_moved = self._on_moved
+            vars(self._handler)["on_moved"] = self._on_moved
 
     def close(self) -> None:
         """Stop watching the folder."""

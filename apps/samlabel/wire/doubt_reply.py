@@ -10,6 +10,7 @@ import base64
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ class Doubting:
                 here = np.asarray(shown == value)
                 if here.sum() < FEWEST_PIXELS:
                     continue
-                looked, expected = run(lambda v=view, h=here, n=name: self._one(volume, v, h, n, calibration))
+                looked, expected = run(partial(self._one, volume, view, here, name, calibration))
                 pixels = view.extract(doubt)
                 pixels[...] = np.maximum(pixels, looked)
                 label = found.setdefault(name, _Label())
