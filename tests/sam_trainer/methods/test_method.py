@@ -181,8 +181,8 @@ def test_a_decoder_adapter_keeps_the_encoder_and_every_embedding(tiny: BaseNetwo
     served, plain = tiny.backbone(adapter), tiny.backbone()
     assert served.encoder_id == plain.encoder_id and served.weights_id != plain.weights_id
     pixels = np.random.default_rng(0).integers(0, 255, (256, 256, 3), dtype=np.uint8)
-    for name, value in plain.encode(pixels).items():
-        assert torch.equal(served.encode(pixels)[name], value)
+    for name, value in plain.encode(pixels[None]).items():
+        assert torch.equal(served.encode(pixels[None])[name], value)
 
 
 def test_an_adapter_of_vit_b_stays_below_25_megabytes() -> None:

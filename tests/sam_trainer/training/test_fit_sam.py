@@ -67,9 +67,9 @@ def test_a_dialogue_sees_what_the_server_sees(weights: State, lessons: list[Less
     lesson = lessons[0]
     frame = served.frame(whole(lesson.view.height, lesson.view.width), lesson.view.pixel_mm)
     pixels = resize_pixels(frame.cut(lesson.pixels), frame)
-    expected = served.encode(pixels)
+    expected = served.encode(pixels[None])
     with torch.no_grad():
-        features = seen.encode(seen.image(pixels)[None])
+        features = seen.encode(seen.image(pixels[None])[None])
         assert torch.equal(features["embedding"], expected["embedding"])
         points = torch.tensor([[[20.0, 30.0], [50.0, 40.0]], [[20.0, 30.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
         labels = torch.tensor([[1.0, 0.0], [1.0, -1.0], [-1.0, -1.0]])
