@@ -29,7 +29,8 @@ from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.slice_index import Marks, choose_slice
-from sam_infer.propagation.segment import VolumeOptions, segment_volume
+from sam_infer.propagation.engine import segment_object
+from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.fingerprint import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
@@ -110,7 +111,7 @@ class OfflinePredictor:
         prompts, _ = parsed(volume, recipe.points, recipe.box, recipe.plane)
         wanted = Consistency(keep_largest=recipe.options.keep_largest)
         options = VolumeOptions(replace(recipe.options, keep_largest=False), consistency=wanted)
-        found = segment_volume(self.predictor, volume, prompts, options, job)
+        found = segment_object(self.predictor, volume, prompts, options, job)
         where = f"slices {found.slices[0]} to {found.slices[-1]}" if found.slices else "nowhere"
         sentence = (
             f"{int(np.count_nonzero(found.mask.array))} voxels on {where} (axis {'ijk'[found.axis]}), "

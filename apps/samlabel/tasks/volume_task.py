@@ -9,9 +9,9 @@ from typing import Any
 
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Volume
+from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.many_labels import LabelPrediction, segment_labels
 from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.segment import segment_volume
 from sam_infer.serving.server_state import Serving
 from samlabel.identity import current_reader
 from samlabel.label_names import LabelNames
@@ -43,7 +43,7 @@ class Sam3dTask(SamTask):
         wanted = volume_codec.decode_object(request, volume.geometry, self.names)
         ((label, prompts),) = wanted.prompts.items()
         predictor = serving.predictor
-        found = segment_volume(predictor, volume, prompts, wanted.options, volume_job(serving, "sam_3d"))
+        found = segment_object(predictor, volume, prompts, wanted.options, volume_job(serving, "sam_3d"))
         computed = time.perf_counter() - started
         file, written = answer.timed_file(found.mask, wanted.reply)
         return file, {

@@ -45,8 +45,8 @@ class TinyBackbone:
     refine_passes = 1  # a second look at its own answer gained nothing from a box and lost 0.1 Dice after one click
     follows_masks = True
 
-    def __init__(self, model: TinySam) -> None:
-        identity = Fingerprint.of(model.state_dict(), ENCODER_PREFIXES, "tiny")
+    def __init__(self, model: TinySam, fingerprint: Fingerprint | None = None) -> None:
+        identity = fingerprint or Fingerprint.of(model.state_dict(), ENCODER_PREFIXES, "tiny")
         self.weights_id, self.encoder_id = identity.weights, identity.encoder
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = model.to(self._device).requires_grad_(False).eval()
