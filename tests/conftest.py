@@ -11,7 +11,7 @@ import torch
 
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.networks.backbone import Candidates, Features, Hints
+from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_trainer.synthetic.patients import grid, l_shape, render, rotation
 
@@ -43,6 +43,7 @@ class BrightNetwork:
     name = "bright"
     weights_id = "bright-1"
     encoder_id = "bright-encoder-1"
+    depth = 1
     input_size = 128
     low_res = 128
     refine_passes = 1
@@ -54,8 +55,9 @@ class BrightNetwork:
     def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:
         return fit_longest(crop, pixel_mm, self.input_size, "centre")
 
-    def encode(self, pixels: np.ndarray) -> Features:
+    def encode(self, stack: np.ndarray) -> Features:
         self.encodes += 1
+        pixels = only_slice(stack)
         padded = np.zeros((self.input_size, self.input_size), np.float32)
         padded[: pixels.shape[0], : pixels.shape[1]] = pixels[..., 0]
         return {"grey": torch.from_numpy(padded)[None]}

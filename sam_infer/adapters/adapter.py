@@ -1,22 +1,19 @@
 """An adapter: the weights (LoRA and others) that training changed in one base network, with their provenance.
 
 One file, safetensors, whose header carries the provenance as JSON. The file's SHA-256 is the adapter's id: the same
-labels, settings and seed give the same bytes, and a changed byte is another adapter. Tensors are of three kinds:
+labels, settings and seed give the same bytes, and a changed byte is another adapter.
 
-    low_rank/PARAMETER/PART/a   (rank, columns)  }  b @ a is added to the rows PART of PARAMETER: q, k and v are the
-    low_rank/PARAMETER/PART/b   (rows, rank)     }  thirds of a fused projection, `all` is every row
-    value/PARAMETER             takes the place of PARAMETER
-    semantic/label/LABEL        (width,)         }  the prompt-free head beside the network: a query per label, and
-    semantic/value/PARAMETER                     }  its own parameters; see `semantic_head.py`
-
-A parameter's name is the one in the base network's state dict, or in the head's.
+What a tensor does to the network is the matter of its kind, which its name begins with: see `kinds/`. Files whose
+tensors are all of the first kinds (`low_rank`, `value`, `semantic`) are written in format 1, as they were before there
+were others, so that their ids stay. All others are written in format 2, whose header names the kinds: a reader without
+one of them refuses the file and says which.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,14 +21,17 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from sam_infer.adapters.kinds.low_rank import LOW_RANK
+from sam_infer.adapters.kinds.registry import by_kind, require_known
+from sam_infer.adapters.kinds.value import VALUE
 from sam_infer.errors import AdapterError
-from sam_infer.networks.semantic_head import SEMANTIC_LABEL, SEMANTIC_VALUE
+from sam_infer.networks.semantic_head import SEMANTIC
 from sam_infer.weights.fingerprint import SHOWN_DIGITS, Tensors
 
-FORMAT = 1
-LOW_RANK, VALUE = "low_rank", "value"
-THIRDS = ("q", "k", "v")
-ALL_ROWS = "all"
+FORMAT, FORMAT_WITH_KINDS = 1, 2
+
+# The kinds that a file of format 1 may hold.
+FIRST_KINDS = frozenset({VALUE, LOW_RANK, SEMANTIC})
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,12 @@ class Provenance:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
-    def text(self) -> str:
-        """As JSON that does not depend on the order in which anything was added."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+    def text(self, kinds: Collection[str]) -> str:
+        """As JSON that does not depend on the order in which anything was added; `kinds` are the tensors'."""
+        header: dict[str, Any] = {"format": FORMAT}
+        if not FIRST_KINDS.issuperset(kinds):
+            header = {"format": FORMAT_WITH_KINDS, "kinds": sorted(kinds)}
+        return json.dumps({**header, **asdict(self)}, sort_keys=True)
 
     @classmethod
     def of(cls, text: str) -> Provenance:
@@ -67,8 +70,11 @@ class Provenance:
         try:
             facts = json.loads(text)
             version = facts.pop("format")
-            if version != FORMAT:
-                raise AdapterError(f"the adapter has format {version}, this version reads {FORMAT}: update samlabel")
+            if version == FORMAT_WITH_KINDS:
+                require_known(facts.pop("kinds"))
+            elif version != FORMAT:
+                known = f"{FORMAT} and {FORMAT_WITH_KINDS}"
+                raise AdapterError(f"the adapter has format {version}, this version reads {known}: update samlabel")
             facts["cases"] = tuple(TaughtCase(**case) for case in facts["cases"])
             facts["labels"] = tuple(facts["labels"])
             return cls(**facts)
@@ -87,15 +93,20 @@ class Adapter:
         if not self.tensors:
             raise AdapterError("the adapter changes nothing: it holds no tensors")
         for name, tensor in self.tensors.items():
-            if not name.startswith((f"{LOW_RANK}/", f"{VALUE}/", SEMANTIC_LABEL, SEMANTIC_VALUE)):
-                raise AdapterError(f"the adapter holds {name!r}, which this version does not know: update samlabel")
             if not torch.isfinite(tensor).all():
                 raise AdapterError(f"the adapter holds values that are not finite, in {name}: train it again")
+        for kind, part in by_kind(self.tensors):
+            kind.check(part)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its tensors, in the order in which they are applied."""
+        return tuple(kind.prefix for kind, _ in by_kind(self.tensors))
 
     def to_bytes(self) -> bytes:
         """The adapter's file."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
-        return save(tensors, metadata={"provenance": self.provenance.text()})
+        return save(tensors, metadata={"provenance": self.provenance.text(self.kinds)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Adapter:
@@ -105,7 +116,9 @@ class Adapter:
             header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         except (SafetensorError, ValueError) as error:
             raise AdapterError(f"the adapter's file is truncated or damaged ({error})") from error
-        return cls(tensors, Provenance.of(header.get("__metadata__", {}).get("provenance", "")))
+        # before the tensors: of kinds that this version does not know, the header says more
+        provenance = Provenance.of(header.get("__metadata__", {}).get("provenance", ""))
+        return cls(tensors, provenance)
 
     def require_base(self, model: str, weights_id: str) -> None:
         """Refuse to be merged into another network than the one it was trained on."""
@@ -127,62 +140,3 @@ class Adapter:
 def content_id(data: bytes) -> str:
     """An adapter file's id."""
     return hashlib.sha256(data).hexdigest()
-
-
-def low_rank_name(parameter: str, part: str, factor: str) -> str:
-    """What one factor of a low-rank change is called in the file."""
-    return f"{LOW_RANK}/{parameter}/{part}/{factor}"
-
-
-def value_name(parameter: str) -> str:
-    """What a replaced parameter is called in the file."""
-    return f"{VALUE}/{parameter}"
-
-
-def rows_of(part: str, rows: int) -> slice:
-    """The rows of a parameter that a part means."""
-    if part == ALL_ROWS:
-        return slice(0, rows)
-    if part not in THIRDS or rows % 3:
-        raise AdapterError(f"{part!r} is no part of {rows} rows")
-    third = rows // 3
-    start = THIRDS.index(part) * third
-    return slice(start, start + third)
-
-
-def merged(weights: Tensors, adapter: Adapter) -> dict[str, torch.Tensor]:
-    """The base network's weights with the adapter in them; what it leaves alone is shared, not copied."""
-    result = dict(weights)
-    for name, tensor in _of_kind(adapter.tensors, VALUE):
-        _require(name in weights and weights[name].shape == tensor.shape, name)
-        result[name] = tensor.to(weights[name].dtype)
-    changed: set[str] = set()
-    for name, a in _of_kind(adapter.tensors, LOW_RANK):
-        place, _, factor = name.rpartition("/")
-        if factor != "a":
-            continue
-        parameter, _, part = place.rpartition("/")
-        b = adapter.tensors.get(f"{LOW_RANK}/{place}/b")
-        if b is None or parameter not in weights:
-            raise AdapterError(f"the adapter does not fit the network: {name}")
-        if parameter not in changed:
-            result[parameter] = result[parameter].clone()
-            changed.add(parameter)
-        # only these rows are touched: what is not adapted keeps every bit
-        rows = result[parameter][rows_of(part, len(result[parameter]))]
-        _require(b.shape[1] == a.shape[0] and rows.shape == (b.shape[0], a.shape[1]), name)
-        rows += (b @ a).to(rows.dtype)
-    return result
-
-
-def _of_kind(tensors: Tensors, kind: str) -> Iterator[tuple[str, torch.Tensor]]:
-    """Names without their kind, in order, and tensors."""
-    prefix = f"{kind}/"
-    for name in sorted(tensors):
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix), tensors[name]
-
-
-def _require(fits: bool, name: str) -> None:
-    if not fits:
-        raise AdapterError(f"the adapter does not fit the network: {name}")

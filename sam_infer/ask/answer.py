@@ -15,9 +15,9 @@ from sam_infer.ask.labels import find_labels
 from sam_infer.ask.question import LabelQuestion, ObjectQuestion, ObjectsQuestion, Question, SliceQuestion
 from sam_infer.automatic.label_search import LabelMap
 from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.many_labels import LabelPrediction, segment_labels
 from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.segment import segment_volume
 from sam_infer.slices.predictor import Prediction, Predictor
 
 NOTHING_FOUND = "the network found nothing here: the mask is empty"
@@ -61,7 +61,7 @@ def answer(
             seen = predictor.predict(volume, question.prompts, question.index, question.options)
             return _of_slice(seen, predictor, volume)
         case ObjectQuestion():
-            found = segment_volume(predictor, volume, question.prompts, question.options, context.job)
+            found = segment_object(predictor, volume, question.prompts, question.options, context.job)
             return Answer(found.mask, found, (*found.notes, *about))
         case ObjectsQuestion():
             several = segment_labels(predictor, volume, question.prompts, question.options, context.job)

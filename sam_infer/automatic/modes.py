@@ -32,7 +32,7 @@ from sam_infer.networks.backbone import Features, upscale_logits
 from sam_infer.networks.frame import Frame, whole
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
-from sam_infer.propagation.segment import segment_volume
+from sam_infer.propagation.engine import segment_object
 from sam_infer.slices.predictor import Options, Prediction
 
 SEMANTIC = "semantic"
@@ -60,7 +60,7 @@ def propose_labels(search: LabelSearch, start: int) -> LabelMap:
     drawn = {}
     for value, region in enumerate(regions, 1):
         said = VolumePrompts(search.axis, {start: _around(search, view, region.pixels)}, {}, search.limit)
-        found = segment_volume(search.predictor, search.volume, said, job=search.job)
+        found = segment_object(search.predictor, search.volume, said, job=search.job)
         drawn[value] = {k: answer for k, answer in found.answers.items() if k in search.slices}
     return search.settled(drawn)
 

@@ -7,7 +7,7 @@ mask, and why the only index arithmetic between stored and displayed pixels stan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,12 @@ class SliceView:
     def width(self) -> int:
         """Columns on display."""
         return self.shape[self.col_axis]
+
+    def neighbours(self, depth: int) -> list[SliceView]:
+        """`depth` slices in the order in which they are stored, this one in the middle; the first and the last slice
+        of the grid stand in for what would lie beyond them."""
+        reach, last = depth // 2, self.shape[self.axis] - 1
+        return [replace(self, index=min(max(self.index + n, 0), last)) for n in range(-reach, reach + 1)]
 
     def extract(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Stored (I, J, K, ...) to displayed (H, W, ...); a view, not a copy."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from sam_infer.adapters.adapter import Adapter, merged
+from sam_infer.adapters.adapter import Adapter
+from sam_infer.adapters.kinds.registry import insert, inserted, merged
 from sam_infer.errors import ModelError
 from sam_infer.models.precision_check import agreed_precision
 from sam_infer.networks.backbone import Backbone
@@ -18,8 +19,8 @@ from sam_infer.networks.sam_vit import build, with_weights
 from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
 from sam_infer.networks.tiny.model import TinySam
 from sam_infer.weights.catalogue import KNOWN_MODELS
-from sam_infer.weights.fingerprint import Fingerprint
-from sam_infer.weights.store import ModelStore
+from sam_infer.weights.fingerprint import Fingerprint, Tensors
+from sam_infer.weights.store import ENCODER_PREFIX, ModelStore
 
 EMBEDDED = "tiny"
 MODEL_NAMES = (EMBEDDED, *KNOWN_MODELS)
@@ -37,17 +38,25 @@ class BaseNetwork:
     folder: Path | None = None  # of the weights and of what was found out about them
 
     def backbone(self, adapter: Adapter | None = None) -> Backbone:
-        """A network that answers, with an adapter merged into it if there is one."""
+        """A network that answers, with an adapter in it if there is one."""
         if adapter is None:
-            return self._around(self.weights, self.fingerprint)
+            return self._around(self.weights, self.fingerprint, {})
         adapter.require_base(self.name, self.fingerprint.weights)
-        return self._around(merged(self.weights, adapter), None)
+        weights = merged(self.weights, adapter.tensors)
+        # what is inserted counts as weights of the part of the network that it changes
+        fingerprint = _fingerprint(self.name, {**weights, **inserted(adapter.tensors)})
+        return self._around(weights, fingerprint, adapter.tensors)
 
-    def _around(self, weights: Mapping[str, torch.Tensor], fingerprint: Fingerprint | None) -> Backbone:
+    def _around(self, weights: Tensors, fingerprint: Fingerprint, tensors: Tensors) -> Backbone:
+        """A network with these weights and with what an adapter's tensors insert."""
         if self.name == EMBEDDED:
-            return TinyBackbone(tiny_with(weights))
+            model = tiny_with(weights)
+            insert(model, tensors)
+            return TinyBackbone(model, fingerprint)
         known = KNOWN_MODELS[self.name]
         network = with_weights(build(known.layout), weights)
+        insert(network, tensors)
+        network.requires_grad_(False).eval()
 
         def backbone(precision: str) -> SamBackbone:
             return SamBackbone(self.name, network, known.preprocessing, fingerprint, precision, self.compiled)
@@ -55,6 +64,13 @@ class BaseNetwork:
         if self.precision == AUTO and self.folder is not None and not torch.cuda.is_available():
             return backbone(agreed_precision(backbone, self.fingerprint.weights, self.folder / "precision.json"))
         return backbone(self.precision)
+
+
+def _fingerprint(name: str, weights: Tensors) -> Fingerprint:
+    """What identifies a network of the architecture `name`."""
+    if name == EMBEDDED:
+        return Fingerprint.of(weights, ENCODER_PREFIXES, EMBEDDED)
+    return Fingerprint.of(weights, ENCODER_PREFIX, KNOWN_MODELS[name].preprocessing)
 
 
 def tiny_with(weights: Mapping[str, torch.Tensor]) -> TinySam:
@@ -73,7 +89,7 @@ def load_network(name: str, home: Path | None = None, precision: str = FLOAT32, 
     """
     if name == EMBEDDED:
         weights = embedded_model().state_dict()
-        return BaseNetwork(name, weights, Fingerprint.of(weights, ENCODER_PREFIXES, EMBEDDED))
+        return BaseNetwork(name, weights, _fingerprint(name, weights))
     if name.startswith("sam2"):
         raise ModelError(f"{name}: SAM 2 is not in this version; choose from {', '.join(MODEL_NAMES)}", "model")
     if name not in KNOWN_MODELS:

@@ -48,8 +48,8 @@ def agreed_precision(network: Callable[[str], Backbone], weights_id: str, record
 
 def masks_agree(one: Backbone, other: Backbone) -> float:
     """The lowest Dice between two networks' answers to a click, two clicks and a box on the same slice."""
-    frame = _slice(one.input_size)
-    features = one.encode(frame), other.encode(frame)
+    stack = np.repeat(_slice(one.input_size)[None], one.depth, axis=0)
+    features = one.encode(stack), other.encode(stack)
     return round(min(_dice(one, other, features, hints) for hints in _hints(one.input_size)), 5)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from sam_infer.arrays import Float32Array, Int64Array, UInt8Array
+from sam_infer.errors import ModelError
 from sam_infer.networks.frame import Crop, Frame
 
 # What `encode` returns: named tensors, batch first, as they are cached and stored.
@@ -46,6 +47,7 @@ class Backbone(Protocol):
     name: str
     weights_id: str  # hash of all weights as served
     encoder_id: str  # hash of encoder weights and preprocessing: changes when, and only when, `encode` would
+    depth: int  # slices that `encode` looks at: odd, the one that is asked about in the middle; most see no neighbour
     input_size: int
     low_res: int  # side of the logits that `decode` returns and takes
     refine_passes: int  # decodes per answer: the second sees the first one's mask
@@ -55,13 +57,21 @@ class Backbone(Protocol):
         """How a part of a slice is shown to this network."""
         ...
 
-    def encode(self, pixels: UInt8Array) -> Features:
-        """Model input (input_height, input_width, 3) to features."""
+    def encode(self, stack: UInt8Array) -> Features:
+        """Model input (depth, input_height, input_width, 3) to features of the slice in the middle."""
         ...
 
     def decode(self, features: Features, hints: Hints) -> Candidates:
         """Features and hints to candidate masks."""
         ...
+
+
+def only_slice(stack: UInt8Array) -> UInt8Array:
+    """The slice (h, w, 3) in a stack of one: what networks of depth 1 look at."""
+    if stack.ndim != 4 or len(stack) != 1:
+        raise ModelError(f"this network looks at one slice (1, height, width, 3) at a time, got {stack.shape}", "stack")
+    one: UInt8Array = stack[0]
+    return one
 
 
 def upscale_logits(logits: Float32Array, frame: Frame) -> Float32Array:

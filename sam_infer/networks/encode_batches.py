@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from sam_infer.arrays import UInt8Array
 from sam_infer.networks.backbone import Features
 
-Pixels = UInt8Array
+Stack = UInt8Array  # what one call of `encode` is given
 
 MOST = 8
 
@@ -21,18 +21,18 @@ MOST = 8
 class EncodeBatches:
     """Any number of threads call `encode`; `encode_all` runs in one of them at a time."""
 
-    def __init__(self, encode_all: Callable[[Sequence[Pixels]], list[Features]], most: int = MOST) -> None:
+    def __init__(self, encode_all: Callable[[Sequence[Stack]], list[Features]], most: int = MOST) -> None:
         self._encode_all = encode_all
         self._most = most
         self._free = threading.Lock()
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Pixels, Future[Features]]] = []
+        self._waiting: list[tuple[Stack, Future[Features]]] = []
 
-    def encode(self, pixels: Pixels) -> Features:
+    def encode(self, stack: Stack) -> Features:
         """Model input to features, alone or together with others."""
         mine: Future[Features] = Future()
         with self._lock:
-            self._waiting.append((pixels, mine))
+            self._waiting.append((stack, mine))
         while not mine.done():
             with self._free:
                 if not mine.done():
@@ -43,7 +43,7 @@ class EncodeBatches:
         with self._lock:
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         try:
-            found = self._encode_all([pixels for pixels, _ in batch])
+            found = self._encode_all([stack for stack, _ in batch])
         except BaseException as error:  # noqa: BLE001 - everybody in the batch is told
             for _, future in batch:
                 future.set_exception(error)

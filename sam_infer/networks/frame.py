@@ -126,6 +126,11 @@ def fit_square(crop: Crop, input_size: int, convention: Convention) -> Frame:
     return Frame(crop, input_size, input_size, input_size, convention, "cubic")
 
 
+def resize_stack(stack: UInt8Array, frame: Frame) -> UInt8Array:
+    """Displayed slices (n, H, W) or (n, H, W, 3) to model input (n, input_height, input_width, 3)."""
+    return np.stack([resize_pixels(frame.cut(pixels), frame) for pixels in stack])
+
+
 def resize_pixels(pixels: UInt8Array, frame: Frame) -> UInt8Array:
     """Cut pixels (h, w) or (h, w, 3) to model input (input_height, input_width, 3), as the network's own code does."""
     image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")

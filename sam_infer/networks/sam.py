@@ -12,7 +12,7 @@ from segment_anything.modeling import Sam
 
 from sam_infer.arrays import UInt8Array
 from sam_infer.errors import ModelError
-from sam_infer.networks.backbone import Candidates, Features, Hints
+from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest, fit_square
 from sam_infer.networks.precision import FLOAT32, number_type
@@ -67,6 +67,7 @@ class SamBackbone:
     the encoder. Features are float32 tensors on the CPU, whatever the network runs on.
     """
 
+    depth = 1
     refine_passes = 1
     follows_masks = False
 
@@ -98,14 +99,14 @@ class SamBackbone:
             return fit_square(crop, self.input_size, "sam")
         return fit_longest(crop, pixel_mm, self.input_size, "sam")
 
-    def encode(self, pixels: UInt8Array) -> Features:
-        """Model input (h, w, 3) to `embedding` (1, 256, S/16, S/16)."""
-        return self.encode_all([pixels])[0] if self._batches is None else self._batches.encode(pixels)
+    def encode(self, stack: UInt8Array) -> Features:
+        """Model input (1, h, w, 3) to `embedding` (1, 256, S/16, S/16)."""
+        return self.encode_all([stack])[0] if self._batches is None else self._batches.encode(stack)
 
     @torch.inference_mode()
-    def encode_all(self, frames: Sequence[UInt8Array]) -> list[Features]:
+    def encode_all(self, stacks: Sequence[UInt8Array]) -> list[Features]:
         """Several frames in one pass."""
-        images = [torch.tensor(np.ascontiguousarray(pixels), device=self._device) for pixels in frames]
+        images = [torch.tensor(np.ascontiguousarray(only_slice(stack)), device=self._device) for stack in stacks]
         batch = torch.stack([self._look.image(image, self.input_size) for image in images])
         with torch.autocast(self._device.type, self._numbers, enabled=self._numbers != torch.float32):
             embeddings = self._encoder(batch)

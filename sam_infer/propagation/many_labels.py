@@ -18,8 +18,9 @@ from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
 from sam_infer.prompts.object_prompts import Prompts
+from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.segment import VolumeOptions, segment_volume
+from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.predictor import Predictor
 
 MAX_LABELS = 255
@@ -53,7 +54,7 @@ def segment_labels(
     if len({said.axis for said in prompts.values()}) > 1:
         raise PromptError("all labels of a request must be on slices of the same plane", "plane")
     told = {name: _against_others(name, prompts) for name in prompts}
-    found = {name: segment_volume(predictor, volume, said, options, job) for name, said in told.items()}
+    found = {name: segment_object(predictor, volume, said, options, job) for name, said in told.items()}
     mask = Mask.empty(volume.geometry)
     axis = next(iter(prompts.values())).axis
     contested = 0

@@ -35,6 +35,9 @@ from sam_infer.propagation.step import Follower, FollowPolicy
 from sam_infer.propagation.tracker import SUREST, Section, Tracker, grey_of
 from sam_infer.slices.predictor import Options, Prediction, Predictor
 
+# What this way of following an object is called; see `engine.py` for others.
+TRACKER = "tracker"
+
 # How much the tracker's logits count against the promptable network's.
 TRACKER_SHARE = 0.8
 
@@ -49,6 +52,7 @@ class VolumeOptions:
     follow: FollowPolicy = field(default_factory=FollowPolicy)
     end: EndPolicy = field(default_factory=EndPolicy)
     consistency: Consistency = field(default_factory=Consistency)
+    engine: str = TRACKER  # who follows the object
 
 
 def segment_volume(

@@ -43,11 +43,15 @@ class EmbeddingKey:
     crop: str
     input_size: int
     encoder: str  # hash of the encoder as served
+    depth: int = 1  # slices that the encoder looks at, the one of `index` in the middle
 
     @property
     def digest(self) -> str:
         """The key as a file name."""
-        return hashlib.blake2b(json.dumps(asdict(self), sort_keys=True).encode(), digest_size=20).hexdigest()
+        facts = asdict(self)
+        if self.depth == 1:  # not written, so that what was stored before there were stacks is found again
+            del facts["depth"]
+        return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=20).hexdigest()
 
 
 @dataclass

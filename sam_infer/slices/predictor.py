@@ -16,12 +16,13 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import Window, choose_window
 from sam_infer.masks.cleanup2d import fill_holes, largest_component, stability
 from sam_infer.networks.backbone import Backbone, Candidates, Features, Hints, downscale_mask, upscale_logits
-from sam_infer.networks.frame import Crop, Frame, resize_pixels, whole
+from sam_infer.networks.frame import Crop, Frame, whole
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.prompts.scribble import SURELY_INSIDE, SURELY_OUTSIDE
 from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_crop
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
+from sam_infer.slices.slice_stack import slice_stack
 
 # A prior mask enters as confident logits; a network's own previous logits enter as they are.
 PRIOR_LOGIT = 6.0
@@ -128,13 +129,12 @@ class Predictor:
         return not known
 
     def _key(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> EmbeddingKey:
-        return EmbeddingKey(
-            volume.digest, view.axis, view.index, window.key, frame.crop.key, frame.input_size, self.backbone.encoder_id
-        )
+        network = self.backbone
+        shown = (window.key, frame.crop.key, frame.input_size)
+        return EmbeddingKey(volume.digest, view.axis, view.index, *shown, network.encoder_id, network.depth)
 
     def _encode(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
-        pixels = window.apply(frame.cut(volume.pixels(view)))
-        return self.backbone.encode(resize_pixels(pixels, frame))
+        return self.backbone.encode(slice_stack(volume, view, window, frame, self.backbone.depth))
 
     def _zoomed(self, look: _Look, here: Prompts, policy: ZoomPolicy | None) -> tuple[Frame, Candidates]:
         """The answer on the crop that suits the object: a box says which, points ask the whole slice first."""

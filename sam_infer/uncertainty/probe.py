@@ -21,6 +21,7 @@ from sam_infer.networks.semantic_head import SemanticHead, picture_of
 from sam_infer.propagation.step import deepest
 from sam_infer.slices.crop import ZoomPolicy, crop_around
 from sam_infer.slices.predictor import PRIOR_LOGIT, Predictor
+from sam_infer.slices.slice_stack import slice_stack
 from sam_infer.uncertainty.calibration import UNCALIBRATED, Calibration
 from sam_infer.uncertainty.measures import ADAPTERS, PROMPTS, SEMANTIC, VIEWS, Evidence, sigmoid
 
@@ -97,13 +98,13 @@ class Probe:
     def _changed(self, view: SliceView, frame: Frame, box: Hints) -> Float64Array:
         """The box on a mirrored picture and under other grey curves, mirrored back."""
         backbone = self.predictor.backbone
-        shown = resize_pixels(self.window.apply(frame.cut(self.volume.pixels(view))), frame)
+        shown = slice_stack(self.volume, view, self.window, frame, backbone.depth)
         found = []
         for gamma in GAMMAS:
             curved = np.rint(255.0 * (shown / 255.0) ** gamma).astype(np.uint8)
             answer = backbone.decode(backbone.encode(curved), box)
             found.append(sigmoid(answer.logits[answer.preferred] / self.calibration.temperature))
-        answer = backbone.decode(backbone.encode(np.ascontiguousarray(shown[:, ::-1])), _mirrored(box, frame))
+        answer = backbone.decode(backbone.encode(np.ascontiguousarray(shown[:, :, ::-1])), _mirrored(box, frame))
         probability = sigmoid(answer.logits[answer.preferred] / self.calibration.temperature)
         used = max(1, round(backbone.low_res * frame.input_width / frame.input_size))
         back = np.zeros_like(probability)

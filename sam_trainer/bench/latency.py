@@ -23,9 +23,10 @@ from sam_infer.imaging.image_file import read_image
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import choose_window
 from sam_infer.networks.backbone import Backbone, Hints
-from sam_infer.networks.frame import resize_pixels, whole
+from sam_infer.networks.frame import whole
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
+from sam_infer.slices.slice_stack import slice_stack
 from sam_trainer.labels.cases import Subject, Target
 from sam_trainer.reports.table import Row
 from sam_trainer.simulation.prompt_styles import Drawn, foreground_points, tight_box
@@ -76,8 +77,8 @@ def _network(backbone: Backbone, volume: Volume, target: Target, times: dict[str
     """Encode and decode of one whole slice, without anything around them."""
     view = target.view
     frame = backbone.frame(whole(view.height, view.width), view.pixel_mm)
-    pixels = resize_pixels(choose_window(volume).apply(volume.pixels(view)), frame)
-    features = _timed(times, "encode", lambda: backbone.encode(pixels))
+    stack = slice_stack(volume, view, choose_window(volume), frame, backbone.depth)
+    features = _timed(times, "encode", lambda: backbone.encode(stack))
     points = frame.points_to_model(foreground_points(target.mask, 1).astype(float))
     hints = Hints(points, np.ones(len(points), np.int64))
     _timed(times, "decode", lambda: backbone.decode(features, hints))

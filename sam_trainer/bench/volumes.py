@@ -23,7 +23,8 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.networks.backbone import Backbone
 from sam_infer.prompts.object_prompts import FOREGROUND, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
-from sam_infer.propagation.segment import VolumeOptions, segment_volume
+from sam_infer.propagation.engine import segment_object
+from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.exam import NSD_TOLERANCE_MM
@@ -54,7 +55,7 @@ class Protocol3d:
         """What propagation makes of prompts and of tight boxes on some slices (I, J, K)."""
         boxes = [self.structure.box(index) for index in boxes_on]
         said = VolumePrompts.of(prompts, self.volume.geometry, boxes)
-        return segment_volume(self.predictor(), self.volume, said, self.options).mask.array > 0
+        return segment_object(self.predictor(), self.volume, said, self.options).mask.array > 0
 
     def quality(self, mask: BoolArray) -> dict[str, float]:
         """All measures of a mask (I, J, K)."""

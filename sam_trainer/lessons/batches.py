@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam_infer.networks.backbone import Backbone, Features, downscale_mask
-from sam_infer.networks.frame import Crop, Frame, resize_pixels, whole
+from sam_infer.networks.frame import Crop, Frame, resize_pixels, resize_stack, whole
 from sam_infer.slices.crop import ZoomPolicy, crop_around
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_trainer.lessons.augment import Change, draw_change
@@ -56,7 +56,8 @@ class LessonBatches:
             change = Change() if self._cache is not None else draw_change(rng)
             frame = self._frame(lesson, anchor, rng)
             if self._cache is None:
-                shown.append(network.image(resize_pixels(change.pixels(frame.cut(lesson.pixels)), frame)))
+                changed = [resize_pixels(change.pixels(frame.cut(pixels)), frame) for pixels in lesson.stack]
+                shown.append(network.image(np.stack(changed)))
             else:
                 features.append(self._features(lesson, frame, self._cache))
             truths.append(_objects(lesson, anchor, frame, change, objects, rng))
@@ -87,8 +88,9 @@ class LessonBatches:
             frame.crop.key,
             frame.input_size,
             self._backbone.encoder_id,
+            self._backbone.depth,
         )
-        return cache.get(key, lambda: self._backbone.encode(resize_pixels(frame.cut(lesson.pixels), frame)))
+        return cache.get(key, lambda: self._backbone.encode(resize_stack(lesson.stack, frame)))
 
 
 def _asked(images: Tensor, masks: Mask, rng: np.random.Generator) -> Batch:

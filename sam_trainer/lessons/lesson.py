@@ -37,12 +37,17 @@ class Lesson:
     image: str  # digest of the volume
     view: SliceView
     window: Window
-    pixels: UInt8Array  # (H, W) or (H, W, 3)
+    stack: UInt8Array  # (depth, H, W) or (depth, H, W, 3), this slice in the middle
     objects: tuple[LabelledObject, ...]
 
+    @property
+    def pixels(self) -> UInt8Array:
+        """The slice itself (H, W) or (H, W, 3)."""
+        return middle_of(self.stack)
 
-def lessons_of(case: Case, slices: int = SLICES_PER_LABEL) -> list[Lesson]:
-    """The lessons of a case, in a fixed order."""
+
+def lessons_of(case: Case, slices: int = SLICES_PER_LABEL, depth: int = 1) -> list[Lesson]:
+    """The lessons of a case, in a fixed order, for a network that looks at `depth` slices."""
     volume, mask = labelled_image(case)
     axis = slice_axis(volume.geometry)
     names = case.labels or {value: f"label {value}" for value in mask.values()}
@@ -57,9 +62,20 @@ def lessons_of(case: Case, slices: int = SLICES_PER_LABEL) -> list[Lesson]:
                 entry = found.setdefault((index, window.key), (view, window, []))
                 entry[2].append(LabelledObject(name, part))
     return [
-        Lesson(case.name, volume.digest, view, window, window.apply(volume.pixels(view)), tuple(objects))
+        Lesson(case.name, volume.digest, view, window, displayed_stack(volume, view, window, depth), tuple(objects))
         for _, (view, window, objects) in sorted(found.items(), key=lambda item: item[0])
     ]
+
+
+def displayed_stack(volume: Volume, view: SliceView, window: Window, depth: int) -> UInt8Array:
+    """A slice and its neighbours as a viewer shows them: (depth, H, W) or (depth, H, W, 3)."""
+    return np.stack([window.apply(volume.pixels(one)) for one in view.neighbours(depth)])
+
+
+def middle_of(stack: UInt8Array) -> UInt8Array:
+    """The slice that a stack is about."""
+    middle: UInt8Array = stack[len(stack) // 2]
+    return middle
 
 
 def _visible(mask: BoolArray, axis: int, most: int) -> Sequence[int]:

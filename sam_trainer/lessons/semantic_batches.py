@@ -17,9 +17,10 @@ from torch import Tensor
 from sam_infer.arrays import UInt8Array
 from sam_infer.automatic.coarse_map import in_frame
 from sam_infer.networks.backbone import Backbone
-from sam_infer.networks.frame import Frame, resize_pixels, whole
+from sam_infer.networks.frame import Frame, resize_stack, whole
 from sam_infer.networks.semantic_head import PICTURE_SIDE, picture_of
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
+from sam_trainer.lessons.lesson import middle_of
 from sam_trainer.lessons.semantic_lesson import SemanticLesson
 from sam_trainer.methods.trainable import Trainable
 
@@ -65,14 +66,14 @@ class SemanticBatches:
         """A batch; with neither a cache nor a network its features are empty."""
         drawn = [self._one(network, rng) for _ in range(images)]
         known = torch.from_numpy(np.stack([lesson.known for lesson, *_ in drawn]))
-        pictures = torch.stack([picture_of(pixels, frame.input_size) for _, frame, pixels, _ in drawn])
+        pictures = torch.stack([picture_of(middle_of(stack), frame.input_size) for _, frame, stack, _ in drawn])
         numbers = torch.from_numpy(np.stack([_at_picture_side(values) for *_, values in drawn]).astype(np.int64))
         return SemanticBatch(pictures, numbers, known, self._features(network, drawn))
 
     def blank_features(self) -> Mapping[str, Tensor]:
         """What the network says about an empty picture: how many maps there are, and of what sizes."""
         side = self._backbone.input_size
-        return self._backbone.encode(np.zeros((side, side, 3), np.uint8))
+        return self._backbone.encode(np.zeros((self._backbone.depth, side, side, 3), np.uint8))
 
     def _one(self, network: Trainable | None, rng: np.random.Generator) -> Drawn:
         case = list(self._by_case.values())[int(rng.integers(len(self._by_case)))]
@@ -81,21 +82,21 @@ class SemanticBatches:
             label = _any(sorted({value for one in case for value in one.shows}), rng)
             lesson = _any([one for one in case if label in one.shows], rng)
         frame = self._backbone.frame(whole(lesson.view.height, lesson.view.width), lesson.view.pixel_mm)
-        pixels, values = resize_pixels(frame.cut(lesson.pixels), frame), in_frame(lesson.values, frame)
+        stack, values = resize_stack(lesson.stack, frame), in_frame(lesson.values, frame)
         if self._cache is None:
-            pixels, values = moved(pixels, values, rng)
-        return lesson, frame, pixels, values
+            stack, values = moved(stack, values, rng)
+        return lesson, frame, stack, values
 
     def _features(self, network: Trainable | None, drawn: Sequence[Drawn]) -> Mapping[str, Tensor]:
         if self._cache is None:
             if network is None:
                 return {}
-            return network.encode(torch.stack([network.image(pixels) for _, _, pixels, _ in drawn]))
-        entries = [self._remembered(lesson, frame, pixels, self._cache) for lesson, frame, pixels, _ in drawn]
+            return network.encode(torch.stack([network.image(stack) for _, _, stack, _ in drawn]))
+        entries = [self._remembered(lesson, frame, stack, self._cache) for lesson, frame, stack, _ in drawn]
         return {name: torch.cat([entry[name].float() for entry in entries]) for name in entries[0]}
 
     def _remembered(
-        self, lesson: SemanticLesson, frame: Frame, pixels: UInt8Array, cache: EmbeddingCache
+        self, lesson: SemanticLesson, frame: Frame, stack: UInt8Array, cache: EmbeddingCache
     ) -> Mapping[str, Tensor]:
         key = EmbeddingKey(
             lesson.image,
@@ -105,27 +106,28 @@ class SemanticBatches:
             frame.crop.key,
             frame.input_size,
             self._backbone.encoder_id,
+            self._backbone.depth,
         )
-        return cache.get(key, lambda: self._backbone.encode(pixels))
+        return cache.get(key, lambda: self._backbone.encode(stack))
 
 
 Drawn = tuple[SemanticLesson, Frame, UInt8Array, UInt8Array]
 
 
-def moved(pixels: UInt8Array, values: UInt8Array, rng: np.random.Generator) -> tuple[UInt8Array, UInt8Array]:
-    """Pixels (h, w, 3) and label numbers (S, S) of a frame turned, grown and moved alike, the pixels recoloured."""
-    height, width = pixels.shape[:2]
+def moved(stack: UInt8Array, values: UInt8Array, rng: np.random.Generator) -> tuple[UInt8Array, UInt8Array]:
+    """Slices (n, h, w, 3) and label numbers (S, S) of a frame turned, grown and moved alike, the slices recoloured."""
+    height, width = stack.shape[1:3]
     turn = cv2.getRotationMatrix2D(
         ((width - 1) / 2, (height - 1) / 2), float(rng.uniform(-TURN, TURN)), float(np.exp(rng.uniform(-GROW, GROW)))
     )
     turn[:, 2] += rng.uniform(-MOVE, MOVE, 2) * max(height, width)
-    bent = 255.0 * rng.uniform(1 - GAIN, 1 + GAIN) * (pixels / 255.0) ** np.exp(rng.uniform(-GAMMA, GAMMA))
-    bent = cv2.warpAffine(bent.astype(np.float32), turn, (width, height), flags=cv2.INTER_LINEAR)
-    noise = rng.standard_normal((height, width, 1), np.float32) * np.float32(rng.uniform(0, NOISE))
+    bent = 255.0 * rng.uniform(1 - GAIN, 1 + GAIN) * (stack / 255.0) ** np.exp(rng.uniform(-GAMMA, GAMMA))
+    turned = [cv2.warpAffine(one.astype(np.float32), turn, (width, height), flags=cv2.INTER_LINEAR) for one in bent]
+    noise = rng.standard_normal((len(stack), height, width, 1), np.float32) * np.float32(rng.uniform(0, NOISE))
     # the frame's padding stays empty: nothing is moved into it
     placed = np.zeros_like(values)
     placed[:height, :width] = cv2.warpAffine(values[:height, :width], turn, (width, height), flags=cv2.INTER_NEAREST)
-    return np.clip(np.rint(bent + noise), 0, 255).astype(np.uint8), placed
+    return np.clip(np.rint(np.stack(turned) + noise), 0, 255).astype(np.uint8), placed
 
 
 def _at_picture_side(values: UInt8Array) -> UInt8Array:

@@ -16,6 +16,7 @@ from sam_infer.arrays import BoolArray, Int64Array, UInt8Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.window import Window, choose_window
 from sam_trainer.labels.cases import Case, labelled_image, renumbered, slice_axis
+from sam_trainer.lessons.lesson import displayed_stack
 
 # Slices of one case that show labels, evenly spread, and slices that surely show none of them.
 SLICES, EMPTY_SLICES = 24, 4
@@ -32,7 +33,7 @@ class SemanticLesson:
     image: str  # digest of the volume
     view: SliceView
     window: Window
-    pixels: UInt8Array  # (H, W) or (H, W, 3)
+    stack: UInt8Array  # (depth, H, W) or (depth, H, W, 3), this slice in the middle
     values: UInt8Array  # (H, W)
     known: BoolArray  # (labels,) whether the absence of a label here means that it is not there
 
@@ -42,8 +43,8 @@ class SemanticLesson:
         return [int(value) for value in np.unique(self.values) if value]
 
 
-def semantic_lessons(case: Case, labels: Sequence[str], slices: int = SLICES) -> list[SemanticLesson]:
-    """The lessons of a case about the labels that it names, in the order of the slices."""
+def semantic_lessons(case: Case, labels: Sequence[str], slices: int = SLICES, depth: int = 1) -> list[SemanticLesson]:
+    """The lessons of a case about the labels that it names, in the order of the slices; `depth` is the network's."""
     volume, mask = labelled_image(case)
     values = renumbered(mask, case.labels, labels)
     axis = slice_axis(volume.geometry)
@@ -54,10 +55,8 @@ def semantic_lessons(case: Case, labels: Sequence[str], slices: int = SLICES) ->
     for index in _chosen(drawn, everywhere, slices):
         view = volume.view(axis, index)
         shown = np.ascontiguousarray(view.extract(values))
-        pixels = window.apply(volume.pixels(view))
-        found.append(
-            SemanticLesson(case.name, volume.digest, view, window, pixels, shown, everywhere | drawn[:, index])
-        )
+        stack = displayed_stack(volume, view, window, depth)
+        found.append(SemanticLesson(case.name, volume.digest, view, window, stack, shown, everywhere | drawn[:, index]))
     return found
 
 

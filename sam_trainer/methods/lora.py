@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam_infer.adapters.adapter import ALL_ROWS, THIRDS, low_rank_name, rows_of
+from sam_infer.adapters.kinds.low_rank import ALL_ROWS, THIRDS, low_rank_name, rows_of
 from sam_trainer.errors import TrainingError
 
 

@@ -1,18 +1,18 @@
-"""The `Adaptation` protocol of fine-tuning methods; a new one implements it and gets a line in `adapt`.
+"""The `Adaptation` protocol of fine-tuning methods; a new one gets a line in `ADAPTATIONS` and a rate.
 
-Merging is the fourth part of the contract. It belongs to whoever serves: `sam_infer.adapters.adapter.merged` knows
-every kind of tensor that `tensors` may give.
+Serving is the fourth part of the contract. `sam_infer.adapters.kinds` knows every kind of tensor that `tensors` may
+give, and answers with them what training saw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from sam_infer.adapters.adapter import value_name
+from sam_infer.adapters.kinds.value import value_name
 from sam_trainer.config import RATES, TrainConfig
 from sam_trainer.methods.lora import Lora
 
@@ -94,9 +94,25 @@ class Together:
 def adapt(network: nn.Module, config: TrainConfig) -> Adaptation:
     """Freeze a network and insert what the method trains."""
     network.requires_grad_(False)
-    if config.method == "full":
-        return Replacement(network, "", config.rate)
-    if config.method == "decoder":
-        return Replacement(network, DECODER, config.rate)
+    return ADAPTATIONS[config.method](network, config)
+
+
+def _lora(network: nn.Module, config: TrainConfig) -> Adaptation:
     decoder = [Replacement(network, DECODER, RATES["decoder"])] if config.with_decoder else []
     return Together(Lora(network, config.rank, config.targets, config.rate, config.seed), *decoder)
+
+
+def _decoder(network: nn.Module, config: TrainConfig) -> Adaptation:
+    return Replacement(network, DECODER, config.rate)
+
+
+def _full(network: nn.Module, config: TrainConfig) -> Adaptation:
+    return Replacement(network, "", config.rate)
+
+
+# By the names that `TrainConfig` knows.
+ADAPTATIONS: Mapping[str, Callable[[nn.Module, TrainConfig], Adaptation]] = {
+    "lora": _lora,
+    "decoder": _decoder,
+    "full": _full,
+}

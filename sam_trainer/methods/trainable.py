@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sam_infer.arrays import UInt8Array
 from sam_infer.models.load import EMBEDDED, BaseNetwork, tiny_with
+from sam_infer.networks.backbone import only_slice
 from sam_infer.networks.sam import PREPROCESSING, Preprocessing
 from sam_infer.networks.sam_vit import build, with_weights
 from sam_infer.networks.tiny.model import TinySam, pad_to_square
@@ -30,12 +31,12 @@ class Trainable(Protocol):
         """What trains."""
         ...
 
-    def image(self, pixels: UInt8Array) -> Tensor:
-        """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
+    def image(self, stack: UInt8Array) -> Tensor:
+        """Model input (depth, h, w, 3), see `Backbone`, as `encode` takes it: of one slice (3, S, S)."""
         ...
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
-        """Images (B, 3, S, S) to features."""
+        """What `image` gave for each of B images, stacked, to features."""
         ...
 
     def decode(
@@ -52,9 +53,9 @@ class TrainableTiny:
         self.network = network.to(device).eval()
         self._device = device
 
-    def image(self, pixels: UInt8Array) -> Tensor:
-        """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
-        image = torch.tensor(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
+    def image(self, stack: UInt8Array) -> Tensor:
+        """Model input (1, h, w, 3) as `encode` takes it: (3, S, S)."""
+        image = torch.tensor(np.ascontiguousarray(only_slice(stack))).permute(2, 0, 1).float()
         return pad_to_square(image[None])[0]
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
@@ -81,9 +82,11 @@ class TrainableSam:
         self._look = preprocessing
         self._device = device
 
-    def image(self, pixels: UInt8Array) -> Tensor:
-        """Model input (h, w, 3) as `encode` takes it: (3, S, S)."""
-        return self._look.image(torch.tensor(np.ascontiguousarray(pixels)), self.network.image_encoder.img_size)
+    def image(self, stack: UInt8Array) -> Tensor:
+        """Model input (1, h, w, 3) as `encode` takes it: (3, S, S)."""
+        return self._look.image(
+            torch.tensor(np.ascontiguousarray(only_slice(stack))), self.network.image_encoder.img_size
+        )
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
         """Images (B, 3, S, S) to features."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.models.load import EMBEDDED, BaseNetwork
+from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
@@ -53,7 +54,8 @@ class RoundSetup:
 
     def teacher(self, found: LabelRound) -> Teacher:
         """Lessons of the cases that teach, and a validation on others, or on the same if there are no others."""
-        lessons = [lesson for case in found.of(TRAIN) for lesson in lessons_of(case)]
+        backbone = self._base.backbone()
+        lessons = [lesson for case in found.of(TRAIN) for lesson in lessons_of(case, depth=backbone.depth)]
         if not lessons:
             raise TrainingError("no labelled object is large enough to learn from: at least 50 pixels on a slice")
         cache = None if self._config.trains_encoder else self._cache()
@@ -67,18 +69,19 @@ class RoundSetup:
             named = semantic_scores(predictor, cases, each * VALIDATION_SLICES, self._pause)
             return (clicked + mean_dice(named)) / 2 if named else clicked
 
-        batches = LessonBatches(lessons, self._base.backbone(), cache)
-        return Teacher(batches, validate, self._semantic(found, lessons))
+        batches = LessonBatches(lessons, backbone, cache)
+        return Teacher(batches, validate, self._semantic(found, lessons, backbone))
 
-    def _semantic(self, found: LabelRound, lessons: Sequence[Lesson]) -> SemanticTraining | None:
+    def _semantic(self, found: LabelRound, lessons: Sequence[Lesson], backbone: Backbone) -> SemanticTraining | None:
         """The prompt-free head of every label that is large enough to be clicked on."""
         if not self._config.semantic_images:
             return None
         labels = sorted({entry.label for lesson in lessons for entry in lesson.objects})
-        teaching = [lesson for case in found.of(TRAIN) for lesson in semantic_lessons(case, labels)]
+        cases, depth = found.of(TRAIN), backbone.depth
+        teaching = [lesson for case in cases for lesson in semantic_lessons(case, labels, depth=depth)]
         # a small encoder may as well see every slice moved and recoloured, even where it does not train
         cached = not self._config.trains_encoder and self._base.name != EMBEDDED
-        batches = SemanticBatches(teaching, self._base.backbone(), self._cache() if cached else None)
+        batches = SemanticBatches(teaching, backbone, self._cache() if cached else None)
         return SemanticTraining(labels, batches, self._config.seed)
 
     def judged(

@@ -22,5 +22,5 @@ def test_a_compiled_encoder_gives_the_same_features_under_another_name() -> None
     assert plain.encoder_id != compiled.encoder_id
     frames = np.random.default_rng(0).integers(0, 255, (2, SMALL.input_size, SMALL.input_size, 3)).astype(np.uint8)
     for frame in frames:
-        expected, found = plain.encode(frame)["embedding"], compiled.encode(frame)["embedding"]
+        expected, found = plain.encode(frame[None])["embedding"], compiled.encode(frame[None])["embedding"]
         assert torch.allclose(found, expected, atol=1e-3, rtol=1e-3)

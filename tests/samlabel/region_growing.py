@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from sam_infer.networks.backbone import Candidates, Features, Hints
+from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 
 TOLERANCE = 40.0
@@ -21,6 +21,7 @@ class RegionGrowing:
 
     name = "region_growing"
     weights_id = "region-growing-1"
+    depth = 1
     input_size = 256
     low_res = 256
     refine_passes = 1
@@ -35,9 +36,10 @@ class RegionGrowing:
     def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:
         return fit_longest(crop, pixel_mm, self.input_size, "centre")
 
-    def encode(self, pixels: np.ndarray) -> Features:
+    def encode(self, stack: np.ndarray) -> Features:
         with self._counting:
             self.encodes += 1
+        pixels = only_slice(stack)
         _compute(self.encode_seconds)
         padded = np.zeros((self.input_size, self.input_size), np.float32)
         padded[: pixels.shape[0], : pixels.shape[1]] = pixels.mean(axis=-1)

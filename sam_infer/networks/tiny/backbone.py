@@ -12,7 +12,7 @@ import torch
 from sam_infer.arrays import UInt8Array
 from sam_infer.errors import ModelError
 from sam_infer.files import file_sha256
-from sam_infer.networks.backbone import Candidates, Features, Hints
+from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_infer.networks.tiny.model import INPUT_SIZE, LOW_RES, TinySam, pad_to_square
@@ -39,13 +39,14 @@ class TinyBackbone:
     """A `TinySam` in evaluation mode; nothing changes after construction, so any number of threads may call it."""
 
     name = "tiny"
+    depth = 1
     input_size = INPUT_SIZE
     low_res = LOW_RES
     refine_passes = 1  # a second look at its own answer gained nothing from a box and lost 0.1 Dice after one click
     follows_masks = True
 
-    def __init__(self, model: TinySam) -> None:
-        identity = Fingerprint.of(model.state_dict(), ENCODER_PREFIXES, "tiny")
+    def __init__(self, model: TinySam, fingerprint: Fingerprint | None = None) -> None:
+        identity = fingerprint or Fingerprint.of(model.state_dict(), ENCODER_PREFIXES, "tiny")
         self.weights_id, self.encoder_id = identity.weights, identity.encoder
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = model.to(self._device).requires_grad_(False).eval()
@@ -67,17 +68,17 @@ class TinyBackbone:
         """The crop with its longest side filling the input."""
         return fit_longest(crop, pixel_mm, self.input_size, "centre")
 
-    def encode(self, pixels: UInt8Array) -> Features:
-        """Model input (h, w, 3) to maps (1, C, 64, 64), (1, C, 32, 32) and (1, C, 16, 16) in half precision."""
-        return self.encode_all([pixels])[0] if self._batches is None else self._batches.encode(pixels)
+    def encode(self, stack: UInt8Array) -> Features:
+        """Model input (1, h, w, 3) to maps (1, C, 64, 64), (1, C, 32, 32) and (1, C, 16, 16) in half precision."""
+        return self.encode_all([stack])[0] if self._batches is None else self._batches.encode(stack)
 
     @torch.inference_mode()
-    def encode_all(self, frames: Sequence[UInt8Array]) -> list[Features]:
+    def encode_all(self, stacks: Sequence[UInt8Array]) -> list[Features]:
         """Several frames in one pass."""
-        images = [torch.tensor(np.ascontiguousarray(pixels), device=self._device) for pixels in frames]
+        images = [torch.tensor(np.ascontiguousarray(only_slice(stack)), device=self._device) for stack in stacks]
         batch = [pad_to_square(image.permute(2, 0, 1)[None].float(), self.input_size) for image in images]
         maps = {name: values.half().cpu() for name, values in self._model.encode(torch.cat(batch)).items()}
-        return [{name: values[n : n + 1] for name, values in maps.items()} for n in range(len(frames))]
+        return [{name: values[n : n + 1] for name, values in maps.items()} for n in range(len(stacks))]
 
     @torch.inference_mode()
     def decode(self, features: Features, hints: Hints) -> Candidates:

@@ -58,12 +58,12 @@ class Taught:
 def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> Taught:
     """Train on cases as a round does, to the end: there is no case left to choose an epoch by."""
     started = time.perf_counter()
-    network, epochs = trainable(base), count(1)
-    lessons = [lesson for case in cases for lesson in lessons_of(case)]
+    network, backbone, epochs = trainable(base), base.backbone(), count(1)
+    lessons = [lesson for case in cases for lesson in lessons_of(case, depth=backbone.depth)]
     cache = None if config.trains_encoder else EmbeddingCache()
     labels = labels_of(cases)
-    head = SemanticTraining(labels, SemanticBatches(_slices(cases, labels), base.backbone()), config.seed)
-    teacher = Teacher(LessonBatches(lessons, base.backbone(), cache), lambda _: float(next(epochs)), head)
+    head = SemanticTraining(labels, SemanticBatches(_slices(cases, labels, backbone.depth), backbone), config.seed)
+    teacher = Teacher(LessonBatches(lessons, backbone, cache), lambda _: float(next(epochs)), head)
     with tempfile.TemporaryDirectory(prefix="samlabel-bench-") as folder:
         fit = Fit(network, config, teacher, Path(folder))
         fitted = fit.run(Progress(None, config.epochs), lambda: False)
@@ -76,7 +76,7 @@ def teach_unet(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) ->
     started = time.perf_counter()
     labels, backbone = labels_of(cases), base.backbone()
     namer = UNetNamer(labels, backbone, config.seed)
-    batches = SemanticBatches(_slices(cases, labels), backbone)
+    batches = SemanticBatches(_slices(cases, labels, backbone.depth), backbone)
     steps = config.epochs * config.steps * config.semantic_steps
     namer.train(batches, steps, config.semantic_images, config.seed)
     return namer, Taught(None, namer.parameters, time.perf_counter() - started)
@@ -119,8 +119,8 @@ def chosen_targets(cases: Sequence[Case], each: int, wanted: Callable[[Target], 
     return found
 
 
-def _slices(cases: Sequence[Case], labels: Sequence[str]) -> list[SemanticLesson]:
-    return [lesson for case in cases for lesson in semantic_lessons(case, labels)]
+def _slices(cases: Sequence[Case], labels: Sequence[str], depth: int) -> list[SemanticLesson]:
+    return [lesson for case in cases for lesson in semantic_lessons(case, labels, depth=depth)]
 
 
 def _mark(predictor: Predictor, volume: Volume, target: Target) -> Mark:

@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sam_infer.adapters.adapter import Adapter, Provenance, TaughtCase, content_id, low_rank_name, merged, value_name
+from sam_infer.adapters.adapter import Adapter, Provenance, TaughtCase, content_id
+from sam_infer.adapters.kinds.low_rank import low_rank_name
+from sam_infer.adapters.kinds.registry import merged
+from sam_infer.adapters.kinds.value import value_name
 from sam_infer.errors import AdapterError
 
 QKV = "image_encoder.blocks.0.attn.qkv.weight"
@@ -62,10 +65,17 @@ def test_bytes_do_not_depend_on_the_order_of_anything() -> None:
     assert content_id(Adapter(tensors(), provenance(seed=4)).to_bytes()) != content_id(first)
 
 
+def test_a_file_of_the_first_kinds_has_the_id_that_it_had_before_there_were_others() -> None:
+    assert (
+        content_id(Adapter(tensors(), provenance()).to_bytes())
+        == "fea9672e484053cc48258bd499e10382528118eb295bec91723efc89b82b5a72"
+    )
+
+
 def test_merging_adds_to_the_rows_that_are_meant_and_to_no_others() -> None:
     base, given = weights(), tensors()
     before = {name: value.clone() for name, value in base.items()}
-    result = merged(base, Adapter(given, provenance()))
+    result = merged(base, Adapter(given, provenance()).tensors)
     for part, start in (("q", 0), ("v", 2 * WIDTH)):
         change = given[low_rank_name(QKV, part, "b")] @ given[low_rank_name(QKV, part, "a")]
         rows = slice(start, start + WIDTH)
@@ -75,7 +85,7 @@ def test_merging_adds_to_the_rows_that_are_meant_and_to_no_others() -> None:
     assert torch.equal(result["mask_decoder.bias"], torch.arange(3.0))
     assert result["neck"] is base["neck"]
     assert all(torch.equal(base[name], value) for name, value in before.items())
-    again = merged(base, Adapter(given, provenance()))
+    again = merged(base, Adapter(given, provenance()).tensors)
     assert all(torch.equal(again[name], value) for name, value in result.items())
 
 
@@ -92,7 +102,7 @@ def test_merging_adds_to_the_rows_that_are_meant_and_to_no_others() -> None:
 )
 def test_what_does_not_fit_is_refused(name: str, value: torch.Tensor) -> None:
     with pytest.raises(AdapterError):
-        merged(weights(), Adapter({**tensors(), name: value}, provenance()))
+        merged(weights(), Adapter({**tensors(), name: value}, provenance()).tensors)
 
 
 def test_an_adapter_of_another_base_or_model_is_refused_with_a_sentence() -> None:
@@ -115,8 +125,8 @@ def test_a_file_without_provenance_or_of_a_later_format_is_refused() -> None:
 
     with pytest.raises(AdapterError, match="does not say where it comes from"):
         Adapter.from_bytes(save(tensors()))
-    text = provenance().text().replace('"format": 1', '"format": 2')
-    with pytest.raises(AdapterError, match="format 2"):
+    text = provenance().text(("value",)).replace('"format": 1', '"format": 3')
+    with pytest.raises(AdapterError, match="format 3, this version reads 1 and 2: update"):
         Adapter.from_bytes(save(tensors(), metadata={"provenance": text}))
 
 
@@ -124,7 +134,10 @@ def test_a_file_without_provenance_or_of_a_later_format_is_refused() -> None:
     ("given", "sentence"),
     [
         ({}, "holds no tensors"),
-        ({"other/thing": torch.zeros(1)}, "does not know"),
+        ({"other/thing": torch.zeros(1)}, "does not know .it knows low_rank, semantic, value.: update"),
+        ({"value/": torch.zeros(1)}, "does not know"),
+        ({"semantic/other": torch.zeros(1)}, "does not know"),
+        ({low_rank_name(QKV, "q", "a"): torch.zeros(RANK, WIDTH)}, "stands alone"),
         ({value_name("x"): torch.tensor([1.0, torch.nan])}, "not finite"),
     ],
 )

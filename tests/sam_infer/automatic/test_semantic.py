@@ -22,7 +22,7 @@ from sam_infer.slices.predictor import Predictor
 def predictor() -> Predictor:
     """A head that has learned nothing in particular, but draws all of its labels somewhere."""
     backbone = TinyBackbone.random()
-    features = backbone.encode(np.zeros((256, 256, 3), np.uint8))
+    features = backbone.encode(np.zeros((1, 256, 256, 3), np.uint8))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         made = SemanticHead(("bone", "liver", "spleen"), taps_of(features))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.adapters.adapter import Adapter, Provenance, low_rank_name
+from sam_infer.adapters.adapter import Adapter, Provenance
+from sam_infer.adapters.kinds.low_rank import low_rank_name
 from sam_infer.adapters.store import ADAPTER_FILE, AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.imaging.volume import Mask, Volume

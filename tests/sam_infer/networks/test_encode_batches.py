@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from sam_infer.networks.backbone import Features
-from sam_infer.networks.encode_batches import EncodeBatches, Pixels
+from sam_infer.networks.encode_batches import EncodeBatches, Stack
 from sam_infer.networks.tiny.backbone import TinyBackbone
 
 
-def frames(count: int) -> list[Pixels]:
+def frames(count: int) -> list[Stack]:
     rng = np.random.default_rng(0)
-    return [rng.integers(0, 255, (64 + 16 * n, 256, 3)).astype(np.uint8) for n in range(count)]
+    return [rng.integers(0, 255, (1, 64 + 16 * n, 256, 3)).astype(np.uint8) for n in range(count)]
 
 
 class Slow:
@@ -27,7 +27,7 @@ class Slow:
         self.passes: list[int] = []
         self.go_on = threading.Event()
 
-    def __call__(self, batch: Sequence[Pixels]) -> list[Features]:
+    def __call__(self, batch: Sequence[Stack]) -> list[Features]:
         self.passes.append(len(batch))
         if len(self.passes) == 1:
             assert self.go_on.wait(20)
@@ -53,7 +53,7 @@ def test_who_waits_goes_along_and_gets_its_own() -> None:
 def test_a_failed_pass_is_told_to_all_in_it_and_to_nobody_later() -> None:
     broken = True
 
-    def network(batch: Sequence[Pixels]) -> list[Features]:
+    def network(batch: Sequence[Stack]) -> list[Features]:
         if broken:
             raise RuntimeError("out of memory")
         return [{} for _ in batch]

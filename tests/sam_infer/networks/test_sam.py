@@ -59,7 +59,7 @@ class Pair:
         official = SamPredictor(official_model.eval())
         official.set_image(picture())
         frame = ours.frame(whole(HEIGHT, WIDTH), (1.0, 1.0))
-        return cls(official, ours, frame, ours.encode(resize_pixels(picture(), frame)))
+        return cls(official, ours, frame, ours.encode(resize_pixels(picture(), frame)[None]))
 
     def hints(self, clicks: int, box: bool, mask: np.ndarray | None) -> Hints:
         return Hints(
@@ -172,7 +172,7 @@ def test_medsam_sees_the_published_preprocessing(shape: tuple[int, int]) -> None
     published = (resized - resized.min()) / np.clip(resized.max() - resized.min(), a_min=1e-8, a_max=None)
     backbone, seen = recording("medsam", 256)
     frame = backbone.frame(whole(*shape), (1.0, 1.0))
-    backbone.encode(resize_pixels(picture_given, frame))
+    backbone.encode(resize_pixels(picture_given, frame)[None])
     assert seen[0].shape == (1, 3, 256, 256)
     assert np.abs(seen[0][0].numpy() - published.transpose(2, 0, 1)).max() < 1e-6
 
@@ -183,20 +183,20 @@ def test_medsam_stretches_to_a_square_and_to_the_whole_range() -> None:
     assert (frame.input_height, frame.input_width) == (1024, 1024)
     # the published script scales a box corner by 1024 over the side
     assert frame.points_to_model(np.array([[45.0, 30.0]])).tolist() == [[30 / 120 * 1024, 45 / 90 * 1024]]
-    backbone.encode(resize_pixels(golden(90, 120), frame))
+    backbone.encode(resize_pixels(golden(90, 120), frame)[None])
     assert (float(seen[0].min()), float(seen[0].max())) == (0.0, 1.0)
 
 
 def test_medsam_of_an_empty_slice_is_zero() -> None:
     backbone, seen = recording("medsam", 64)
-    backbone.encode(np.full((64, 64, 3), 7, np.uint8))
+    backbone.encode(np.full((1, 64, 64, 3), 7, np.uint8))
     assert not seen[0].any()
 
 
 def test_sam_sees_normalised_pixels_and_zero_padding() -> None:
     backbone, seen = recording("sam", 64)
     pixels = golden(40, 64)
-    backbone.encode(pixels)
+    backbone.encode(pixels[None])
     expected = (pixels - [123.675, 116.28, 103.53]) / [58.395, 57.12, 57.375]
     assert np.abs(seen[0][0, :, :40].numpy() - expected.transpose(2, 0, 1)).max() < 1e-6
     assert not seen[0][0, :, 40:].any()
@@ -232,7 +232,7 @@ def test_read_only_and_turned_pixels_are_encoded(small: Pair) -> None:
     pixels = resize_pixels(picture(), small.frame)
     turned = np.ascontiguousarray(pixels[::-1])[::-1]
     turned.flags.writeable = False
-    assert torch.equal(small.ours.encode(turned)["embedding"], small.features["embedding"])
+    assert torch.equal(small.ours.encode(turned[None])["embedding"], small.features["embedding"])
 
 
 def golden(height: int, width: int) -> np.ndarray:

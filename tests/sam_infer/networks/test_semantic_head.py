@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.adapters.adapter import Adapter, Provenance, merged
+from sam_infer.adapters.adapter import Adapter, Provenance
+from sam_infer.adapters.kinds.registry import merged
 from sam_infer.errors import AdapterError
 from sam_infer.networks.semantic_head import LOGIT_SIDE, PICTURE_SIDE, SemanticHead, picture_of, taps_of
 
@@ -66,7 +67,7 @@ def test_a_label_is_a_query_of_its_own() -> None:
 
 def test_a_head_changes_nothing_in_the_network() -> None:
     weights = {"mask_decoder.x": torch.ones(3)}
-    result = merged(weights, Adapter(head().tensors(), WHERE))
+    result = merged(weights, head().tensors())
     assert result.keys() == weights.keys() and result["mask_decoder.x"] is weights["mask_decoder.x"]
 
 

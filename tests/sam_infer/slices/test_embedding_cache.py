@@ -45,6 +45,7 @@ def test_after_a_restart_nothing_is_encoded(tmp_path: Path) -> None:
         {"crop": "0,0,4,4"},
         {"input_size": 128},
         {"encoder": "y"},
+        {"depth": 3},
     ],
 )
 def test_everything_that_changes_features_changes_the_key(tmp_path: Path, change: dict[str, object]) -> None:
@@ -52,6 +53,11 @@ def test_everything_that_changes_features_changes_the_key(tmp_path: Path, change
     cache.get(KEY, features)
     other = cache.get(replace(KEY, **change), lambda: features(2.0))
     assert same(other, features(2.0))
+
+
+def test_what_was_stored_before_there_were_stacks_is_found_again() -> None:
+    """The file name of a key of one slice, as version 1 wrote it."""
+    assert KEY.digest == "f8b29a65b877e05ab58ee895d8c50ec6c063094d"
 
 
 def test_eight_threads_on_one_new_slice_encode_once() -> None:

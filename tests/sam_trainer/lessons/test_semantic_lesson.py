@@ -92,8 +92,9 @@ def test_pixels_and_labels_move_together_and_are_never_mirrored() -> None:
     pixels[30:70, 20:60], values[30:70, 20:60] = 220, 1
     pixels[50:90, 100:130], values[50:90, 100:130] = 130, 2
     for seed in range(20):
-        shown, numbers = moved(pixels, values, np.random.default_rng(seed))
+        (shown, beside), numbers = moved(np.stack([pixels, pixels]), values, np.random.default_rng(seed))
         grey = shown.mean(axis=2)
+        assert np.abs(beside.mean(axis=2) - grey).max() < 100  # moved alike, each with noise of its own
         assert grey[numbers[:120] == 1].mean() > grey[numbers[:120] == 2].mean() > grey[numbers[:120] == 0].mean()
         left, right = (np.argwhere(numbers == n)[:, 1].mean() for n in (1, 2))
         assert left < right and not numbers[120:].any()

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from sam_infer.adapters.adapter import Adapter, Provenance, merged
+from sam_infer.adapters.adapter import Adapter, Provenance
+from sam_infer.adapters.kinds.registry import merged
 from sam_infer.models.load import BaseNetwork, load_network, tiny_with
 from sam_infer.networks.sam import PREPROCESSING
 from sam_infer.networks.sam_vit import VIT_SHAPES, VitShape, build, build_vit, with_weights
@@ -121,7 +122,7 @@ def test_an_adaptation_changes_nothing_at_first(config: TrainConfig, small_weigh
     before = answer(network, image).detach()
     adaptation = adapt(network, config)
     assert torch.equal(answer(network, image), before)
-    result = merged(small_weights, Adapter(adaptation.tensors(), where("vit_b")))
+    result = merged(small_weights, adaptation.tensors())
     assert all(torch.equal(result[name], value) for name, value in small_weights.items())
 
 
@@ -131,7 +132,7 @@ def test_after_training_k_keeps_every_bit_and_merged_answers_what_training_saw(
     network = copy_of(small_weights)
     adaptation = adapt(network, TrainConfig(model="vit_b"))
     one_step(network, adaptation, SMALL.input_size, lr=2e-2)
-    result = merged(small_weights, Adapter(adaptation.tensors(), where("vit_b")))
+    result = merged(small_weights, adaptation.tensors())
     width = SMALL.width
     for block in range(2):
         name = f"image_encoder.blocks.{block}.attn.qkv.weight"
@@ -164,7 +165,7 @@ def test_saved_and_loaded_is_the_same_network(method: str, tiny: BaseNetwork) ->
     stored = Adapter.from_bytes(Adapter(adaptation.tensors(), where("tiny", tiny.fingerprint.weights)).to_bytes())
     again = fresh()
     adapt(again, config).load(stored.tensors)
-    served = tiny_with(merged(tiny.weights, stored))
+    served = tiny_with(merged(tiny.weights, stored.tensors))
     image = torch.randn(1, 3, 256, 256)
     with torch.no_grad():
         expected = answer(network, image)
@@ -181,8 +182,8 @@ def test_a_decoder_adapter_keeps_the_encoder_and_every_embedding(tiny: BaseNetwo
     served, plain = tiny.backbone(adapter), tiny.backbone()
     assert served.encoder_id == plain.encoder_id and served.weights_id != plain.weights_id
     pixels = np.random.default_rng(0).integers(0, 255, (256, 256, 3), dtype=np.uint8)
-    for name, value in plain.encode(pixels).items():
-        assert torch.equal(served.encode(pixels)[name], value)
+    for name, value in plain.encode(pixels[None]).items():
+        assert torch.equal(served.encode(pixels[None])[name], value)
 
 
 def test_an_adapter_of_vit_b_stays_below_25_megabytes() -> None:
@@ -199,7 +200,7 @@ def test_merging_lora_gives_a_new_encoder_identity(tiny: BaseNetwork) -> None:
     network = tiny_with({name: value.clone() for name, value in tiny.weights.items()})
     adaptation = adapt(network, TrainConfig(with_decoder=False))
     one_step(network, adaptation, 256)
-    result = merged(tiny.weights, Adapter(adaptation.tensors(), where("tiny")))
+    result = merged(tiny.weights, adaptation.tensors())
     assert Fingerprint.of(result, ENCODER_PREFIXES, "tiny").encoder != tiny.fingerprint.encoder
 
 

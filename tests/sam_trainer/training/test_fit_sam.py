@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.adapters.adapter import Adapter, Provenance, merged
+from sam_infer.adapters.adapter import Adapter, Provenance
+from sam_infer.adapters.kinds.registry import merged
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.networks.backbone import Hints
 from sam_infer.networks.frame import resize_pixels, whole
@@ -67,9 +68,9 @@ def test_a_dialogue_sees_what_the_server_sees(weights: State, lessons: list[Less
     lesson = lessons[0]
     frame = served.frame(whole(lesson.view.height, lesson.view.width), lesson.view.pixel_mm)
     pixels = resize_pixels(frame.cut(lesson.pixels), frame)
-    expected = served.encode(pixels)
+    expected = served.encode(pixels[None])
     with torch.no_grad():
-        features = seen.encode(seen.image(pixels)[None])
+        features = seen.encode(seen.image(pixels[None])[None])
         assert torch.equal(features["embedding"], expected["embedding"])
         points = torch.tensor([[[20.0, 30.0], [50.0, 40.0]], [[20.0, 30.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
         labels = torch.tensor([[1.0, 0.0], [1.0, -1.0], [-1.0, -1.0]])
@@ -108,7 +109,7 @@ def test_a_fit_changes_what_its_method_says_and_nothing_else(
     assert fitted.standing.epoch == 1 and np.isfinite(fitted.standing.loss) and fitted.standing.loss > 0
     assert seen == [set(fitted.tensors)]
     adapter = Adapter(fitted.tensors, Provenance("vit_b", "b", method, {}, 0, (), ()))
-    result = merged(weights, adapter)
+    result = merged(weights, adapter.tensors)
     changed = {name for name, value in result.items() if not torch.equal(value, weights[name])}
     attention = {f"image_encoder.blocks.{block}.attn.qkv.weight" for block in range(2)}
     if method == "lora":

@@ -13,7 +13,10 @@ import pytest
 
 from sam_infer.imaging.image_file import write_image
 from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.propagation.engine import ENGINES
+from sam_infer.propagation.segment import VolumeOptions
 from sam_trainer.synthetic.patients import lesion_photo
+from tests.sam_infer.propagation.test_engine import StampEngine
 from tests.samlabel.conftest import Answer, Server
 
 INSIDE = [24, 12, 12]
@@ -71,6 +74,21 @@ def test_points_per_label_become_one_label_map(server: Server, phantom, tmp_path
     assert answer.status == 200 and answer.facts["label_names"] == {"object": 1}
     assert overlap(answer.mask(tmp_path), phantom[1].array > 0) >= 0.8
     assert answer.facts["labels"]["object"]["score"] > 0.5
+
+
+@pytest.mark.parametrize(("model", "field"), [("sam_3d", "foreground"), ("sam_multi", "object")])
+def test_another_engine_answers_in_the_same_words(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, field: str
+) -> None:
+    """The object that is found on one slice, on all of them."""
+    made = StampEngine()
+    monkeypatch.setitem(ENGINES, VolumeOptions().engine, made)
+    answer = ask(server, model, **{field: [INSIDE]})
+    assert answer.status == 200 and len(made.asked) == 1
+    array = answer.mask(tmp_path).array
+    assert array.any() and all(np.array_equal(array[..., k], array[..., 0]) for k in range(array.shape[2]))
+    facts = answer.facts if model == "sam_3d" else answer.facts["labels"]["object"]
+    assert facts["slices"] == [0, array.shape[2] - 1] and facts["prompted_slices"] == [INSIDE[2]]
 
 
 def test_both_are_listed_for_clients(server: Server) -> None:

@@ -60,7 +60,7 @@ def shipped(tmp_path: Path) -> Path:
 def test_every_kind_of_prompt_is_answered(
     tiny: TinyBackbone, pixels: np.ndarray, hints: Hints, preferred_is_single: bool
 ) -> None:
-    answer = tiny.decode(tiny.encode(pixels), hints)
+    answer = tiny.decode(tiny.encode(pixels[None]), hints)
     assert answer.logits.shape == (4, tiny.low_res, tiny.low_res)
     assert answer.logits.dtype == np.float32
     assert answer.scores.shape == (4,)
@@ -70,7 +70,7 @@ def test_every_kind_of_prompt_is_answered(
 
 
 def test_the_three_candidates_come_before_the_single_mask(tiny: TinyBackbone, pixels: np.ndarray) -> None:
-    features = tiny.encode(pixels)
+    features = tiny.encode(pixels[None])
     maps = {name: values.float() for name, values in features.items()}
     with torch.inference_mode():
         logits, _ = tiny._model.decode(maps, torch.tensor(ONE[0])[None], torch.tensor(ONE[1])[None])
@@ -79,7 +79,7 @@ def test_the_three_candidates_come_before_the_single_mask(tiny: TinyBackbone, pi
 
 
 def test_features_survive_the_disk_bit_for_bit(tiny: TinyBackbone, pixels: np.ndarray, tmp_path: Path) -> None:
-    features = tiny.encode(pixels)
+    features = tiny.encode(pixels[None])
     assert {values.dtype for values in features.values()} == {torch.float16}
     write_features(tmp_path / "features.safetensors", features)
     again = read_features(tmp_path / "features.safetensors")
@@ -88,7 +88,7 @@ def test_features_survive_the_disk_bit_for_bit(tiny: TinyBackbone, pixels: np.nd
 
 def test_half_precision_features_change_little(tiny: TinyBackbone, pixels: np.ndarray) -> None:
     exact = tiny._model.encode(torch.tensor(np.pad(pixels, ((0, 64), (0, 0), (0, 0)))).permute(2, 0, 1)[None].float())
-    rounded = tiny.encode(pixels)
+    rounded = tiny.encode(pixels[None])
     assert max(float((exact[name] - rounded[name].float()).abs().max()) for name in exact) < 1e-2
 
 

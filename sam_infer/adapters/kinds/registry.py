@@ -1,0 +1,62 @@
+"""Every kind of adapter, and how an adapter's tensors change a network: merged first, then inserted, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import nn
+
+from sam_infer.adapters.kinds.kind import Kind
+from sam_infer.adapters.kinds.low_rank import LOW_RANK, LowRank
+from sam_infer.adapters.kinds.semantic import Semantic
+from sam_infer.adapters.kinds.value import VALUE, Value
+from sam_infer.errors import AdapterError
+from sam_infer.networks.semantic_head import SEMANTIC
+from sam_infer.weights.fingerprint import Tensors
+
+# By prefix, in the order in which they are applied: a replaced parameter may get a low-rank change on top.
+KINDS: Mapping[str, Kind] = {VALUE: Value(), LOW_RANK: LowRank(), SEMANTIC: Semantic()}
+
+
+def by_kind(tensors: Tensors) -> list[tuple[Kind, dict[str, torch.Tensor]]]:
+    """An adapter's tensors by what they are, in the registry's order, their names without the prefix."""
+    parts: dict[str, dict[str, torch.Tensor]] = {prefix: {} for prefix in KINDS}
+    for name, tensor in tensors.items():
+        prefix, _, rest = name.partition("/")
+        if prefix not in parts or not rest:
+            raise AdapterError(f"the adapter holds {name!r}, which this version does not know {_known()}")
+        parts[prefix][rest] = tensor
+    return [(KINDS[prefix], part) for prefix, part in parts.items() if part]
+
+
+def require_known(kinds: Iterable[str]) -> None:
+    """Refuse kinds that this version has not learned, by name."""
+    strange = sorted(set(kinds) - set(KINDS))
+    if strange:
+        raise AdapterError(f"the adapter is of kind {', '.join(strange)}, which this version does not know {_known()}")
+
+
+def merged(weights: Tensors, tensors: Tensors) -> dict[str, torch.Tensor]:
+    """A base network's weights with an adapter's tensors in them; what they leave alone is shared, not copied."""
+    result = weights
+    for kind, part in by_kind(tensors):
+        result = kind.merge(result, part)
+    return dict(result)
+
+
+def insert(network: nn.Module, tensors: Tensors) -> None:
+    """Add to a network with `merged` weights the modules that an adapter's tensors mean."""
+    for kind, part in by_kind(tensors):
+        if kind.inserts:
+            kind.insert(network, part)
+
+
+def inserted(tensors: Tensors) -> dict[str, torch.Tensor]:
+    """What an adapter adds to a network beside its weights, by names that begin with what is changed there."""
+    parts = [(kind, part) for kind, part in by_kind(tensors) if kind.inserts]
+    return {f"{name}|{kind.prefix}": tensor for kind, part in parts for name, tensor in part.items()}
+
+
+def _known() -> str:
+    return f"(it knows {', '.join(sorted(KINDS))}): update samlabel"
