@@ -19,7 +19,7 @@ TIMEOUT_S = 900.0
 
 
 @dataclass(frozen=True)
-class Reply:
+class TimedReply:
     """What came back, and when."""
 
     seconds: float  # from sending until the last byte
@@ -35,7 +35,7 @@ class Reply:
         header, _, voxels = self.inflated().partition(b"\n\n")
         return header.replace(b"encoding: raw", b"encoding: gzip") + b"\n\n" + gzip.compress(voxels, 1)
 
-    def same_mask(self, other: Reply) -> bool:
+    def same_mask(self, other: TimedReply) -> bool:
         """Bit by bit; equal on the wire is equal."""
         return self.body == other.body or self.inflated() == other.inflated()
 
@@ -53,26 +53,26 @@ class Station:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def get(self, path: str) -> Reply:
+    def get(self, path: str) -> TimedReply:
         """Read one of the server's addresses."""
         return self._send("GET", path)
 
     def click(
         self, model: str, image: str, prompts: Mapping[str, Any], output: str = "image", packed: bool = True
-    ) -> Reply:
+    ) -> TimedReply:
         """Ask for a mask; `packed` says that the viewer takes gzip, which browsers always do."""
         accepted = {"Accept-Encoding": "gzip" if packed else "identity"}
         path = f"/infer/{model}?image={image}&output={output}"
         return self._send("POST", path, _form({**prompts, **OHIF}), {**FORM, **accepted})
 
-    def submit(self, image: str, label: bytes, name: str) -> Reply:
+    def submit(self, image: str, label: bytes, name: str) -> TimedReply:
         """Accept a label: the bytes of an NRRD file, whose voxels of value 1 are called `name`."""
         told = {"label_info": [{"name": name, "idx": 1}]}
         return self._send("PUT", f"/datastore/label?image={image}&tag=final", _form(told, label), FORM)
 
     def _send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    ) -> TimedReply:
         started = time.perf_counter()
         self._connection.request(method, path, body, {**self._reader, **(headers or {})})
         answer = self._connection.getresponse()
@@ -80,7 +80,7 @@ class Station:
         seconds = time.perf_counter() - started
         if answer.status != http.client.OK:
             raise RuntimeError(f"{method} {path} was answered {answer.status}: {content[:300]!r}")
-        return Reply(seconds, content, answer.headers.get("Content-Encoding", ""))
+        return TimedReply(seconds, content, answer.headers.get("Content-Encoding", ""))
 
 
 def _form(params: Mapping[str, Any], label: bytes | None = None) -> bytes:
