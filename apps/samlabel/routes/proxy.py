@@ -22,6 +22,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from monailabel.config import settings
 from monailabel.endpoints.user.auth import User
 
+from sam_trainer.studies import Studies
 from samlabel.access.callers import USER
 from samlabel.access.error_replies import body_of
 from samlabel.errors import NotFoundError, RefusedError, UnsafeNameError
@@ -97,11 +98,12 @@ def _check(request: Request, path: str) -> None:
 
 
 def _address(service: str, path: str) -> str:
-    root = settings.MONAI_LABEL_STUDIES.rstrip("/")
-    if not root.startswith(("http://", "https://")):
+    studies = Studies.of(settings.MONAI_LABEL_STUDIES)
+    if not studies.is_archive:
         raise NotFoundError("this server works on a folder of images; it has no DICOM archive to show", "studies")
     if service == "qido" and path.endswith("metadata"):
         service = "wado"  # some versions of OHIF ask for metadata there
+    root = str(studies)
     prefix = {
         "qido": settings.MONAI_LABEL_QIDO_PREFIX,
         "wado": settings.MONAI_LABEL_WADO_PREFIX,
