@@ -1,1 +1,1 @@
-"""The MONAI Label app: translates between the host, its clients and sam_infer; decides nothing."""
+"""The MONAI Label app: translates between the host, its clients, sam_infer and sam_trainer; decides nothing."""

@@ -36,7 +36,7 @@ from typing import Any
 
 from sam_infer.networks.precision import AUTO, PRECISIONS
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES
-from sam_trainer.active.strategies import HYBRID, STRATEGIES
+from sam_trainer.active.policy import SelectionPolicy
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.alarm import WatchPolicy
 from sam_trainer.judging.policy import GatePolicy
@@ -70,9 +70,9 @@ class AppConfig:
     alarm_cases: int = WatchPolicy.cases
     alarm_rise: float = WatchPolicy.rise
     alarm_rollback: bool = False
-    random_is: str = HYBRID
-    control_share: float = 0.2
-    fallback: bool = True
+    random_is: str = SelectionPolicy.random_is
+    control_share: float = SelectionPolicy.control_share
+    fallback: bool = SelectionPolicy.fallback
     scoring: bool = True
     scoring_measure: str = DEFAULT
     scoring_most: int = 300
@@ -82,16 +82,16 @@ class AppConfig:
             _ = self.gate_policy, self.watch_policy
         except TrainingError as error:
             raise ConfigError(f"the settings gate_... or alarm_... cannot be used: {error}", error.field) from error
-        if self.random_is not in STRATEGIES:
-            raise ConfigError(f"random_is must be one of {', '.join(STRATEGIES)}, got {self.random_is!r}", "random_is")
+        try:
+            _ = self.selection_policy
+        except TrainingError as error:  # its fields are called as the settings are
+            raise ConfigError(str(error), error.field) from error
         if self.scoring_measure not in MEASURES:
             raise ConfigError(
                 f"scoring_measure must be one of {', '.join(MEASURES)}, got {self.scoring_measure!r}", "scoring_measure"
             )
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}", "precision")
-        if not 0 <= self.control_share <= 1:
-            raise ConfigError(f"control_share must be from 0 to 1, got {self.control_share}", "control_share")
 
     @property
     def gate_policy(self) -> GatePolicy:
@@ -102,6 +102,11 @@ class AppConfig:
     def watch_policy(self) -> WatchPolicy:
         """When one that serves is doubted."""
         return WatchPolicy(self.alarm_cases, self.alarm_rise, rollback=self.alarm_rollback)
+
+    @property
+    def selection_policy(self) -> SelectionPolicy:
+        """How the next case is chosen."""
+        return SelectionPolicy(self.random_is, self.control_share, self.fallback)
 
     @classmethod
     def of(cls, conf: Mapping[str, Any]) -> AppConfig:

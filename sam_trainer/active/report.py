@@ -29,6 +29,7 @@ from sam_trainer.labels.round import TRAIN
 from sam_trainer.measures.power_law import LearningCurve, fitted
 from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import Row
+from sam_trainer.studies import Studies
 
 GOAL = 0.90
 
@@ -49,7 +50,7 @@ class LoopReport:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # per adapter, the oldest first
 
     @classmethod
-    def of(cls, studies: str, model: str, home: Path | None = None) -> LoopReport:
+    def of(cls, studies: Studies, model: str, home: Path | None = None) -> LoopReport:
         """The report on a studies folder and a model."""
         records = accepted(Ledger.of(studies, home).records())
         return cls(

@@ -19,7 +19,7 @@ from filelock import FileLock
 from sam_infer.files import append_line, read_lines, write_whole
 from sam_infer.home import default_home
 from sam_infer.uncertainty.case_score import CaseScore
-from sam_trainer.labels.ledger import Ledger
+from sam_trainer.studies import Studies
 
 log = structlog.get_logger(__name__)
 
@@ -77,9 +77,9 @@ class ScoreTable:
         self._known: dict[str, Scored] = {}
 
     @classmethod
-    def of(cls, studies: str, home: Path | None = None) -> ScoreTable:
-        """The table of a folder or of an archive's address."""
-        return cls((home or default_home()) / "scores" / Ledger.of(studies, home).folder.name)
+    def of(cls, studies: Studies, home: Path | None = None) -> ScoreTable:
+        """The table of a folder or of an archive."""
+        return cls((home or default_home()) / "scores" / studies.key)
 
     def all(self) -> dict[str, Scored]:
         """The newest score of every case; read again only when the file changed."""

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from sam_infer.files import append_line, read_lines
 from sam_infer.home import default_home
-from sam_trainer.labels.ledger import Ledger
+from sam_trainer.studies import Studies
 
 FILE = "served.jsonl"
 
@@ -45,8 +45,8 @@ class ServedCases:
         self._file = folder / FILE
 
     @classmethod
-    def of(cls, studies: str, home: Path | None = None) -> ServedCases:
-        """The record of a folder or of an archive's address."""
+    def of(cls, studies: Studies, home: Path | None = None) -> ServedCases:
+        """The record of a folder or of an archive."""
         return cls(loop_folder(studies, home))
 
     def note(self, served: Served) -> None:
@@ -71,9 +71,9 @@ class ServedCases:
         return {one.case: one.arm for one in self.all()}
 
 
-def loop_folder(studies: str, home: Path | None = None) -> Path:
+def loop_folder(studies: Studies, home: Path | None = None) -> Path:
     """Where the facts about the loop of a studies folder lie."""
-    return (home or default_home()) / "loop" / Ledger.of(studies, home).folder.name
+    return (home or default_home()) / "loop" / studies.key
 
 
 def draws_control(share: float, *told: object) -> bool:

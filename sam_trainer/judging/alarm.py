@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,8 +62,11 @@ class Alarm:
     rolled_back: bool = False
 
 
-def watch(store: AdapterStore, records: Sequence[Record], policy: WatchPolicy) -> Alarm | None:
-    """Look at the adapter that serves; the alarm, if there is reason for one that was not raised before."""
+def watch(store: AdapterStore, records: Callable[[], Sequence[Record]], policy: WatchPolicy) -> Alarm | None:
+    """Look at the adapter that serves; the alarm, if there is reason for one that was not raised before.
+
+    The ledger's `records` are asked for only where there is something to watch.
+    """
     try:
         history = store.pointer().history
     except AdapterError:
@@ -75,7 +78,7 @@ def watch(store: AdapterStore, records: Sequence[Record], policy: WatchPolicy) -
     known = alarm_of(store, name)
     if known is not None and known["when"] >= served.when:
         return None
-    found = _alarm(name, served, records, policy)
+    found = _alarm(name, served, records(), policy)
     if found is not None:
         found = _raised(store, found, policy)
     return found

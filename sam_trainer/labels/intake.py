@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sam_infer.errors import VolumeError
 from sam_infer.files import file_sha256
 from sam_infer.imaging.image_file import read_mask
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case
-from sam_trainer.labels.ledger import GONE, STANDING, Ledger, Record
+from sam_trainer.labels.ledger import GONE, QUARANTINED, STANDING, Ledger, Record
 from sam_trainer.labels.quarantine import UNKNOWN_VALUE, Doubt, Earlier, doubts_about
 from sam_trainer.labels.round import AcceptedLabel
 
 
-def is_new(ledger: Ledger, case: Case) -> bool:
-    """Whether a case's label is another one than the ledger's newest."""
-    last = ledger.last().get(case.name)
-    return last is None or last.label_sha256 != file_sha256(case.label) or last.event == GONE
+@dataclass(frozen=True)
+class TakenIn:
+    """The newest record of a case's label, and whether the label was another one before."""
+
+    record: Record
+    new: bool
 
 
-def take_in(ledger: Ledger, entry: AcceptedLabel, proposal: Earlier | None = None) -> Record:
-    """Record a label; in quarantine if it disagrees with its earlier version or its proposal, or with its image."""
+@dataclass(frozen=True, eq=False)
+class Making:
+    """How a label came about: facts about the work, and what a network proposed."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    proposal: Earlier | None = None
+
+
+def take_in(ledger: Ledger, entry: AcceptedLabel, making: Callable[[], Making] = Making) -> TakenIn:
+    """Record a label; in quarantine if it disagrees with its earlier version or its proposal, or with its image.
+
+    `making` is asked of a new label only: to find out costs more than to see that it is known.
+    """
+    return _taken_in(ledger, entry, ledger.last().get(entry.case.name), making)
+
+
+def _taken_in(
+    ledger: Ledger, entry: AcceptedLabel, last: Record | None, making: Callable[[], Making] = Making
+) -> TakenIn:
     case = entry.case
-    last = ledger.last().get(case.name)
-    if last is not None and not is_new(ledger, case):
-        return last
-    facts = {"labels": {str(value): name for value, name in sorted(case.labels.items())}, **entry.facts}
-    return ledger.accept(case.name, case.label, facts, _doubts(ledger, case, last, proposal))
+    if last is not None and last.event != GONE and last.label_sha256 == file_sha256(case.label):
+        return TakenIn(last, new=False)
+    made = making()
+    names = {str(value): name for value, name in sorted(case.labels.items())}
+    facts = {"labels": names, **made.facts, **entry.facts}
+    return TakenIn(ledger.accept(case.name, case.label, facts, _doubts(ledger, case, last, made.proposal)), new=True)
 
 
 def recorded(ledger: Ledger, accepted: Sequence[AcceptedLabel], present: Sequence[str]) -> list[AcceptedLabel]:
@@ -37,12 +58,16 @@ def recorded(ledger: Ledger, accepted: Sequence[AcceptedLabel], present: Sequenc
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise TrainingError(f"two images are called {twice!r}: give one studies folder at a time", "studies")
+    known = ledger.last()
     for entry in accepted:
-        take_in(ledger, entry)
-    for case in sorted(set(ledger.standing()) - set(present)):
-        ledger.withdraw(case, {"why": "no longer in the studies"}, GONE)
-    standing, held = ledger.standing(), ledger.quarantine()
-    if names and not set(names) & set(standing) and set(names) & set(held):
+        _taken_in(ledger, entry, known.get(entry.case.name))
+    known, here = ledger.last(), set(present)
+    for case, last in sorted(known.items()):
+        if case not in here and last.event in STANDING:
+            known[case] = ledger.withdraw(case, {"why": "no longer in the studies"}, GONE)
+    standing = {case: last for case, last in known.items() if last.event in STANDING}
+    held = {case for case, last in known.items() if last.event == QUARANTINED}
+    if names and not set(names) & set(standing) and set(names) & held:
         raise TrainingError(
             f"every accepted label is in quarantine ({len(held)} of them): look at them with `samlabel labels list`, "
             "release the good ones",

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from sam_infer.home import default_home
 from sam_infer.imaging.image_file import suffix_of
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.quarantine import UNUSABLE, Doubt
+from sam_trainer.studies import Studies
 
 # What happened: accepted by a reader; accepted, but in doubt; the doubt dispelled by a person; withdrawn by a person,
 # for good; no longer found in the studies.
@@ -67,12 +67,9 @@ class Ledger:
         self.folder = folder
 
     @classmethod
-    def of(cls, studies: str, home: Path | None = None) -> Ledger:
-        """The ledger of a folder or of an archive's address."""
-        local = "://" not in studies
-        where = str(Path(studies).resolve()) if local else studies.rstrip("/")
-        name = Path(where).name if local else "archive"
-        return cls((home or default_home()) / "ledger" / f"{name}-{blake2b(where.encode(), digest_size=4).hexdigest()}")
+    def of(cls, studies: Studies, home: Path | None = None) -> Ledger:
+        """The ledger of a folder or of an archive."""
+        return cls((home or default_home()) / "ledger" / studies.key)
 
     def records(self) -> list[Record]:
         """Everything that happened, in order."""

@@ -8,7 +8,7 @@ is asymmetric: a flip or a transposition anywhere changes the picture.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,12 @@ def union(*parts: Distance) -> Distance:
 
 
 ABDOMEN_LABELS = {1: "liver", 2: "spleen", 3: "kidney_right", 4: "kidney_left", 5: "aorta", 6: "vertebra"}
+
+
+def patient(seed: Sequence[int], geometry: Geometry, modality: str) -> tuple[Volume, Mask]:
+    """An abdomen's image and true label map on a grid; the same at every call."""
+    rng = np.random.default_rng(seed)
+    return render(abdomen(rng), geometry, modality, rng)
 
 
 def abdomen(rng: np.random.Generator) -> list[Solid]:
@@ -230,8 +236,7 @@ def demo_studies(folder: Path, seed: int = 0) -> Path:
             ("demo_mr_1", "MR", (160, 144, 36), (2.1, 2.1, 6.0)),
         ]
     ):
-        rng = np.random.default_rng([seed, number])
-        volume, mask = render(abdomen(rng), grid(shape, spacing), modality, rng)
+        volume, mask = patient([seed, number], grid(shape, spacing), modality)
         _write_case(folder, f"{name}.nii.gz", volume, mask)
         cases[name] = {"modality": modality, "labels": abdomen_names}
     _write_case(folder, "demo_photo.png", *lesion_photo(np.random.default_rng([seed, 99])))

@@ -72,24 +72,26 @@ class TrainingRound:
         self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool] = lambda: False, resume: bool = False
     ) -> RoundOutcome:
         """Train on what was accepted, or go on with the last training; the outcome is also in the progress file."""
-        with self._alone():
-            return self._run(accepted, should_stop, resume)
+        with self._alone(), self._progress() as progress:
+            learned = self._learn(accepted, progress, should_stop, resume)
+            facts = {"adapter": learned.adapter, "promoted": learned.promoted}
+            progress.finish(STOPPED if learned.verdict is None else DONE, learned.message, **facts)
+        return learned
 
-    def _run(self, accepted: Sequence[AcceptedLabel], should_stop: Callable[[], bool], resume: bool) -> RoundOutcome:
+    @contextmanager
+    def _progress(self) -> Iterator[Progress]:
+        """The progress file, which also says how a round failed."""
         progress = Progress(
             self._folder / PROGRESS_FILE, self.config.epochs, method=self.config.method, model=self.config.model
         )
         try:
-            learned = self._learn(accepted, progress, should_stop, resume)
+            yield progress
         except SamError as error:
             progress.finish(FAILED, str(error))
             raise
         except BaseException as error:
             progress.finish(FAILED, f"the training ended by a fault: {error!r}")
             raise
-        facts = {"adapter": learned.adapter, "promoted": learned.promoted}
-        progress.finish(STOPPED if learned.verdict is None else DONE, learned.message, **facts)
-        return learned
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

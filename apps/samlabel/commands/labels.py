@@ -20,12 +20,16 @@ from sam_infer.home import HOME_VARIABLE
 from sam_infer.weights.fingerprint import SHOWN_DIGITS
 from sam_trainer.labels.ledger import Ledger, Record
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
+from sam_trainer.studies import Studies
 from samlabel.errors import ConfigError
 from samlabel.wire import label_facts
 
 app = typer.Typer(help="List and show accepted labels; release, withdraw and export them.", no_args_is_help=True)
 
-Studies = Annotated[str, typer.Option(help="The studies folder or DICOMweb address that they belong to.")]
+Where = Annotated[
+    Studies,
+    typer.Option(parser=Studies.of, metavar="TEXT", help="The studies folder or DICOMweb address that they belong to."),
+]
 Home = Annotated[
     Path | None,
     typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches [default: ~/.local/share/samlabel]."),
@@ -33,7 +37,7 @@ Home = Annotated[
 
 
 @app.command("list")
-def list_labels(studies: Studies, home: Home = None) -> None:
+def list_labels(studies: Where, home: Home = None) -> None:
     """Every event of every label, the oldest first; why some are in quarantine."""
     records = Ledger.of(studies, home).records()
     if not records:
@@ -51,7 +55,7 @@ def list_labels(studies: Studies, home: Home = None) -> None:
 
 
 @app.command()
-def show(case: Annotated[str, typer.Argument(help="Whose label.")], studies: Studies, home: Home = None) -> None:
+def show(case: Annotated[str, typer.Argument(help="Whose label.")], studies: Where, home: Home = None) -> None:
     """Everything that happened to a case's label, as JSON."""
     typer.echo(json.dumps(label_facts.details(Ledger.of(studies, home), case), indent=1))
 
@@ -59,7 +63,7 @@ def show(case: Annotated[str, typer.Argument(help="Whose label.")], studies: Stu
 @app.command()
 def release(
     case: Annotated[str, typer.Argument(help="Whose label is good in spite of the doubts.")],
-    studies: Studies,
+    studies: Where,
     home: Home = None,
     why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
 ) -> None:
@@ -71,7 +75,7 @@ def release(
 @app.command()
 def withdraw(
     case: Annotated[str, typer.Argument(help="Whose label must not teach any more.")],
-    studies: Studies,
+    studies: Where,
     home: Home = None,
     why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
 ) -> None:
@@ -83,7 +87,7 @@ def withdraw(
 @app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
-    studies: Studies,
+    studies: Where,
     form: Annotated[str, typer.Option("--format", help="datalist (MONAI) or nnunet (nnU-Net v2, raw).")] = "datalist",
 ) -> None:
     """Write labels that count, their images and the split for another tool."""

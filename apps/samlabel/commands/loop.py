@@ -11,17 +11,20 @@ from typing import Annotated
 
 import typer
 
+from sam_trainer.studies import Studies
 from samlabel.config import AppConfig
 
 app = typer.Typer(help="Say whether the learning loop pays.", no_args_is_help=True)
 
-Studies = Annotated[str, typer.Option(help="A studies folder or a DICOMweb address.")]
+Where = Annotated[
+    Studies, typer.Option(parser=Studies.of, metavar="TEXT", help="A studies folder or a DICOMweb address.")
+]
 Model = Annotated[str, typer.Option(help="Which network.")]
 
 
 @app.command()
 def report(
-    studies: Studies,
+    studies: Where,
     model: Model = AppConfig.model,
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("runs/loop/report.json"),
     page: Annotated[Path, typer.Option(help="Folder of the page and its figures.")] = Path("runs/loop"),
@@ -41,7 +44,7 @@ def report(
 
 @app.command()
 def measure(
-    studies: Studies,
+    studies: Where,
     model: Model = AppConfig.model,
     draws: Annotated[int, typer.Option(min=1, max=20, help="Pairs of trainings.")] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Of each.")] = 4,

@@ -11,11 +11,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sam_trainer.studies import Studies
 from samlabel.config import AppConfig
 
 
 def precompute(
-    studies: Annotated[str, typer.Option(help="A studies folder or a DICOMweb address.")],
+    studies: Annotated[
+        Studies, typer.Option(parser=Studies.of, metavar="TEXT", help="A studies folder or a DICOMweb address.")
+    ],
     model: Annotated[str, typer.Option(help="Which network; see `samlabel models list`.")] = AppConfig.model,
     adapter: Annotated[str, typer.Option(help="latest, none, or an adapter's id.")] = AppConfig.adapter,
     disk_mb: Annotated[

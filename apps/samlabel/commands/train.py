@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from sam_infer.serving.activity import step_aside
 from sam_trainer.config import TrainConfig
 from sam_trainer.judging.policy import GatePolicy
+from sam_trainer.studies import Studies
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
 from samlabel.loop.counted_labels import counting_labels
@@ -59,7 +60,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
 
 def run(studies: Path, config: TrainConfig, policy: GatePolicy, resume: bool = False) -> None:
     """Train with a bar, and say what came of it."""
-    accepted = [] if resume else counting_labels(str(studies))
+    accepted = [] if resume else counting_labels(Studies.of(studies))
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with stopping() as should_stop, _Bar(config.model) as bar:
 

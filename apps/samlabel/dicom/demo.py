@@ -17,7 +17,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from sam_infer.arrays import Float64Array
 from sam_infer.imaging.image_file import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask, Volume
-from sam_trainer.synthetic.patients import abdomen, grid, render, rotation
+from sam_trainer.synthetic.patients import grid, patient, rotation
 
 # UIDs of the form 2.25.<number> need no registration; the number is hashed from this and a name.
 NAMESPACE = uuid.UUID("8f0c2a54-6a3e-4d0b-9d0a-3c5a1c1c7b11")
@@ -46,8 +46,7 @@ class DemoSeries:
 
     def build(self) -> tuple[Volume, Mask]:
         """Image and true label map; the same at every call."""
-        rng = np.random.default_rng([self.patient, 7])
-        return render(abdomen(rng), grid(self.shape, self.spacing_mm, self.turn), self.modality, rng)
+        return patient([self.patient, 7], grid(self.shape, self.spacing_mm, self.turn), self.modality)
 
     def uid(self, level: str, number: int | str = "") -> str:
         """A UID of this series' study, series, frame of reference or instance."""

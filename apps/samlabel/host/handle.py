@@ -21,6 +21,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.sessions import Sessions
 
+from sam_trainer.labels.ledger import Ledger
 from samlabel.config import AppConfig
 
 
@@ -34,6 +35,11 @@ class RunningApp(Protocol):
     _trainers: dict[str, TrainTask]
     _strategies: dict[str, Strategy]
     _scoring_methods: dict[str, ScoringMethod]
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every label of the studies that was accepted."""
+        ...
 
     def datastore(self) -> Datastore:
         """Images and labels."""

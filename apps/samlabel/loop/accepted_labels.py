@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ from sam_infer.errors import SamError
 from sam_infer.imaging.image_file import read_mask
 from sam_trainer.labels.cases import Case, described_cases
 from sam_trainer.labels.edit_distance import Proposal, as_mask, edit_of
-from sam_trainer.labels.intake import is_new, recorded, take_in
+from sam_trainer.labels.intake import Making, TakenIn, recorded, take_in
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.quarantine import Earlier
 from sam_trainer.labels.round import AcceptedLabel
+from sam_trainer.studies import Studies
 from samlabel.label_names import LabelNames
 from samlabel.loop.answers_given import Work, whole_map
 from samlabel.store.archive_labels import prompts_digest
@@ -40,7 +40,7 @@ ORIGIN = (
 )
 
 
-def accepted_labels(store: Datastore, studies: str, names: LabelNames) -> list[AcceptedLabel]:
+def accepted_labels(store: Datastore, studies: Studies, names: LabelNames) -> list[AcceptedLabel]:
     """Every image with an accepted label that counts, as the ledger keeps it.
 
     One that cannot be fetched is left out with a line in the log.
@@ -60,37 +60,38 @@ def accepted_labels(store: Datastore, studies: str, names: LabelNames) -> list[A
     return counting
 
 
-def note_label(store: Datastore, studies: str, names: LabelNames, image_id: str, work: Work) -> bool:
-    """Put a label that was just saved into the ledger with the work that led to it; whether it was a new one.
+def note_label(store: Datastore, studies: Studies, names: LabelNames, image_id: str, work: Work) -> TakenIn | None:
+    """Put a label that was just saved into the ledger with the work that led to it; what the ledger says of it now.
 
-    The label is safe in the store already: what goes wrong here is made up for when a training begins, and must not
-    look to the reader like a label that was lost.
+    It was no new one where a draft was saved, or the same label again. None where there is no accepted label, or where
+    something went wrong: the label is safe in the store already, this is made up for when a training begins, and must
+    not look to the reader like a label that was lost.
     """
-    ledger = Ledger.of(studies)
     try:
         if image_id not in store.get_labeled_images():
-            return False
+            return None
         entry = _accepted(store, image_id, names, _described(studies).get(image_id))
-        if not is_new(ledger, entry.case):  # a draft was saved, or the same label again
-            return False
-        facts, proposal = _worked(entry.case, [*_batch_proposals(store, image_id), *work.proposals], work)
-        take_in(ledger, replace(entry, facts={**facts, **entry.facts}), proposal)
+
+        def making() -> Making:
+            return _making(entry.case, [*_batch_proposals(store, image_id), *work.proposals], work)
+
+        return take_in(Ledger.of(studies), entry, making)
     except (SamError, OSError) as error:
         log.error("the label is saved, but not in the ledger yet", image=image_id, reason=str(error))
-        return False
-    return True
+        return None
 
 
-def _worked(case: Case, proposals: list[Proposal], work: Work) -> tuple[dict[str, Any], Earlier | None]:
+def _making(case: Case, proposals: list[Proposal], work: Work) -> Making:
     """What a reader did to proposals, and the proposals as a label map to compare with."""
     if not proposals:
-        return {}, None
+        return Making()
     label = read_mask(case.label)
     last, edit = proposals[-1], edit_of(label, case.labels, proposals)
     facts: dict[str, Any] = {"model": last.model, "adapter": last.adapter, **work.facts()}
     if edit is not None:
         facts |= {"edit_distance": edit.distance, "edited_voxels": edit.voxels}
-    return facts, Earlier("its proposal", as_mask(proposals, case.labels, label.geometry), case.labels, proposal=True)
+    proposed = as_mask(proposals, case.labels, label.geometry)
+    return Making(facts, Earlier("its proposal", proposed, case.labels, proposal=True))
 
 
 def _batch_proposals(store: Datastore, image_id: str) -> list[Proposal]:
@@ -113,9 +114,9 @@ def _accepted(store: Datastore, image_id: str, names: LabelNames, known: Case | 
     return AcceptedLabel(case, str(about.get("PatientID") or ""), _origin(info))
 
 
-def _described(studies: str) -> dict[str, Case]:
-    folder = Path(studies)
-    return described_cases(folder) if folder.is_dir() else {}
+def _described(studies: Studies) -> dict[str, Case]:
+    here = not studies.is_archive and studies.folder.is_dir()
+    return described_cases(studies.folder) if here else {}
 
 
 def _origin(info: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import structlog
 
 from sam_infer.errors import SamError
 from sam_infer.serving.activity import Activity
-from samlabel.loop.case_scoring import CaseScoring
+from sam_trainer.active.case_scoring import CaseScoring
 
 log = structlog.get_logger(__name__)
 
@@ -25,9 +25,9 @@ class BackgroundScoring:
     """A thread that keeps scores fresh; `labelled` says whether there is an accepted label."""
 
     def __init__(
-        self, desk: Callable[[], CaseScoring], labelled: Callable[[], bool], most: int, seconds: float = LOOK_SECONDS
+        self, scoring: Callable[[], CaseScoring], labelled: Callable[[], bool], most: int, seconds: float = LOOK_SECONDS
     ) -> None:
-        self._desk = desk
+        self._scoring = scoring
         self._labelled = labelled
         self._most = most
         self._seconds = seconds
@@ -51,7 +51,7 @@ class BackgroundScoring:
             self._activity.wait(self._stop.is_set)
             try:
                 if self._labelled() and not self._stop.is_set():
-                    found = self._desk().run(self._pause, self._stop.is_set, most=self._most, without=self._failed)
+                    found = self._scoring().run(self._pause, self._stop.is_set, most=self._most, without=self._failed)
                     self._failed |= set(found.failed)
             except SamError as error:
                 log.warning("scoring waits", reason=str(error))

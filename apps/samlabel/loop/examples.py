@@ -19,6 +19,7 @@ from sam_infer.imaging.volume import Mask
 from sam_infer.serving.server_state import Serving
 from sam_trainer.labels.cases import described_cases
 from sam_trainer.labels.ledger import QUARANTINED, WITHDRAWN, Ledger
+from sam_trainer.studies import Studies
 from samlabel.label_names import MAX_LABELS, LabelNames
 from samlabel.store.folder import FINAL, StudyStore
 
@@ -74,7 +75,9 @@ class Examples:
 
 def not_counting(studies: str) -> set[str]:
     """Cases whose label a person took back, or must look at first: it stays where it is and teaches nobody."""
-    return {case for case, last in Ledger.of(studies).last().items() if last.event in (WITHDRAWN, QUARANTINED)}
+    return {
+        case for case, last in Ledger.of(Studies.of(studies)).last().items() if last.event in (WITHDRAWN, QUARANTINED)
+    }
 
 
 def _named(listed: Any, described: Mapping[int, str]) -> Mapping[int, str]:

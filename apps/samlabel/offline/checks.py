@@ -139,9 +139,11 @@ def adapters(home: Path) -> list[Check]:
 
 def studies(address: str) -> Check:
     """A studies folder with images, or an archive that answers."""
-    if address.startswith(("http://", "https://")):
-        return _archive(address)
     from sam_infer.imaging.image_file import suffix_of
+    from sam_trainer.studies import Studies
+
+    if (named := Studies.of(address)).is_archive:
+        return _archive(str(named))
 
     folder = Path(address).expanduser()
     if not folder.is_dir():
@@ -196,7 +198,7 @@ def _archive(address: str) -> Check:
     login = (user, password) if user and password else None
     try:
         reply = requests.get(
-            f"{address.rstrip('/')}/studies",
+            f"{address}/studies",
             params={"limit": "1"},
             auth=login,
             timeout=REQUEST_SECONDS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 
+from sam_trainer.studies import Studies
 from samlabel.config import AppConfig
 from samlabel.errors import ConfigError
 from samlabel.host import settings as host_settings
@@ -13,10 +13,11 @@ from samlabel.host import settings as host_settings
 host_settings.apply()
 
 from sam_infer.serving.server_state import Serving  # noqa: E402
+from sam_trainer.active.case_scoring import CaseScoring  # noqa: E402
+from sam_trainer.active.selection import Selection  # noqa: E402
 from samlabel.engine import load_serving, serving_adapter  # noqa: E402
 from samlabel.label_names import LabelNames, app_labels  # noqa: E402
-from samlabel.loop.case_scoring import CaseScoring  # noqa: E402
-from samlabel.loop.selection import Selection  # noqa: E402
+from samlabel.loop.study_cases import StudyCases  # noqa: E402
 from samlabel.store.archive import open_archive  # noqa: E402
 from samlabel.store.folder import StudyStore  # noqa: E402
 
@@ -24,20 +25,19 @@ from samlabel.store.folder import StudyStore  # noqa: E402
 class Offline:
     """One studies folder or archive, opened by a command."""
 
-    def __init__(self, studies: str, **conf: str | None) -> None:
-        local = "://" not in studies
-        if local and not Path(studies).is_dir():
-            raise ConfigError(f"there is no studies folder {studies!r}", "studies")
-        self.studies = str(Path(studies).resolve()) if local else studies.rstrip("/")
+    def __init__(self, studies: Studies, **conf: str | None) -> None:
+        if not studies.is_archive and not studies.folder.is_dir():
+            raise ConfigError(f"there is no studies folder {str(studies)!r}", "studies")
+        self.studies = studies
         self.config = AppConfig.of({key: value for key, value in conf.items() if value is not None})
-        self.names: LabelNames = app_labels(self.config, self.studies)
+        self.names: LabelNames = app_labels(self.config, str(studies))
 
     @cached_property
     def store(self) -> StudyStore:
         """Images and labels, as a server sees them."""
-        if "://" in self.studies:
-            return open_archive(self.studies)
-        return StudyStore(self.studies, auto_reload=False)
+        if self.studies.is_archive:
+            return open_archive(str(self.studies))
+        return StudyStore(str(self.studies), auto_reload=False)
 
     @cached_property
     def serving(self) -> Serving:
@@ -47,8 +47,8 @@ class Offline:
     @cached_property
     def selection(self) -> Selection:
         """What is known when a case is chosen."""
-        return Selection(self.studies, self.config, lambda: serving_adapter(self.config))
+        return Selection(self.studies, self.config.selection_policy, lambda: serving_adapter(self.config))
 
-    def desk(self, measure: str | None) -> CaseScoring:
-        """What scores need."""
-        return CaseScoring(self.serving, self.store, self.names, self.studies, self.config.model, measure)
+    def scoring(self, measure: str | None) -> CaseScoring:
+        """What makes scores."""
+        return CaseScoring(self.serving, StudyCases(self.store, self.studies, self.names), self.config.model, measure)

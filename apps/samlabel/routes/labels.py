@@ -23,14 +23,16 @@ MAX_WHY = 500
 router = APIRouter(tags=["Labels"])
 
 
-def _with_quarantine(answer: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The host's answer to a saved label, and whether the label is in quarantine."""
-    if (arguments.get("tag") or FINAL) != FINAL:
-        return answer
-    return {**answer, **label_facts.quarantine_of(_ledger(), arguments["image"])}
+def _as_saved(answer: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a saved label, without what the app says of the accepted one where a draft was saved.
+
+    The host does not tell the app which tag a label has.
+    """
+    accepted = (arguments.get("tag") or FINAL) == FINAL
+    return answer if accepted else {key: told for key, told in answer.items() if key not in label_facts.OF_QUARANTINE}
 
 
-save = off_the_loop(host.api_save_label, _with_quarantine)
+save = off_the_loop(host.api_save_label, _as_saved)
 router.put("/datastore/label", summary="Save a label")(save)
 
 
@@ -64,4 +66,4 @@ def withdraw(case: str, why: str = Body("", embed=True, max_length=MAX_WHY)) -> 
 
 
 def _ledger() -> Ledger:
-    return Ledger.of(running_app().studies)
+    return running_app().ledger

@@ -22,6 +22,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from monailabel.endpoints.user.auth import User
 
+from sam_trainer.studies import Studies
 from samlabel.access.callers import USER
 from samlabel.access.error_replies import body_of
 from samlabel.errors import NotFoundError, RefusedError, UnsafeNameError
@@ -97,12 +98,12 @@ def _check(request: Request, path: str) -> None:
 
 def _address(service: str, path: str) -> str:
     archive = archive_settings()
-    root = archive.address
-    if not root.startswith(("http://", "https://")):
+    studies = Studies.of(archive.address)
+    if not studies.is_archive:
         raise NotFoundError("this server works on a folder of images; it has no DICOM archive to show", "studies")
     if service == "qido" and path.endswith("metadata"):
         service = "wado"  # some versions of OHIF ask for metadata there
-    prefix = archive.prefixes.get(service)
+    root, prefix = str(studies), archive.prefixes.get(service)
     return "/".join(part.strip("/") if part is not root else part for part in (root, prefix, path) if part)
 
 

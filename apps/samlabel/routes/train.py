@@ -14,7 +14,6 @@ from monailabel.endpoints import train as host
 from monailabel.utils.async_tasks.utils import processes, tasks
 
 from sam_trainer.errors import TrainingError
-from sam_trainer.labels.ledger import Ledger
 from sam_trainer.training.record import CURVES
 from sam_trainer.training.run_round import training_folder
 from samlabel.access.callers import ADMIN, USER
@@ -79,7 +78,7 @@ def _require_labels() -> None:
     labeled = set(app.datastore().get_labeled_images())
     if not labeled:
         raise TrainingError("there is no accepted label yet: submit at least one, then train", "studies")
-    if labeled <= set(Ledger.of(app.studies).quarantine()):
+    if labeled <= set(app.ledger.quarantine()):
         raise TrainingError(
             f"every accepted label is in quarantine ({len(labeled)} of them): GET /labels/?state=quarantined says why; "
             "release the good ones",

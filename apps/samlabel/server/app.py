@@ -20,8 +20,10 @@ from monailabel.interfaces.datastore import Datastore
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import SamError, VolumeError
 from sam_infer.serving.server_state import Serving
+from sam_trainer.active.case_scoring import CaseScoring, standing_measure
+from sam_trainer.active.strategies import RANDOM
 from sam_trainer.judging.alarm import watch
-from sam_trainer.labels.ledger import Ledger
+from sam_trainer.studies import Studies
 from samlabel.config import AppConfig
 from samlabel.engine import load_serving, warm_up
 from samlabel.errors import NotFoundError, RequestError
@@ -31,13 +33,14 @@ from samlabel.label_names import app_labels
 from samlabel.loop.accepted_labels import note_label
 from samlabel.loop.answers_given import AnswersGiven
 from samlabel.loop.background_scoring import BackgroundScoring
-from samlabel.loop.case_scoring import CaseScoring, standing_measure
+from samlabel.loop.study_cases import StudyCases
 from samlabel.routes.metrics import METRICS
 from samlabel.server.registry import TaskRegistry
 from samlabel.store.archive import open_archive
 from samlabel.store.folder import StudyStore
-from samlabel.store.leases import Leases, OfferedCases, holder
+from samlabel.tasks import next_case
 from samlabel.tasks.task import SamTask
+from samlabel.wire.label_facts import quarantine_of
 from samlabel.wire.reply import Reply
 
 log = structlog.get_logger(__name__)
@@ -49,6 +52,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str] | None) -> None:
         host_settings.align(settings)
         self.config = AppConfig.of(conf or {})
+        self.source = Studies.of(studies)
         self.label_names = app_labels(self.config, studies)
         self._serving: Serving | None = None
         self._answers = AnswersGiven()
@@ -76,15 +80,10 @@ class SamApp(TaskRegistry, MONAILabelApp):
         self._serving = serving
         METRICS.watch(serving)
 
-    @property
-    def leases(self) -> Leases:
-        """Who has which case open."""
-        return self._store.leases
-
     def init_datastore(self) -> Datastore:
         """A studies folder or a DICOMweb archive, in our safe versions."""
-        if self.studies.startswith(("http://", "https://")):
-            self._store: StudyStore = open_archive(self.studies)
+        if self.source.is_archive:
+            self._store: StudyStore = open_archive(str(self.source))
         else:
             self._store = StudyStore(
                 self.studies,
@@ -96,25 +95,25 @@ class SamApp(TaskRegistry, MONAILabelApp):
 
     def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
         """A case for one reader: not one that somebody else has open, nor the one that the reader leaves."""
-        who, left = holder(request), str(request.get("leave") or "")
+        wish, left = next_case.parse(request, request.get("strategy") or RANDOM), str(request.get("leave") or "")
+        who = wish.reader
         if left:
-            self.leases.end(left, who)
-        task = self._strategies[request.get("strategy") or "random"]
-        elsewhere = self.leases.of_others(who) | {left}
-        while chosen := task(request, cast(Datastore, OfferedCases(self._store, elsewhere))):
-            image = chosen["id"]
+            self._store.leases.end(left, who)
+        elsewhere = self._store.leases.of_others(who) | {left}
+        while offer := self.selection.next(wish, set(self._store.get_unlabeled_images()) - elsewhere):
+            image = offer.case
             elsewhere.add(image)
-            if self.leases.take(image, who).reader != who:
+            if self._store.leases.take(image, who).reader != who:
                 continue  # somebody else was sent there in this moment
             try:
                 path = self._store.get_image_uri(image)
-                self.selection.note(chosen, who)
+                self.selection.note(offer, who)
                 if self._serving is not None:
                     self._serving.open_ahead(Path(path))
-                return {**chosen, "path": path}
+                return {**offer.facts(), "path": path}
             except VolumeError as error:
                 log.warning("case cannot be opened, another one is offered", image=image, reason=str(error))
-                self.leases.end(image, who)
+                self._store.leases.end(image, who)
         return {}
 
     def answer(self, request: Mapping[str, Any]) -> Reply:
@@ -162,17 +161,21 @@ class SamApp(TaskRegistry, MONAILabelApp):
             raise NotFoundError(f"there is no model {name!r}; this server has {', '.join(self._infers)}", "model")
         return cast(SamTask, self._infers[name])  # all of them are made in the registry
 
-    def on_save_label(self, image_id: str, label_id: str) -> None:
-        """A label was saved, of any tag: the accepted ones go into the ledger."""
+    def on_save_label(self, image_id: str, label_id: str) -> dict[str, Any]:
+        """A label was saved, of any tag: the accepted ones go into the ledger; what its reader is told besides."""
         work = self._answers.of(image_id)
-        if note_label(self.datastore(), self.studies, self.label_names, image_id, work):
+        taken = note_label(self.datastore(), self.source, self.label_names, image_id, work)
+        if taken is None:
+            return {}
+        if taken.new:
             self._answers.forget(image_id)
             self._watch()
+        return quarantine_of(taken.record)
 
     def _watch(self) -> None:
         """Look whether readers change more than before the last promotion; a label is saved whatever comes of it."""
         try:
-            watch(AdapterStore(self.config.model), Ledger.of(self.studies).records(), self.config.watch_policy)
+            watch(AdapterStore(self.config.model), self.ledger.records, self.config.watch_policy)
         except (SamError, OSError) as error:
             log.error("the adapter that serves could not be watched", reason=str(error))
 
@@ -203,9 +206,8 @@ class SamApp(TaskRegistry, MONAILabelApp):
             log.error("the model cannot be used; clicks are refused until this is cured", reason=str(error))
 
     def _case_scoring(self) -> CaseScoring:
-        return CaseScoring(
-            self.serving, self._store, self.label_names, self.studies, self.config.model, standing_measure(self.config)
-        )
+        cases, model = StudyCases(self._store, self.source, self.label_names), self.config.model
+        return CaseScoring(self.serving, cases, model, standing_measure(self.config.scoring_measure, model))
 
     def _has_labels(self) -> bool:
         return bool(self._store.get_labeled_images())

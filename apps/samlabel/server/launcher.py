@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sam_trainer.studies import Studies
 from samlabel.errors import ConfigError
 from samlabel.host import settings as host_settings
 from samlabel.host.lazy_imports import deferred
@@ -87,7 +88,9 @@ def prepare_app_dir(home: Path) -> Path:
     return app_dir
 
 
-def prepare_environment(options: ServeOptions, studies: str, app_dir: Path, environ: MutableMapping[str, str]) -> None:
+def prepare_environment(
+    options: ServeOptions, studies: Studies, app_dir: Path, environ: MutableMapping[str, str]
+) -> None:
     """Everything the host and its sub-processes read."""
     host_settings.apply(environ)
     conf = dict(options.conf)
@@ -95,7 +98,7 @@ def prepare_environment(options: ServeOptions, studies: str, app_dir: Path, envi
         conf.setdefault("labels", ",".join(DEMO_LABELS))
     environ.update(
         MONAI_LABEL_APP_DIR=str(app_dir),
-        MONAI_LABEL_STUDIES=studies,
+        MONAI_LABEL_STUDIES=str(studies),
         MONAI_LABEL_APP_CONF=json.dumps(conf),
         MONAI_LABEL_SERVER_PORT=str(options.port),
     )

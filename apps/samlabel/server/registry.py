@@ -12,11 +12,13 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 
 from sam_infer.serving.server_state import Serving
+from sam_trainer.active.selection import Selection
+from sam_trainer.labels.ledger import Ledger
+from sam_trainer.studies import Studies
 from samlabel.config import AppConfig
 from samlabel.engine import serving_adapter
 from samlabel.label_names import LabelNames
 from samlabel.loop.examples import Examples
-from samlabel.loop.selection import Selection
 from samlabel.store.folder import StudyStore
 from samlabel.tasks.auto_task import SamAutoTask
 from samlabel.tasks.batch import batch_infer
@@ -35,7 +37,8 @@ class TaskRegistry:
     config: AppConfig
     label_names: LabelNames
     serving: Serving  # of the app: built by whoever asks first
-    studies: str
+    studies: str  # as the host was told
+    source: Studies  # the same as a value
     _store: StudyStore
 
     def init_infers(self) -> dict[str, InferTask]:
@@ -60,15 +63,20 @@ class TaskRegistry:
     @cached_property
     def selection(self) -> Selection:
         """What is known when a case is chosen."""
-        return Selection(self.studies, self.config, lambda: serving_adapter(self.config))
+        return Selection(self.source, self.config.selection_policy, lambda: serving_adapter(self.config))
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every label that was ever accepted here."""
+        return Ledger.of(self.source)
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
         """How much each case is worth a label."""
-        return {SCORING: SamUncertainty(lambda: self.serving, self.config, self.label_names, self.studies)}
+        return {SCORING: SamUncertainty(lambda: self.serving, self.config, self.label_names, self.source)}
 
     def init_trainers(self) -> dict[str, TrainTask]:
         """One trainer, for the network that serves."""
-        return {TRAINER: SamTrain(self.config.model, self.studies, self.label_names, self.config.gate_policy)}
+        return {TRAINER: SamTrain(self.config.model, self.source, self.label_names, self.config.gate_policy)}
 
     def init_batch_infer(self) -> Callable[..., Any]:
         """Every image of the studies, one after the other."""

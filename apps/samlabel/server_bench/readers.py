@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sam_trainer.reports.table import Row
-from samlabel.server_bench.click import Reply, Station
+from samlabel.server_bench.click import Station, TimedReply
 from samlabel.server_bench.scene import Scene
 from samlabel.server_bench.visit import quantiles
 
@@ -44,7 +44,7 @@ class Log:
     """What one reader saw."""
 
     seconds: list[float] = field(default_factory=list)
-    answers: list[tuple[Task, Reply]] = field(default_factory=list)
+    answers: list[tuple[Task, TimedReply]] = field(default_factory=list)
     submits: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sam_trainer.reports.table import Row
-from samlabel.server_bench.click import Reply, Station
+from samlabel.server_bench.click import Station, TimedReply
 from samlabel.server_bench.scene import Scene
 from samlabel.server_bench.server_process import Running
 
@@ -63,7 +63,7 @@ class Visit:
         encodes = next(line.split()[1] for line in counted.splitlines() if line.startswith("samlabel_encodes_total "))
         self.note("restart", [seconds], encodes=int(float(encodes)))
 
-    def timed(self, phase: str, ask: Callable[[], Sequence[Reply]], clients: int = 1) -> None:
+    def timed(self, phase: str, ask: Callable[[], Sequence[TimedReply]], clients: int = 1) -> None:
         """A row of times, what was on the wire, and what the server computed per answer."""
         before = self.server.cpu_seconds()
         replies = ask()
@@ -95,7 +95,7 @@ class Visit:
         """A volume that is in memory, and mostly the same slice of it."""
         scene, k, few = self.scenes[-1], self.scenes[-1].middle, max(2, self.repeats // 3)
 
-        def click(prompts: Mapping[str, Any], output: str = "image", packed: bool = True) -> Reply:
+        def click(prompts: Mapping[str, Any], output: str = "image", packed: bool = True) -> TimedReply:
             return station.click("sam_2d", scene.image, prompts, output, packed)
 
         def clicks(seed: int, least: int = 2) -> dict[str, Any]:
@@ -115,9 +115,9 @@ class Visit:
         self.note("decode", [latencies["decode"] / 1000 for latencies in said])
         self.timed("round_trip", lambda: [station.get(LEAST) for _ in range(self.repeats)])
 
-    def _info_beside(self, click: Callable[[int], Reply], count: int) -> None:
+    def _info_beside(self, click: Callable[[int], TimedReply], count: int) -> None:
         """How long `/info/` takes while slices are encoded."""
-        stop, replies = threading.Event(), list[Reply]()
+        stop, replies = threading.Event(), list[TimedReply]()
 
         def ask() -> None:
             with Station(self.server.port) as station:
@@ -141,7 +141,7 @@ class Visit:
         """So many readers who click in the same moment, each on another slice that was seen before."""
         rounds = 1 + self.repeats // readers
 
-        def reader(number: int) -> list[Reply]:
+        def reader(number: int) -> list[TimedReply]:
             scene = self.scenes[number % len(self.scenes)]
             with Station(self.server.port) as station:
                 return [

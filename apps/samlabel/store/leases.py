@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,21 +83,6 @@ class Leases:
 
     def _write(self, leases: Mapping[str, Lease]) -> None:
         write_whole(self._file, json.dumps([vars(lease) for lease in leases.values()]))
-
-
-class OfferedCases:
-    """A store as a strategy sees it: without the cases that are not to be offered."""
-
-    def __init__(self, store: Any, without: Collection[str]) -> None:
-        self._store = store
-        self._without = without
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
-        """Cases without a label that may be offered."""
-        return [image for image in self._store.get_unlabeled_images(label_tag, labels) if image not in self._without]
 
 
 def holder(request: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from sam_infer.imaging.image_file import suffix_of
+from sam_trainer.studies import Studies
 from samlabel.dicom_store.process import StoreProcess
 from samlabel.errors import ArchiveError, ConfigError
 
@@ -28,19 +29,19 @@ FIRST_PORT, PORTS = 20_000, 20_000
 
 
 @contextmanager
-def opened(studies: str, home: Path) -> Iterator[str]:
+def opened(named: str, home: Path) -> Iterator[Studies]:
     """A folder of images or an archive's address, for as long as the app runs."""
-    if studies.startswith(("http://", "https://")):
-        yield studies.rstrip("/")
+    if (studies := Studies.of(named)).is_archive:
+        yield studies
         return
-    folder = _demo(studies, home) if studies in (DEMO, DEMO_FILES) else Path(studies).expanduser()
+    folder = _demo(named, home) if named in (DEMO, DEMO_FILES) else Path(named).expanduser()
     if not folder.is_dir():
-        raise ConfigError(f"there is no studies folder {studies!r}; create it or use --studies demo", "studies")
+        raise ConfigError(f"there is no studies folder {named!r}; create it or use --studies demo", "studies")
     if not is_dicom_folder(folder):
-        yield str(folder.resolve())
+        yield Studies.of(folder)
         return
     with _store(folder.resolve()) as store:
-        yield store.url
+        yield Studies.of(store.url)
 
 
 def is_dicom_folder(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.scoring import ScoringMethod
@@ -13,11 +13,14 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from sam_infer.serving.activity import Activity
 from sam_infer.serving.server_state import Serving
 from sam_infer.uncertainty.measures import checked_method
+from sam_trainer.active.case_scoring import CaseScoring, standing_measure, usable_measure
+from sam_trainer.studies import Studies
 from samlabel.config import AppConfig, flag
 from samlabel.errors import ConfigError, RequestError
 from samlabel.label_names import LabelNames
-from samlabel.loop.case_scoring import CaseScoring, standing_measure, usable_measure
 from samlabel.loop.stopping import stopping
+from samlabel.loop.study_cases import StudyCases
+from samlabel.store.folder import StudyStore
 
 SCORING = "sam_uncertainty"
 
@@ -30,7 +33,7 @@ BEHIND_CLICKS = 10
 class SamUncertainty(ScoringMethod):
     """Scores every case that has no score of the network that serves; goes on where it was interrupted."""
 
-    def __init__(self, serving: Callable[[], Serving], config: AppConfig, names: LabelNames, studies: str) -> None:
+    def __init__(self, serving: Callable[[], Serving], config: AppConfig, names: LabelNames, studies: Studies) -> None:
         super().__init__("How unsure the network is about its own labels of each case; strategies choose by it")
         self._serving = serving
         self._config = config
@@ -42,17 +45,12 @@ class SamUncertainty(ScoringMethod):
         measure, force = parse(request)
         if threading.current_thread() is threading.main_thread():
             os.nice(BEHIND_CLICKS)  # a process of its own: readers come first
-        desk = CaseScoring(
-            self._serving(),
-            datastore,
-            self._names,
-            self._studies,
-            self._config.model,
-            measure or standing_measure(self._config),
-        )
+        config, cases = self._config, StudyCases(cast(StudyStore, datastore), self._studies, self._names)
+        measure = measure or standing_measure(config.scoring_measure, config.model)
+        scoring = CaseScoring(self._serving(), cases, config.model, measure)
         activity = Activity()
         with stopping() as should_stop:
-            outcome = desk.run(lambda: activity.wait(should_stop), should_stop, force=force)
+            outcome = scoring.run(lambda: activity.wait(should_stop), should_stop, force=force)
         return {
             "done": len(outcome.done),
             "skipped": outcome.skipped,

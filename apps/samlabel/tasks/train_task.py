@@ -13,6 +13,7 @@ from sam_infer.errors import SamError
 from sam_infer.serving.activity import step_aside
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import AcceptedLabel
+from sam_trainer.studies import Studies
 from sam_trainer.training.progress import FAILED, Progress, read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, TrainingRound, training_folder
 from samlabel.label_names import LabelNames
@@ -24,7 +25,7 @@ from samlabel.wire import train_request
 class SamTrain(TrainTask):
     """Trains an adapter for the network that serves, judges it and promotes it if it is better."""
 
-    def __init__(self, model: str, studies: str, names: LabelNames, policy: GatePolicy) -> None:
+    def __init__(self, model: str, studies: Studies, names: LabelNames, policy: GatePolicy) -> None:
         super().__init__("Learns from accepted labels; the result serves only if it does better on held-out cases")
         self.model = model
         self._studies = studies

@@ -10,6 +10,9 @@ from samlabel.errors import NotFoundError
 # Of a record's facts, what belongs into a row.
 SHOWN = ("reader", "model", "adapter", "edit_distance", "clicks", "seconds")
 
+# What the answer to a saved label holds besides its name, where the label is in quarantine.
+OF_QUARANTINE = ("quarantine", "message")
+
 
 def overview(ledger: Ledger, state: str = "") -> list[dict[str, Any]]:
     """The newest event of every case, only those in a `state` if one is given."""
@@ -24,14 +27,13 @@ def details(ledger: Ledger, case: str) -> dict[str, Any]:
     return {**_row(events[-1]), "events": [{**_row(event), "facts": dict(event.facts)} for event in events]}
 
 
-def quarantine_of(ledger: Ledger, case: str) -> dict[str, Any]:
+def quarantine_of(record: Record) -> dict[str, Any]:
     """What a reader is told who just saved a label: nothing, or that it waits for somebody to look at it, and why."""
-    last = ledger.last().get(case)
-    if last is None or last.event != QUARANTINED:
+    if record.event != QUARANTINED:
         return {}
-    reasons = "; ".join(doubt["sentence"] for doubt in last.doubts)
+    reasons = "; ".join(doubt["sentence"] for doubt in record.doubts)
     return {
-        "quarantine": last.doubts,
+        "quarantine": record.doubts,
         "message": f"the label is saved, and teaches nobody until somebody has looked at it: {reasons}",
     }
 

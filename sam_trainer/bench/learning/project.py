@@ -36,6 +36,7 @@ from sam_trainer.labels.intake import recorded, take_in
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.simulation.reader import Effort, SimulatedReader
+from sam_trainer.studies import Studies
 from sam_trainer.synthetic.pools import CANDIDATE, JUDGE, TEST, WATCH
 from sam_trainer.training.run_round import TrainingRound
 
@@ -82,12 +83,13 @@ class Project:
         self._home = home
         self._config = config
         self._reader = SimulatedReader()
-        self._ledger = Ledger.of(str(home / "studies"), home)
+        studies = Studies.of(home / "studies")
+        self._ledger = Ledger.of(studies, home)
         self._cache = EmbeddingCache(256 << 20, home / "embeddings")
         self._follower = CurrentPredictor(AdapterStore(config.train.model, home), self._cache, base.backbone)
         self._predictor = self._follower.first()
         self._memo = LruCache()
-        self._table = ScoreTable.of(str(home / "studies"), home)
+        self._table = ScoreTable.of(studies, home)
         self._labelled: dict[str, Case] = {}
         self._spent = [Effort(0, 0, 0.0, 0.0)]
         for role in (JUDGE, WATCH):

@@ -51,12 +51,12 @@ GOOD, WORSE = (0.10, 0.12, 0.08, 0.11, 0.09), (0.30, 0.25, 0.41, 0.33, 0.28)
 
 
 def test_a_rise_is_an_alarm_once(store: AdapterStore) -> None:
-    alarm = watch(store, records(store, GOOD, WORSE), WatchPolicy())
+    alarm = watch(store, lambda: records(store, GOOD, WORSE), WatchPolicy())
     assert alarm is not None and (alarm.before, alarm.after, alarm.cases) == (0.1, 0.314, 5)
     assert "31%" in alarm.sentence and "10% before" in alarm.sentence
     kept = alarm_of(store, serving(store))
     assert kept is not None and kept["sentence"] == alarm.sentence and not kept["rolled_back"]
-    assert watch(store, records(store, GOOD, WORSE), WatchPolicy()) is None
+    assert watch(store, lambda: records(store, GOOD, WORSE), WatchPolicy()) is None
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_a_rise_is_an_alarm_once(store: AdapterStore) -> None:
 def test_chance_and_too_few_cases_are_none(
     store: AdapterStore, before: tuple[float, ...], after: tuple[float, ...]
 ) -> None:
-    assert watch(store, records(store, before, after), WatchPolicy()) is None
+    assert watch(store, lambda: records(store, before, after), WatchPolicy()) is None
     assert alarm_of(store, serving(store)) is None
 
 
 def test_if_wanted_it_goes_back_by_itself(store: AdapterStore) -> None:
     bad = serving(store)
-    alarm = watch(store, records(store, GOOD, WORSE), WatchPolicy(rollback=True))
+    alarm = watch(store, lambda: records(store, GOOD, WORSE), WatchPolicy(rollback=True))
     assert alarm is not None and alarm.rolled_back and serving(store) != bad
     assert "by itself: readers change 31%" in store.pointer().history[-1].why
     kept = alarm_of(store, bad)
@@ -92,13 +92,13 @@ def test_labels_of_other_adapters_and_without_a_proposal_do_not_count(store: Ada
     others = [
         Record(r.event, r.case, 1, r.label_sha256, r.suffix, r.when, {**r.facts, "adapter": "other"}) for r in told
     ]
-    assert watch(store, others, WatchPolicy()) is None
+    assert watch(store, lambda: others, WatchPolicy()) is None
     unknown = [Record(r.event, r.case, 1, r.label_sha256, r.suffix, r.when, {"adapter": serving(store)}) for r in told]
-    assert watch(store, unknown, WatchPolicy()) is None
+    assert watch(store, lambda: unknown, WatchPolicy()) is None
 
 
 def test_nothing_serves_nothing_to_watch(tmp_path: Path) -> None:
-    assert watch(AdapterStore("tiny", tmp_path), [], WatchPolicy()) is None
+    assert watch(AdapterStore("tiny", tmp_path), lambda: pytest.fail("the ledger was read"), WatchPolicy()) is None
 
 
 @pytest.mark.parametrize("changes", [{"cases": 1}, {"rise": 2.0}, {"confidence": 1.0}])

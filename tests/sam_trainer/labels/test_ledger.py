@@ -19,12 +19,13 @@ from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.intake import recorded
 from sam_trainer.labels.ledger import ACCEPTED, GONE, RECORDS, WITHDRAWN, Ledger
 from sam_trainer.labels.round import AcceptedLabel
+from sam_trainer.studies import Studies
 from tests.sam_trainer.conftest import flat_case
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.of(str(tmp_path / "studies"), tmp_path / "home")
+    return Ledger.of(Studies.of(tmp_path / "studies"), tmp_path / "home")
 
 
 @pytest.fixture
@@ -168,6 +169,5 @@ def test_two_writers_that_are_killed_lose_nothing_that_was_acknowledged(ledger: 
 
 
 def test_every_studies_folder_and_archive_has_a_ledger_of_its_own(tmp_path: Path) -> None:
-    names = {Ledger.of(where, tmp_path).folder for where in ("a/x", "b/x", "http://pacs/dicom-web", "http://other/")}
-    assert len(names) == 4
-    assert Ledger.of("http://pacs/dicom-web/", tmp_path).folder == Ledger.of("http://pacs/dicom-web", tmp_path).folder
+    places = ("a/x", "b/x", "http://pacs/dicom-web", "http://other/")
+    assert len({Ledger.of(Studies.of(place), tmp_path).folder for place in places}) == 4

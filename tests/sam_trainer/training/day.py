@@ -15,6 +15,7 @@ from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.intake import recorded
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import AcceptedLabel
+from sam_trainer.studies import Studies
 from sam_trainer.training.run_round import TrainingRound
 
 SHORT = TrainConfig(method="decoder", epochs=2, steps=2, images=1, objects=2, decodes=2, semantic_images=0)
@@ -29,7 +30,7 @@ def day(studies: Path, home: Path, told: Path, days: int) -> None:
         def tell(*words: object) -> None:
             file.write((" ".join(map(str, words)) + "\n").encode())
 
-        ledger, store = Ledger.of(str(studies), home), AdapterStore("tiny", home)
+        ledger, store = Ledger.of(Studies.of(studies), home), AdapterStore("tiny", home)
         cases = list(read_sources(studies)[0].cases)
         for _ in range(days):
             tell("saving")

@@ -12,6 +12,7 @@ import pytest
 
 from sam_infer.adapters.store import AdapterStore
 from sam_trainer.labels.ledger import Ledger
+from sam_trainer.studies import Studies
 from tests.accept.result_rows import KILLS
 from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.training.day import day
@@ -97,7 +98,7 @@ def test_what_was_acknowledged_survives_and_the_training_goes_on(kills: int, tmp
 
 def check(told: list[tuple[str, ...]], studies: Path, home: Path) -> None:
     """Every acknowledged label and adapter is there, whole; what serves is whole and one that was announced."""
-    ledger, store = Ledger.of(str(studies), home), AdapterStore("tiny", home)
+    ledger, store = Ledger.of(Studies.of(studies), home), AdapterStore("tiny", home)
     known = {(record.case, record.label_sha256): record for record in ledger.records()}
     for entry in told:
         if entry[0] == "label":

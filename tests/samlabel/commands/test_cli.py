@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from sam_infer.errors import PromptError
 from sam_infer.imaging.image_file import read_image, read_mask, write_image
 from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.studies import Studies
 from sam_trainer.synthetic.patients import lesion_photo
 from samlabel.commands import cli, doctor
 from samlabel.commands.cli import COMMANDS, app, main
@@ -155,13 +156,13 @@ def test_what_the_launcher_tells_the_host(tmp_path: Path) -> None:
     assert prepare_app_dir(tmp_path) == app_dir
     assert "from samlabel.server.app import SamApp" in (app_dir / "main.py").read_text()
     environ: dict[str, str] = {}
-    prepare_environment(ServeOptions("x", conf={"model": "tiny"}), "/studies", app_dir, environ)
+    prepare_environment(ServeOptions("x", conf={"model": "tiny"}), Studies.of("/studies"), app_dir, environ)
     assert json.loads(environ["MONAI_LABEL_APP_CONF"]) == {"model": "tiny"}
     assert environ["MONAI_LABEL_DICOMWEB_CACHE_PATH"] == str(tmp_path / "dicom")
     assert environ["SAMLABEL_HOSTS"] == "localhost,127.0.0.1,::1"
     assert environ["MONAI_LABEL_TRACKING_ENABLED"] == "false" and environ["PYTHONPATH"] == ""
     environ = {}
-    prepare_environment(ServeOptions("x", host="0.0.0.0"), "/studies", app_dir, environ)
+    prepare_environment(ServeOptions("x", host="0.0.0.0"), Studies.of("/studies"), app_dir, environ)
     assert "SAMLABEL_HOSTS" not in environ
 
 

@@ -12,6 +12,7 @@ from sam_infer.adapters.store import ADAPTER_FILE, AdapterStore
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.models.load import load_network
 from sam_trainer.active.score_table import ScoreTable
+from sam_trainer.studies import Studies
 from sam_trainer.synthetic.lesion_patients import Patient, picture
 from samlabel.commands.cli import app
 from tests.sam_infer.models.test_current import adapter
@@ -62,7 +63,7 @@ def test_score_next_and_report(studies: Path, tmp_path: Path, monkeypatch: pytes
 
 def test_promoted_adapters_that_disagree(studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.nice", lambda by: 0)
-    base, store, table = load_network("tiny"), AdapterStore("tiny"), ScoreTable.of(str(studies))
+    base, store, table = load_network("tiny"), AdapterStore("tiny"), ScoreTable.of(Studies.of(studies))
     for seed in (1, 2):
         store.promote(store.put(adapter(base, seed)), "test")
     (newest, other) = store.pointer().promoted

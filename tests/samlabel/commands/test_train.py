@@ -15,6 +15,7 @@ from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.models.load import load_network
 from sam_trainer.labels.ledger import Ledger
+from sam_trainer.studies import Studies
 from samlabel.commands.cli import app, main
 from samlabel.offline import checks as health
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
@@ -64,7 +65,7 @@ def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isola
 def test_a_withdrawn_label_teaches_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flat_case(tmp_path, "a", 0)
     assert "no label was accepted here yet" in run(app, ["labels", "list", "--studies", str(tmp_path)]).output
-    ledger = Ledger.of(str(tmp_path))
+    ledger = Ledger.of(Studies.of(tmp_path))
     ledger.accept("a", tmp_path / "labels" / "final" / "a.png", {"reader": "ann"})
     done = run(app, ["labels", "withdraw", "a", "--studies", str(tmp_path), "--why", "wrong side"])
     assert done.exit_code == 0 and "version 1 of a is withdrawn" in done.output

@@ -15,6 +15,7 @@ import pytest
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_trainer.labels.ledger import Ledger
+from sam_trainer.studies import Studies
 from tests.samlabel.conftest import Server
 
 NAME = "accepted"
@@ -28,16 +29,16 @@ def image(server: Server, phantom: tuple[Volume, Mask], tmp_path: Path) -> Itera
     assert reply.status_code == 200, reply.text
     yield NAME
     server.client.delete(f"/datastore/image?id={NAME}")
-    ledger = Ledger.of(str(server.studies))
+    ledger = Ledger.of(Studies.of(server.studies))
     kept = [line for line in (ledger.folder / "records.jsonl").read_text().splitlines() if f'"{NAME}"' not in line]
     (ledger.folder / "records.jsonl").write_text("".join(f"{line}\n" for line in kept))
 
 
-def save(server: Server, mask: Mask, folder: Path, **params: Any) -> dict[str, Any]:
+def save(server: Server, mask: Mask, folder: Path, tag: str = "final", **params: Any) -> dict[str, Any]:
     file = write_mask(mask, folder / "label.nii.gz")
     told = {"label_info": [{"name": "object", "idx": 1}], **params}
     reply = server.client.put(
-        f"/datastore/label?image={NAME}&tag=final",
+        f"/datastore/label?image={NAME}&tag={tag}",
         files={"label": (file.name, file.read_bytes())},
         data={"params": json.dumps(told)},
     )
@@ -86,12 +87,14 @@ def test_a_label_in_doubt_is_saved_and_its_reader_told_and_waits_for_release(
     assert [doubt["reason"] for doubt in answer["quarantine"]] == ["gross_disagreement"]
     assert "the label is saved" in answer["message"] and "agrees with version 1" in answer["message"]
     assert server.client.get(f"/datastore/label?label={image}&tag=final").status_code == 200
+    assert save(server, moved(phantom[1], 15), tmp_path) == answer  # the same again is still in doubt
+    assert save(server, phantom[1], tmp_path, "draft") == {"image": image, "label": image}  # a draft never is
     listed = server.client.get("/labels/?state=quarantined").json()
     assert [row["case"] for row in listed["labels"]] == [image] and listed["quarantined"] == 1
-    assert image not in Ledger.of(str(server.studies)).standing()
+    assert image not in Ledger.of(Studies.of(server.studies)).standing()
     released = server.client.post(f"/labels/{image}/release", json={"why": "another object"})
     assert released.json() == {"case": image, "event": "released", "version": 2}
-    assert Ledger.of(str(server.studies)).standing()[image].facts["why"] == "another object"
+    assert Ledger.of(Studies.of(server.studies)).standing()[image].facts["why"] == "another object"
     assert server.client.get("/labels/?state=quarantined").json()["quarantined"] == 0
 
 

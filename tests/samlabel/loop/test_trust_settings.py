@@ -19,6 +19,7 @@ from sam_trainer.judging.alarm import WatchPolicy
 from sam_trainer.judging.calibrate import calibration_file
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.ledger import ACCEPTED, Ledger, Record
+from sam_trainer.studies import Studies
 from samlabel.commands.cli import main
 from samlabel.config import AppConfig
 from samlabel.errors import ConfigError
@@ -77,7 +78,7 @@ def test_a_request_is_judged_by_the_server_s_policy() -> None:
 @pytest.fixture
 def adapters(server: Server) -> Iterator[tuple[AdapterStore, Ledger]]:
     """The second of two adapters serves, and readers were content with the first."""
-    store, ledger = AdapterStore("tiny"), Ledger.of(str(server.studies))
+    store, ledger = AdapterStore("tiny"), Ledger.of(Studies.of(server.studies))
     ledger.folder.mkdir(parents=True, exist_ok=True)
     records = ledger.folder / "records.jsonl"
     before = records.read_bytes() if records.exists() else b""

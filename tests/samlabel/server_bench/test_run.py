@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 from sam_trainer.reports.table import Row
-from samlabel.server_bench.click import Reply
+from samlabel.server_bench.click import TimedReply
 from samlabel.server_bench.run import ratios
 from samlabel.server_bench.scene import SHAPE, Scene
 
@@ -29,9 +29,11 @@ def test_without_a_stock_server_the_floor_remains() -> None:
 
 def test_masks_are_compared_behind_the_compression() -> None:
     mask = b"\0" * 1000 + b"\1"
-    packed = Reply(0.0, gzip.compress(mask, 1), "gzip")
-    assert packed.same_mask(Reply(0.0, gzip.compress(mask, 9), "gzip")) and packed.same_mask(Reply(0.0, mask, ""))
-    assert not packed.same_mask(Reply(0.0, mask + b"\1", ""))
+    packed = TimedReply(0.0, gzip.compress(mask, 1), "gzip")
+    assert packed.same_mask(TimedReply(0.0, gzip.compress(mask, 9), "gzip")) and packed.same_mask(
+        TimedReply(0.0, mask, "")
+    )
+    assert not packed.same_mask(TimedReply(0.0, mask + b"\1", ""))
 
 
 def test_hints_lie_in_the_volume_and_repeat() -> None:

@@ -13,9 +13,12 @@ from monailabel.config import settings
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import read_image, read_mask, write_mask
 from sam_infer.imaging.volume import Mask
+from sam_trainer.active.offer import Wish
+from sam_trainer.active.policy import SelectionPolicy
+from sam_trainer.active.selection import Selection
+from sam_trainer.studies import Studies
 from sam_trainer.synthetic.patients import ABDOMEN_LABELS
 from samlabel.access import identity as reader
-from samlabel.config import AppConfig
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.dicom.seg_write import Origin, referenced_series, write_seg
 from samlabel.dicom_store.process import StoreProcess
@@ -23,7 +26,6 @@ from samlabel.errors import ArchiveError, NotFoundError
 from samlabel.label_names import LabelNames
 from samlabel.loop.accepted_labels import note_label
 from samlabel.loop.answers_given import Work
-from samlabel.loop.selection import Selection
 from samlabel.store.archive import DicomWebStore, open_archive
 from samlabel.store.archive_labels import names_of, origin_of
 
@@ -88,17 +90,17 @@ def test_a_saved_label_is_a_seg_in_the_archive_and_listed_at_once(
 
 
 def test_what_was_just_labelled_is_not_offered_though_the_archives_list_is_old(
-    archive: StoreProcess, store: DicomWebStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: StoreProcess, store: DicomWebStore, tmp_path: Path
 ) -> None:
-    selection = Selection(archive.url, AppConfig(), lambda: "none")
-    before = list(store.get_unlabeled_images())
-    offered = {(selection.next("random", {"seed": n}, store) or {})["id"] for n in range(20)}
+    studies = Studies.of(archive.url)
+    selection, before = Selection(studies, SelectionPolicy(), lambda: "none"), list(store.get_unlabeled_images())
+    offered = {offer.case for n in range(20) if (offer := selection.next(Wish("random", "anna", n), before))}
     assert SERIES in offered
     file, _ = label_file(store, tmp_path)
     store.save_label(SERIES, str(file), "final", INFO)
-    assert note_label(store, archive.url, LabelNames(), SERIES, Work(time.time()))
-    monkeypatch.setattr(store, "get_unlabeled_images", lambda *_: before)
-    offered = {(selection.next("random", {"seed": n}, store) or {})["id"] for n in range(20)}
+    taken = note_label(store, studies, LabelNames(), SERIES, Work(time.time()))
+    assert taken is not None and taken.new
+    offered = {offer.case for n in range(20) if (offer := selection.next(Wish("random", "anna", n), before))}
     assert offered == set(before) - {SERIES}
 
 

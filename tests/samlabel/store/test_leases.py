@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from samlabel.access import identity as reader
-from samlabel.store.leases import NAME, Lease, Leases, OfferedCases, holder
+from samlabel.store.leases import NAME, Lease, Leases, holder
 
 
 class Clock:
@@ -53,18 +53,6 @@ def test_leases_survive_a_restart_and_a_damaged_file(leases: Leases, tmp_path: P
     (tmp_path / NAME).write_text('[{"image": "a", "rea')
     assert Leases(tmp_path, now=clock).of_others("bert") == set()
     assert leases.take("a", "bert").reader == "bert"
-
-
-def test_strategies_see_only_what_may_be_offered() -> None:
-    class Store:
-        def get_unlabeled_images(self, label_tag: str | None, labels: list[str] | None) -> list[str]:
-            return ["a", "b", "c"]
-
-        def name(self) -> str:
-            return "the store"
-
-    offered = OfferedCases(Store(), {"b"})
-    assert offered.get_unlabeled_images() == ["a", "c"] and offered.name() == "the store"
 
 
 def test_who_asks() -> None:

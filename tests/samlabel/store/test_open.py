@@ -12,19 +12,19 @@ from samlabel.store import open as studies
 
 def test_an_address_is_left_alone(tmp_path: Path) -> None:
     with studies.opened("http://pacs.example/dicom-web/", tmp_path) as seen:
-        assert seen == "http://pacs.example/dicom-web"
+        assert str(seen) == "http://pacs.example/dicom-web"
 
 
 def test_a_folder_of_images_stays_a_folder(tmp_path: Path) -> None:
     (tmp_path / "case.nii.gz").write_bytes(b"x")
     with studies.opened(str(tmp_path), tmp_path) as seen:
-        assert seen == str(tmp_path.resolve())
+        assert seen.folder == tmp_path.resolve()
 
 
 @pytest.mark.slow
 def test_the_demo_files_are_a_folder_with_a_photograph(tmp_path: Path) -> None:
     with studies.opened(studies.DEMO_FILES, tmp_path) as seen:
-        names = {path.name for path in Path(seen).iterdir()}
+        names = {path.name for path in seen.folder.iterdir()}
     assert {"demo_ct_1.nii.gz", "demo_mr_1.nii.gz", "demo_photo.png", "dataset.json", "labels"} <= names
 
 

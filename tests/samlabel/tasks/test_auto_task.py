@@ -13,6 +13,7 @@ import structlog
 
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
+from sam_trainer.studies import Studies
 from sam_trainer.synthetic.patients import Solid, block, ellipsoid, grid, render
 from samlabel.label_names import LabelNames
 from tests.samlabel.conftest import Answer, Server
@@ -121,7 +122,7 @@ def test_no_mode_reads_the_label_of_the_case_it_answers(
 def test_a_withdrawn_label_teaches_nobody(studies: Server, tmp_path: Path) -> None:
     from sam_trainer.labels.ledger import Ledger
 
-    ledger, store = Ledger.of(str(studies.studies)), studies.app.datastore()
+    ledger, store = Ledger.of(Studies.of(studies.studies)), studies.app.datastore()
     for name in ("case_a", "case_b"):
         ledger.accept(name, Path(store.get_label_uri(name, "final")), {})
         ledger.withdraw(name, {})

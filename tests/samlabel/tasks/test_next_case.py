@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.uncertainty.case_score import CaseScore
 from sam_trainer.active.benefit import Benefit
+from sam_trainer.active.policy import SelectionPolicy
 from sam_trainer.active.score_table import Scored, ScoreTable
 from sam_trainer.active.served import ServedCases
+from sam_trainer.studies import Studies
 from samlabel.store.leases import NAME
 from tests.samlabel.conftest import Server
 
@@ -39,8 +40,8 @@ def pool(server: Server, phantom: tuple[Volume, Mask], monkeypatch: pytest.Monke
     for name in CASES:
         server.client.delete(f"/datastore/?id={name}")
     (server.studies / NAME).unlink(missing_ok=True)
-    (server.home / "scores").exists() and ScoreTable.of(str(server.studies))._file.unlink(missing_ok=True)
-    server.app.selection._loop.joinpath("worth.json").unlink(missing_ok=True)
+    (server.home / "scores").exists() and ScoreTable.of(Studies.of(server.studies))._file.unlink(missing_ok=True)
+    server.app.selection.folder.joinpath("worth.json").unlink(missing_ok=True)
     vars(server.app).pop("selection", None)
 
 
@@ -50,7 +51,7 @@ def ask(server: Server, strategy: str = "sam_hybrid", reader: str = "anna", **bo
 
 def put_scores(server: Server, **values: float | None) -> None:
     """Scores as scoring would have kept them; vectors point in different directions."""
-    table = ScoreTable.of(str(server.studies))
+    table = ScoreTable.of(Studies.of(server.studies))
     for number, (case, value) in enumerate(values.items()):
         looks = tuple(float(n == number) for n in range(8))
         score = CaseScore(value, {"object": value or 0.0}, {}, (11, 7), 100.0 * (value or 0), looks, looks)
@@ -70,13 +71,13 @@ def test_four_readers_at_once_get_four_cases(server: Server, pool: None) -> None
 
 
 def test_the_answer_says_what_and_why(server: Server, pool: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server.app.selection, "_config", replace(server.app.config, control_share=0.0))
+    monkeypatch.setattr(server.app.selection, "_policy", SelectionPolicy(control_share=0.0))
     put_scores(server, **{**dict.fromkeys(CASES, 0.01), "pool3": 0.99})
     answer = ask(server, "sam_uncertain", seed=0).json()  # its draw is noisy on purpose
     assert answer["id"] == "pool3" and answer["score"] == 0.99 and answer["slices"] == [11, 7]
     assert answer["adapter"] == "none" and answer["chosen_by"] == "sam_uncertain" and answer["arm"] == "active"
     assert "unsure" in answer["why"] and answer["scored"] is True
-    (served,) = [s for s in ServedCases.of(str(server.studies)).all() if s.case == "pool3"][-1:]
+    (served,) = [s for s in ServedCases.of(Studies.of(server.studies)).all() if s.case == "pool3"][-1:]
     assert (served.reader, served.asked, served.score) == ("anna", "sam_uncertain", 0.99)
 
 
@@ -128,7 +129,7 @@ def test_a_label_takes_its_case_away_at_once(
 def test_where_choosing_does_not_help_cases_are_drawn_and_it_is_said(server: Server, pool: None) -> None:
     put_scores(server, **{name: 0.5 for name in CASES})
     Benefit("no gain", "no gain: +0.010 (95 % CI -0.200 to +0.220, 6 pairs)", 0.01, -0.2, 0.22, 4, 6).write(
-        server.app.selection._loop
+        server.app.selection.folder
     )
     answers = []
     for number in range(12):
@@ -165,10 +166,10 @@ def test_scores_are_made_on_demand_and_kept(server: Server, pool: None) -> None:
     """By the host's own task, in this process; a second run finds nothing to do, as after a restart."""
     done = server.client.post("/scoring/sam_uncertainty?run_sync=true", json={})
     assert done.status_code == 200, done.text
-    known = ScoreTable.of(str(server.studies)).all()
+    known = ScoreTable.of(Studies.of(server.studies)).all()
     assert set(CASES) <= set(known) and all(known[name].looks and known[name].adapter == "none" for name in CASES)
     again = server.client.post("/scoring/sam_uncertainty?run_sync=true", json={})
-    assert again.status_code == 200 and ScoreTable.of(str(server.studies)).all() == known
+    assert again.status_code == 200 and ScoreTable.of(Studies.of(server.studies)).all() == known
     answer = ask(server).json()
     assert answer["id"] in known and "no case is scored yet" not in answer["why"]
 
@@ -191,7 +192,7 @@ def test_scoring_refuses_before_a_process_is_started(server: Server, body: dict[
 def test_the_background_scores_what_is_new_and_stops(server: Server, pool: None) -> None:
     from samlabel.loop.background_scoring import BackgroundScoring
 
-    table = ScoreTable.of(str(server.studies))
+    table = ScoreTable.of(Studies.of(server.studies))
     background = BackgroundScoring(server.app._case_scoring, server.app._has_labels, most=2, seconds=0.05)
     background.start()
     deadline = time.monotonic() + 120

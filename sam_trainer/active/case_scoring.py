@@ -1,13 +1,10 @@
-"""Builds the scorer of unlabelled cases (uncertainty for active learning) from what a server has at hand."""
+"""Scoring of unlabelled cases by the network that serves: which need it, by what measure, calibrated how."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from pathlib import Path
-from typing import cast
 
 import structlog
-from monailabel.interfaces.datastore import Datastore
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.automatic.example import AcceptedCase
@@ -21,16 +18,12 @@ from sam_infer.serving.work_queue import Priority
 from sam_infer.uncertainty.calibration import Calibration
 from sam_infer.uncertainty.case_score import Scorer, ScoreSettings
 from sam_infer.uncertainty.measures import ADAPTERS, DEFAULT, checked_method
+from sam_trainer.active.cases import Cases
 from sam_trainer.active.score_table import ScoreTable
 from sam_trainer.active.scoring import Images, Made, Scoring, ScoringOutcome, waiting
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.calibrate import calibrate, calibration_file
 from sam_trainer.labels.cases import slice_axis
-from samlabel.config import AppConfig
-from samlabel.label_names import LabelNames
-from samlabel.loop.accepted_labels import accepted_labels
-from samlabel.loop.examples import Examples
-from samlabel.store.folder import StudyStore
 
 log = structlog.get_logger(__name__)
 
@@ -39,24 +32,14 @@ MOST_CALIBRATED = 24
 
 
 class CaseScoring:
-    """Scores the cases of one store by the network that serves; every slice waits its turn behind clicks."""
+    """Scores by the network that serves; every slice waits its turn behind clicks."""
 
-    def __init__(
-        self,
-        serving: Serving,
-        store: Datastore,
-        names: LabelNames,
-        studies: str,
-        model: str,
-        measure: str | None = None,
-    ) -> None:
+    def __init__(self, serving: Serving, cases: Cases, model: str, measure: str | None = None) -> None:
         self._serving = serving
-        self._store = store
-        self._names = names
-        self._studies = studies
+        self._cases = cases
         self._model = model
         self._measure = usable_measure(measure or DEFAULT, model)
-        self.table = ScoreTable.of(studies)
+        self.table = ScoreTable.of(cases.studies)
 
     def run(
         self,
@@ -70,7 +53,7 @@ class CaseScoring:
         """Score what needs it, at most so many, until done, stopped, or another adapter serves."""
         adapter = self._serving.predictor.adapter
         images = {name: path for name, path in self.images().items() if name not in without}
-        made = Made(adapter, self._measure, bool(self._store.get_labeled_images()))
+        made = Made(adapter, self._measure, bool(self._cases.labelled()))
         due = waiting(images, self.table.all(), made, force)[:most]
         found = ScoringOutcome(skipped=len(images) - len(due))
         if not due:
@@ -83,40 +66,35 @@ class CaseScoring:
         for found in self.scoring(over).run(wanted, True, pause, over):
             log.debug("scoring", done=len(found.done), failed=len(found.failed))
         found.skipped = len(images) - len(due)
-        self.table.tidy(set(self._store.list_images()))  # labelled cases stay: others are compared with them
+        self.table.tidy(set(self._cases.every()))  # labelled cases stay: others are compared with them
         log.info(found.sentence)
         return found
 
     def images(self) -> Images:
         """Every case without a label; those of an archive are fetched when it is their turn."""
-        names = sorted(self._store.get_unlabeled_images())
-        if "://" in self._studies:
+        names = sorted(self._cases.unlabelled())
+        if self._cases.studies.is_archive:
             return dict.fromkeys(names)
-        return {name: self._located(name) for name in names}
-
-    def _located(self, name: str) -> Path:
-        return Path(self._store.get_image_uri(name))
+        return {name: self._cases.path(name) for name in names}
 
     def scoring(self, should_stop: Callable[[], bool] = lambda: False) -> Scoring:
         """The scorer of this moment's network and labels."""
-        predictor, job = self._serving.predictor, self._conduct(should_stop)
+        predictor, job = self._serving.predictor, self._job(should_stop)
         settings = ScoreSettings(
             self._measure,
             calibration=self._calibration(),
             earlier=self._serving.earlier(predictor) if self._measure == ADAPTERS else (),
         )
-        scorer = Scorer(predictor, self._names.names, self._examples(), settings, job, self._serving.memo)
-        return Scoring(scorer, self.table, read=self._serving.volume, locate=self._located)
+        scorer = Scorer(predictor, self._cases.labels, self._examples(), settings, job, self._serving.memo)
+        return Scoring(scorer, self.table, read=self._serving.volume, locate=self._cases.path)
 
-    def _conduct(self, should_stop: Callable[[], bool]) -> Job:
+    def _job(self, should_stop: Callable[[], bool]) -> Job:
         return Job(lambda work: self._serving.queue.submit(work, Priority.BATCH).result(), should_stop)
 
     def _examples(self) -> list[AcceptedCase]:
         """Accepted cases the way scored ones are looked at."""
-        store = cast(StudyStore, self._store)  # the host names it by its parent class
-        cases = Examples(store, self._names, self._studies).others(self._serving, None)[:MOST_TEACHERS]
         found = []
-        for case in cases:
+        for case in self._cases.examples(self._serving)[:MOST_TEACHERS]:
             view = CanonicalView.of(case.volume, slice_axis(case.volume.geometry))
             found.append(AcceptedCase(view.volume(case.volume), view.mask(case.labels)))
         return found
@@ -127,13 +105,13 @@ class CaseScoring:
         file = calibration_file(self._model, predictor.adapter)
         known = Calibration.read(file)
         try:
-            accepted = accepted_labels(self._store, self._studies, self._names)[-MOST_CALIBRATED:]
+            accepted = self._cases.accepted()[-MOST_CALIBRATED:]
         except TrainingError as error:  # all in quarantine
             log.info("not calibrated", reason=str(error))
             return known
         if not known.outgrown_by(len(accepted)):
             return known
-        found = calibrate(predictor, accepted, job=self._conduct(lambda: False))
+        found = calibrate(predictor, accepted, job=self._job(lambda: False))
         if found.cases:
             found.write(file)
             log.info(
@@ -155,10 +133,10 @@ def usable_measure(name: str, model: str) -> str:
     return name
 
 
-def standing_measure(config: AppConfig) -> str:
-    """The measure of the settings; the usual one as long as it cannot be taken."""
+def standing_measure(wanted: str, model: str) -> str:
+    """The measure that is wanted; the usual one as long as it cannot be taken."""
     try:
-        return usable_measure(config.scoring_measure, config.model)
+        return usable_measure(wanted, model)
     except PromptError as error:
         log.info("scored by another measure meanwhile", measure=DEFAULT, reason=str(error))
         return DEFAULT
