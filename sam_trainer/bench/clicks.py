@@ -8,7 +8,7 @@ errors.
 from __future__ import annotations
 
 from sam_infer.arrays import BoolArray
-from sam_trainer.bench import classical as baselines
+from sam_trainer.bench import classical
 from sam_trainer.bench.exam import Asked, Exam
 from sam_trainer.bench.gallery import Gallery
 from sam_trainer.measures.overlap import dice
@@ -37,10 +37,10 @@ def _methods(asked: Asked, with_baselines: bool) -> dict[str, Method]:
         return asked.answer(prompts).pixels
 
     def walker(prompts: Drawn) -> BoolArray:
-        return baselines.walker(pixels, prompts.foreground, prompts.background)
+        return classical.walker(pixels, prompts.foreground, prompts.background)
 
     def growing(prompts: Drawn) -> BoolArray:
-        return baselines.growing(pixels, prompts.foreground, prompts.background)
+        return classical.growing(pixels, prompts.foreground, prompts.background)
 
     methods: dict[str, Method] = {asked.predictor.backbone.name: network}
     return {**methods, "random_walker": walker, "region_growing": growing} if with_baselines else methods

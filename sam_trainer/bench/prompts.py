@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sam_infer.arrays import BoolArray
 from sam_infer.slices.predictor import Prediction
-from sam_trainer.bench import classical as baselines
+from sam_trainer.bench import classical
 from sam_trainer.bench.exam import Asked, Exam
 from sam_trainer.bench.gallery import Gallery
 from sam_trainer.measures.overlap import dice
@@ -54,12 +54,12 @@ def _baselines(asked: Asked) -> Iterator[Observation]:
     pixels, mask = asked.shown(), asked.target.mask
     box = drawn(mask, "S5").box
     if box is not None:
-        yield _baseline(asked, "ellipse", baselines.ellipse(box, (mask.shape[0], mask.shape[1])))
-        yield _baseline(asked, "grabcut", baselines.grabcut(pixels, box))
+        yield _baseline(asked, "ellipse", classical.ellipse(box, (mask.shape[0], mask.shape[1])))
+        yield _baseline(asked, "grabcut", classical.grabcut(pixels, box))
     for strategy in ("S2", "S4"):
         points = drawn(mask, strategy)
-        walked = baselines.walker(pixels, points.foreground, points.background)
-        grown = baselines.growing(pixels, points.foreground, points.background)
+        walked = classical.walker(pixels, points.foreground, points.background)
+        grown = classical.growing(pixels, points.foreground, points.background)
         yield _baseline(asked, f"random_walker_{strategy.lower()}", walked)
         yield _baseline(asked, f"region_growing_{strategy.lower()}", grown)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sam_trainer.bench import clicks, figures, latency, prompts, robustness
-from sam_trainer.bench import grid_prompts as everything
+from sam_trainer.bench import clicks, figures, grid_prompts, latency, prompts, robustness
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.gallery import Gallery
 from sam_trainer.reports.page import Page
@@ -28,7 +27,7 @@ def run_prompts(exam: Exam, grid: int) -> Outcome:
     gallery = Gallery()
     seen = prompts.measure(exam, gallery)
     if grid:
-        seen = everything.measure(exam, grid) + seen
+        seen = grid_prompts.measure(exam, grid) + seen
     rows = table(seen, seed=exam.seed)
     page = Page(f"Prompts: {exam.backbone.name}")
     columns = ("strategy", "rule", "n", "dice", "ci_low", "ci_high", "jaccard", "hd95", "nsd", "iou_error")

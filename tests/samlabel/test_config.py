@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sam_infer.errors import PromptError
-from samlabel.access import identity as reader
+from samlabel.access import identity
 from samlabel.access.names import check_name, check_session_id, check_upload_name, check_url_path, json_object
 from samlabel.config import AppConfig
 from samlabel.errors import ConfigError, RequestError, UnsafeNameError
@@ -80,16 +80,16 @@ def test_a_label_outside_the_list_is_refused_only_where_there_is_a_list() -> Non
 
 
 def test_readers() -> None:
-    assert reader.current_reader() == "local"
-    with reader.acting_as("a"):
-        with reader.acting_as("b"):
-            assert reader.current_reader() == "b"
-        assert reader.current_reader() == "a"
-    assert reader.checked_name(None) == reader.checked_name("  ") == "local"
-    assert reader.checked_name(" dr.who@ward-3 ") == "dr.who@ward-3"
+    assert identity.current_reader() == "local"
+    with identity.acting_as("a"):
+        with identity.acting_as("b"):
+            assert identity.current_reader() == "b"
+        assert identity.current_reader() == "a"
+    assert identity.checked_name(None) == identity.checked_name("  ") == "local"
+    assert identity.checked_name(" dr.who@ward-3 ") == "dr.who@ward-3"
     for bad in ("a b", "-x", "x" * 65, "\u00e4rztin\u202e", "a\nb", "../x", "x;y"):
         with pytest.raises(RequestError):
-            reader.checked_name(bad)
+            identity.checked_name(bad)
 
 
 @pytest.mark.parametrize("name", ["CT 1 (left).v2", "1.2.840.113619.2", "Größe_é", "a..b", "x" * 200])

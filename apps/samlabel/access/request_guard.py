@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sam_infer.errors import SamError
-from samlabel.access import identity as reader
+from samlabel.access import identity
 from samlabel.access.error_replies import body_of, status_of
 from samlabel.access.names import check_url_path
 from samlabel.errors import RefusedError, RequestError, TooLargeError
@@ -52,12 +52,12 @@ class RequestGuard:
             self._check_host(headers)
             self._check_origin(scope["method"], headers)
             self._check_length(headers)
-            name = reader.checked_name(headers.get(reader.HEADER))
+            name = identity.checked_name(headers.get(identity.HEADER))
         except SamError as error:
             response = JSONResponse(body_of(str(error), error.field), status_of(error))
             await response(scope, receive, send)
             return
-        with reader.acting_as(name):
+        with identity.acting_as(name):
             await self.app(scope, self._counted(receive), send)
 
     def _check_host(self, headers: Headers) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from samlabel.offline import checks as health
+from samlabel.offline import checks
 
 
 def doctor(
@@ -23,36 +23,36 @@ def doctor(
     """Check the installation. Exit code 1 when something needs a cure."""
     from sam_infer.home import default_home  # imports torch
 
-    checks = list(examine(default_home(), studies))
-    _show(checks)
+    found = list(examine(default_home(), studies))
+    _show(found)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps({"command": "doctor", "rows": [asdict(check) for check in checks]}, indent=1))
-    if not all(check.ok for check in checks):
+        out.write_text(json.dumps({"command": "doctor", "rows": [asdict(check) for check in found]}, indent=1))
+    if not all(check.ok for check in found):
         raise typer.Exit(1)
 
 
-def examine(home: Path, studies: str | None) -> Iterator[health.Check]:
+def examine(home: Path, studies: str | None) -> Iterator[checks.Check]:
     """Every check, cheap ones first."""
-    yield health.python()
-    yield from health.packages()
-    yield health.torch_pair()
-    yield health.gpu()
-    yield health.disk(home)
-    yield from health.models(home)
-    yield from health.adapters(home)
-    yield health.viewer()
-    yield health.orientation()
+    yield checks.python()
+    yield from checks.packages()
+    yield checks.torch_pair()
+    yield checks.gpu()
+    yield checks.disk(home)
+    yield from checks.models(home)
+    yield from checks.adapters(home)
+    yield checks.viewer()
+    yield checks.orientation()
     if studies is not None:
-        yield health.studies(studies)
+        yield checks.studies(studies)
 
 
-def _show(checks: list[health.Check]) -> None:
+def _show(found: list[checks.Check]) -> None:
     table = Table("", "check", "found", "cure", box=None, pad_edge=False)
-    for check in checks:
+    for check in found:
         mark = "[green]ok[/green]" if check.ok else "[red]no[/red]"
         table.add_row(mark, escape(check.name), escape(check.found), "" if check.ok else escape(check.cure))
     console = Console()
     console.print(table)
-    bad = sum(not check.ok for check in checks)
-    console.print(f"{len(checks) - bad} of {len(checks)} checks passed", style="red" if bad else "green")
+    bad = sum(not check.ok for check in found)
+    console.print(f"{len(found) - bad} of {len(found)} checks passed", style="red" if bad else "green")

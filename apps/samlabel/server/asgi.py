@@ -15,10 +15,10 @@ from monailabel.app import app as host_app
 from monailabel.config import settings
 from starlette.middleware import Middleware
 
-from samlabel.access import error_replies as failures
+from samlabel.access import error_replies
 from samlabel.access.disconnect import DisconnectMiddleware
 from samlabel.access.request_guard import RequestGuard
-from samlabel.host import login_fix as login
+from samlabel.host import login_fix
 from samlabel.host.logs import route_structlog
 from samlabel.routes import adapters as adapter_route
 from samlabel.routes import health as metrics_route
@@ -66,8 +66,8 @@ def mend(app: FastAPI) -> FastAPI:
         )
     app.add_middleware(DisconnectMiddleware)
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
-    failures.install(app)
-    login.mend()
+    error_replies.install(app)
+    login_fix.mend()
     route_structlog()
     return app
 

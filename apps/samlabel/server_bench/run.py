@@ -10,9 +10,7 @@ from pathlib import Path
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import Row
-from samlabel.server_bench import ours, stock
-from samlabel.server_bench import readers as crowd
-from samlabel.server_bench import training_beside as beside
+from samlabel.server_bench import ours, readers, stock, training_beside
 from samlabel.server_bench.scene import THIN_SHAPE, Scene, write_scenes
 from samlabel.server_bench.server_process import Launch, Running, ServerError
 from samlabel.server_bench.visit import OURS, Visit
@@ -140,10 +138,10 @@ def _restarted(launch: Launch, scenes: Sequence[Scene]) -> list[Row]:
 def _readers(launch: Launch, scenes: Sequence[Scene], seconds: float) -> list[Row]:
     """Scripted readers, and one of them beside a training."""
     with Running(launch) as server:
-        rows = crowd.measure(server.port, scenes, READERS, seconds)
+        rows = readers.measure(server.port, scenes, READERS, seconds)
         try:
-            with beside.training(launch.folder):
-                rows.append(crowd.measure_one(server.port, scenes, seconds, "training"))
+            with training_beside.training(launch.folder):
+                rows.append(readers.measure_one(server.port, scenes, seconds, "training"))
         except ServerError as error:
             rows.append({"server": OURS, "phase": LEFT_OUT, "clients": 1, "reason": str(error)})
         return [{**row, "model": launch.model} for row in rows]

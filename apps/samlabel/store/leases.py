@@ -18,7 +18,7 @@ import structlog
 from filelock import FileLock
 
 from sam_infer.files import write_whole
-from samlabel.access import identity as reader
+from samlabel.access import identity
 from samlabel.errors import RequestError
 
 log = structlog.get_logger(__name__)
@@ -87,10 +87,10 @@ class Leases:
 
 def holder(request: Mapping[str, Any]) -> str:
     """Who asks: the reader of the request, else what 3D Slicer calls its user, else the person at the machine."""
-    named = reader.current_reader()
-    if named != reader.LOCAL:
+    named = identity.current_reader()
+    if named != identity.LOCAL:
         return named
     try:
-        return reader.checked_name(str(request.get("client_id") or ""))
+        return identity.checked_name(str(request.get("client_id") or ""))
     except RequestError:
-        return reader.LOCAL
+        return identity.LOCAL

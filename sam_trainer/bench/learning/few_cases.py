@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from sam_infer.models.load import BaseNetwork
-from sam_trainer.bench.learning import one_training as pupil
+from sam_trainer.bench.learning import one_training
 from sam_trainer.bench.learning.few_cases_plan import Plan
 from sam_trainer.bench.learning.one_training import MEASURES, Mark, Taught
 from sam_trainer.config import METHODS, TrainConfig
@@ -90,9 +90,9 @@ class Measured:
 def procedural(base: BaseNetwork, plan: Plan, folder: Path, keep: Keep) -> Measured:
     """Procedural patients: the headline with all seeds first, then the trend with one; `keep` gets every stage."""
     held_out = anatomies(folder, plan.held_out, HELD_OUT_SEED)
-    targets = pupil.chosen_targets(held_out, plan.objects, lambda _: True)
+    targets = one_training.chosen_targets(held_out, plan.objects, lambda _: True)
     console, measured = Console(stderr=True), Measured()
-    untrained = Outcomes(SOURCE, NONE, 0, 0, Taught(None), pupil.ask(base, None, targets))
+    untrained = Outcomes(SOURCE, NONE, 0, 0, Taught(None), one_training.ask(base, None, targets))
     measured.outcomes.append(untrained)
     for count, method, seed in _trainings(plan):
         teaching = anatomies(folder, max(plan.counts), seed)[:count]
@@ -159,12 +159,12 @@ class _Exam:
 def _trained(base: BaseNetwork, method: str, config: TrainConfig, teaching: Sequence[Case], exam: _Exam) -> Outcomes:
     if method == UNET:
         longer = replace(config, epochs=exam.unet_epochs or config.epochs)
-        namer, taught = pupil.teach_unet(base, longer, teaching)
-        names = pupil.name_by_unet(namer, exam.cases)
+        namer, taught = one_training.teach_unet(base, longer, teaching)
+        names = one_training.name_by_unet(namer, exam.cases)
         return Outcomes(exam.source, method, len(teaching), config.seed, taught, (), exam.kept(names))
-    taught = pupil.teach(base, config, teaching)
-    names = pupil.name(base, taught.adapter, exam.cases) if taught.adapter is not None else []
-    marks = pupil.ask(base, taught.adapter, exam.targets)
+    taught = one_training.teach(base, config, teaching)
+    names = one_training.name(base, taught.adapter, exam.cases) if taught.adapter is not None else []
+    marks = one_training.ask(base, taught.adapter, exam.targets)
     return Outcomes(exam.source, method, len(teaching), config.seed, taught, marks, exam.kept(names))
 
 
@@ -242,9 +242,9 @@ def _folds(source: Source) -> Iterator[_Fold]:
 
 
 def _asked(base: BaseNetwork, plan: Plan, method: str, source: str, fold: _Fold) -> Outcomes:
-    targets = pupil.chosen_targets([fold.case], 2 * plan.objects, lambda target: target.label in fold.shared)
+    targets = one_training.chosen_targets([fold.case], 2 * plan.objects, lambda target: target.label in fold.shared)
     if method == NONE:
-        return Outcomes(source, NONE, len(fold.others), 0, Taught(None), pupil.ask(base, None, targets))
+        return Outcomes(source, NONE, len(fold.others), 0, Taught(None), one_training.ask(base, None, targets))
     config = replace(plan.config(METHODS[0], 0), epochs=plan.left_out_epochs, semantic_steps=TrainConfig.semantic_steps)
     return _trained(base, method, config, fold.others, _Exam(source, [fold.case], targets, fold.shared))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sam_infer.errors import ModelError
-from sam_infer.models import precision_check as precision_trial
+from sam_infer.models import precision_check
 from sam_infer.models.precision_check import LEAST_DICE, agreed_precision, masks_agree
 from sam_infer.networks import precision
 from sam_infer.networks.precision import AUTO, BFLOAT16, FLOAT32, number_type
@@ -47,7 +47,7 @@ def test_masks_agree_and_features_have_another_name(networks: dict[str, SamBackb
 def test_a_network_is_tried_once(
     networks: dict[str, SamBackbone], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision_trial, "bfloat16_gain", lambda: 2.5)
+    monkeypatch.setattr(precision_check, "bfloat16_gain", lambda: 2.5)
     record, asked = tmp_path / "precision.json", list[str]()
 
     def network(wanted: str) -> SamBackbone:
@@ -64,5 +64,5 @@ def test_a_network_is_tried_once(
 
 
 def test_a_slower_machine_is_not_bothered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision_trial, "bfloat16_gain", lambda: 0.7)
+    monkeypatch.setattr(precision_check, "bfloat16_gain", lambda: 0.7)
     assert agreed_precision(lambda _: pytest.fail("no trial is needed"), "a", tmp_path / "p.json") == FLOAT32

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from sam_infer.serving import threads as thread_count
+from sam_infer.serving import threads
 from sam_infer.serving.threads import settle_threads
 from sam_infer.serving.work_queue import WorkQueue
 
@@ -55,7 +55,7 @@ def test_a_network_that_fills_all_cores_gets_them(queue: WorkQueue) -> None:
 
 
 def test_a_large_network_is_not_tried_twice(queue: WorkQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thread_count, "LARGE_SECONDS", 0.01)
+    monkeypatch.setattr(threads, "LARGE_SECONDS", 0.01)
     seen: list[int] = []
     assert settle_threads(queue, lambda: network(0.02, 0.02, seen)) == CORES
     assert seen == [CORES]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam_trainer.bench import grid_prompts as everything
-from sam_trainer.bench import prompts
+from sam_trainer.bench import grid_prompts, prompts
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.gallery import SIDE, Gallery
 from sam_trainer.bench.runs import run_prompts
@@ -54,7 +53,7 @@ def test_the_iou_error_is_between_opinion_and_truth(exam: Exam) -> None:
 
 
 def test_everything_mode_does_not_know_which_object_is_meant(exam: Exam) -> None:
-    seen = everything.measure(exam, grid=4)
+    seen = grid_prompts.measure(exam, grid=4)
     flat = [s for s in seen if s.source == "flat" and dict(s.keys)["rule"] == "deployable"]
     oracle = [s for s in seen if s.source == "flat" and dict(s.keys)["rule"] == "oracle"]
     assert len(flat) == len(oracle) == 8

@@ -28,7 +28,7 @@ from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.methods.trainable import trainable
-from sam_trainer.training import run_round as learning
+from sam_trainer.training import run_round
 from sam_trainer.training import state as fit_state
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
@@ -252,7 +252,7 @@ def test_a_network_without_finite_gradients_ends_with_a_sentence(
         nn.init.constant_(next(made.network.get_submodule("mask_decoder").parameters()), float("nan"))
         return made
 
-    monkeypatch.setattr(learning, "trainable", broken)
+    monkeypatch.setattr(run_round, "trainable", broken)
     with pytest.raises(TrainingError, match="no finite gradient: lower the learning rate"):
         learned(cases, tmp_path, TrainConfig(**{**vars(SHORT), "steps": 20}))
 

@@ -19,7 +19,7 @@ from sam_trainer.synthetic.patients import lesion_photo
 from samlabel.commands import cli, doctor
 from samlabel.commands.cli import COMMANDS, app, main
 from samlabel.errors import ConfigError
-from samlabel.offline import checks as health
+from samlabel.offline import checks
 from samlabel.offline.predict_one import parsed
 from samlabel.server.launcher import ServeOptions, is_loopback, prepare_app_dir, prepare_environment, require_free_port
 from tests.samlabel.region_growing import RegionGrowing
@@ -182,7 +182,7 @@ def test_loopback(host: str, closed: bool) -> None:
 
 
 def test_doctor_names_a_cure_for_every_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "packages", lambda: [health.Check("numpy", False, "2.1", "run `make setup`")])
+    monkeypatch.setattr(checks, "packages", lambda: [checks.Check("numpy", False, "2.1", "run `make setup`")])
     result = run(app, ["doctor", "--studies", str(tmp_path / "typo"), "--out", str(tmp_path / "d.json")])
     assert result.exit_code == 1
     rows = {row["name"]: row for row in json.loads((tmp_path / "d.json").read_text())["rows"]}
@@ -193,21 +193,21 @@ def test_doctor_names_a_cure_for_every_failure(tmp_path: Path, monkeypatch: pyte
 
 
 def test_this_environment_fits_the_requirements() -> None:
-    assert [check for check in health.packages() if not check.ok] == []
+    assert [check for check in checks.packages() if not check.ok] == []
 
 
 def test_doctor_on_studies(scan: Path, tmp_path: Path) -> None:
-    assert health.studies(str(scan.parent)).ok
+    assert checks.studies(str(scan.parent)).ok
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert not health.studies(str(empty)).ok
-    assert not health.studies("http://127.0.0.1:9/dicom-web").ok
+    assert not checks.studies(str(empty)).ok
+    assert not checks.studies("http://127.0.0.1:9/dicom-web").ok
     blocked = tmp_path / "file"
     blocked.touch()
-    assert not health.disk(blocked / "home").ok
+    assert not checks.disk(blocked / "home").ok
 
 
 def test_doctor_passes_when_all_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor, "examine", lambda home, studies: iter([health.Check("x", True, "y")]))
+    monkeypatch.setattr(doctor, "examine", lambda home, studies: iter([checks.Check("x", True, "y")]))
     result = run(app, ["doctor"])
     assert result.exit_code == 0 and "1 of 1" in result.output

@@ -17,7 +17,7 @@ from sam_infer.models.load import load_network
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.studies import Studies
 from samlabel.commands.cli import app, main
-from samlabel.offline import checks as health
+from samlabel.offline import checks
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
 from tests.sam_trainer.conftest import flat_case
 
@@ -137,15 +137,15 @@ def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.Capture
 
 
 def test_the_doctor_looks_at_the_adapter_that_serves(isolated_home: Path) -> None:
-    assert health.adapters(isolated_home) == []
+    assert checks.adapters(isolated_home) == []
     store = AdapterStore("tiny", isolated_home)
     base = load_network("tiny").fingerprint.weights
     good = store.put(Adapter(tensors(1), provenance(base=base)))
     foreign = store.put(Adapter(tensors(2), provenance()))
-    assert health.adapters(isolated_home) == []
+    assert checks.adapters(isolated_home) == []
     store.promote(good, "a test")
-    (check,) = health.adapters(isolated_home)
+    (check,) = checks.adapters(isolated_home)
     assert check.ok and good[:12] in check.found
     store.promote(foreign, "a test")
-    (check,) = health.adapters(isolated_home)
+    (check,) = checks.adapters(isolated_home)
     assert not check.ok and "trained on other weights" in check.found and "rollback --model tiny" in check.cure

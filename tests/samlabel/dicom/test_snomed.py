@@ -3,10 +3,10 @@
 import pytest
 from pydicom.sr._concepts_dict import concepts
 
-from samlabel.dicom import snomed as codes
+from samlabel.dicom import snomed
 from samlabel.dicom.snomed import LEFT, RIGHT, meaning_of
 
-KNOWN = {**codes._ORGANS, **codes._FINDINGS}
+KNOWN = {**snomed._ORGANS, **snomed._FINDINGS}
 DICTIONARY = {value for entries in concepts["SCT"].values() for value in entries}
 MEANINGS = {(v, e[0]) for entries in concepts["SCT"].values() for v, e in entries.items()}
 
@@ -17,11 +17,11 @@ def test_every_code_is_in_the_concept_dictionary_with_its_meaning(name: str) -> 
 
 
 def test_enough_organs_are_known() -> None:
-    assert len(codes._ORGANS) >= 12 and set(codes._ALSO.values()) <= set(KNOWN)
+    assert len(snomed._ORGANS) >= 12 and set(snomed._ALSO.values()) <= set(KNOWN)
 
 
-@pytest.mark.parametrize("code", [codes.ANATOMY, codes.ABNORMAL, LEFT, RIGHT])
-def test_categories_and_sides_are_in_the_dictionary(code: codes.Code) -> None:
+@pytest.mark.parametrize("code", [snomed.ANATOMY, snomed.ABNORMAL, LEFT, RIGHT])
+def test_categories_and_sides_are_in_the_dictionary(code: snomed.Code) -> None:
     assert (code.value, code.meaning) in MEANINGS
 
 
@@ -39,7 +39,7 @@ def test_categories_and_sides_are_in_the_dictionary(code: codes.Code) -> None:
         ("left lung", "39607008", LEFT),
     ],
 )
-def test_names_as_people_write_them(name: str, value: str, side: codes.Code | None) -> None:
+def test_names_as_people_write_them(name: str, value: str, side: snomed.Code | None) -> None:
     meaning = meaning_of(name)
     assert (meaning.type.value, meaning.type.scheme_designator, meaning.side) == (value, "SCT", side)
 

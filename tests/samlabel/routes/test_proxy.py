@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 from monailabel.config import settings
 
-from samlabel.access import error_replies as failures
+from samlabel.access import error_replies
 from samlabel.access.callers import USER
 from samlabel.routes import proxy
 
@@ -61,7 +61,7 @@ def app() -> FastAPI:
     """The proxy, and a route that shows whether the event loop is free."""
     app = FastAPI()
     app.include_router(proxy.router)
-    failures.install(app)
+    error_replies.install(app)
 
     @app.get("/free")
     async def free() -> str:

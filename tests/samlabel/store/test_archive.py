@@ -18,7 +18,7 @@ from sam_trainer.active.policy import SelectionPolicy
 from sam_trainer.active.selection import Selection
 from sam_trainer.studies import Studies
 from sam_trainer.synthetic.patients import ABDOMEN_LABELS
-from samlabel.access import identity as reader
+from samlabel.access import identity
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.dicom.seg_write import Origin, referenced_series, write_seg
 from samlabel.dicom_store.process import StoreProcess
@@ -76,7 +76,7 @@ def test_a_saved_label_is_a_seg_in_the_archive_and_listed_at_once(
 ) -> None:
     assert store.get_labeled_images() == []
     file, mask = label_file(store, tmp_path)
-    with reader.acting_as("dr.lee"):
+    with identity.acting_as("dr.lee"):
         store.save_label(SERIES, str(file), "final", INFO)
     assert store.get_labeled_images() == [SERIES] and SERIES not in store.get_unlabeled_images()
     client = DICOMwebClient(archive.url)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from samlabel.access import identity as reader
+from samlabel.access import identity
 from samlabel.store.leases import NAME, Lease, Leases, holder
 
 
@@ -56,8 +56,8 @@ def test_leases_survive_a_restart_and_a_damaged_file(leases: Leases, tmp_path: P
 
 
 def test_who_asks() -> None:
-    assert holder({}) == reader.LOCAL
+    assert holder({}) == identity.LOCAL
     assert holder({"client_id": "user-1a2b"}) == "user-1a2b"
-    assert holder({"client_id": "no such name!"}) == reader.LOCAL
-    with reader.acting_as("anna"):
+    assert holder({"client_id": "no such name!"}) == identity.LOCAL
+    with identity.acting_as("anna"):
         assert holder({"client_id": "user-1a2b"}) == "anna"

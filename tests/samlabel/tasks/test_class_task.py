@@ -22,7 +22,7 @@ from sam_trainer.lessons.semantic_lesson import semantic_lessons
 from sam_trainer.synthetic.patients import grid
 from sam_trainer.training.semantic import SemanticTraining
 from samlabel.label_names import LabelNames
-from samlabel.wire import auto_request as auto_codec
+from samlabel.wire import auto_request
 from tests.samlabel.conftest import Answer, Server
 from tests.samlabel.tasks.test_auto_task import CASES, NAMES, overlaps, patient
 
@@ -70,10 +70,10 @@ def test_refusals_say_what_to_do(server: Server, params: dict[str, Any], word: s
 def test_classes_are_looked_for_on_the_slices_that_taught_them() -> None:
     """Across the coarsest axis, wherever a file stores it; a client that names a plane gets that."""
     sagittal = grid((12, 48, 40), (5.0, 1.0, 1.0))
-    assert auto_codec.decode_semantic({}, sagittal).axis == 0
-    assert auto_codec.decode_semantic({"plane": "stored"}, sagittal).slices == range(12)
-    assert auto_codec.decode_semantic({"plane": "axial"}, sagittal).axis == 2
-    assert auto_codec.decode({"mode": "propose"}, sagittal).axis == 2
+    assert auto_request.decode_semantic({}, sagittal).axis == 0
+    assert auto_request.decode_semantic({"plane": "stored"}, sagittal).slices == range(12)
+    assert auto_request.decode_semantic({"plane": "axial"}, sagittal).axis == 2
+    assert auto_request.decode({"mode": "propose"}, sagittal).axis == 2
 
 
 @pytest.fixture(scope="module")

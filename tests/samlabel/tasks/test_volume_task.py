@@ -148,15 +148,15 @@ def test_consistency_options_arrive_as_text(server: Server, tmp_path: Path) -> N
 
 
 def test_work_for_a_client_that_has_gone_is_dropped(server: Server) -> None:
-    from samlabel.access import disconnect as presence
+    from samlabel.access import disconnect
 
     gone = threading.Event()
-    token = presence._gone.set(gone)
+    token = disconnect._gone.set(gone)
     try:
-        question = presence.client_has_gone()
+        question = disconnect.client_has_gone()
         assert not question()
         gone.set()
         assert question()
     finally:
-        presence._gone.reset(token)
-    assert not presence.client_has_gone()()
+        disconnect._gone.reset(token)
+    assert not disconnect.client_has_gone()()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sam_infer.models.load import load_network
-from sam_trainer.bench.learning import one_training as pupil
+from sam_trainer.bench.learning import one_training
 from sam_trainer.bench.learning.few_cases import SEMANTIC, _folds, _trainings
 from sam_trainer.bench.learning.few_cases_plan import Plan, choices, numbers
 from sam_trainer.bench.learning.few_cases_run import run_train
@@ -100,7 +100,7 @@ def test_a_small_run_measures_everything(tmp_path: Path, monkeypatch: pytest.Mon
     assert means["procedural", "unet"]["parameters"] > 3_000_000 and "dice_1click" not in means["procedural", "unet"]
     gains = [row for row in outcome.rows if "gain" in row]
     assert {(row["source"], row["measure"]) for row in gains} == {
-        (source, measure) for source in ("procedural", "flat") for measure in (*pupil.MEASURES, SEMANTIC)
+        (source, measure) for source in ("procedural", "flat") for measure in (*one_training.MEASURES, SEMANTIC)
     }
     assert all(row["ci_low"] <= row["gain"] <= row["ci_high"] for row in gains)
     assert [len(stage.rows) for stage in stages] == sorted({len(stage.rows) for stage in stages}) and len(stages) == 3
