@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from samlabel.access.identity import acting_as
 from samlabel.host.handle import (
     RunningApp,
     archive_settings,
     infer_tasks,
-    reader_of,
     running_app,
     scoring_methods,
     settings,
@@ -31,15 +29,6 @@ def test_every_part_of_the_app_is_found(server: Server) -> None:
     assert set(trainers()) == set(told["trainers"])
     assert set(strategies()) == set(told["strategies"])
     assert set(scoring_methods()) == set(told["scoring"])
-
-
-def test_a_login_names_the_reader_and_the_request_does_while_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from monailabel.endpoints.user.auth import User
-
-    with acting_as("mueller"):
-        assert reader_of(User(username="admin")) == "mueller"
-        monkeypatch.setattr(settings, "MONAI_LABEL_AUTH_ENABLE", True)
-        assert reader_of(User(username="admin")) == "admin"
 
 
 def test_half_a_login_is_none_and_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
