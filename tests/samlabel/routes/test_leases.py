@@ -77,4 +77,4 @@ def test_a_lease_ends_with_submit_not_with_a_draft(
             headers={"x-samlabel-reader": "anna"},
         )
     assert saved.status_code == 200, saved.text
-    assert ("case1" in server.app.leases.of_others("bert")) is open_after
+    assert ("case1" in server.app.datastore().leases.of_others("bert")) is open_after

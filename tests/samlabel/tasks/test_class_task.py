@@ -70,10 +70,11 @@ def test_refusals_say_what_to_do(server: Server, params: dict[str, Any], word: s
 def test_classes_are_looked_for_on_the_slices_that_taught_them() -> None:
     """Across the coarsest axis, wherever a file stores it; a client that names a plane gets that."""
     sagittal = grid((12, 48, 40), (5.0, 1.0, 1.0))
-    assert auto_request.decode_semantic({}, sagittal).axis == 0
-    assert auto_request.decode_semantic({"plane": "stored"}, sagittal).slices == range(12)
-    assert auto_request.decode_semantic({"plane": "axial"}, sagittal).axis == 2
-    assert auto_request.decode({"mode": "propose"}, sagittal).axis == 2
+    names = LabelNames(("left", "right"))
+    assert auto_request.decode_semantic({}, sagittal, names).question.axis == 0
+    assert auto_request.decode_semantic({"plane": "stored"}, sagittal, names).question.slices == range(12)
+    assert auto_request.decode_semantic({"plane": "axial"}, sagittal, names).question.axis == 2
+    assert auto_request.decode({"mode": "propose"}, sagittal, names).question.axis == 2
 
 
 @pytest.fixture(scope="module")
