@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,9 +28,10 @@ from sam_trainer.training import run_round as learning
 from sam_trainer.training import state as fit_state
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
-from tests.processes import running, wait_until
+from tests.processes import apart, wait_until
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
 from tests.sam_trainer.conftest import flat_case
+from tests.sam_trainer.training.day import one_round
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
@@ -51,7 +50,7 @@ SHORT = TrainConfig(
     semantic_steps=1,
     precision="float32",
 )
-POLICY = GatePolicy(held_out_cases=2, objects_per_case=1)
+POLICY = GatePolicy(held_out_cases=2, objects_per_case=1, clicks=5)
 
 
 @pytest.fixture(scope="module")
@@ -126,33 +125,21 @@ def test_more_steps_of_the_semantic_head_move_nothing_else(cases: list[Case], tm
     assert moved and all(name.startswith(f"{SEMANTIC}/") for name in moved)
 
 
-ROUND = """
-import sys
-from pathlib import Path
-import torch
-from tests.sam_trainer.training.test_run_round import POLICY, SHORT, accepted
-from sam_trainer.training.run_round import TrainingRound
-from sam_trainer.labels.cases import read_sources
-torch.set_num_threads(1)
-cases = list(read_sources(Path(sys.argv[1]))[0].cases)
-TrainingRound(SHORT, POLICY, Path(sys.argv[2])).run(accepted(cases), resume="resume" in sys.argv)
-"""
-
-
 def test_a_training_that_was_killed_becomes_the_adapter_it_would_have_been(
     whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
 ) -> None:
-    studies = cases[0].image.parent
-    command = [sys.executable, "-c", ROUND, str(studies), str(tmp_path)]
-    root = Path(__file__).parents[3]
     progress = training_folder("tiny", tmp_path) / PROGRESS_FILE
-    with running(command, cwd=root) as process:
-        wait_until(lambda: process.poll() is not None or read_progress(progress).get("epoch", 0) >= 1, "an epoch", 0.01)
-        assert process.poll() is None
+    with apart(one_round, SHORT, POLICY, cases[0].image.parent, tmp_path) as process:
+        wait_until(
+            lambda: process.exitcode is not None or read_progress(progress).get("epoch", 0) >= 1,
+            "an epoch",
+            every_s=0.005,
+        )
+        assert process.exitcode is None, "the round ended before it could be killed"
     facts = read_progress(progress)
     assert facts["state"] == "interrupted" and "resume" in facts["message"] and "total_time" in facts
     assert AdapterStore("tiny", tmp_path).adapters() == []
-    subprocess.run([*command, "resume"], cwd=root, check=True)
+    TrainingRound(SHORT, POLICY, tmp_path).run([], resume=True)
     assert [stored.id for stored in AdapterStore("tiny", tmp_path).adapters()] == [whole[0].adapter]
 
 
@@ -189,7 +176,7 @@ def test_a_stop_before_or_during_the_first_validation_learned_nothing(
 
 def test_too_few_held_out_cases_leave_a_candidate(cases: list[Case], tmp_path: Path) -> None:
     config = replace(SHORT, epochs=1, steps=1)
-    result = learned(cases, tmp_path, config, GatePolicy(held_out_cases=3, objects_per_case=1))
+    result = learned(cases, tmp_path, config, replace(POLICY, held_out_cases=3))
     assert result.adapter is not None and not result.promoted and "promote it by hand" in result.message
     assert AdapterStore("tiny", tmp_path).pointer().adapter is None
 
@@ -216,8 +203,8 @@ def test_shuffled_labels_are_refused_by_the_gate(cases: list[Case], tmp_path: Pa
             stripes = np.zeros_like(mask.array)
             stripes[np.arange(128) // 5 % 2 == 0] = 1
             write_mask(Mask(stripes, mask.geometry), case.label)
-    config = replace(SHORT, epochs=3, steps=8, objects=4, decodes=3, semantic_images=0, lr=1e-3)
-    result = learned(wrong, tmp_path / "home", config, GatePolicy(held_out_cases=2, objects_per_case=4))
+    config = replace(SHORT, steps=8, objects=4, semantic_images=0, lr=3e-3)
+    result = learned(wrong, tmp_path / "home", config, replace(POLICY, objects_per_case=4))
     assert result.adapter is not None and not result.promoted
     assert result.verdict is not None and result.verdict.gain < 0
     assert AdapterStore("tiny", tmp_path / "home").pointer().adapter is None

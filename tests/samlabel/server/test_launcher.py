@@ -14,7 +14,7 @@ from samlabel.commands import serve
 serve.run = lambda options, home: None
 serve.serve(setting=["prefetch=false"])
 from samlabel.host.lazy_imports import deferred
-from samlabel.server import NEEDED_LATER
+from samlabel.server.launcher import NEEDED_LATER
 with deferred(*NEEDED_LATER):
     import samlabel.server.app, samlabel.server.asgi
 print([name for name in (*NEEDED_LATER, "sympy", "pandas", "mlflow") if name in sys.modules])
