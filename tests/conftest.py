@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask, Volume
@@ -31,6 +33,42 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training in this process in float32: a processor that does not know bfloat16 takes ten times as long with it."""
+    mixed = torch.autocast
+
+    def plain(kind: str, dtype: torch.dtype | None = None, enabled: bool = True) -> torch.autocast:
+        return mixed(kind, dtype, enabled=False)
+
+    monkeypatch.setattr(torch, "autocast", plain)
+
+
+# What files share that takes longer than their tests: the host (with all of monai), and a process that imported torch.
+TOGETHER = {
+    "tests/samlabel/": "host",
+    "tests/sam_trainer/bench/learning/": "host",
+    "tests/sam_trainer/labels/export/": "host",
+    "tests/sam_trainer/measures/": "host",
+    "tests/sam_trainer/training/": "apart",
+    "tests/sam_trainer/labels/test_ledger.py": "apart",
+    "tests/sam_infer/adapters/test_store.py": "apart",
+}
+
+
+class Together(LoadScopeScheduling):
+    """Side by side, a file's tests stay in one process, as they share servers and trainings; some files do too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return next((group for start, group in TOGETHER.items() if file.startswith(start)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 class BrightNetwork:

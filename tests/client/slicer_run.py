@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import gc
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +19,10 @@ from monailabel.client import MONAILabelClient
 
 from sam_infer.imaging.image_file import read_image, read_mask
 from sam_infer.imaging.volume import Mask
+from tests.processes import HANG_S, wait_until
 
 # What the plugin adds to every request to segment.
 EXTRAS = {"result_extension": ".nrrd", "result_dtype": "uint8", "label": "liver", "background": []}
-
-START_S, STOP_S = 240.0, 180.0
 
 
 @contextmanager
@@ -43,7 +41,7 @@ def open_next(client: MONAILabelClient, address: str, folder: Path) -> tuple[str
     assert set(info["trainers"]) == {"sam"} and isinstance(info["labels"], list)
     sample = client.next_sample("random", {"client_id": "slicer"})
     image = folder / "image.nii.gz"
-    image.write_bytes(httpx.get(f"{address}/datastore/image?image={sample['id']}", timeout=300).content)
+    image.write_bytes(httpx.get(f"{address}/datastore/image?image={sample['id']}", timeout=HANG_S).content)
     return str(sample["id"]), image
 
 
@@ -80,9 +78,9 @@ def train_and_stop(client: MONAILabelClient, options: dict[str, Any]) -> dict[st
     started = client.train_start("sam", options)
     assert started["status"] in ("SUBMITTED", "RUNNING")
     with pytest.raises(Exception, match="429"):
-        wait(lambda: client.train_status(check_if_running=True), START_S)
+        wait_until(lambda: client.train_status(check_if_running=True), "a training runs", every_s=1.0)
         client.train_start("sam", options)
-    wait(lambda: failed(client) or stats(client).get("epoch", 0) >= 1, START_S)
+    wait_until(lambda: failed(client) or stats(client).get("epoch", 0) >= 1, "an epoch was trained", every_s=1.0)
     assert not failed(client), client.train_status()["details"]
     shown, status = stats(client), client.train_status()
     assert status["status"] == "RUNNING" and shown["total_epochs"] == 500 and "total_time" not in shown
@@ -112,11 +110,3 @@ def stats(client: MONAILabelClient) -> dict[str, Any]:
 def failed(client: MONAILabelClient) -> bool:
     """Whether the training's process ended by itself."""
     return bool(client.train_status()["status"] == "ERROR")
-
-
-def wait(done: Any, seconds: float) -> None:
-    """Until something holds; the plugin asks every five seconds."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(1.0)

@@ -6,10 +6,10 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,8 +17,7 @@ from dicomweb_client import DICOMwebClient
 
 from samlabel.dicom.demo import DemoSeries
 from samlabel.store.open import DEMO_LABELS
-
-START_S = 300.0
+from tests.processes import HANG_S, running, wait_until
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Station:
 
     def completed(self) -> int:
         """How many cases count as labelled."""
-        return int(httpx.get(f"{self.address}/info/", timeout=60).json()["datastore"]["completed"])
+        return int(httpx.get(f"{self.address}/info/", timeout=HANG_S).json()["datastore"]["completed"])
 
 
 def free_port() -> int:
@@ -66,30 +65,26 @@ def serving(studies: str, home: Path, kill: bool = False, answers: int = 200, **
     ]
     settings = {"SAMLABEL_HOME": str(home), "MONAI_LABEL_DICOMWEB_CACHE_PATH": str(home / "dicom"), **environment}
     log = home / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(command, env={**os.environ, **settings}, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        wait_for(f"{address}/info/", server, log, answers)
+    address = f"http://127.0.0.1:{port}"
+    # in a group of its own: a training that it started ends with it, whatever a test found
+    with (
+        log.open("w") as output,
+        running(command, env={**os.environ, **settings}, stdout=output, stderr=subprocess.STDOUT) as server,
+    ):
+        wait_until(partial(answering, f"{address}/info/", answers, server, log), "the server answers", every_s=0.5)
         yield address
-    finally:
         server.kill() if kill else server.terminate()
-        server.wait(30)
+        server.wait(HANG_S)
 
 
-def wait_for(url: str, server: subprocess.Popen[bytes], log: Path, status: int) -> None:
-    """Return once an address answers with a status."""
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise RuntimeError(f"the server ended at start:\n{log.read_text()[-2000:]}")
-        try:
-            if httpx.get(url, timeout=10).status_code == status:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.5)
-    raise RuntimeError(f"the server did not answer within {START_S:.0f} s:\n{log.read_text()[-2000:]}")
+def answering(url: str, status: int, server: subprocess.Popen[bytes], log: Path) -> bool:
+    """Whether an address answers with a status; that its server has ended is an error."""
+    if server.poll() is not None:
+        raise RuntimeError(f"the server ended at start:\n{log.read_text()[-2000:]}")
+    try:
+        return httpx.get(url, timeout=HANG_S).status_code == status
+    except httpx.HTTPError:
+        return False
 
 
 def through(address: str) -> str:

@@ -19,7 +19,13 @@ from sam_infer.serving.server_state import Serving
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.synthetic.patients import grid, l_shape, render, rotation
+from samlabel.host.lazy_imports import deferred
+from samlabel.server.launcher import NEEDED_LATER
 from tests.samlabel.region_growing import RegionGrowing
+
+# As `samlabel serve` loads the host: without what no click needs, which takes most of a start.
+with deferred(*NEEDED_LATER):
+    import samlabel.store.archive  # noqa: F401
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "host"
 APP_DIR = Path(__file__).parents[2] / "apps" / "sam"
@@ -122,15 +128,18 @@ def server(phantom: tuple[Volume, Mask], tmp_path_factory: pytest.TempPathFactor
         patch.setenv("SAMLABEL_HOME", str(home))
         host_settings.apply()
         from fastapi.testclient import TestClient
-        from monailabel.config import settings
-        from monailabel.interfaces.utils.app import app_instance
+
+        with deferred(*NEEDED_LATER):
+            from monailabel.config import settings
+            from monailabel.interfaces.utils.app import app_instance
+
+            from samlabel.server.app import SamApp  # noqa: F401 - the host loads it later, from a file
+            from samlabel.server.asgi import app as web
 
         patch.setattr(settings, "MONAI_LABEL_APP_DIR", str(APP_DIR))
         patch.setattr(settings, "MONAI_LABEL_STUDIES", str(studies))
         patch.setattr(settings, "MONAI_LABEL_APP_CONF", {"warm_up": "false", "scoring": "false"})
         patch.setattr(settings, "MONAI_LABEL_SESSION_PATH", str(root / "sessions"))
-        from samlabel.server.asgi import app as web
-
         app = app_instance()
         network = RegionGrowing("encoder-0")
         app.serving = new_serving(network, home)

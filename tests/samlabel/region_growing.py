@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 
 import numpy as np
 import torch
@@ -11,13 +12,17 @@ from scipy import ndimage
 
 from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.frame import Crop, Frame, fit_longest
+from tests.processes import HANG_S
 
 TOLERANCE = 40.0
 SURE = 8.0
 
 
 class RegionGrowing:
-    """The `Backbone` protocol over plain image processing; counts its encodes and can be slow on purpose."""
+    """The `Backbone` protocol over plain image processing; counts its encodes.
+
+    On purpose it can be slow, or wait for a permit with every encode.
+    """
 
     name = "region_growing"
     weights_id = "region-growing-1"
@@ -31,15 +36,20 @@ class RegionGrowing:
         self.encoder_id = encoder_id
         self.encodes = 0
         self.encode_seconds = 0.0
+        self.permits: threading.Semaphore | None = None
+        self.pictures: deque[np.ndarray] = deque(maxlen=4)  # the last that were encoded
         self._counting = threading.Lock()
 
     def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:
         return fit_longest(crop, pixel_mm, self.input_size, "centre")
 
     def encode(self, stack: np.ndarray) -> Features:
+        pixels = only_slice(stack)
         with self._counting:
             self.encodes += 1
-        pixels = only_slice(stack)
+            self.pictures.append(pixels.copy())
+        if self.permits is not None:
+            assert self.permits.acquire(timeout=HANG_S), "nobody let the encode go on"
         _compute(self.encode_seconds)
         padded = np.zeros((self.input_size, self.input_size), np.float32)
         padded[: pixels.shape[0], : pixels.shape[1]] = pixels.mean(axis=-1)

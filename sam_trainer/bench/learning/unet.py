@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from monai.networks.nets import UNet
 from torch import nn
 
 from sam_infer.arrays import UInt8Array
@@ -34,6 +33,8 @@ class UNetNamer:
     def __init__(self, labels: Sequence[str], backbone: Backbone, seed: int) -> None:
         self.labels = tuple(labels)
         self._backbone = backbone  # for its frames only
+        from monai.networks.nets import UNet  # all of monai: only who trains one waits for it
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network: nn.Module = UNet(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,8 @@ import pytest
 from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.store import ADAPTER_FILE, POINTER_FILE, AdapterStore
 from sam_infer.errors import AdapterError, UnknownAdapterError
+from tests.processes import apart, wait_until
+from tests.sam_infer.adapters.promotions import promote
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
 
 
@@ -122,16 +123,8 @@ def test_an_adapter_of_another_model_is_refused(store: AdapterStore) -> None:
         store.put(Adapter(tensors(), provenance(model="vit_b")))
 
 
-MOVER = """
-import sys
-from pathlib import Path
-from sam_infer.adapters.store import AdapterStore
-store = AdapterStore("tiny", Path(sys.argv[1]))
-names = [stored.id for stored in store.adapters()]
-for n in range(100000):
-    store.promote(names[n % 2], f"move {n}")
-    print(n, flush=True)
-"""
+def serves(store: AdapterStore, name: str) -> bool:
+    return store.pointer().adapter == name
 
 
 @pytest.mark.slow
@@ -139,14 +132,9 @@ def test_readers_see_one_whole_pointer_while_another_process_moves_it_and_is_kil
     store = AdapterStore("tiny", tmp_path)
     names = {put(store, 1), put(store, 2)}
     for _ in range(3):
-        mover = subprocess.Popen([sys.executable, "-c", MOVER, str(tmp_path)], stdout=subprocess.PIPE)
-        assert mover.stdout is not None and mover.stdout.readline() == b"0\n"
-        seen = set()
-        while seen != names:
-            seen.add(store.pointer().adapter)
-        mover.kill()
-        mover.wait()
-        mover.stdout.close()
+        with apart(promote, tmp_path):
+            for name in names:  # every one of these readings must be a whole one
+                wait_until(partial(serves, store, name), "a promotion of either", every_s=0.0)
         assert store.pointer().adapter in names
         store.promote(sorted(names)[0], "after the crash")
         json.loads((store.folder / POINTER_FILE).read_text())

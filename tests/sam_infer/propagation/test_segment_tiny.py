@@ -66,14 +66,35 @@ def test_flips_and_permutations_change_nothing(tiny: Backbone, name: str) -> Non
     assert dice(again > 0, expected > 0) >= 0.98
 
 
-def test_a_hundred_slices_in_seconds(tiny: Backbone) -> None:
-    """Processor seconds, so that other work on the machine does not count: 25 at first, 5 with cached embeddings."""
+def vessel(shape: tuple[int, int, int]) -> tuple[Volume, np.ndarray]:
+    """A tube through every slice of a body."""
     solids = [
         Solid(ellipsoid((0, 0, 0), (120, 110, 400)), 0, 30, 300),
         Solid(tube([(10, 5, -200), (-8, 0, 200)], [24, 18]), TARGET, 170, 600),
     ]
-    volume, labels = render(solids, grid((256, 256, 100), (1.0, 1.0, 2.0)), "CT", np.random.default_rng(0))
-    truth = labels.array == TARGET
+    spacing = (256 / shape[0], 256 / shape[1], 200 / shape[2])
+    volume, labels = render(solids, grid(shape, spacing), "CT", np.random.default_rng(0))
+    return volume, labels.array == TARGET
+
+
+def test_every_slice_is_encoded_once_and_not_again(tiny: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a volume costs: one embedding per slice at first, none with those that are kept."""
+    volume, truth = vessel((128, 128, 20))
+    encodes: list[int] = []
+    encode = tiny.encode
+    monkeypatch.setattr(tiny, "encode", lambda *given: encodes.append(1) or encode(*given))
+    predictor, prompts = Predictor(tiny, EmbeddingCache()), Prompts(box=box_on(truth, 10))
+    first = segment_volume(predictor, volume, prompts)
+    assert dice(first.mask.array > 0, truth) > 0.85
+    assert len(first.slices) == len(encodes) == 20
+    again = segment_volume(predictor, volume, prompts)
+    assert np.array_equal(again.mask.array, first.mask.array) and len(encodes) == 20
+
+
+@pytest.mark.accept
+def test_a_hundred_slices_in_seconds(tiny: Backbone) -> None:
+    """Processor seconds, so that other work on the machine counts little: 25 at first, 5 with cached embeddings."""
+    volume, truth = vessel((256, 256, 100))
     predictor, prompts = Predictor(tiny, EmbeddingCache()), Prompts(box=box_on(truth, 50))
     seconds = []
     for _ in range(2):

@@ -40,7 +40,7 @@ def click(serving: Serving, image: Path, mask: Mask, k: int, reader: str = "r") 
 
 def settle(serving: Serving) -> None:
     """Until everything that was queued is done."""
-    serving.queue.submit(lambda: None, Priority.BATCH).result(timeout=10)
+    serving.queue.submit(lambda: None, Priority.BATCH).result()
 
 
 def test_neighbours_then_the_direction_of_the_reader(serving: Serving, image: Path, l_phantom, network) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,9 @@ from sam_trainer.labels.intake import recorded
 from sam_trainer.labels.ledger import ACCEPTED, GONE, RECORDS, WITHDRAWN, Ledger
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.studies import Studies
+from tests.processes import apart, wait_until
 from tests.sam_trainer.conftest import flat_case
+from tests.sam_trainer.labels.acceptances import accept
 
 
 @pytest.fixture
@@ -123,41 +124,26 @@ def test_a_full_disk_is_a_sentence_and_leaves_what_was_there(
     assert ledger.records() == [first] and len(list((ledger.folder / "labels").iterdir())) == 1
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from sam_trainer.labels.ledger import Ledger
-ledger, who = Ledger(Path(sys.argv[1])), sys.argv[2]
-for n in range(100000):
-    label = Path(sys.argv[3]) / f"{who}{n}.nii.gz"
-    label.write_bytes(f"{who} {n}".encode() * 50)
-    record = ledger.accept(f"{who}{n % 5}", label, {"reader": who})
-    print(record.case, record.version, record.label_sha256, flush=True)
-"""
+def acknowledged(told: Path) -> list[tuple[str, ...]]:
+    """Case, version and hash, line by line."""
+    return [tuple(line.split()) for line in told.read_text().splitlines()] if told.exists() else []
 
 
-def _told(line: str) -> tuple[str, str, str]:
-    case, version, sha256 = line.split()
-    return case, version, sha256
+def enough(told: Path, count: int) -> bool:
+    return len(acknowledged(told)) >= count
 
 
 @pytest.mark.slow
 def test_two_writers_that_are_killed_lose_nothing_that_was_acknowledged(ledger: Ledger, tmp_path: Path) -> None:
-    told: set[tuple[str, str, str]] = set()
+    told: set[tuple[str, ...]] = set()
     for turn in range(2):
-        writers = []
-        for who in (f"ann{turn}-", f"bob{turn}-"):
-            command = [sys.executable, "-c", WRITER, str(ledger.folder), who, str(tmp_path)]
-            writers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        for lines, writer in zip((9, 14), writers, strict=True):
-            assert writer.stdout is not None
-            told |= {_told(writer.stdout.readline()) for _ in range(lines)}
-            writer.kill()
-        for writer in writers:
-            assert writer.stdout is not None
-            told |= {_told(line) for line in writer.stdout.read().splitlines()}
-            writer.wait()
-            writer.stdout.close()
+        files = [tmp_path / f"{who}{turn}" for who in ("ann", "bob")]
+        ann, bob = (apart(accept, ledger.folder, f"{file.name}-", tmp_path, file) for file in files)
+        with bob:
+            with ann:
+                wait_until(partial(enough, files[0], 9), "nine labels were accepted", every_s=0.002)
+            wait_until(partial(enough, files[1], 14), "fourteen labels were accepted", every_s=0.002)
+        told |= {line for file in files for line in acknowledged(file)}
         records = ledger.records()
         found = {(r.case, str(r.version), r.label_sha256) for r in records}
         assert told <= found and len(records) >= 2 * (9 + 14) * (turn + 1) / 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 
 from sam_trainer.measures.overlap import dice, hd95_mm, jaccard, nsd, surface_distances
 
@@ -59,6 +58,9 @@ def test_tolerance_counts_both_surfaces() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")
 def test_surface_measures_agree_with_monai_on_random_blobs() -> None:
+    # all of monai, which whoever only collects tests need not wait for
+    from monai.metrics import compute_hausdorff_distance, compute_surface_dice
+
     rng = np.random.default_rng(3)
     for _ in range(5):
         (a, b), size = rng.integers(3, 12, (2, 2)), rng.integers(5, 12)

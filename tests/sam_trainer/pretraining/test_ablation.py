@@ -32,6 +32,7 @@ def test_prompts_as_tokens_only_do_not_see_where_a_map_would_show_a_click() -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread", "in_float32")
 def test_rows_are_merged_by_variant_and_printed(tmp_path: Path) -> None:
     report = tmp_path / "results" / "ablation.json"
     config = PretrainConfig(out=tmp_path, steps=1, legs=(Leg(1.0, BatchShape(64, 1, 2)),))

@@ -15,7 +15,7 @@ from sam_trainer.pretraining.state import STATE_FILE, update_average
 SMALL = (Leg(1.0, BatchShape(64, 2, 2)),)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "in_float32")
 
 
 def config(out: Path, **changes: object) -> PretrainConfig:

@@ -44,6 +44,7 @@ def test_the_rate_rises_once_and_falls_to_nothing() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread", "in_float32")
 def test_training_lowers_the_loss_and_goes_on_exactly_where_it_stopped(tmp_path: Path) -> None:
     whole = train_tracker(TrackingConfig(tmp_path / "whole", steps=24, batch=6))
     assert whole.last_loss < 0.85 * whole.first_loss

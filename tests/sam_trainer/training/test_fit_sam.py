@@ -122,7 +122,7 @@ def test_a_fit_changes_what_its_method_says_and_nothing_else(
 
 
 @pytest.mark.accept
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_a_whole_vit_b_learns_its_decoder_from_remembered_embeddings(tmp_path: Path) -> None:
     """Random weights at full size: every part is the real one, only the skill is missing."""
     from sam_infer.networks.sam_vit import build

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from multiprocessing import get_context
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -14,10 +16,11 @@ from sam_infer.adapters.store import AdapterStore
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.studies import Studies
 from tests.accept.result_rows import KILLS
+from tests.processes import apart, wait_until
 from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.training.day import day
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
+pytestmark = pytest.mark.slow
 
 STAGES = ("saving", "training", "promoting")
 
@@ -25,54 +28,60 @@ STAGES = ("saving", "training", "promoting")
 AIMS = (None, "saving", None, "promoting")
 BRIEF = 0.03
 
-# Every process begins as a copy of one that has imported everything: a day is short, importing is not.
-CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.sam_trainer.day"])
 
-
-def begun(studies: Path, home: Path, told: Path, days: int = 1000) -> ForkServerProcess:
-    process = CONTEXT.Process(target=day, args=(studies, home, told, days))
+@contextmanager
+def begun(studies: Path, home: Path, told: Path, days: int = 1000) -> Iterator[ForkServerProcess]:
+    """So many days in a process of their own, once the first has begun."""
     before = told.read_bytes() if told.exists() else b""
-    process.start()
-    while not told.exists() or told.read_bytes() == before:
-        assert process.exitcode is None, "the day ended before it began"
-        time.sleep(0.005)
-    return process
+    with apart(day, studies, home, told, days) as process:
+        wait_until(
+            lambda: process.exitcode is not None or (told.exists() and told.read_bytes() != before),
+            "the day began",
+            every_s=0.02,
+        )
+        assert process.exitcode in (None, 0), "the day ended before it began"
+        yield process
+
+
+def lived(studies: Path, home: Path, told: Path) -> float:
+    """One whole day; how long it took."""
+    with begun(studies, home, told, days=1) as process:
+        began = time.monotonic()
+        process.join()
+        assert process.exitcode == 0
+        return time.monotonic() - began
 
 
 def lines(told: Path) -> list[tuple[str, ...]]:
     return [tuple(line.split()) for line in told.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.accept)])
+def is_told(told: Path, before: int, stage: str) -> bool:
+    """Whether a stage has begun after so many lines."""
+    return any(entry.startswith(stage.encode()) for entry in told.read_bytes().splitlines()[before:])
+
+
+# As many kills as there are aims; the long form meets every stage by chance too.
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=[pytest.mark.accept, pytest.mark.timeout(7200)])])
 def test_what_was_acknowledged_survives_and_the_training_goes_on(kills: int, tmp_path: Path) -> None:
     studies, home, told, started = tmp_path / "studies", tmp_path / "home", tmp_path / "told", time.time()
     for n, name in enumerate(("a", "e", "case1", "h")):
         flat_case(studies, name, n)
-    quiet = begun(studies, tmp_path / "quiet", tmp_path / "quiet-told", days=1)
-    began = time.monotonic()
-    quiet.join()
-    assert quiet.exitcode == 0
-    whole_day = time.monotonic() - began
+    whole_day = lived(studies, tmp_path / "quiet", tmp_path / "quiet-told")
     rng, met = np.random.default_rng(kills), dict.fromkeys(STAGES, 0)
     for n in range(kills):
         before = len(lines(told)) if told.exists() else 0
-        process = begun(studies, home, told)
-        if aim := AIMS[n % len(AIMS)]:
-            while not any(entry[0] == aim for entry in lines(told)[before:]):
-                time.sleep(0.001)
-            time.sleep(float(rng.uniform(0, BRIEF)))
-        else:
-            time.sleep(float(rng.uniform(0, 1.2 * whole_day)))
-        assert process.exitcode is None, "it must be killed, not end by itself"
-        process.kill()
-        process.join()
+        with begun(studies, home, told) as process:
+            if aim := AIMS[n % len(AIMS)]:
+                wait_until(partial(is_told, told, before, aim), aim, every_s=0.005)
+                time.sleep(float(rng.uniform(0, BRIEF)))
+            else:
+                time.sleep(float(rng.uniform(0, 1.2 * whole_day)))
+            assert process.exitcode is None, "it must be killed, not end by itself"
         met[next(entry[0] for entry in reversed(lines(told)) if entry[0] in STAGES)] += 1
         check(lines(told), studies, home)
     before = len(lines(told))
-    last = begun(studies, home, told, days=1)
-    last.join()
-    assert last.exitcode == 0
+    lived(studies, home, told)
     check(lines(told), studies, home)
     assert {entry[0] for entry in lines(told)[before:]} >= {"label", "adapter", "serves"}
     # the same labels and seed: whatever was killed, one adapter came of it all

@@ -19,7 +19,7 @@ from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, Training
 from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.training.day import POLICY, SHORT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("one_thread")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 PAIR = replace(SHORT, processes=2)
 

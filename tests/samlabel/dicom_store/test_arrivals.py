@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -21,6 +20,7 @@ from samlabel.dicom_store.index import _files
 from samlabel.dicom_store.process import StoreProcess
 from samlabel.dicom_store.service import create_app
 from samlabel.errors import ArchiveError
+from tests.processes import running, wait_until
 
 CT, MR, _ = SMALL
 TYPE = 'multipart/related; type="application/dicom"; boundary=XYZ'
@@ -163,7 +163,7 @@ def test_the_store_comes_back_under_the_same_address_after_a_crash(tmp_path: Pat
         first, url = store.pid, store.url
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        time.sleep(1.5)
+        wait_until(lambda: store.pid not in (None, first), "another process came")
         store.wait_ready()
         assert store.pid != first and httpx.get(f"{url}/studies").json() == []
         last = store.pid
@@ -173,20 +173,18 @@ def test_the_store_comes_back_under_the_same_address_after_a_crash(tmp_path: Pat
 @pytest.mark.slow
 def test_the_store_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom samlabel.dicom_store.process import StoreProcess\n"
+        "import sys\nfrom pathlib import Path\nfrom samlabel.dicom_store.process import StoreProcess\n"
         "store = StoreProcess(Path(sys.argv[1])).start()\nsys.stdout.write(f'{store.pid}\\n')\n"
-        "sys.stdout.flush()\ntime.sleep(60)"
+        "sys.stdout.flush()\nsys.stdin.read()"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    deadline = time.monotonic() + 10
-    while alive(child) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not alive(child)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+        parent.stdin.close()
+        wait_until(lambda: not alive(child), "the store ended", every_s=0.1)
 
 
 def test_a_port_in_use_is_said(store: StoreProcess, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Searches over HTTP, as OHIF and the host send them."""
 
 import shutil
-import time
 from pathlib import Path
 
 import httpx
@@ -11,6 +10,7 @@ from pydicom import dcmread
 
 from samlabel.dicom.demo import SMALL
 from samlabel.dicom_store.process import StoreProcess
+from tests.processes import wait_until
 
 CT, MR, _ = SMALL
 
@@ -104,11 +104,9 @@ def test_files_added_and_removed_while_running_are_seen(store: StoreProcess, web
     dataset.save_as(added / "one.dcm")
     (added / "notes.txt").write_text("not DICOM")
     (added / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"garbage")
-    time.sleep(1.1)
-    assert len(web.get("/studies?PatientID=LATER").json()) == 1
+    wait_until(lambda: len(web.get("/studies?PatientID=LATER").json()) == 1, "the new file is seen", every_s=0.2)
     shutil.rmtree(added)
-    time.sleep(1.1)
-    assert web.get("/studies?PatientID=LATER").json() == []
+    wait_until(lambda: web.get("/studies?PatientID=LATER").json() == [], "it is gone", every_s=0.2)
 
 
 def test_answers_are_compressed_only_when_asked(web: httpx.Client) -> None:

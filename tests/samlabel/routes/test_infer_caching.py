@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.processes import wait_until
 from tests.samlabel.conftest import Server, captured
 
 CLICKS = [[20 + i, 12, 11] for i in range(10)]
@@ -32,10 +34,13 @@ def test_with_zoom_every_crop_is_encoded_once(server: Server) -> None:
 
 def test_eight_readers_on_one_new_slice_encode_once(server: Server) -> None:
     network = server.restart()
-    network.encode_seconds = 0.3
+    network.permits = threading.Semaphore(0)
     request = captured("slicer_sam_2d", "l", foreground=[[24, 12, 9]], slice=9, **STEADY)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: server.send(request), range(8)))
+        asked = [pool.submit(server.send, request) for _ in range(8)]
+        wait_until(lambda: server.app.serving.in_flight.shared == 7, "eight readers wait", every_s=0.01)
+        network.permits.release()
+        answers = [one.result() for one in asked]
     assert [answer.status for answer in answers] == [200] * 8
     assert len({answer.mask_bytes for answer in answers}) == 1
     assert network.encodes == 1

@@ -2,8 +2,8 @@
 
 import http.client
 import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from monailabel.config import settings
 from samlabel.access import error_replies
 from samlabel.access.callers import USER
 from samlabel.routes import proxy
+from tests.processes import HANG_S, wait_until
 
 
 class Archive(BaseHTTPRequestHandler):
@@ -22,12 +23,13 @@ class Archive(BaseHTTPRequestHandler):
 
     asked: ClassVar[list[tuple[str, str, dict[str, str], bytes]]] = []
     status = 200
-    wait_s = 0.0
+    held: threading.Event | None = None  # until then it does not answer
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.asked.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-        time.sleep(self.wait_s)
+        if self.held is not None:
+            assert self.held.wait(HANG_S)
         self.send_response(self.status)
         self.send_header("content-type", "application/dicom+json")
         self.send_header("content-length", "2")
@@ -75,8 +77,7 @@ def port(app: FastAPI) -> Iterator[int]:
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    wait_until(lambda: server.started, "the server listens", every_s=0.01)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     thread.join()
@@ -85,7 +86,7 @@ def port(app: FastAPI) -> Iterator[int]:
 def ask(
     port: int, path: str, method: str = "GET", body: bytes | None = None, **headers: str
 ) -> tuple[int, bytes, dict]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_S)
     connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
     answer = connection.getresponse()
     content = answer.read()
@@ -212,13 +213,13 @@ def test_a_folder_of_images_has_no_archive(port: int, monkeypatch: pytest.Monkey
 
 
 def test_a_slow_archive_holds_up_nobody_else(port: int, archive: type[Archive]) -> None:
-    archive.wait_s = 1.5
-    waiting = [threading.Thread(target=ask, args=(port, "/proxy/dicom/qido/studies")) for _ in range(8)]
-    for thread in waiting:
-        thread.start()
-    time.sleep(0.3)
-    started = time.perf_counter()
-    assert ask(port, "/free")[0] == 200
-    assert time.perf_counter() - started < 0.2
-    for thread in waiting:
-        thread.join()
+    archive.held = threading.Event()
+    with ThreadPoolExecutor(8) as readers:
+        waiting = [readers.submit(ask, port, "/proxy/dicom/qido/studies") for _ in range(8)]
+        try:
+            wait_until(lambda: archive.asked, "the archive is asked", every_s=0.01)
+            assert ask(port, "/free")[0] == 200
+            assert not any(one.done() for one in waiting)
+        finally:
+            archive.held.set()
+        assert {one.result()[0] for one in waiting} == {200}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,9 @@ from sam_infer.imaging.image_file import LPS_TO_RAS, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from samlabel.access.identity import acting_as
 from samlabel.errors import NotFoundError, UnsafeNameError
+from tests.processes import HANG_S, running, wait_until
+
+ROOT = Path(__file__).parents[3]
 
 GRID = Geometry((6, 5, 4), LPS_TO_RAS)
 
@@ -82,33 +83,15 @@ def test_two_stores_on_one_folder_lose_nothing(make: Any, folder: Path, tmp_path
     assert all(written["a"]["image"]["info"][f"score-{n}"] == n for n in range(20))
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from samlabel.store.folder import StudyStore
-store = StudyStore(sys.argv[1], auto_reload=False)
-Path(sys.argv[1], f"ready-{sys.argv[3]}").touch()
-while not Path(sys.argv[1], "go").exists():
-    pass
-for n in range(30):
-    if sys.argv[3] == "labels":
-        store.save_label("a", sys.argv[2], f"tag-{n}", {"n": n})
-    else:
-        store.update_image_info("a", {f"score-{n}": n})
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_two_processes_lose_nothing(folder: Path, tmp_path: Path) -> None:
-    label = label_file(tmp_path / "l.nii.gz")
-    command = [sys.executable, "-c", WRITER, str(folder), str(label)]
-    writers = [subprocess.Popen([*command, role]) for role in ("labels", "scores")]
-    deadline = time.monotonic() + 600
-    while len(list(folder.glob("ready-*"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    (folder / "go").touch()
-    assert [writer.wait(200) for writer in writers] == [0, 0]
+def test_two_processes_lose_nothing(make: Any, folder: Path, tmp_path: Path) -> None:
+    store, label = make(), label_file(tmp_path / "l.nii.gz")
+    with running([sys.executable, "-m", "tests.samlabel.store.scores", str(folder), "30"], cwd=ROOT) as other:
+        wait_until(lambda: (folder / "ready").exists() or other.poll() is not None, "the other process", every_s=0.1)
+        (folder / "go").touch()
+        for n in range(30):
+            store.save_label("a", str(label), f"tag-{n}", {"n": n})
+        assert other.wait(HANG_S) == 0
     written = record(folder)
     assert sum(label["info"].get("n", -1) >= 0 for label in written["a"]["labels"].values()) == 30
     assert sum(f"score-{n}" in written["a"]["image"]["info"] for n in range(30)) == 30
@@ -148,19 +131,13 @@ def test_files_that_come_and_go_are_seen(make: Any, folder: Path) -> None:
     image_file(folder.parent / "later.nii.gz").rename(folder / "later.nii.gz")
     image_file(folder / "written.nii.gz")
     (folder / "c.nii.gz").unlink()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and set(store.list_images()) != {"a", "b", "later", "written"}:
-        time.sleep(0.1)
-    assert set(store.list_images()) == {"a", "b", "later", "written"}
+    wait_until(lambda: set(store.list_images()) == {"a", "b", "later", "written"}, "three changes are seen", 0.1)
 
 
 def test_another_process_s_changes_are_seen_while_running(make: Any, folder: Path) -> None:
     watching, other = make(auto_reload=True), make()
     other.update_image_info("a", {"seen": True})
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and not watching.get_image_info("a").get("seen"):
-        time.sleep(0.1)
-    assert watching.get_image_info("a")["seen"] is True
+    wait_until(lambda: watching.get_image_info("a").get("seen") is True, "the other's change is seen", 0.1)
 
 
 def test_a_damaged_record_is_set_aside(make: Any, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from sam_trainer.active.score_table import Scored, ScoreTable
 from sam_trainer.active.served import ServedCases
 from sam_trainer.studies import Studies
 from samlabel.store.leases import NAME
+from tests.processes import wait_until
 from tests.samlabel.conftest import Server
 
 CASES = tuple(f"pool{n}" for n in range(6))
@@ -195,9 +195,8 @@ def test_the_background_scores_what_is_new_and_stops(server: Server, pool: None)
     table = ScoreTable.of(Studies.of(server.studies))
     background = BackgroundScoring(server.app._case_scoring, server.app._has_labels, most=2, seconds=0.05)
     background.start()
-    deadline = time.monotonic() + 120
-    while not set(CASES) <= set(table.all()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    background.stop()
-    assert set(CASES) <= set(table.all())
+    try:
+        wait_until(lambda: set(CASES) <= set(table.all()), "every case is scored", every_s=0.2)
+    finally:
+        background.stop()
     background.stop()  # twice is once

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.propagation.engine import ENGINES
 from sam_infer.propagation.segment import VolumeOptions
 from sam_trainer.synthetic.patients import lesion_photo
+from tests.processes import wait_until
 from tests.sam_infer.propagation.test_engine import StampEngine
 from tests.samlabel.conftest import Answer, Server
 
@@ -112,10 +112,9 @@ def photo(server: Server) -> Iterator[str]:
 
 def noticed(server: Server, name: str, there: bool) -> None:
     """Wait until the server knows that an image came or went: the folder is watched, a busy machine notices late."""
-    deadline = time.monotonic() + 60
-    while (name in server.client.get("/datastore/?output=all").text) != there:
-        assert time.monotonic() < deadline, f"{name} was not noticed"
-        time.sleep(0.2)
+    wait_until(
+        lambda: (name in server.client.get("/datastore/?output=all").text) == there, f"{name} is noticed", every_s=0.2
+    )
 
 
 def test_a_photograph_is_a_volume_of_one_slice(server: Server, photo: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monai.data import load_decathlon_datalist
 
 from sam_infer.imaging.image_file import read_image, read_mask, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
@@ -52,6 +51,8 @@ def found_at(mask: Mask, value: int, entry: AcceptedLabel, name: str) -> bool:
 
 
 def test_monai_loads_the_datalist(accepted: list[AcceptedLabel], tmp_path: Path) -> None:
+    from monai.data import load_decathlon_datalist  # all of monai, which whoever only collects tests need not wait for
+
     exported = export(accepted, Datalist(), tmp_path / "out")
     assert exported.labels == {"liver": 1, "spleen": 2, "aorta": 3} and exported.left_out == ()
     sizes = {"training": 2, "validation": 1, "test": 1}
