@@ -119,6 +119,12 @@ def network() -> BrightNetwork:
 
 
 @pytest.fixture(scope="session")
+def bright() -> type[BrightNetwork]:
+    """For fixtures that live longer than a test."""
+    return BrightNetwork
+
+
+@pytest.fixture(scope="session")
 def l_phantom() -> tuple[Volume, Mask]:
     """40 x 32 x 24 voxels of 0.8 x 1.1 x 3.0 mm, oblique, one asymmetric bright L."""
     geometry = grid((40, 32, 24), (0.8, 1.1, 3.0), rotation(12, -9, 17))

@@ -203,7 +203,7 @@ def test_shuffled_labels_are_refused_by_the_gate(cases: list[Case], tmp_path: Pa
             stripes = np.zeros_like(mask.array)
             stripes[np.arange(128) // 5 % 2 == 0] = 1
             write_mask(Mask(stripes, mask.geometry), case.label)
-    config = replace(SHORT, steps=8, objects=4, semantic_images=0, lr=3e-3)
+    config = replace(SHORT, epochs=1, steps=12, objects=4, semantic_images=0, lr=3e-3)
     result = learned(wrong, tmp_path / "home", config, replace(POLICY, objects_per_case=4))
     assert result.adapter is not None and not result.promoted
     assert result.verdict is not None and result.verdict.gain < 0
@@ -248,7 +248,7 @@ def test_a_network_without_finite_gradients_ends_with_a_sentence(
 
     monkeypatch.setattr(run_round, "trainable", broken)
     with pytest.raises(TrainingError, match="no finite gradient: lower the learning rate"):
-        learned(cases, tmp_path, replace(SHORT, steps=20))
+        learned(cases, tmp_path, replace(SHORT, steps=20, semantic_images=0))
 
 
 def test_a_resume_with_other_settings_or_changed_labels_is_refused(cases: list[Case], tmp_path: Path) -> None:
