@@ -40,10 +40,9 @@ QUICK = {
 # The options page as it comes when nobody chose a method, with the numbers as the text that its fields hold.
 OPTIONS = {"method": ["decoder", "lora", "full"], "epochs": "500", "steps": "2", "seed": "0", "promote": True, **QUICK}
 
-# A few steps are no gain to speak of, and the gate lets anything pass that is not worse at all; the long order has to
-# earn it.
-SHORT = {**QUICK, "method": "decoder", "epochs": 1, "steps": 6, "held_out_cases": 2, "certain": False}
+# Enough to be better than what serves; in the short form a gain that may be chance will do.
 LONG = {"method": "decoder", "epochs": 2, "steps": 15, "held_out_cases": 2, "objects_per_case": 4}
+SHORT = {**QUICK, **LONG, "epochs": 1, "steps": 16, "objects": 4, "decodes": 3, "semantic_images": 0, "certain": False}
 
 GOES_ON = ("SUBMITTED", "RUNNING")
 
@@ -153,7 +152,7 @@ def test_accepted_labels_become_an_adapter_that_serves_and_can_be_taken_back(
     assert facts["adapter"] == auto_facts["adapter"] == name
     assert after != before and auto_after != auto_before
     verdict = files.get(f"/adapters/{name}")["verdict"]
-    assert verdict["promote"] and verdict["cases"] == 2 and verdict["gain"] >= order.get("least_gain", 0.002)
+    assert verdict["promote"] and verdict["cases"] == 2 and verdict["gain"] >= 0.002
     assert files.post("/adapters/rollback").json() == {"serves": None}
     again, facts = files.click("sam_2d", case, **prompt)
     assert again == before and facts["adapter"] == "none"
