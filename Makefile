@@ -16,7 +16,8 @@ export SAM2_BUILD_CUDA := 0
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 3000
 
-# A file's tests share servers and stay together. Browsers and archives need the whole machine: those tests run alone.
+# A file's tests share servers and stay together, and some files too: see TOGETHER in tests/conftest.py.
+# Browsers and archives need the whole machine: those tests run alone.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup serve check test accept format lock clean
@@ -51,7 +52,7 @@ test: setup  ## everything but the long runs; what lacks a system package skips 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not client and not accept"
-	$(BIN)/pytest -q -m "client and not accept"
+	$(BIN)/pytest -q -m "client and not accept" tests/client
 
 accept: setup  ## the long runs; JSON results go to benchmarks/results
 	$(BIN)/pytest -q -m "accept"

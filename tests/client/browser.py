@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.processes import HANG_S
+
 # Without WebGL the volume viewports stay black; SwiftShader is slow and correct.
 FLAGS = [
     "--no-sandbox",
@@ -25,7 +27,8 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
-PATIENCE_MS = 240_000
+# Only against what hangs.
+PATIENCE_MS = 1000 * HANG_S
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydicom import dcmread
 
 from samlabel.dicom.demo import DEMO, MATRIX, DemoSeries, demo_dicom
 from tests.client.stations import Station, free_port, serving, through
+from tests.processes import HANG_S, running, wait_until
 
 LOGIN = ("reader", "secret of the test")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -80,20 +80,23 @@ def orthanc(home: Path, login: tuple[str, str] | None, port: int | None = None) 
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Host": f"127.0.0.1:{port}"},
     }
     (home / "orthanc.json").write_text(json.dumps(config))
-    with (home / "orthanc.log").open("w") as log:
-        server = subprocess.Popen([program, str(home / "orthanc.json")], stdout=log, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/system", timeout=5)
-                break
-            except httpx.HTTPError:
-                time.sleep(0.3)
+    with (
+        (home / "orthanc.log").open("w") as log,
+        running([program, str(home / "orthanc.json")], stdout=log, stderr=subprocess.STDOUT) as server,
+    ):
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/system"), "Orthanc answers", every_s=0.3)
         yield f"http://127.0.0.1:{port}/dicom-web"
-    finally:
         server.terminate()
-        server.wait(30)
+        server.wait(HANG_S)
+
+
+def answers(url: str) -> bool:
+    """Whether anybody answers there, whatever they say."""
+    try:
+        httpx.get(url, timeout=HANG_S)
+    except httpx.HTTPError:
+        return False
+    return True
 
 
 def fill(archive: str, home: Path, series: tuple[DemoSeries, ...], login: tuple[str, str] | None) -> None:

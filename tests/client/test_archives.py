@@ -18,8 +18,9 @@ from sam_trainer.synthetic.patients import ABDOMEN_LABELS
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.dicom.seg_read import read_seg
 from tests.client.stations import Station
+from tests.processes import HANG_S
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.client, pytest.mark.slow]
 
 
 # Once is enough for what has nothing to do with the archive.
@@ -28,7 +29,7 @@ EMBEDDED = pytest.mark.parametrize("station", ["embedded"], indirect=True, scope
 
 def raw(address: str, path: str) -> int:
     """The status of a path that no client library would send."""
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=HANG_S)
     connection.request("GET", path)
     status = connection.getresponse().status
     connection.close()
@@ -38,13 +39,13 @@ def raw(address: str, path: str) -> int:
 def test_only_what_is_asked_for_is_answered(station: Station) -> None:
     first, second = station.series
     studies = f"{station.address}/proxy/dicom/qido/studies"
-    assert len(httpx.get(studies, timeout=60).json()) == 2
-    one = httpx.get(f"{studies}?00100020={first.name}&includefield=00081030", timeout=60).json()
+    assert len(httpx.get(studies, timeout=HANG_S).json()) == 2
+    one = httpx.get(f"{studies}?00100020={first.name}&includefield=00081030", timeout=HANG_S).json()
     assert [study["00100020"]["Value"][0] for study in one] == [first.name]
     assert one[0]["00081030"]["Value"] == ["Procedural abdomen, CT"]
-    paged = httpx.get(f"{studies}?limit=1&offset=1", timeout=60).json()
+    paged = httpx.get(f"{studies}?limit=1&offset=1", timeout=HANG_S).json()
     assert len(paged) == 1
-    assert httpx.get(f"{studies}?PatientID={second.name}", timeout=60).json()[0]["0020000D"]["Value"] == [
+    assert httpx.get(f"{studies}?PatientID={second.name}", timeout=HANG_S).json()[0]["0020000D"]["Value"] == [
         second.uid("study")
     ]
 
@@ -57,14 +58,16 @@ def test_nothing_else_of_the_archive_can_be_reached(station: Station, path: str)
 def test_a_label_becomes_a_seg_of_the_archive_with_equal_voxels(station: Station, tmp_path: Path) -> None:
     series = station.series[0]
     image = tmp_path / "image.nii.gz"
-    image.write_bytes(httpx.get(f"{station.address}/datastore/image?image={series.uid('series')}", timeout=300).content)
+    image.write_bytes(
+        httpx.get(f"{station.address}/datastore/image?image={series.uid('series')}", timeout=HANG_S).content
+    )
     served, (volume, true) = read_image(image), series.build()
     np.testing.assert_array_equal(served.array, volume.array)
     label = write_mask(Mask(true.array, served.geometry), tmp_path / "label.nrrd")
     params = '{"label_info": [' + ",".join(f'{{"name": "{name}"}}' for name in ABDOMEN_LABELS.values()) + "]}"
     url = f"{station.address}/datastore/label?image={series.uid('series')}&tag=final"
     with label.open("rb") as file:
-        answer = httpx.put(url, data={"params": params}, files={"label": ("label.nrrd", file)}, timeout=300)
+        answer = httpx.put(url, data={"params": params}, files={"label": ("label.nrrd", file)}, timeout=HANG_S)
     assert answer.status_code == 200, answer.text
     assert station.completed() == 1
     client = station.client()
@@ -74,7 +77,7 @@ def test_a_label_becomes_a_seg_of_the_archive_with_equal_voxels(station: Station
     assert list(names.values()) == list(ABDOMEN_LABELS.values())
     np.testing.assert_array_equal(back.array, true.array)
     url = f"{station.address}/datastore/label?id={series.uid('series')}&tag=final"
-    assert httpx.delete(url, timeout=60).status_code == 200
+    assert httpx.delete(url, timeout=HANG_S).status_code == 200
     assert station.completed() == 0
 
 
@@ -93,7 +96,7 @@ def test_garbage_is_not_stored(station: Station, tmp_path: Path) -> None:
     messages = [multipart(part) for part in parts]
     messages += [(b"garbage", multipart()[1]), (multipart(whole)[0], {"content-type": "text/plain"})]
     for body, headers in messages:
-        answer = httpx.post(url, content=body, headers=headers, timeout=60)
+        answer = httpx.post(url, content=body, headers=headers, timeout=HANG_S)
         # Orthanc answers 200 to some of these, without naming anything as stored (0008,1199).
         told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
         assert answer.status_code < 500 and not told.get("00081199", {}).get("Value"), answer.text
@@ -105,8 +108,8 @@ def test_a_second_server_on_the_same_port_says_so(station: Station, tmp_path: Pa
     port = str(urlsplit(station.address).port)
     command = [sys.executable, "-m", "samlabel", "serve", "--studies", "demo", "--port", port]
     environment = {**os.environ, "SAMLABEL_HOME": str(tmp_path)}
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG_S)
     assert second.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in second.stderr and "choose another --port" in second.stderr
     assert "Traceback" not in second.stderr
-    assert httpx.get(f"{station.address}/info/", timeout=60).status_code == 200
+    assert httpx.get(f"{station.address}/info/", timeout=HANG_S).status_code == 200

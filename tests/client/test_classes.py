@@ -25,7 +25,7 @@ from tests.client.browser import Reader, browser_page
 from tests.client.conftest import embedded
 from tests.client.stations import Station
 
-pytestmark = [pytest.mark.client, pytest.mark.accept, pytest.mark.timeout(1800), pytest.mark.usefixtures("one_thread")]
+pytestmark = [pytest.mark.client, pytest.mark.accept, pytest.mark.usefixtures("one_thread")]
 
 STEPS, SLICES = 80, 4
 

@@ -19,10 +19,11 @@ from sam_trainer.training.run_round import PROGRESS_FILE, training_folder
 from samlabel.dicom.demo import DEMO, MATRIX, DemoSeries, demo_dicom
 from samlabel.dicom.seg_write import referenced_series
 from samlabel.wire.doubt_reply import unpacked
-from tests.client.browser import Reader, browser, browser_page, new_page
+from tests.client.browser import PATIENCE_MS, Reader, browser, browser_page, new_page
 from tests.client.stations import Station, serving, through
+from tests.processes import HANG_S
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.client, pytest.mark.slow]
 
 # Once is enough for what has nothing to do with the archive.
 EMBEDDED = pytest.mark.parametrize("station", ["embedded"], indirect=True, scope="module")
@@ -102,12 +103,12 @@ def test_a_reader_annotates_a_case(station: Station, shots: Path) -> None:
         # only the patient who is open is asked for, and shown
         own = (f"00100020={first.name}", f"StudyInstanceUID={first.uid('study')}")
         assert foreign and all(any(key in url for key in own) for url in foreign), foreign
-        studies = [study for url in foreign for study in httpx.get(url, timeout=60).json()]
+        studies = [study for url in foreign for study in httpx.get(url, timeout=HANG_S).json()]
         assert studies and {study["00100020"]["Value"][0] for study in studies} == {first.name}
         # every patient's study is of that day; Orthanc does not tell the viewer what studies are called
         from playwright.sync_api import expect
 
-        expect(page.get_by_text("05-Jan-2026").filter(visible=True)).to_have_count(1, timeout=60_000)
+        expect(page.get_by_text("05-Jan-2026").filter(visible=True)).to_have_count(1, timeout=PATIENCE_MS)
 
         volume, _ = first.build()
         before = int(shown.sum())
@@ -130,7 +131,7 @@ def test_a_reader_annotates_a_case(station: Station, shots: Path) -> None:
         assert [item.SegmentLabel for item in seg.SegmentSequence] == [ORGAN]
         assert {item.SegmentAlgorithmType for item in seg.SegmentSequence} == {"SEMIAUTOMATIC"}
         assert int(seg.pixel_array.sum()) == int((painted == value).sum())
-        kept = httpx.get(f"{station.address}/labels/{first.uid('series')}", timeout=60).json()
+        kept = httpx.get(f"{station.address}/labels/{first.uid('series')}", timeout=HANG_S).json()
         assert (kept["event"], kept["clicks"], kept["adapter"]) == ("accepted", 1, "none")
         assert 0 < kept["edit_distance"] < 1 and kept["seconds"] > 0
 
@@ -241,7 +242,9 @@ def test_a_draft_survives_a_server_that_is_killed(tmp_path: Path, shots: Path) -
         archive = DICOMwebClient(through(address))
         assert len(archive.search_for_series(search_filters={"Modality": "SEG"})) == 1
         assert Station(address, "", ()).completed() == 1
-        drafts = httpx.get(f"{address}/datastore/label/info?label={series.uid('series')}&tag=draft_local", timeout=60)
+        drafts = httpx.get(
+            f"{address}/datastore/label/info?label={series.uid('series')}&tag=draft_local", timeout=HANG_S
+        )
         assert drafts.json() == {}
 
 

@@ -46,13 +46,13 @@ def test_the_rate_rises_once_and_falls_to_nothing() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread", "in_float32")
 def test_training_lowers_the_loss_and_goes_on_exactly_where_it_stopped(tmp_path: Path) -> None:
-    whole = train_tracker(TrackingConfig(tmp_path / "whole", steps=24, batch=6))
+    whole = train_tracker(TrackingConfig(tmp_path / "whole", steps=12, batch=4))
     assert whole.last_loss < 0.85 * whole.first_loss
 
     class StoppedError(Exception):
         pass
 
-    config = TrackingConfig(tmp_path / "parts", steps=24, batch=6)
+    config = TrackingConfig(tmp_path / "parts", steps=12, batch=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sam_trainer.pretraining.train_tracker.SAVE_EVERY", 10)
         patch.setattr(
@@ -60,7 +60,7 @@ def test_training_lowers_the_loss_and_goes_on_exactly_where_it_stopped(tmp_path:
         )
         with pytest.raises(StoppedError):
             train_tracker(config)
-    train_tracker(TrackingConfig(tmp_path / "parts", steps=24, batch=6, resume=True))
+    train_tracker(TrackingConfig(tmp_path / "parts", steps=12, batch=4, resume=True))
     first, second = (load_file(tmp_path / name / "tracker.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(first[name], second[name]) for name in first)
 

@@ -27,7 +27,6 @@ CASES = [
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
     pytest.mark.skipif(not DATA.is_dir(), reason="no validation images; SAMLABEL_VALIDATION names their folder"),
 ]
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from sam_infer.adapters.adapter import Adapter
@@ -23,12 +22,13 @@ from tests.sam_trainer.conftest import flat_case
 
 run = CliRunner().invoke
 
-SHORT = ["--method", "decoder", "--epochs", "1", "--steps", "1", "--held-out", "1"]
+# float32: without bfloat16 in the processor ten times as fast
+SHORT = ["--method", "decoder", "--epochs", "1", "--steps", "1", "--held-out", "1", "--precision", "float32"]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isolated_home: Path) -> None:
-    torch.set_num_threads(1)
     for n, name in enumerate(("a", "case1")):
         flat_case(tmp_path, name, n)
     done = run(app, ["train", "--studies", str(tmp_path), *SHORT, "--no-promote"])

@@ -206,7 +206,6 @@ def test_what_is_no_segmentation_is_refused(folder: Path) -> None:
         read_seg(segmentation, mask.geometry)
 
 
-@pytest.mark.client
 @pytest.mark.parametrize("series", SERIES, ids=lambda s: s.name)
 def test_the_validator_finds_no_errors(folder: Path, series: DemoSeries, tmp_path: Path) -> None:
     validator = shutil.which("dciodvfy")
@@ -217,5 +216,5 @@ def test_the_validator_finds_no_errors(folder: Path, series: DemoSeries, tmp_pat
         path = tmp_path / f"{number}.dcm"
         write_seg(mask, {**ABDOMEN_LABELS, 5: "graft 3"}, sources, origin).save_as(path, write_like_original=False)
     for path in [*sorted((folder / series.name).iterdir())[:2], *sorted(tmp_path.glob("*.dcm"))]:
-        done = subprocess.run([validator, str(path)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([validator, str(path)], capture_output=True, text=True)
         assert "Error" not in done.stderr, done.stderr

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,17 +18,16 @@ import pytest
 
 from sam_infer.imaging.image_file import read_mask, write_image
 from sam_infer.imaging.volume import Mask, Volume
+from tests.processes import HANG_S, running, wait_until
 from tests.samlabel.conftest import APP_DIR
 
-START_SECONDS = 500
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.slow
 
 
 def call(address: str, data: bytes | None = None, kind: str = "application/json", **headers: str) -> tuple[int, bytes]:
     request = urllib.request.Request(address, data, {"content-type": kind, **headers})
     try:
-        with urllib.request.urlopen(request, timeout=120) as reply:
+        with urllib.request.urlopen(request, timeout=HANG_S) as reply:
             return reply.status, reply.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -86,35 +84,37 @@ def started(
             "--labels",
             "object,other",
         ]
-    log = (tmp_path / "log").open("wb")
     environment = {**os.environ, "SAMLABEL_HOME": str(tmp_path / "home")}
-    server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    try:
+    with (
+        (tmp_path / "log").open("wb") as log,
+        running(command, cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT) as server,
+    ):
         yield f"http://127.0.0.1:{port}", server
-    finally:
         server.terminate()
-        server.wait(60)
-        log.close()
+        server.wait(HANG_S)
 
 
-def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+def info(address: str, server: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    """What the server says about itself, once it says anything."""
+    told: dict[str, Any] = {}
+
+    def answers() -> bool:
         assert server.poll() is None, log.read_text()[-3000:]
         try:
-            return json.loads(call(f"{address}/info/")[1])
+            told.update(json.loads(call(f"{address}/info/")[1]))
         except (OSError, ValueError):
-            time.sleep(0.5)
-    raise AssertionError(log.read_text()[-3000:])
+            return False
+        return True
+
+    wait_until(answers, "the server answers", every_s=0.5)
+    return told
 
 
 def test_a_real_server_answers(started: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
     address, server = started
-    info = wait_for(address, server, tmp_path / "log")
-    assert list(info["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class"] and info["labels"] == [
-        "object",
-        "other",
-    ]
+    told = info(address, server, tmp_path / "log")
+    assert list(told["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class"]
+    assert told["labels"] == ["object", "other"]
 
     body, kind = form({"foreground": [[24, 12, 12]], "result_compress": False, "result_extension": ".nrrd"})
     status, mask = call(f"{address}/infer/sam_2d?image=l&output=image", body, kind)
