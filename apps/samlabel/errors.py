@@ -7,6 +7,7 @@ SamError
   RequestError     a request is malformed outside its prompts
   RefusedError     this server does not do that for anybody
   TooLargeError    more bytes than the server takes
+  JobError         a job was called off, or its id is taken
   LeasedError      another reader has the case open
   ArchiveError     the DICOMweb archive does not answer
 """
@@ -38,6 +39,10 @@ class RefusedError(SamError):
 
 class TooLargeError(SamError):
     """More bytes than the server takes."""
+
+
+class JobError(SamError):
+    """A job that was called off, or whose id is taken."""
 
 
 class LeasedError(SamError):

@@ -36,6 +36,7 @@ from sam_trainer.errors import TrainingError
 from samlabel.errors import (
     ArchiveError,
     ConfigError,
+    JobError,
     LeasedError,
     NotFoundError,
     RefusedError,
@@ -67,6 +68,7 @@ STATUS: dict[type[SamError], int] = {
     TrainingError: 422,
     ConfigError: 409,
     LeasedError: 409,
+    JobError: 409,
     ArchiveError: 503,
     BusyError: 503,
     CancelledError: CLIENT_GONE,

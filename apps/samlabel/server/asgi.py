@@ -23,6 +23,7 @@ from samlabel.host.logs import route_structlog
 from samlabel.routes import adapters as adapter_route
 from samlabel.routes import health as metrics_route
 from samlabel.routes import infer as infer_route
+from samlabel.routes import jobs as job_route
 from samlabel.routes import labels as label_route
 from samlabel.routes import leases as lease_route
 from samlabel.routes import proxy, viewer
@@ -35,6 +36,7 @@ HOSTS_VARIABLE = "SAMLABEL_HOSTS"
 # In front of the host's, the last one foremost.
 OURS = (
     infer_route.router,
+    job_route.router,
     train_route.router,
     adapter_route.router,
     label_route.router,
