@@ -9,6 +9,7 @@ SamError
   TooLargeError    more bytes than the server takes
   JobError         a job was called off, or its id is taken
   LeasedError      another reader has the case open
+  ViewerError      a package is no viewer, or there is no such viewer
   ArchiveError     the DICOMweb archive does not answer
 """
 
@@ -47,6 +48,10 @@ class JobError(SamError):
 
 class LeasedError(SamError):
     """A case that another reader has open."""
+
+
+class ViewerError(SamError):
+    """A package that is no viewer, or a viewer that is not there."""
 
 
 class ArchiveError(SamError):

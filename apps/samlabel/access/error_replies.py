@@ -43,6 +43,7 @@ from samlabel.errors import (
     RequestError,
     TooLargeError,
     UnsafeNameError,
+    ViewerError,
 )
 from samlabel.host.handle import told_by
 
@@ -69,6 +70,7 @@ STATUS: dict[type[SamError], int] = {
     ConfigError: 409,
     LeasedError: 409,
     JobError: 409,
+    ViewerError: 409,
     ArchiveError: 503,
     BusyError: 503,
     CancelledError: CLIENT_GONE,
