@@ -58,17 +58,11 @@ class Lasso:
                 raise PromptError(f"{name} has {len(lassos)} lassos, more than the {MOST_LASSOS} allowed", name)
             for number, corners in enumerate(lassos, 1):
                 self._check_slice(corners, f"lasso {number} of {name}", name)
-        for name, regions in ((INSIDE, self.holding), (OUTSIDE, self.excluded)):
-            empty = next((number for number, region in enumerate(regions, 1) if not region.filled.any()), None)
+        for name, lassos in ((INSIDE, self.inside), (OUTSIDE, self.outside)):
+            empty = next((n for n, corners in enumerate(lassos, 1) if not self._region(corners).filled.any()), None)
             if empty is not None:
                 shape = self.geometry.shape
                 raise PromptError(f"lasso {empty} of {name} encircles no voxel of the image of {shape}", name)
-        self._check_remains()
-
-    def _check_remains(self) -> None:
-        for region in self.holding:
-            if not (region.filled & ~self._excluded(region.index)).any():
-                raise PromptError("a foreground lasso lies wholly inside background lassos: remove one of them", INSIDE)
 
     def _check_slice(self, corners: Float64Array, what: str, name: str) -> None:
         along, count = corners[:, self.axis], self.geometry.shape[self.axis]
@@ -89,8 +83,10 @@ class Lasso:
 
     @cached_property
     def holding(self) -> tuple[Region, ...]:
-        """What was encircled as the object."""
-        return tuple(self._region(corners) for corners in self.inside)
+        """What was encircled as the object and is not excluded; a lasso of which nothing is left says nothing."""
+        drawn = [self._region(corners) for corners in self.inside]
+        left = [Region(region.index, region.filled & ~self._excluded(region.index)) for region in drawn]
+        return tuple(region for region in left if region.filled.any())
 
     @cached_property
     def excluded(self) -> tuple[Region, ...]:
@@ -111,14 +107,14 @@ class Lasso:
 
     def points(self) -> tuple[Int64Array, Int64Array]:
         """One voxel of every lasso (N, 3), where it is thickest, and their labels (N,), as points for a network."""
-        inside = [self._middle(region, ~self._excluded(region.index)) for region in self.holding]
+        inside = [self._middle(region) for region in self.holding]
         outside = [self._middle(region) for region in self.excluded]
         labels = np.repeat([FOREGROUND, BACKGROUND], [len(inside), len(outside)]).astype(np.int64)
         return np.array([*inside, *outside], np.int64).reshape(-1, 3), labels
 
     def prior(self, given: Mask | None = None) -> Mask | None:
         """The prior mask of a request with what was encircled, and without what was excluded."""
-        if self.is_empty or (given is None and not self.inside):
+        if self.is_empty or (given is None and not self.holding):
             return given
         mask = Mask.empty(self.geometry)
         if given is not None:
@@ -165,11 +161,10 @@ class Lasso:
         """A slice of a mask's array, to write into."""
         return np.moveaxis(mask.array, self.axis, 0)[index]
 
-    def _middle(self, region: Region, but: BoolArray | None = None) -> list[int]:
+    def _middle(self, region: Region) -> list[int]:
         """The voxel [i, j, k] in the middle of a region's core."""
-        pixels = region.filled if but is None else region.filled & but
         spacing = np.delete(np.asarray(self.geometry.spacing_mm), self.axis)
-        depth = ndimage.distance_transform_edt(np.pad(pixels, 1), sampling=spacing)[1:-1, 1:-1]
+        depth = ndimage.distance_transform_edt(np.pad(region.filled, 1), sampling=spacing)[1:-1, 1:-1]
         core = np.insert(np.argwhere(depth >= CORE_DEPTH * depth.max()), self.axis, region.index, axis=1)
         return [int(value) for value in spread(core, self.geometry, 1)[0]]
 

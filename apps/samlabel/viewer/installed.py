@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from sam_infer.files import write_whole
 from sam_infer.home import default_home
@@ -154,7 +154,7 @@ def hashes(file: Path) -> tuple[str, str]:
 class _Bounded:
     """A stream that ends with a refusal when it grows too long: few bytes may unpack to very many."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream = stream
         self._left = MOST_UNPACKED
 
@@ -187,7 +187,7 @@ def _unpack(file: Path, folder: Path) -> tuple[int, int]:
     return files, size
 
 
-def _bounded(stream: IO[bytes]) -> Any:
+def _bounded(stream: gzip.GzipFile) -> Any:
     """As `tarfile` wants it: its types ask for more than it uses."""
     return _Bounded(stream)
 

@@ -100,7 +100,7 @@ def test_the_same_file_again_is_served_and_another_one_refused(tmp_path: Path) -
     store.use(BUILTIN)
     assert store.add(tmp_path / "a.tgz") == first and store.served() == "9.1.0"
     other = package(tmp_path / "b.tgz", **{"dist/more.js": b"2"})
-    with pytest.raises(ViewerError, match="another file of version 9.1.0 was added before"):
+    with pytest.raises(ViewerError, match=r"another file of version 9.1.0 was added before"):
         store.add(other)
     assert store.viewers() == [first] and left_behind(store) == ["9.1.0", "served"]
 
