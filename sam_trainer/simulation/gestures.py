@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,11 +36,11 @@ FORBIDDEN = 1e6
 class Gesture:
     """One stroke or lasso: (row, column) (N, 2) of painted pixels or of corners, on the object (1) or not (0)."""
 
-    places: npt.NDArray[np.number]
+    places: npt.NDArray[Any]
     label: int
 
 
-Draw = Callable[[BoolArray, int, np.random.Generator], npt.NDArray[np.number]]
+Draw = Callable[[BoolArray, int, np.random.Generator], npt.NDArray[Any]]
 GestureMethod = Callable[[Sequence[Gesture]], BoolArray]
 
 
