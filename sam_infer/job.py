@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 from sam_infer.errors import SamError
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 class CancelledError(SamError):
@@ -31,22 +32,57 @@ def _never() -> bool:
     return False
 
 
-def _silently(done: int) -> None:
+def _silently(slices: int) -> None:
     """No progress reporting."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """By default: compute in this thread, without cancellation or progress reporting."""
+    """By default: compute in this thread, without cancellation or progress reporting.
+
+    Called off, a job ends with `CancelledError`. Where somebody wants what was found until then, engines answer in
+    part: they take their slices through `kept`, and say in the answer that it is not whole.
+    """
 
     runner: Runner = _here
     cancelled: Callable[[], bool] = _never
     progress: Callable[[int], None] = _silently  # slices computed since the last call
+    expected: Callable[[int], None] = _silently  # so many more slices are to come, at most
+    partial: Callable[[], bool] = _never  # asked when the job was called off: is a part of the answer wanted
+
+    def uncounted(self) -> Job:
+        """The same without progress reporting: for work that is a part of what the caller counts."""
+        return replace(self, progress=_silently, expected=_silently)
+
+    def check(self) -> None:
+        """Raise `CancelledError` when the request was called off."""
+        if self.cancelled():
+            raise CancelledError("the request was called off before it was done")
 
     def slice(self, work: Callable[[], Result]) -> Result:
         """One slice's work; raises `CancelledError` instead when the request was called off."""
-        if self.cancelled():
-            raise CancelledError("the request was called off before it was done")
+        self.check()
         result: Result = self.runner(work)
         self.progress(1)
         return result
+
+    def kept(self, items: Iterable[Item]) -> Kept[Item]:
+        """What long work yields, up to where it was called off if a part is wanted."""
+        return Kept(self, items)
+
+
+class Kept(Generic[Item]):
+    """Items as they come; `whole` tells afterwards whether they are all."""
+
+    def __init__(self, job: Job, items: Iterable[Item]) -> None:
+        self._job = job
+        self._items = items
+        self.whole = True
+
+    def __iter__(self) -> Iterator[Item]:
+        try:
+            yield from self._items
+        except CancelledError:
+            if not self._job.partial():
+                raise
+            self.whole = False

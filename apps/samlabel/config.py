@@ -23,6 +23,7 @@
     random_is       strategy for viewers that can only ask for `random`, as OHIF's own panel  (sam_hybrid)
     control_share   share of cases drawn at random, to say what choosing them is worth            (0.2)
     fallback        draw all of them where choosing was measured not to help                     (true)
+    viewer_origins  web addresses, comma-separated, whose pages may use this server: an OHIF that runs elsewhere ()
     scoring         score cases in the background: after a promotion, and new ones               (true)
     scoring_measure how doubt is measured: `samlabel score --help`; adapters once two were promoted (combined)
     scoring_most    cases that are scored by themselves; `samlabel score` scores any number       (300)
@@ -33,6 +34,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from sam_infer.networks.precision import AUTO, PRECISIONS
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES
@@ -73,6 +75,7 @@ class AppConfig:
     random_is: str = SelectionPolicy.random_is
     control_share: float = SelectionPolicy.control_share
     fallback: bool = SelectionPolicy.fallback
+    viewer_origins: tuple[str, ...] = ()
     scoring: bool = True
     scoring_measure: str = DEFAULT
     scoring_most: int = 300
@@ -92,6 +95,8 @@ class AppConfig:
             )
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}", "precision")
+        for origin in self.viewer_origins:
+            _check_origin(origin)
 
     @property
     def gate_policy(self) -> GatePolicy:
@@ -117,6 +122,22 @@ class AppConfig:
             raise ConfigError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}", unknown[0])
         values = {name: _value(name, conf[name]) for name in known & set(conf)}
         return cls(**values)
+
+
+def _check_origin(text: str) -> None:
+    """An origin as browsers send it: scheme, host and port, nothing more; `*` and `null` are everybody."""
+    try:
+        split = urlsplit(text)
+        fits = split.scheme in ("http", "https") and split.hostname and f"{split.scheme}://{split.netloc}" == text
+        plain = bool(fits) and split.port != 0 and not set("*@\\") & set(text) and text == text.lower()
+    except ValueError:  # a port that is none
+        plain = False
+    if not plain:
+        raise ConfigError(
+            "viewer_origins must be web addresses without a path, in small letters, such as "
+            f"https://ohif.hospital:3000, got {text!r}",
+            "viewer_origins",
+        )
 
 
 def _value(name: str, text: Any) -> Any:

@@ -7,7 +7,9 @@ SamError
   RequestError     a request is malformed outside its prompts
   RefusedError     this server does not do that for anybody
   TooLargeError    more bytes than the server takes
+  JobError         a job was called off, or its id is taken
   LeasedError      another reader has the case open
+  ViewerError      a package is no viewer, or there is no such viewer
   ArchiveError     the DICOMweb archive does not answer
 """
 
@@ -40,8 +42,16 @@ class TooLargeError(SamError):
     """More bytes than the server takes."""
 
 
+class JobError(SamError):
+    """A job that was called off, or whose id is taken."""
+
+
 class LeasedError(SamError):
     """A case that another reader has open."""
+
+
+class ViewerError(SamError):
+    """A package that is no viewer, or a viewer that is not there."""
 
 
 class ArchiveError(SamError):

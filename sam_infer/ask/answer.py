@@ -21,6 +21,7 @@ from sam_infer.propagation.result import VolumePrediction
 from sam_infer.slices.predictor import Prediction, Predictor
 
 NOTHING_FOUND = "the network found nothing here: the mask is empty"
+CUT_SHORT = "called off before it was done: this is what was found until then, the rest was not looked at"
 
 Found = TypeVar("Found", Prediction, VolumePrediction, LabelPrediction, LabelMap)
 
@@ -62,14 +63,14 @@ def answer(
             return _of_slice(seen, predictor, volume)
         case ObjectQuestion():
             found = segment_object(predictor, volume, question.prompts, question.options, context.job)
-            return Answer(found.mask, found, (*found.notes, *about))
+            return Answer(found.mask, found, (*_cut_short(found.whole), *found.notes, *about))
         case ObjectsQuestion():
             several = segment_labels(predictor, volume, question.prompts, question.options, context.job)
             notes = [f"{name}: {note}" for name, one in several.labels.items() for note in one.notes]
-            return Answer(several.mask, several, (*notes, *about))
+            return Answer(several.mask, several, (*_cut_short(several.whole), *notes, *about))
         case LabelQuestion():
             labelled = find_labels(question, predictor, volume, context)
-            return Answer(labelled.mask, labelled, (*labelled.notes, *about))
+            return Answer(labelled.mask, labelled, (*_cut_short(labelled.whole), *labelled.notes, *about))
 
 
 def _of_slice(seen: Prediction, predictor: Predictor, volume: Volume) -> Answer[Prediction]:
@@ -79,6 +80,10 @@ def _of_slice(seen: Prediction, predictor: Predictor, volume: Volume) -> Answer[
     timed = replace(seen, seconds={**seen.seconds, "write": time.perf_counter() - started})
     empty = () if seen.pixels.any() else (NOTHING_FOUND,)
     return Answer(mask, timed, (*_image_notes(volume), *empty, *_network_notes(predictor)))
+
+
+def _cut_short(whole: bool) -> tuple[str, ...]:
+    return () if whole else (CUT_SHORT,)
 
 
 def _about(volume: Volume, predictor: Predictor) -> tuple[str, ...]:

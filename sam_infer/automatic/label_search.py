@@ -6,8 +6,8 @@ the network draws the edge. A drawing that left its expectation is dropped: it s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,7 @@ class LabelMap:
     mask: Mask
     scores: Mapping[str, float]  # mean predicted quality of the labels that were found
     notes: tuple[str, ...] = ()
+    whole: bool = True  # False: called off, and this is what was found until then
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +79,17 @@ class LabelSearch:
         """Pixels (H, W) inside the limit."""
         return inside(self.limit, view)
 
-    def draw(self, expected: Mask, passes: int = 1) -> Drawings:
+    def draw(self, expected: Mask, passes: int = 1) -> LabelMap:
         """Every label where it is expected on the slices; with more passes a drawing is the prompt of the next."""
         drawn: Drawings = {}
+        drawings = self.job.kept(self._drawings(expected, passes))
+        for value, index, answer in drawings:
+            drawn.setdefault(value, {})[index] = answer
+        return replace(self.settled(drawn), whole=drawings.whole)
+
+    def _drawings(self, expected: Mask, passes: int) -> Iterator[tuple[int, int, SliceAnswer]]:
+        """Value, slice and mask of every label where it is expected and found."""
+        self.job.expected(passes * sum(self._shown(expected, index) for index in self.slices))
         for value in range(1, len(self.labels) + 1):
             here = expected.array == value
             if not here.any():
@@ -91,8 +100,12 @@ class LabelSearch:
                 prior = view.extract(here) & self.allowed(view)
                 answer = self._drawn(follower, index, prior, passes) if prior.sum() >= FEWEST_PIXELS else None
                 if answer is not None:
-                    drawn.setdefault(value, {})[index] = answer
-        return drawn
+                    yield value, index, answer
+
+    def _shown(self, expected: Mask, index: int) -> int:
+        """How many labels are expected on a slice."""
+        counts = np.bincount(self.view(index).extract(expected.array).ravel(), minlength=len(self.labels) + 1)
+        return int(np.count_nonzero(counts[1 : len(self.labels) + 1]))
 
     def _drawn(self, follower: Follower, index: int, prior: BoolArray, passes: int) -> SliceAnswer | None:
         """One label on one slice; None where what was drawn is something else."""

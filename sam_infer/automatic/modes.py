@@ -33,6 +33,7 @@ from sam_infer.networks.frame import Frame, whole
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.engine import segment_object
+from sam_infer.propagation.result import VolumePrediction
 from sam_infer.slices.predictor import Options, Prediction
 
 SEMANTIC = "semantic"
@@ -55,14 +56,17 @@ def propose_labels(search: LabelSearch, start: int) -> LabelMap:
     """The surest regions of slice `start`, in the order of the labels, each followed over the other slices."""
     view = search.view(start)
     options = Options(search.window, zoom=None)
-    regions = propose(search.volume, view, len(search.labels), _clicker(search, start, options))
+    clicker = _clicker(_uncounted(search), start, options)
+    regions = propose(search.volume, view, len(search.labels), clicker)
     regions = [region for region in regions if (region.pixels & search.allowed(view)).any()]
-    drawn = {}
-    for value, region in enumerate(regions, 1):
-        said = VolumePrompts(search.axis, {start: _around(search, view, region.pixels)}, {}, search.limit)
-        found = segment_object(search.predictor, search.volume, said, job=search.job)
-        drawn[value] = {k: answer for k, answer in found.answers.items() if k in search.slices}
-    return search.settled(drawn)
+    search.job.expected(len(regions) * len(search.slices))
+    followed = search.job.kept(_followed(search, view, region.pixels) for region in regions)
+    found = list(followed)
+    drawn = {
+        value: {k: answer for k, answer in one.answers.items() if k in search.slices}
+        for value, one in enumerate(found, 1)
+    }
+    return replace(search.settled(drawn), whole=followed.whole and all(one.whole for one in found))
 
 
 def propose_on_slice(search: LabelSearch, index: int) -> LabelMap:
@@ -87,21 +91,15 @@ def grid_labels(search: LabelSearch, prior: Mask) -> LabelMap:
     prior.require_same_grid(search.volume.geometry, "prior")
     mask = Mask.empty(search.volume.geometry)
     fits: dict[str, list[float]] = {}
-    start = _fullest(search, prior)
-    first: dict[str, BoolArray] = {}
-    for run in (range(start, search.slices.stop), range(start - 1, search.slices.start - 1, -1)):
-        before = first
-        for index in run:
-            matched = _matched(search, index, {**before, **_priors(search, prior, search.view(index))})
-            before = {name: found.pixels for name, found in matched.items()}
-            first = before if index == start else first
-            for name, found in matched.items():
-                search.view(index).extract(mask.array)[found.pixels] = search.labels.index(name) + 1
-                fits.setdefault(name, []).append(found.overlap)
+    matches = search.job.kept(_matches(search, prior))
+    for index, matched in matches:
+        for name, found in matched.items():
+            search.view(index).extract(mask.array)[found.pixels] = search.labels.index(name) + 1
+            fits.setdefault(name, []).append(found.overlap)
     if not mask.array.any():
-        return search.empty
+        return replace(search.empty, whole=matches.whole)
     scores = {name: float(np.mean(fits[name])) for name in search.labels if name in fits}
-    return LabelMap(mask, scores, search.missing(scores))
+    return LabelMap(mask, scores, search.missing(scores), matches.whole)
 
 
 def selfprompt_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> LabelMap:
@@ -114,13 +112,14 @@ def selfprompt_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> Lab
         pixels = search.view(index).extract(expected.array)
         for value, piece in enumerate(shown, 1):
             pixels[piece] = value
-    return search.settled(search.draw(expected, SELFPROMPT_PASSES))
+    return search.draw(expected, SELFPROMPT_PASSES)
 
 
 def coarse_maps(search: LabelSearch, cases: Sequence[AcceptedCase]) -> tuple[list[Float32Array], list[Frame]]:
     """Where accepted cases expect each label on the search's slices, (labels, l, l), and the frames of these maps."""
     coarse = _learned(search, others(search.volume, cases)[:MOST_TEACHERS])
     centre = body_centre(search.volume)
+    search.job.expected(len(search.slices))
     maps, frames = [], []
     for index in search.slices:
         view = search.view(index)
@@ -132,7 +131,7 @@ def coarse_maps(search: LabelSearch, cases: Sequence[AcceptedCase]) -> tuple[lis
 
 def atlas_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> LabelMap:
     """The labels of the accepted case most like this one, warped; box and mask of each slice are the prompt."""
-    return search.settled(search.draw(warped_labels(search, cases)))
+    return search.draw(warped_labels(search, cases))
 
 
 def warped_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> Mask:
@@ -141,7 +140,7 @@ def warped_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> Mask:
     prepare()
     found = search.memo.get(
         ("registration", search.volume.digest, nearest.volume.digest),
-        lambda: search.job.slice(lambda: register(search.volume, nearest.volume)),
+        lambda: search.job.uncounted().slice(lambda: register(search.volume, nearest.volume)),
     )
     return found.warp(nearest.labels)
 
@@ -157,7 +156,9 @@ def _learned(search: LabelSearch, cases: Sequence[AcceptedCase]) -> CoarseMap:
         for case in cases:
             centre, geometry = body_centre(case.volume), case.volume.geometry
             axis = [w for w, _ in geometry.world_axes].index(world)
-            for index in _spread(case.labels, axis):
+            chosen = _spread(case.labels, axis)
+            search.job.expected(len(chosen))
+            for index in chosen:
                 view = case.volume.view(axis, index)
                 features, frame = _features(search, case.volume, view)
                 values = in_frame(view.extract(case.labels.array), frame)
@@ -165,6 +166,33 @@ def _learned(search: LabelSearch, cases: Sequence[AcceptedCase]) -> CoarseMap:
 
     key = ("coarse map", backbone.encoder_id, world, search.window, len(search.labels), *(c.digest for c in cases))
     return search.memo.get(key, lambda: CoarseMap.learned(len(search.labels), side, lessons))
+
+
+def _uncounted(search: LabelSearch) -> LabelSearch:
+    """The same search for work that is less or more than one of its slices."""
+    return replace(search, job=search.job.uncounted())
+
+
+def _followed(search: LabelSearch, view: SliceView, pixels: BoolArray) -> VolumePrediction:
+    """A region (H, W) of a slice over the other slices."""
+    said = VolumePrompts(search.axis, {view.index: _around(search, view, pixels)}, {}, search.limit)
+    job = replace(search.job, expected=search.job.uncounted().expected)
+    return segment_object(search.predictor, search.volume, said, job=job)
+
+
+def _matches(search: LabelSearch, prior: Mask) -> Iterator[tuple[int, dict[str, Match]]]:
+    """What the prior's labels are on every slice, from the one with most of the prior outwards."""
+    start = _fullest(search, prior)
+    first: dict[str, BoolArray] = {}
+    search.job.expected(len(search.slices))
+    for run in (range(start, search.slices.stop), range(start - 1, search.slices.start - 1, -1)):
+        before = first
+        for index in run:
+            matched = _matched(_uncounted(search), index, {**before, **_priors(search, prior, search.view(index))})
+            before = {name: found.pixels for name, found in matched.items()}
+            first = before if index == start else first
+            search.job.progress(1)
+            yield index, matched
 
 
 def _clicker(search: LabelSearch, index: int, options: Options) -> Callable[[Prompts], Prediction]:

@@ -32,8 +32,9 @@ def semantic_labels(search: LabelSearch, wanted: Sequence[str] | None = None) ->
     head = require_head(search.predictor)
     names = _known(search, head, wanted)
     mask, found = Mask.empty(search.volume.geometry), {name: _Found() for name in names}
-    for index in search.slices:
-        number, logit = search.job.slice(partial(_on_slice, search, index))
+    search.job.expected(len(search.slices))
+    answers = search.job.kept((k, search.job.slice(partial(_on_slice, search, k))) for k in search.slices)
+    for index, (number, logit) in answers:
         view = search.view(index)
         pixels, allowed = view.extract(mask.array), search.allowed(view)
         for name in names:
@@ -44,7 +45,8 @@ def semantic_labels(search: LabelSearch, wanted: Sequence[str] | None = None) ->
     notes = _notes("not found", [name for name in names if name not in scores])
     if wanted is None:
         notes += _notes("not learned yet", [name for name in search.labels if name not in head.labels])
-    return LabelMap(mask, scores, notes) if scores else LabelMap(mask, {}, (*search.empty.notes, *notes))
+    found_notes = notes if scores else (*search.empty.notes, *notes)
+    return LabelMap(mask, scores, found_notes, answers.whole)
 
 
 def require_head(predictor: Predictor) -> SemanticHead:

@@ -33,6 +33,7 @@ class LabelPrediction:
     mask: Mask
     labels: Mapping[str, VolumePrediction]
     contested: int  # voxels that more than one label claimed
+    whole: bool = True  # False: called off; later labels are missing, the last one is not followed to its ends
 
     def mask_with(self, values: Mapping[str, int]) -> Mask:
         """The label map with other values: a client's list may hold labels that nobody pointed at."""
@@ -54,7 +55,9 @@ def segment_labels(
     if len({said.axis for said in prompts.values()}) > 1:
         raise PromptError("all labels of a request must be on slices of the same plane", "plane")
     told = {name: _against_others(name, prompts) for name in prompts}
-    found = {name: segment_object(predictor, volume, said, options, job) for name, said in told.items()}
+    job = job or Job()
+    followed = job.kept((name, segment_object(predictor, volume, said, options, job)) for name, said in told.items())
+    found = dict(followed)
     mask = Mask.empty(volume.geometry)
     axis = next(iter(prompts.values())).axis
     contested = 0
@@ -62,7 +65,7 @@ def segment_labels(
         values, disputed = _settled(list(found.values()), volume.view(axis, index))
         volume.view(axis, index).insert(mask.array, values)
         contested += disputed
-    return LabelPrediction(mask, found, contested)
+    return LabelPrediction(mask, found, contested, followed.whole and all(one.whole for one in found.values()))
 
 
 def _against_others(name: str, prompts: Mapping[str, Prompts]) -> Prompts:

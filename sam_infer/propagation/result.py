@@ -24,6 +24,7 @@ class VolumePrediction:
     answers: Mapping[int, SliceAnswer]
     prompted: tuple[int, ...]  # slices with prompts that could be answered alone
     notes: tuple[str, ...] = ()
+    whole: bool = True  # False: called off, and this is what was found until then
 
     @classmethod
     def of(

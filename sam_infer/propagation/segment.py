@@ -21,6 +21,7 @@ from itertools import pairwise
 import numpy as np
 
 from sam_infer.arrays import BoolArray, Float32Array
+from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
@@ -79,12 +80,16 @@ class _Propagation:
 
     def answer(self) -> VolumePrediction:
         """Anchors, what corrections change about them, and everything between and beyond."""
+        self.job.expected(most_slices(self.said, self.volume.geometry))
         anchors = {k: SliceAnswer.of_prediction(p) for k, p in self.predictions.items()}
         anchors = {k: self._allowed_only(answer) for k, answer in anchors.items()}
-        fixed = dict(sorted({**anchors, **self._corrected(anchors)}.items()))
-        answers = {**fixed, **dict(self._around(fixed, *self.said.span(self.volume.geometry)))}
-        missed = [k for k in self.said.corrections if k not in fixed]
-        return VolumePrediction.of(self.volume.geometry, self.said, answers, self.options.consistency, missed)
+        corrected = self.job.kept(self._corrected(anchors))
+        fixed = dict(sorted({**anchors, **dict(corrected)}.items()))
+        around = self.job.kept(self._around(fixed, *self.said.span(self.volume.geometry)))
+        answers, whole = {**fixed, **dict(around)}, corrected.whole and around.whole
+        missed = [k for k in self.said.corrections if k not in fixed] if whole else []
+        found = VolumePrediction.of(self.volume.geometry, self.said, answers, self.options.consistency, missed)
+        return replace(found, whole=whole)
 
     @cached_property
     def predictions(self) -> dict[int, Prediction]:
@@ -97,9 +102,8 @@ class _Propagation:
     def _allowed_only(self, answer: SliceAnswer) -> SliceAnswer:
         return answer.within(self.allowed(answer.view))
 
-    def _corrected(self, anchors: Answers) -> Answers:
+    def _corrected(self, anchors: Answers) -> Iterator[tuple[int, SliceAnswer]]:
         """The corrected slices that something arrived at from the anchors."""
-        changed: Answers = {}
         walls = sorted(anchors)
         for index, part in self.said.corrections.items():
             below, above = (
@@ -110,8 +114,7 @@ class _Propagation:
             low, high = (index if below is None else below, index if above is None else above)
             arrived = dict(self._around(nearest, low, high)).get(index)
             if arrived is not None and arrived.patch.pixels.any():
-                changed[index] = self._step(self._follower(nearest, index), index, arrived.pixels, part)
-        return changed
+                yield index, self._step(self._follower(nearest, index), index, arrived.pixels, part)
 
     def _around(self, fixed: Answers, low: int, high: int) -> Iterator[tuple[int, SliceAnswer]]:
         """Answers for slices `low`..`high` that are not `fixed`, where the object is."""
@@ -124,12 +127,16 @@ class _Propagation:
     def _between(self, first: SliceAnswer, second: SliceAnswer) -> Iterator[tuple[int, SliceAnswer]]:
         """Runs from both ends; where both got to, they are blended."""
         start, stop = first.view.index, second.view.index
-        up = dict(self._run(first, range(start + 1, stop), self.options.end.between()))
-        for index, answer in self._run(second, range(stop - 1, start, -1), self.options.end.between()):
+        upwards = self.job.kept(self._run(first, range(start + 1, stop), self.options.end.between()))
+        downwards = self.job.kept(self._run(second, range(stop - 1, start, -1), self.options.end.between()))
+        up = dict(upwards)
+        for index, answer in downwards:
             other = up.pop(index, None)
             share = (stop - index) / (stop - start)
             yield index, answer if other is None else blended(other, answer, share, self.allowed(answer.view))
         yield from up.items()
+        if not (upwards.whole and downwards.whole):
+            self.job.check()
 
     def _run(
         self, start: SliceAnswer, indices: Iterable[int], policy: EndPolicy | None = None
@@ -201,3 +208,11 @@ def inside(limit: Box | None, view: SliceView) -> BoolArray:
         (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
         allowed[top : bottom + 1, left : right + 1] = True
     return allowed
+
+
+def most_slices(said: VolumePrompts, geometry: Geometry) -> int:
+    """How many slices are computed if the object reaches every end: between two prompts each is followed twice."""
+    low, high = said.span(geometry)
+    prompted = sorted({*said.anchors, *said.corrections})
+    between = sum(second - first - 1 for first, second in pairwise(prompted))
+    return len(prompted) + max(prompted[0] - low, 0) + max(high - prompted[-1], 0) + 2 * between

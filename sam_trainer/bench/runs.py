@@ -41,10 +41,10 @@ def run_prompts(exam: Exam, grid: int) -> Outcome:
     return Outcome(rows, page)
 
 
-def run_clicks(exam: Exam, with_baselines: bool = True) -> Outcome:
-    """Dice after 1 to 10 clicks."""
+def run_clicks(exam: Exam, with_baselines: bool = True, with_gestures: bool = False) -> Outcome:
+    """Dice after 1 to 10 clicks; if wanted, also after as many strokes and lassos."""
     gallery = Gallery()
-    rows = table(clicks.measure(exam, gallery, with_baselines), seed=exam.seed)
+    rows = table(clicks.measure(exam, gallery, with_baselines, with_gestures), seed=exam.seed)
     page = Page(f"Clicks: {exam.backbone.name}")
     columns = ("method", "clicks", "n", "dice", "ci_low", "ci_high", "noc85", "noc90", "failures", "encodes")
     page.table("Mean over sources", _means(rows), columns)

@@ -78,17 +78,25 @@ def largest_component(region: Mask) -> Mask:
     return (numbers == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
 
 
-def correction_click(answer: Mask, truth: Mask, rng: np.random.Generator | None = None) -> Click | None:
-    """A click on the largest error: where it is thickest, or at random in it; None when nothing is wrong.
-
-    Missed and added parts compete by area: the larger one's largest connected part gets the click.
-    """
+def largest_error(answer: Mask, truth: Mask) -> tuple[Mask, int] | None:
+    """The largest connected part that was missed (1) or added (0); None when nothing is wrong."""
     missed = largest_component(((answer == 0) & (truth > 0)).astype(np.uint8))
     added = largest_component(((answer > 0) & (truth == 0)).astype(np.uint8))
     missed_area, added_area = int(missed.sum()), int(added.sum())
     if missed_area + added_area == 0:
         return None
-    region, label = (missed, 1) if missed_area >= added_area else (added, 0)
+    return (missed, 1) if missed_area >= added_area else (added, 0)
+
+
+def correction_click(answer: Mask, truth: Mask, rng: np.random.Generator | None = None) -> Click | None:
+    """A click on the largest error: where it is thickest, or at random in it; None when nothing is wrong.
+
+    Missed and added parts compete by area: the larger one's largest connected part gets the click.
+    """
+    wrong = largest_error(answer, truth)
+    if wrong is None:
+        return None
+    region, label = wrong
     return deepest_click(region, label) if rng is None else random_click(region, label, rng)
 
 

@@ -24,6 +24,11 @@ def test_settings_are_read_once_from_text() -> None:
     assert AppConfig.of({"server_mode": "true"}) == AppConfig()
 
 
+def test_viewers_elsewhere_are_named_by_their_origins() -> None:
+    config = AppConfig.of({"viewer_origins": "https://ohif.hospital:3000, http://10.0.0.7, http://[::1]:3000"})
+    assert config.viewer_origins == ("https://ohif.hospital:3000", "http://10.0.0.7", "http://[::1]:3000")
+
+
 @pytest.mark.parametrize(
     ("conf", "field"),
     [
@@ -32,6 +37,17 @@ def test_settings_are_read_once_from_text() -> None:
         ({"memory_mb": "-1"}, "memory_mb"),
         ({"warm_up": "perhaps"}, "warm_up"),
         ({"model": " "}, "model"),
+        ({"viewer_origins": "*"}, "viewer_origins"),
+        ({"viewer_origins": "null"}, "viewer_origins"),
+        ({"viewer_origins": "https://a.example, ohif.hospital:3000"}, "viewer_origins"),
+        ({"viewer_origins": "https://ohif.hospital:3000/viewer"}, "viewer_origins"),
+        ({"viewer_origins": "https://ohif.hospital/"}, "viewer_origins"),
+        ({"viewer_origins": "https://Ohif.hospital"}, "viewer_origins"),
+        ({"viewer_origins": "https://me@ohif.hospital"}, "viewer_origins"),
+        ({"viewer_origins": "https://*.hospital"}, "viewer_origins"),
+        ({"viewer_origins": "https://ohif.hospital:99999"}, "viewer_origins"),
+        ({"viewer_origins": "ftp://ohif.hospital"}, "viewer_origins"),
+        ({"viewer_origins": "https://"}, "viewer_origins"),
     ],
 )
 def test_settings_that_are_refused(conf: dict[str, str], field: str) -> None:

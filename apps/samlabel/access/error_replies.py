@@ -36,12 +36,14 @@ from sam_trainer.errors import TrainingError
 from samlabel.errors import (
     ArchiveError,
     ConfigError,
+    JobError,
     LeasedError,
     NotFoundError,
     RefusedError,
     RequestError,
     TooLargeError,
     UnsafeNameError,
+    ViewerError,
 )
 from samlabel.host.handle import told_by
 
@@ -67,6 +69,8 @@ STATUS: dict[type[SamError], int] = {
     TrainingError: 422,
     ConfigError: 409,
     LeasedError: 409,
+    JobError: 409,
+    ViewerError: 409,
     ArchiveError: 503,
     BusyError: 503,
     CancelledError: CLIENT_GONE,

@@ -44,10 +44,19 @@ def check_tag(value: object) -> str:
 
 def check_session_id(value: Any) -> str:
     """The id of an uploaded session: a UUID, as the host makes them."""
+    return _uuid(value, "session_id")
+
+
+def check_job_id(value: Any) -> str:
+    """The id of a job: a UUID, as clients make them, in its usual spelling."""
+    return _uuid(value, "job")
+
+
+def _uuid(value: Any, field: str) -> str:
     try:
         return str(uuid.UUID(value))
     except (ValueError, AttributeError, TypeError):
-        raise UnsafeNameError(f"session_id must be a UUID, got {_shown(value)}", "session_id") from None
+        raise UnsafeNameError(f"{field} must be a UUID, got {_shown(value)}", field) from None
 
 
 def check_upload_name(value: str | None, field: str = "file") -> str:

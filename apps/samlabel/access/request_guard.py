@@ -71,7 +71,9 @@ class RequestGuard:
             return
         if urlsplit(origin).netloc != headers.get("host"):
             raise RefusedError(
-                f"requests from pages of {origin} are refused; MONAI_LABEL_CORS_ORIGINS can allow them", "origin"
+                f"requests from pages of {origin} are refused; the setting viewer_origins can allow them "
+                f"(samlabel serve --set viewer_origins={origin})",
+                "origin",
             )
 
     def _check_length(self, headers: Headers) -> None:

@@ -81,11 +81,12 @@ def clicks(  # noqa: PLR0913 - every parameter is an option of the command
     limit: Limit = None,
     separate: Separate = None,
     baselines: Annotated[bool, typer.Option(help="Also let the reader click for the classical methods.")] = True,
+    gestures: Annotated[bool, typer.Option(help="Also let the reader draw strokes and lassos.")] = False,
     threads: Threads = None,
 ) -> None:
     """Dice after 1 to 10 corrections by a simulated reader, and the clicks needed until it is good enough."""
     with _measured(model, seed, threads) as run:
-        run.keep(run_clicks(run.exam(studies, limit, separate), baselines), out, page)
+        run.keep(run_clicks(run.exam(studies, limit, separate), baselines, gestures), out, page)
 
 
 @app.command()

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("samlabel.commands.doctor", "doctor", "Check this installation; every failure comes with its cure."),
     "pretrain": ("samlabel.commands.pretrain", "pretrain", "Train the embedded model on procedural scans."),
     "pretrain-tracker": (
-        "samlabel.commands.pretrain_tracker",
+        "samlabel.commands.pretrain",
         "pretrain_tracker",
         "Train what follows objects from slice to slice.",
     ),
@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "next": ("samlabel.commands.score", "next_case", "Say which case to label next, and why."),
     "loop": ("samlabel.commands.loop", "app", "Say whether the learning loop pays."),
+    "viewer": ("samlabel.commands.viewer", "app", "Serve a newer OHIF than the one that comes with MONAI Label."),
     "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),
 }
 

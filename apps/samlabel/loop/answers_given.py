@@ -20,7 +20,16 @@ from samlabel.store.archive_labels import prompts_digest
 MEMORY_BYTES = 128 << 20
 
 # Hints, by the names that clients give them; `deepedit` clients send points under each label's own name.
-HINTS = ("foreground", "background", "roi", "points", "point_labels", "label_prompt")
+HINTS = (
+    "foreground",
+    "background",
+    "foreground_lasso",
+    "background_lasso",
+    "roi",
+    "points",
+    "point_labels",
+    "label_prompt",
+)
 
 Key = tuple[str, str]
 

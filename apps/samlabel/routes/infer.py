@@ -32,6 +32,8 @@ from samlabel.access.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attach
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.host.handle import RunningApp, running_app
 from samlabel.routes.metrics import METRICS
+from samlabel.tasks.jobs import JOBS, TrackedJob
+from samlabel.wire import job_request
 from samlabel.wire.reply import PREFIX, Reply
 
 router = APIRouter()
@@ -76,7 +78,7 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
         _activity().note()
         with identity.acting_as(who), _uploads(file, label) as (uploaded, prior):
             with METRICS.refusals(model):
-                reply = _answered(model, params, (image, session_id, uploaded), prior)
+                reply = _answered(model, params, (image, session_id, uploaded), prior, who)
             computed = time.perf_counter()
             response = _response(reply, output, model, "gzip" in accept_encoding)
             now = time.perf_counter()
@@ -88,16 +90,18 @@ async def infer(  # noqa: PLR0913 - the host's clients decide what a request is 
     return await to_thread.run_sync(segment, limiter=_threads())
 
 
-def _answered(model: str, params: str, source: tuple[str, str, Path | None], prior: Path | None) -> Reply:
+def _answered(model: str, params: str, source: tuple[str, str, Path | None], prior: Path | None, who: str) -> Reply:
     """What the app says about what a request names: an upload, else a session, else an image of the studies."""
     given = json_object(params, "params")
     taken = next((key for key in RESERVED if key in given), None)
     if taken is not None:
         raise RequestError(f"params must not contain {taken!r}", taken)
-    app = running_app()
-    image, session_id, uploaded = source
-    named = uploaded or _session_image(app, session_id) or image
-    reply: Reply = app.answer({**given, "model": model, "image": named, "prior": prior})
+    wanted = job_request.decode(given)
+    with JOBS.tracked(TrackedJob(wanted.id, model, who, wanted.partial)) as job:
+        app = running_app()
+        image, session_id, uploaded = source
+        named = uploaded or _session_image(app, session_id) or image
+        reply: Reply = app.answer({**given, "model": model, "image": named, "prior": prior, "job": job})
     return reply
 
 

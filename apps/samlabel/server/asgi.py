@@ -18,11 +18,13 @@ from starlette.middleware import Middleware
 from samlabel.access import error_replies
 from samlabel.access.disconnect import DisconnectMiddleware
 from samlabel.access.request_guard import RequestGuard
+from samlabel.config import AppConfig
 from samlabel.host import login_fix
 from samlabel.host.logs import route_structlog
 from samlabel.routes import adapters as adapter_route
 from samlabel.routes import health as metrics_route
 from samlabel.routes import infer as infer_route
+from samlabel.routes import jobs as job_route
 from samlabel.routes import labels as label_route
 from samlabel.routes import leases as lease_route
 from samlabel.routes import proxy, viewer
@@ -35,6 +37,7 @@ HOSTS_VARIABLE = "SAMLABEL_HOSTS"
 # In front of the host's, the last one foremost.
 OURS = (
     infer_route.router,
+    job_route.router,
     train_route.router,
     adapter_route.router,
     label_route.router,
@@ -50,6 +53,7 @@ def mend(app: FastAPI) -> FastAPI:
     if any(_adds(entry, RequestGuard) for entry in app.user_middleware):
         return app
     origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
+    origins += AppConfig.of(settings.MONAI_LABEL_APP_CONF).viewer_origins
     hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
     # A training process prints its settings as JSON, which a list of addresses is not: it would end there.
     os.environ.pop("MONAI_LABEL_CORS_ORIGINS", None)
@@ -60,12 +64,13 @@ def mend(app: FastAPI) -> FastAPI:
     app.middleware_stack = None
     # Without a list the host allows every page of the internet; with one it adds slashes that no browser sends.
     app.user_middleware = [entry for entry in app.user_middleware if not _adds(entry, CORSMiddleware)]
+    app.add_middleware(DisconnectMiddleware)
+    app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
     if origins:
+        # Outermost, so that pages of these origins can also read why something was refused.
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
         )
-    app.add_middleware(DisconnectMiddleware)
-    app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
     error_replies.install(app)
     login_fix.mend()
     route_structlog()

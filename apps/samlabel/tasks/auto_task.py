@@ -8,6 +8,7 @@ from typing import Any
 
 from sam_infer.ask.answer import answer
 from sam_infer.ask.context import Context
+from sam_infer.job import CancelledError
 from sam_infer.serving.server_state import Serving
 from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
@@ -17,6 +18,8 @@ from samlabel.tasks.task import SamTask
 from samlabel.wire import auto_request, doubt_reply
 from samlabel.wire.auto_reply import describe
 from samlabel.wire.reply import Reply, network_facts
+
+NO_DOUBT = "called off before uncertainty was looked for: the labels are whole"
 
 
 class SamAutoTask(SamTask):
@@ -45,7 +48,7 @@ class SamAutoTask(SamTask):
         doubting = doubt_reply.asked(request, predictor, serving.earlier)
         if wanted.prior_tag is not None and question.prior is None:
             question = wanted.with_prior(self.examples().earlier(image_id, wanted.prior_tag))
-        job = volume_job(serving, f"sam_auto {question.mode}")
+        job = volume_job(serving, f"sam_auto {question.mode}", request)
         context = Context(job, lambda: self.examples().others(serving, image_id), serving.memo)
         found = answer(question, predictor, volume, context)
         facts = {
@@ -54,6 +57,11 @@ class SamAutoTask(SamTask):
             **describe(found, question, volume.geometry, time.perf_counter() - started),
             "reader": current_reader(),
         }
-        if doubting is not None:
-            facts[doubt_reply.KEY] = doubting.about(volume, found.mask, question.axis, question.labels, job.slice)
+        if doubting is not None and found.found.whole:
+            try:
+                facts[doubt_reply.KEY] = doubting.about(volume, found.mask, question.axis, question.labels, job.slice)
+            except CancelledError:
+                if not job.partial():
+                    raise
+                facts["warnings"] = [*facts["warnings"], NO_DOUBT]
         return Reply(found.mask, facts, wanted.reply)

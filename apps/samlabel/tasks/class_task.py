@@ -41,7 +41,7 @@ class SamClassTask(SamTask):
         serving = self.serving()
         volume = serving.volume(request["image"])
         wanted = auto_request.decode_semantic(request, volume.geometry, self.names)
-        predictor, context = serving.predictor, Context(volume_job(serving, "sam_class"))
+        predictor, context = serving.predictor, Context(volume_job(serving, "sam_class", request))
         found = answer(wanted.question, predictor, volume, context)
         described = describe(found, wanted.question, volume.geometry, time.perf_counter() - started)
         facts = {

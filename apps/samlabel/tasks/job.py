@@ -1,16 +1,19 @@
-"""Jobs of long requests: slices through the priority queue, progress in the log, cancellation on disconnect."""
+"""Jobs of long requests: slices through the priority queue, progress for log and client, cancellation."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 
-from sam_infer.job import Job
+from sam_infer.job import CancelledError, Job
 from sam_infer.serving.server_state import Serving
 from sam_infer.serving.work_queue import Priority
 from samlabel.access.disconnect import client_has_gone
+from samlabel.tasks.jobs import TrackedJob
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +40,36 @@ class Progress:
         log.info("at work", request=self._what, steps=self._done, seconds=round(now - self._started, 1))
 
 
-def volume_job(serving: Serving, what: str) -> Job:
-    """Every slice waits its turn behind clicks; all of it is called off when the client has gone."""
-    return Job(lambda work: serving.queue.submit(work, Priority.VOLUME).result(), client_has_gone(), Progress(what))
+def tracked_job(request: Mapping[str, Any]) -> TrackedJob:
+    """The job that the route keeps for this request; one of its own where there is none, as in batches.
+
+    Only the route puts one there: what a client sends is text.
+    """
+    given = request.get("job")
+    return given if isinstance(given, TrackedJob) else TrackedJob()
+
+
+def volume_job(serving: Serving, what: str, request: Mapping[str, Any]) -> Job:
+    """Every slice waits its turn behind clicks; all of it is called off when the client has gone or says so."""
+    tracked, gone, progress = tracked_job(request), client_has_gone(), Progress(what)
+
+    def cancelled() -> bool:
+        return gone() or tracked.stops()
+
+    def runner(work: Callable[[], Any]) -> Any:
+        return serving.queue.submit(in_turn(work), Priority.VOLUME).result()
+
+    def in_turn(work: Callable[[], Any]) -> Callable[[], Any]:
+        def turn() -> Any:
+            if cancelled():  # while it waited behind others
+                raise CancelledError("the request was called off before its turn came")
+            tracked.begin()
+            return work()
+
+        return turn
+
+    def tell(slices: int) -> None:
+        tracked.progress(slices)
+        progress(slices)
+
+    return Job(runner, cancelled, tell, tracked.expect, lambda: tracked.partial and not gone())

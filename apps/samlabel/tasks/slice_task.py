@@ -11,6 +11,7 @@ from sam_infer.serving.server_state import Asker, Click, Serving
 from samlabel.access.disconnect import client_has_gone
 from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
+from samlabel.tasks.job import tracked_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import doubt_reply, slice_request
 from samlabel.wire.reply import Reply, network_facts
@@ -40,8 +41,11 @@ class Sam2dTask(SamTask):
         click = Click(volume, wanted.question, serving.predictor)
         doubting = doubt_reply.asked(request, click.predictor, serving.earlier)
         understood = time.perf_counter() - started
-        reader = current_reader()
-        answer = serving.predict(click, Asker(reader, client_has_gone()))
+        reader, job, gone = current_reader(), tracked_job(request), client_has_gone()
+        job.expect(1)
+        job.begin()
+        answer = serving.predict(click, Asker(reader, lambda: gone() or job.stops()))
+        job.progress(1)
         answer = replace(answer, found=replace(answer.found, seconds={"read": understood, **answer.found.seconds}))
         facts = {**network_facts(click.predictor), **describe(answer, wanted, volume.geometry), "reader": reader}
         if doubting is not None:

@@ -40,7 +40,7 @@ class Sam3dTask(SamTask):
         volume = serving.volume(request["image"])
         wanted = volume_request.decode_object(request, volume.geometry, self.names)
         ((label, prompts),) = wanted.prompts.items()
-        predictor, context = serving.predictor, Context(volume_job(serving, "sam_3d"))
+        predictor, context = serving.predictor, Context(volume_job(serving, "sam_3d", request))
         found = answer(ObjectQuestion(prompts, wanted.options), predictor, volume, context)
         facts = {
             "label_names": {label: 1},
@@ -72,7 +72,7 @@ class SamMultiTask(SamTask):
         serving = self.serving()
         volume = serving.volume(request["image"])
         wanted = volume_request.decode_labels(request, volume.geometry, self.names)
-        predictor, context = serving.predictor, Context(volume_job(serving, "sam_multi"))
+        predictor, context = serving.predictor, Context(volume_job(serving, "sam_multi", request))
         several = answer(ObjectsQuestion(wanted.prompts, wanted.options), predictor, volume, context)
         labels = several.found.labels.items()
         facts = {
@@ -80,6 +80,7 @@ class SamMultiTask(SamTask):
             **network_facts(predictor),
             "labels": {name: describe_object(one, volume, own_notes(one, volume)) for name, one in labels},
             "contested": several.found.contested,
+            "partial": not several.found.whole,
             "latencies": milliseconds({"segment": time.perf_counter() - started}),
             "reader": current_reader(),
             "warnings": list(several.notes),

@@ -20,6 +20,7 @@ def describe(answer: Answer[LabelMap], question: LabelQuestion, geometry: Geomet
         **place(geometry, question.axis, question.first),
         "slices": [question.slices.start, question.slices.stop - 1],
         "scores": {name: round(score, 4) for name, score in answer.found.scores.items()},
+        "partial": not answer.found.whole,
         "latencies": milliseconds({question.mode: seconds}),
         "warnings": ([ORDER_ONLY] if question.mode == "propose" else []) + list(answer.notes),
     }

@@ -44,5 +44,6 @@ def _used(request: InferRequest) -> dict[str, Any]:
         "background": here.points[here.labels == 0].tolist(),
         "roi": [int(v) for pair in zip(box.low, box.high, strict=True) for v in pair] if box is not None else None,
         "prior": here.mask is not None,
+        "lassos": len(request.lasso.inside) + len(request.lasso.outside),
         "painted_voxels": len(request.scribble.inside) + len(request.scribble.outside),
     }

@@ -5,6 +5,7 @@ know are left alone (OHIF sends those of earlier requests along), keys it knows 
 
     foreground, background                     lists of voxels [i, j, k]
     foreground_scribble, background_scribble   lists of painted voxels [i, j, k]
+    foreground_lasso, background_lasso         lists of closed lines, each a list of voxels on one slice
     roi                                        [i0, i1, j0, j1, k0, k1], corners in any order, may leave the image
     prior                                      file of a mask to start from: the upload `label` of the request
     plane                                      axial, coronal, sagittal; without it slices run along the stored k
@@ -17,19 +18,20 @@ know are left alone (OHIF sends those of earlier requests along), keys it knows 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sam_infer.arrays import Int64Array
+from sam_infer.arrays import Float64Array, Int64Array
 from sam_infer.ask.question import SliceQuestion
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import PLANE_NORMAL, Geometry
 from sam_infer.imaging.image_file import read_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.imaging.window import WINDOWS
+from sam_infer.prompts.lasso import INSIDE, MOST_LASSOS, OUTSIDE, Lasso, closed_line
 from sam_infer.prompts.object_prompts import BACKGROUND, FOREGROUND, MAX_POINTS, Box, Prompts, indices
 from sam_infer.prompts.scribble import Scribble
 from sam_infer.prompts.slice_index import Marks, choose_slice
@@ -70,6 +72,7 @@ class InferRequest:
     question: SliceQuestion
     label: str
     scribble: Scribble
+    lasso: Lasso
     reply: ReplyFormat
     notes: tuple[str, ...]  # what a reader should know about how the request was read
 
@@ -79,26 +82,35 @@ def decode(request: Mapping[str, Any], geometry: Geometry, labels: LabelNames) -
     given = {key: value for key, value in request.items() if value is not None}
     axis = decode_axis(given, geometry)
     foreground, background = _points(given, geometry)
-    strokes = decode_scribble(given, geometry)
+    strokes, lassos = decode_scribble(given, geometry), decode_lasso(given, axis, geometry)
     box, prior = decode_box(given, geometry), decode_prior(given, geometry)
+    encircled, encircled_labels = lassos.points()
     marks = Marks(
-        np.concatenate([strokes.inside, foreground]), np.concatenate([strokes.outside, background]), box, prior
-    )
-    index, notes = choose_slice(geometry, axis, decode_slice(given), marks)
-    here = strokes.on_slice(axis, index)
-    drawn, drawn_labels = here.points(geometry)
-    clicked = np.repeat([FOREGROUND, BACKGROUND], [len(foreground), len(background)])
-    prompts = Prompts(
-        axis,
-        np.concatenate([foreground, background, drawn]),
-        np.concatenate([clicked, drawn_labels]),
+        np.concatenate([encircled[encircled_labels == FOREGROUND], strokes.inside, foreground]),
+        np.concatenate([encircled[encircled_labels == BACKGROUND], strokes.outside, background]),
         box,
         prior,
-        here.painted(geometry),
     )
+    index, notes = choose_slice(geometry, axis, decode_slice(given), marks)
+    here, around = strokes.on_slice(axis, index), lassos.on_slice(index)
+    clicked = np.repeat([FOREGROUND, BACKGROUND], [len(foreground), len(background)])
+    prompts = Prompts(axis, np.concatenate([foreground, background]), clicked, box, around.prior(prior))
+    prompts = with_points(prompts, here.points(geometry), around.points())
+    prompts = replace(prompts, painted=around.painted(here.painted(geometry), marked_one_by_one(foreground, here)))
     label = labels.checked(given.get("label"))
     question = SliceQuestion(prompts, index, decode_options(given))
-    return InferRequest(question, label, here, decode_reply(given), tuple(notes))
+    return InferRequest(question, label, here, around, decode_reply(given), tuple(notes))
+
+
+def with_points(prompts: Prompts, *more: tuple[Int64Array, Int64Array]) -> Prompts:
+    """The prompts with further points (N, 3) and their labels (N,)."""
+    points, labels = zip((prompts.points, prompts.labels), *more, strict=True)
+    return replace(prompts, points=np.concatenate(points), labels=np.concatenate(labels))
+
+
+def marked_one_by_one(foreground: Int64Array, strokes: Scribble) -> Int64Array:
+    """Voxels (N, 3) that a reader marked as the object one by one."""
+    return np.concatenate([foreground, strokes.inside])
 
 
 def decode_axis(given: Mapping[str, Any], geometry: Geometry) -> int:
@@ -177,6 +189,22 @@ def decode_scribble(given: Mapping[str, Any], geometry: Geometry) -> Scribble:
     """The painted voxels of a request, on any slice."""
     strokes = Scribble(decode_voxels(given, "foreground_scribble"), decode_voxels(given, "background_scribble"))
     return strokes.checked(geometry)
+
+
+def decode_lasso(given: Mapping[str, Any], axis: int, geometry: Geometry) -> Lasso:
+    """The closed lines of a request, on any slice of the plane."""
+    return Lasso(geometry, axis, _closed_lines(given, INSIDE), _closed_lines(given, OUTSIDE))
+
+
+def _closed_lines(given: Mapping[str, Any], name: str) -> tuple[Float64Array, ...]:
+    values = given.get(name)
+    if values is None:
+        return ()
+    if not isinstance(values, list):
+        raise PromptError(f"{name} must be a list of lassos, got {type(values).__name__}", name)
+    if len(values) > MOST_LASSOS:
+        raise PromptError(f"{name} has {len(values)} lassos, more than the {MOST_LASSOS} allowed", name)
+    return tuple(closed_line(line, f"lasso {number} of {name}", name) for number, line in enumerate(values, 1))
 
 
 def decode_box(given: Mapping[str, Any], geometry: Geometry) -> Box | None:

@@ -24,6 +24,7 @@ def describe_object(found: VolumePrediction, volume: Volume, notes: Sequence[str
         "plane": where["plane"],
         "slices": [slices[0], slices[-1]] if slices else None,
         "prompted_slices": list(found.prompted),
+        "partial": not found.whole,
         "warnings": list(notes),
     }
 

@@ -17,7 +17,9 @@ import numpy as np
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.masks.cleanup3d import Consistency
+from sam_infer.prompts.lasso import Lasso
 from sam_infer.prompts.object_prompts import MAX_POINTS, Prompts
+from sam_infer.prompts.scribble import Scribble
 from sam_infer.propagation.segment import VolumeOptions
 from samlabel.label_names import LabelNames
 from samlabel.wire import slice_request
@@ -41,16 +43,18 @@ class VolumeRequest:
 def decode_object(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> VolumeRequest:
     """A request for one object: everything on every slice counts."""
     wanted = slice_request.decode(request, geometry, names)
-    given = _given(request)
+    given, prompts = _given(request), wanted.question.prompts
     strokes = slice_request.decode_scribble(given, geometry)
-    prompts = replace(wanted.question.prompts, painted=strokes.painted(geometry))
-    for index in _other_slices(strokes.inside, strokes.outside, prompts.axis, wanted.question.index):
-        points, labels = strokes.on_slice(prompts.axis, index).points(geometry)
-        prompts = replace(
-            prompts,
-            points=np.concatenate([prompts.points, points]),
-            labels=np.concatenate([prompts.labels, labels]),
-        )
+    lassos = slice_request.decode_lasso(given, prompts.axis, geometry)
+    for index in _other_slices(strokes, lassos, wanted.question.index):
+        here, around = strokes.on_slice(prompts.axis, index), lassos.on_slice(index)
+        prompts = slice_request.with_points(prompts, here.points(geometry), around.points())
+    said = slice_request.marked_one_by_one(slice_request.decode_voxels(given, "foreground"), strokes)
+    prompts = replace(
+        prompts,
+        mask=lassos.prior(slice_request.decode_prior(given, geometry)),
+        painted=lassos.painted(strokes.painted(geometry), said),
+    )
     return VolumeRequest({wanted.label: prompts}, decode_options(given), wanted.reply)
 
 
@@ -99,7 +103,7 @@ def _length(given: Mapping[str, Any], name: str) -> float:
     return number
 
 
-def _other_slices(inside: Any, outside: Any, axis: int, index: int) -> list[int]:
-    """Slices with strokes besides `index`."""
-    painted = np.concatenate([inside[:, axis], outside[:, axis]])
-    return sorted({int(k) for k in painted} - {index})
+def _other_slices(strokes: Scribble, lassos: Lasso, index: int) -> list[int]:
+    """Slices with strokes or lassos besides `index`."""
+    painted = np.concatenate([strokes.inside, strokes.outside])[:, lassos.axis]
+    return sorted({*(int(k) for k in painted), *lassos.slices()} - {index})

@@ -216,3 +216,37 @@ def test_work_that_nobody_waits_for_ends(network) -> None:
     with pytest.raises(CancelledError):
         grid_labels(survey, truth)
     assert len(steps) == 3
+
+
+@pytest.mark.parametrize("mode", ["grid", "selfprompt", "atlas", "propose"])
+def test_a_part_of_the_slices_is_kept_where_it_is_wanted(network, mode: str) -> None:
+    volume, truth = two_boxes()
+    cases = [AcceptedCase(*two_boxes(2))]
+    steps: list[int] = []
+    expected: list[int] = []
+    stop = {"at": 10**6}
+
+    def ask() -> LabelMap:
+        steps.clear(), expected.clear()
+        job = Job(
+            cancelled=lambda: len(steps) >= stop["at"],
+            progress=steps.append,
+            expected=expected.append,
+            partial=lambda: True,
+        )
+        survey = survey_of(volume, network, job=job)
+        asked = {
+            "grid": lambda: grid_labels(survey, truth),
+            "selfprompt": lambda: selfprompt_labels(survey, cases),
+            "atlas": lambda: atlas_labels(survey, cases),
+            "propose": lambda: propose_labels(survey, 5),
+        }
+        return asked[mode]()
+
+    whole = ask()
+    assert whole.whole and len(steps) <= sum(expected)
+    stop["at"] = len(steps) - 3
+    part = ask()
+    assert not part.whole and len(steps) == stop["at"]
+    kept, all_of_it = part.mask.array > 0, whole.mask.array > 0
+    assert kept.any() and not (kept & ~all_of_it).any() and kept.sum() < all_of_it.sum()

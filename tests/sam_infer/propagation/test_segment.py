@@ -254,6 +254,53 @@ def test_cancelling_stops_before_the_next_slice(predictor: Predictor, network, f
     assert len(seen) == 3 and network.encodes <= 3
 
 
+def test_a_part_is_kept_where_it_is_wanted(predictor: Predictor, fork) -> None:
+    """Three slices of the whole answer, the prompted one first, and the answer says that it is a part."""
+    volume, truth = fork
+    prompts = Prompts(box=box_on(truth, 12))
+    whole = segment_volume(predictor, volume, prompts)
+    seen: list[int] = []
+    job = Job(cancelled=lambda: len(seen) >= 3, progress=seen.append, partial=lambda: True)
+    part = segment_volume(predictor, volume, prompts, job=job)
+    assert whole.whole and not part.whole and len(seen) == 3
+    assert part.slices == [10, 11, 12]
+    assert np.array_equal(part.mask.array[:, :, 10:13], whole.mask.array[:, :, 10:13])
+    assert not np.delete(part.mask.array, [10, 11, 12], axis=2).any()
+
+
+def test_a_part_between_two_prompts_holds_what_both_runs_found(predictor: Predictor, fork) -> None:
+    volume, truth = fork
+    said = VolumePrompts.of(Prompts(), volume.geometry, [box_on(truth, 10), box_on(truth, 20)])
+    low = extent(truth)[0]
+    # two prompts, the run below to the end of the object and one slice beyond, and the run above
+    upto = 2 + (10 - low + 1) + (extent(truth)[1] - 20 + 1)
+    for more, kept in ((4, [11, 12, 13, 14]), (9 + 2, list(range(11, 20)))):
+        seen: list[int] = []
+        job = Job(
+            cancelled=lambda seen=seen, more=more: len(seen) >= upto + more,
+            progress=seen.append,
+            partial=lambda: True,
+        )
+        part = segment_volume(predictor, volume, said, job=job)
+        assert not part.whole and [k for k in part.slices if 10 < k < 20] == kept
+
+
+def test_without_a_prompted_slice_there_is_no_part(predictor: Predictor, fork) -> None:
+    volume, truth = fork
+    job = Job(cancelled=lambda: True, partial=lambda: True)
+    with pytest.raises(CancelledError):
+        segment_volume(predictor, volume, Prompts(box=box_on(truth, 12)), job=job)
+
+
+def test_no_more_slices_are_computed_than_were_expected(predictor: Predictor, fork) -> None:
+    volume, truth = fork
+    seen: list[int] = []
+    announced: list[int] = []
+    said = VolumePrompts.of(Prompts(), volume.geometry, [box_on(truth, 10), box_on(truth, 20)])
+    segment_volume(predictor, volume, said, job=Job(progress=seen.append, expected=announced.append))
+    assert announced == [2 + 10 + 19 + 2 * 9] and 9 * 2 < len(seen) <= announced[0]
+
+
 def test_clicks_get_through_between_the_slices_of_a_volume(predictor: Predictor, fork) -> None:
     volume, truth = fork
     queue, order = WorkQueue(), []

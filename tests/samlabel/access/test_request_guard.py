@@ -128,6 +128,41 @@ def test_pages_that_are_allowed_by_name(server: Server, monkeypatch: pytest.Monk
     assert client.post("/infer/sam_2d?image=l&output=json", data=form, headers=other).status_code == 403
 
 
+def test_a_viewer_elsewhere_may_use_every_route(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+    from monailabel.config import settings
+
+    from samlabel.server.asgi import mend
+
+    conf = {"viewer_origins": "https://ohif.hospital:3000, http://localhost:3001"}
+    monkeypatch.setattr(settings, "MONAI_LABEL_CORS_ORIGINS", [])
+    monkeypatch.setattr(settings, "MONAI_LABEL_APP_CONF", conf)
+    client = TestClient(mend(FastAPI()), raise_server_exceptions=False)
+    ours, foreign = {"Origin": "https://ohif.hospital:3000"}, {"Origin": "https://ohif.hospital"}
+    asks = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "x-samlabel-reader"}
+    for path in ("/infer/sam_2d", "/jobs/x", "/datastore/label", "/activelearning/first", "/info/"):
+        preflight = client.options(path, headers={**ours, **asks})
+        assert preflight.status_code == 200, preflight.text
+        told = preflight.headers
+        assert (
+            told["access-control-allow-origin"] == ours["Origin"] and "DELETE" in told["access-control-allow-methods"]
+        )
+        assert "x-samlabel-reader" in told["access-control-allow-headers"].lower() and "origin" in told["vary"].lower()
+        refused = client.options(path, headers={**foreign, **asks})
+        assert refused.status_code == 400 and "access-control-allow-origin" not in refused.headers
+    form = {"params": json.dumps(CLICK)}
+    answer = client.post("/infer/sam_2d?image=l&output=json", data=form, headers=ours)
+    assert answer.status_code == 200 and answer.headers["access-control-allow-origin"] == ours["Origin"]
+    wrong = client.post("/infer/sam_2d?image=l", data={"params": "{"}, headers={**ours, "X-Samlabel-Reader": "../x"})
+    assert wrong.status_code == 422 and wrong.headers["access-control-allow-origin"] == ours["Origin"]
+    evil = client.post("/infer/sam_2d?image=l&output=json", data=form, headers=foreign)
+    assert evil.status_code == 403 and "viewer_origins=https://ohif.hospital" in evil.json()["detail"]
+    assert "access-control-allow-origin" not in evil.headers
+    everybody = client.get("/info/", headers={"Origin": "null"})
+    assert "access-control-allow-origin" not in everybody.headers
+
+
 def test_only_known_host_names_where_they_are_known(server: Server) -> None:
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
