@@ -16,6 +16,7 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_trainer.synthetic.patients import grid, l_shape, render, rotation
+from tests.small_studies import write_small_studies
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +47,11 @@ def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "autocast", plain)
 
 
-# What files share that takes longer than their tests: the host (with all of monai), and a process that imported torch.
+# What files share that takes longer than their tests: the host, monai and ITK's registration, half a minute to load;
+# and a process that has imported what a training needs.
 TOGETHER = {
     "tests/samlabel/": "host",
+    "tests/sam_infer/automatic/": "host",
     "tests/sam_trainer/bench/learning/": "host",
     "tests/sam_trainer/labels/export/": "host",
     "tests/sam_trainer/measures/": "host",
@@ -137,3 +140,9 @@ def plain_geometry() -> Geometry:
     affine = np.diag([-1.0, -2.0, 3.0, 1.0])
     affine[:3, 3] = (-10, -20, 30)
     return Geometry((6, 5, 4), affine)
+
+
+@pytest.fixture(scope="session")
+def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three sources: `flat` (two PNG cases), `balls` (a volume), `stardist_nuclei` (outside the headline)."""
+    return write_small_studies(tmp_path_factory.mktemp("studies"))

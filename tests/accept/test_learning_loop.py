@@ -12,7 +12,7 @@ import pytest
 
 from tests.accept.loop import JUDGES, TAUGHT, answers, same_masks, save, shuffled
 from tests.accept.server import ServerProcess
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(6000)]
 

@@ -14,7 +14,7 @@ from sam_trainer.judging import calibrate as calibrating
 from sam_trainer.judging.calibrate import calibrate
 from sam_trainer.labels.cases import read_sources
 from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, part_of
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

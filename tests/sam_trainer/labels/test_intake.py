@@ -17,7 +17,7 @@ from sam_trainer.labels.ledger import QUARANTINED, Ledger, Record
 from sam_trainer.labels.quarantine import Earlier
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.studies import Studies
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 
 @pytest.fixture

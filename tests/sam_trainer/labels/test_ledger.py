@@ -20,8 +20,8 @@ from sam_trainer.labels.ledger import ACCEPTED, GONE, RECORDS, WITHDRAWN, Ledger
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.studies import Studies
 from tests.processes import apart, wait_until
-from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.labels.acceptances import accept
+from tests.small_studies import flat_case
 
 
 @pytest.fixture

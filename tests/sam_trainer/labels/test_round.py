@@ -13,7 +13,7 @@ from sam_infer.imaging.volume import Mask
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, open_round, part_of, read_round
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 
 def cases_of(folder: Path, *names: str) -> list[Case]:

@@ -22,7 +22,7 @@ from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.lesson import lessons_of
 from sam_trainer.methods.trainable import TrainableTiny
 from tests.conftest import BrightNetwork
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 
 def case_of(folder: Path, phantom: tuple[Volume, Mask], name: str = "l") -> Case:

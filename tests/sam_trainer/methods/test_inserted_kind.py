@@ -32,8 +32,8 @@ from sam_trainer.methods.method import ADAPTATIONS, adapt
 from sam_trainer.methods.trainable import TrainableTiny, trainable
 from sam_trainer.training.fit import Fit, Fitted, Teacher
 from sam_trainer.training.progress import Progress
-from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.methods.bottleneck import BOTTLENECK, PARTS, BottleneckKind, BottleneckTraining
+from tests.small_studies import flat_case
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

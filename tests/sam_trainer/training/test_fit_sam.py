@@ -29,7 +29,7 @@ from sam_trainer.training.fit import Fit, Teacher
 from sam_trainer.training.progress import Progress
 from sam_trainer.training.run_round import TrainingRound
 from tests.sam_infer.conftest import State, seeded
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 SMALL = VitShape(48, 2, 4, (1,), 128)
 

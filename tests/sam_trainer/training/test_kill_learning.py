@@ -17,8 +17,8 @@ from sam_trainer.labels.ledger import Ledger
 from sam_trainer.studies import Studies
 from tests.accept.result_rows import KILLS
 from tests.processes import apart, wait_until
-from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.training.day import day
+from tests.small_studies import flat_case
 
 pytestmark = pytest.mark.slow
 

@@ -30,8 +30,8 @@ from sam_trainer.training.progress import read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
 from tests.processes import apart, wait_until
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
-from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.training.day import one_round
+from tests.small_studies import flat_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 

@@ -16,8 +16,8 @@ from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.record import CURVES, EVENTS
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
-from tests.sam_trainer.conftest import flat_case
 from tests.sam_trainer.training.day import POLICY, SHORT
+from tests.small_studies import flat_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 

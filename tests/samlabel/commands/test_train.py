@@ -18,7 +18,7 @@ from sam_trainer.studies import Studies
 from samlabel.commands.cli import app, main
 from samlabel.offline import checks
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 run = CliRunner().invoke
 

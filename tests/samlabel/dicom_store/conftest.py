@@ -15,7 +15,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return demo_dicom(tmp_path_factory.mktemp("dicom"), SMALL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def store(master: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
     """A running store over a copy of the series."""
     folder = tmp_path_factory.mktemp("archive") / "files"

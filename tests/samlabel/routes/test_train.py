@@ -13,8 +13,8 @@ from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from samlabel.engine import load_serving
 from tests.accept.loop import JUDGES, TAUGHT, answers, same_masks, save, shuffled
-from tests.sam_trainer.conftest import flat_case
 from tests.samlabel.conftest import Server
+from tests.small_studies import flat_case
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from sam_trainer.measures.paired import paired_gain
 from sam_trainer.reports.record import Report
 from sam_trainer.synthetic import anatomies as drawn_patients
 from sam_trainer.synthetic.anatomies import anatomies, patient
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 
 def test_a_gain_counts_patients_not_questions() -> None:

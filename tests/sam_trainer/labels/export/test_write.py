@@ -18,7 +18,7 @@ from sam_trainer.labels.export.nnunet import NnUnetRaw
 from sam_trainer.labels.export.write import MANIFEST, export
 from sam_trainer.labels.round import AcceptedLabel, part_of
 from sam_trainer.synthetic.patients import grid, rotation
-from tests.sam_trainer.conftest import flat_case
+from tests.small_studies import flat_case
 
 # What the split makes of these names.
 PARTS = {"a": "train", "b b": "train", "e": "validation", "h": "held_out"}
