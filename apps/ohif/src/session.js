@@ -1,0 +1,341 @@
+// One visit of the mode: the case that is open, what the reader does in it, and who is told.
+
+import { Labelmap } from './labelmap.js';
+import { Layer } from './layer.js';
+import { Ohif } from './ohif.js';
+import { Panel } from './panel/panel.js';
+import { Segmenting } from './segmenting.js';
+import { Server } from './server.js';
+import { Work } from './state.js';
+import { StoredLabels } from './stored.js';
+import { DRAGGED, across, promptOf } from './strokes.js';
+import { Drawing, PROMPT, onTool, takeTool, toolTaken } from './tools.js';
+
+/** @typedef {import('./ohif.js').Managers} Managers */
+/** @typedef {import('./ohif.js').Case} Case */
+/** @typedef {import('./ohif.js').Pane} Pane */
+/** @typedef {import('./strokes.js').Kind} Kind */
+/** @typedef {{case: Case, work: Work, labelmap: Labelmap}} Open */
+
+const DRAFT_MS = 2000, LEASE_MS = 60_000, SETTLE_MS = 400, WAIT_MS = 250;
+const OPACITY = 0.45;
+
+export class Session {
+  server = new Server();
+  /** @type {Open | null} */ opened = null;
+  stored = new StoredLabels(this);
+  segmenting = new Segmenting(this);
+  layer = new Layer(this);
+  /** @type {Record<string, any>} */ info = {};
+  note = '';
+  lease = { text: '', error: false };
+  why = '';
+  opacity = OPACITY;
+  /** @type {{kind: Kind | '', sign: 1 | -1, tool: string}} */ drawing = { kind: '', sign: 1, tool: '' };
+  status = { text: '', error: false };
+  #opening = '';
+  #submitted = false;
+  #stop = new AbortController();
+  /** @type {(() => void)[]} */ #ends = [];
+
+  /** @param {Managers} managers */
+  constructor(managers) {
+    this.ohif = new Ohif(managers);
+    this.panel = new Panel(this);
+    this.say('Loading the images ...');
+    this.#listen();
+  }
+
+  /** The open case; only where one is open. @returns {Open} */
+  get open() {
+    if (!this.opened) throw new Error('No case is open yet.');
+    return this.opened;
+  }
+
+  #listen() {
+    const every = (/** @type {number} */ ms, /** @type {() => void} */ action) => {
+      const timer = setInterval(action, ms);
+      this.#ends.push(() => clearInterval(timer));
+    };
+    every(WAIT_MS, () => this.#look());
+    every(DRAFT_MS, () => this.opened && this.doing(() => this.stored.keep())());
+    every(LEASE_MS, () => this.#renew());
+    every(1000, () => this.opened?.work.tick(document.visibilityState === 'visible', Date.now()));
+    this.#ends.push(this.ohif.onDrawn((id) => {
+      const pane = this.panes().find((each) => each.id === id);
+      if (pane) this.layer.pane(pane);
+    }), this.ohif.onPanes(() => this.opened && this.opened.labelmap.show(this.open.work.labels).catch(() => {})),
+    onTool(this.ohif, (name) => this.#toolTaken(name)));
+    const drawing = new Drawing({
+      paneAt: (element) => this.panes().find((pane) => pane.element.contains(element)),
+      active: () => Boolean(this.opened && this.drawing.kind) && toolTaken(this.ohif) === PROMPT,
+      begun: (id) => this.ohif.activate(id),
+      moved: (id, path) => this.#sketch(id, path),
+      ended: (id, path) => this.doing(() => this.#drawn(id, path))(),
+    });
+    this.#ends.push(() => drawing.stop());
+    const { signal } = this.#stop;
+    for (const kind of ['pointermove', 'pointerdown', 'keydown', 'wheel']) {
+      window.addEventListener(kind, () => { if (this.opened) this.opened.work.moved = Date.now(); },
+        { capture: true, passive: true, signal });
+    }
+    window.addEventListener('pagehide', () => this.leave(), { signal });
+    window.addEventListener('beforeunload', (event) => { if (this.opened?.work.unsaved) event.preventDefault(); }, { signal });
+  }
+
+  /** The end of the visit. */
+  end() {
+    this.leave();
+    this.#stop.abort();
+    this.#ends.forEach((end) => end());
+    this.layer.remove();
+    this.panel.remove();
+  }
+
+  /** Whatever goes wrong in an action is a sentence in the panel. @param {(...given: any[]) => unknown} action */
+  doing(action) {
+    return async (/** @type {any[]} */ ...given) => {
+      try {
+        await action(...given);
+      } catch (error) {
+        this.say(/** @type {Error} */ (error).message, true);
+      }
+    };
+  }
+
+  /** @param {string} text @param {boolean} [error] */
+  say(text, error = false) {
+    this.status = { text, error };
+    this.panel.update();
+  }
+
+  /** Something is to be shown anew. */
+  changed() {
+    this.panel.update();
+    if (this.opened) this.layer.draw();
+  }
+
+  /** OHIF changes what its panes show at any time. */
+  #look() {
+    const found = this.ohif.openCase(), series = found?.series ?? '';
+    if (!found || series === this.#opening || !this.ohif.loaded(found.displaySet)) return;
+    this.leave();
+    this.#opening = series;
+    this.doing(() => this.#open(found))();
+  }
+
+  /** @param {Case} found */
+  async #open(found) {
+    this.info = await this.server.info();
+    const names = /** @type {string[]} */ (this.info.labels).filter((name) => name !== 'background');
+    const labelmap = new Labelmap(this.ohif, found);
+    const work = new Work(this.ohif.grid(found.displaySet), names, (changes) => labelmap.write(changes));
+    await labelmap.open(work.labels);
+    work.changed = () => this.#touched();
+    this.opened = { case: found, work, labelmap };
+    this.#ends.push(labelmap.onPainted(() => this.#painted()));
+    this.setOpacity(this.opacity);
+    this.activate(work.active);
+    this.why = sessionStorage.getItem('samlabel-reason') ?? '';
+    sessionStorage.removeItem('samlabel-reason');
+    await this.#hold();
+    this.doing(async () => { this.note = await this.server.note(found.series); this.changed(); })();
+    const restored = await this.stored.restore().catch((error) => { this.say(error.message, true); return true; });
+    await this.stored.refresh().catch((error) => this.say(error.message, true));
+    if (!restored) this.say(this.why ? `This case: ${this.why}.` : 'Ready: choose a label and a tool.');
+    this.panel.ready = true;
+    this.changed();
+  }
+
+  #touched() {
+    this.segmenting.forget();
+    if (this.#submitted && this.open.work.dirty) { this.#submitted = false; this.#renew(); }
+    this.changed();
+  }
+
+  /** The brush writes by itself: what it changed is found by comparing, once it rests. */
+  #painted() {
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.settle(), SETTLE_MS);
+  }
+
+  /** Take over what OHIF's tools painted. */
+  settle() {
+    clearTimeout(this.settling);
+    if (this.opened) this.opened.work.painted(this.opened.labelmap.read());
+  }
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ settling;
+
+  panes() { return this.opened ? this.ohif.panes(this.opened.case.displaySet) : []; }
+  /** @param {Pane} pane */
+  planeOf(pane) { return this.ohif.plane(pane, this.open.case.displaySet); }
+  /** @param {Pane} pane */
+  axisOf(pane) { return across(this.open.work.grid, this.planeOf(pane)); }
+  /** @param {Pane} pane @param {[number, number]} at */
+  voxelAt(pane, at) { return this.ohif.voxelAt(pane, this.open.case.displaySet, at); }
+  /** @param {Pane} pane @param {number[]} voxel */
+  pixelOf(pane, voxel) { return this.ohif.pixelOf(pane, this.open.case.displaySet, voxel); }
+
+  /** The plane and slice of the active pane. */
+  where() {
+    const pane = this.ohif.activePane(this.open.case.displaySet);
+    if (!pane) throw new Error('No pane shows the case.');
+    const { clientWidth, clientHeight } = pane.element;
+    const voxel = this.voxelAt(pane, [clientWidth / 2, clientHeight / 2]);
+    return { plane: this.planeOf(pane), slice: Math.round(voxel[this.axisOf(pane)]) };
+  }
+
+  /** @param {Kind} kind @param {1 | -1} sign */
+  draw(kind, sign) {
+    this.drawing = { kind, sign, tool: '' };
+    takeTool(this.ohif, PROMPT);
+    this.drawing = { kind, sign, tool: PROMPT };
+    this.changed();
+  }
+
+  /** @param {string} tool one of OHIF's own */
+  take(tool) {
+    this.drawing = { kind: '', sign: 1, tool };
+    this.activate(this.open.work.active);
+    takeTool(this.ohif, tool);
+    this.changed();
+  }
+
+  /** The toolbar took the left button. @param {string} name */
+  #toolTaken(name) {
+    if (name === PROMPT || name === this.drawing.tool) return;
+    this.drawing = { kind: '', sign: 1, tool: '' };
+    this.panel.update();
+  }
+
+  /** @param {string} id @param {[number, number][]} path */
+  #sketch(id, path) {
+    this.layer.sketch = { id, kind: this.drawing.kind, sign: this.drawing.sign, path };
+    const pane = this.panes().find((each) => each.id === id);
+    if (pane && this.drawing.kind !== 'point') this.layer.pane(pane);
+  }
+
+  /** @param {string} id @param {[number, number][]} path */
+  async #drawn(id, path) {
+    this.layer.sketch = null;
+    const pane = this.panes().find((each) => each.id === id), { work } = this.open;
+    const { kind, sign } = this.drawing;
+    if (!pane || !kind) return undefined;
+    const what = { id: crypto.randomUUID(), label: work.active, kind, sign, plane: this.planeOf(pane) };
+    const far = Math.max(...path.map(([x, y]) => Math.hypot(x - path[0][0], y - path[0][1])));
+    const prompt = kind !== 'point' && kind !== 'scribble' && far < DRAGGED ? null
+      : promptOf(work.grid, what, path.map((at) => this.voxelAt(pane, at)));
+    if (!prompt) { this.changed(); return this.say(`Drag to draw a ${kind}.`); }
+    work.place(prompt);
+    return this.segmenting.onClick ? this.segmenting.run(prompt.label) : undefined;
+  }
+
+  /** Choose the label that prompts and brushes are about. @param {string} name */
+  activate(name) {
+    const { work, labelmap } = this.open;
+    if (!work.label(name)) return;
+    work.active = name;
+    labelmap.activate(work.valueOf(name));
+    this.changed();
+  }
+
+  /** @param {number} step 1 or -1 */
+  nextLabel(step) {
+    const { work } = this.open, names = work.labels.map(({ name }) => name);
+    this.activate(names[(names.indexOf(work.active) + step + names.length) % names.length]);
+  }
+
+  /** @param {string} name @param {Partial<import('./labelmap.js').Label>} look */
+  setLook(name, look) {
+    const label = this.open.work.label(name);
+    if (label) this.open.labelmap.look(Object.assign(label, look));
+    this.changed();
+  }
+
+  /** @param {number} alpha */
+  setOpacity(alpha) {
+    this.opacity = alpha;
+    this.open.labelmap.opacity(alpha);
+  }
+
+  undo() {
+    this.settle();
+    const what = this.open.work.undo();
+    this.say(what ? `Undone: ${what}.` : 'Nothing to undo.');
+  }
+
+  redo() {
+    this.settle();
+    const what = this.open.work.redo();
+    this.say(what ? `Done again: ${what}.` : 'Nothing to do again.');
+  }
+
+  /** @param {string} comment */
+  async submit(comment = '') {
+    this.settle();
+    await this.stored.submit(comment);
+    this.#submitted = true; // the server gave the case back
+    this.lease = { text: '', error: false };
+    this.changed();
+  }
+
+  /** @param {string} strategy */
+  async next(strategy) {
+    this.settle();
+    if (this.open.work.dirty && !window.confirm('Leave with changes that are not submitted? The draft stays.')) return;
+    await this.stored.keep();
+    const sample = await this.server.next(strategy, this.open.case.series);
+    if (!sample.StudyInstanceUID) {
+      this.say('No other case is left: they have labels, or somebody else has them open.');
+      return;
+    }
+    sessionStorage.setItem('samlabel-reason', sample.why || `chosen by ${strategy}`);
+    const there = new URL(window.location.href);
+    there.searchParams.set('StudyInstanceUIDs', sample.StudyInstanceUID);
+    window.location.assign(there);
+  }
+
+  /** @param {string} name */
+  async setReader(name) {
+    if (this.opened) await this.server.leave(this.opened.case.series);
+    this.server.reader = name;
+    if (this.opened) await Promise.all([this.stored.refresh(), this.#hold()]);
+  }
+
+  async #hold() {
+    try {
+      await this.server.lease(this.open.case.series);
+      this.lease = { text: 'This case is yours while it is open.', error: false };
+    } catch (error) {
+      this.lease = { text: /** @type {Error} */ (error).message, error: true };
+    }
+    this.changed();
+  }
+
+  /** A submitted case was given back by the server; changes after that take it again. */
+  #renew() { if (this.opened && !this.#submitted) this.#hold(); }
+
+  leave() {
+    if (this.opened) this.server.leave(this.opened.case.series);
+    this.opened = null;
+    this.#opening = '';
+    this.panel.ready = false;
+  }
+}
+
+/** @type {Session | null} */
+let session = null;
+
+/** @param {Managers} managers */
+export function enter(managers) {
+  session?.end();
+  session = new Session(managers);
+}
+
+export function leave() {
+  session?.end();
+  session = null;
+}
+
+export const current = () => session;
