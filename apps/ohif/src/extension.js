@@ -2,11 +2,11 @@
 
 import { CONTEXT, definitions } from './commands.js';
 import { ID, PANEL } from './names.js';
-import { current } from './session.js';
 import { hangingProtocol } from './protocol.js';
+import { place } from './session.js';
 
-/** The node that the panel is shown in, for as long as OHIF shows it. @param {HTMLElement | null} node */
-const mount = (node) => { if (node) current()?.panel.show(node); };
+/** @param {HTMLElement | null} node that OHIF shows; null when it shows it no more */
+const mount = (node) => node?.append(place);
 
 /** OHIF draws with React, which modules loaded at run time cannot import: one element by hand, whose node is ours. */
 const component = () => ({ $$typeof: Symbol.for('react.element'), type: 'div', key: null, ref: mount,

@@ -327,10 +327,15 @@ export class Session {
 /** @type {Session | null} */
 let session = null;
 
+/** Where the panel is, whenever OHIF shows it: that may be before the mode is entered. */
+export const place = document.createElement('div');
+place.style.height = '100%';
+
 /** @param {Managers} managers */
 export function enter(managers) {
   session?.end();
   session = new Session(managers);
+  place.replaceChildren(session.panel.element);
 }
 
 export function leave() {

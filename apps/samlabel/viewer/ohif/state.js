@@ -92,8 +92,9 @@ export class Work {
     if (facts.slice !== undefined && facts.axis) range['ijk'.indexOf(facts.axis)] = [facts.slice, facts.slice + 1];
     const changes = answered(this.map, mask, value, { dimensions: this.grid.dimensions, range }, this.rule);
     const last = this.history.done.at(-1);
-    const own = last && last.label === label && last.facts[1] === this.facts && last.prompts[1] === this.prompts
-      && this.prompts.at(-1)?.id === asked.at(-1) && last.prompts[0] !== last.prompts[1];
+    // a prompt that was not answered yet: its answer belongs to it
+    const own = last && last.label === label && last.facts[0] === last.facts[1] && last.prompts[1] === this.prompts
+      && last.prompts[0] !== this.prompts && this.prompts.at(-1)?.id === asked.at(-1);
     this.#step(own ? last.what : `the answer for ${label}`, label, changes,
       { facts: { ...this.facts, [label]: facts } }, Boolean(own));
     return changes;

@@ -53,9 +53,6 @@ export class Panel {
     });
   }
 
-  /** @param {HTMLElement} place */
-  show(place) { place.append(this.element); }
-
   remove() {
     this.sections.forEach((section) => section.end?.());
     this.element.remove();
