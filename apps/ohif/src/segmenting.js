@@ -9,7 +9,7 @@ import { params, together } from './strokes.js';
 /** @typedef {{map: Uint8Array, facts: Record<string, any>, names: string[]}} Proposal */
 /** @typedef {{id: string, what: string, done: number, total: number | null, keep: boolean, stop: AbortController}} Job */
 
-const POLL_MS = 400;
+const POLL_MS = 400, UNKNOWN = 3;
 const FRAGILE = 0.7; // Dice to expect below which a reader is warned
 
 export class Segmenting {
@@ -57,9 +57,8 @@ export class Segmenting {
     if (!last) throw new Error(`Click on the ${label} first.`);
     const used = together(prompts, this.volume);
     const asked = { label, ...(last.plane && { plane: last.plane }), result_compress: true, ...params(this.#work.grid, used) };
-    this.last = { label, model: this.volume ? 'sam_3d' : 'sam_2d', params: asked, ids: used.map(({ id }) => id) };
     this.session.say(this.volume ? `Following the ${label} through the slices ...` : `Segmenting ${label} ...`);
-    await this.#answer(this.last);
+    await this.#answer({ label, model: this.volume ? 'sam_3d' : 'sam_2d', params: asked, ids: used.map(({ id }) => id) });
   }
 
   /** Another of the network's three masks. @param {number} candidate 0, 1 or 2 */
@@ -87,6 +86,7 @@ export class Segmenting {
     if (work !== this.session.opened?.work || !asked.ids.every((id) => there.has(id))) return; // taken back meanwhile
     this.forget();
     const { at } = work.answer(label, mask, { ...facts, prompts: asked.params }, asked.ids);
+    this.last = asked;
     this.result = { label, facts };
     const notes = [...(facts.warnings ?? []), ...this.#kept(facts, mask, at.length)].join('; ');
     this.session.say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${notes ? ` (${notes})` : ''}`);
@@ -108,25 +108,29 @@ export class Segmenting {
     const job = { id: crypto.randomUUID(), what, done: 0, total: null, keep: false, stop: new AbortController() };
     this.job = job;
     this.session.changed();
-    const poll = setInterval(() => this.#follow(job), POLL_MS);
+    this.#follow(job);
     try {
       return await this.session.server.infer(model, this.#series, { ...asked, job: job.id, partial: true }, job.stop.signal);
     } catch (error) {
       if (job.stop.signal.aborted || (error instanceof ServerError && error.status === 499)) return null;
       throw error;
     } finally {
-      clearInterval(poll);
       this.job = null;
       this.session.changed();
     }
   }
 
-  /** @param {Job} job */
+  /** Until the job is over, or the server keeps saying that it knows none. @param {Job} job */
   async #follow(job) {
-    const told = await this.session.server.job(job.id).catch(() => null);
-    if (!told || this.job !== job) return;
-    Object.assign(job, { done: told.done, total: told.total });
-    this.session.changed();
+    for (let unknown = 0; unknown < UNKNOWN;) {
+      await new Promise((done) => setTimeout(done, POLL_MS));
+      if (this.job !== job) return;
+      const told = await this.session.server.job(job.id).catch(() => null);
+      unknown = told ? 0 : unknown + 1;
+      if (!told || this.job !== job) continue;
+      Object.assign(job, { done: told.done, total: told.total });
+      this.session.changed();
+    }
   }
 
   /** Stop the long request. @param {boolean} keep take what was found so far */

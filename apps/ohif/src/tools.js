@@ -76,7 +76,7 @@ export class Drawing {
 
   /**
    * @param {object} given
-   * @param {(element: Element) => {id: string, element: HTMLElement} | undefined} given.paneAt
+   * @param {(x: number, y: number) => {id: string, element: HTMLElement} | undefined} given.paneAt
    * @param {() => boolean} given.active
    * @param {(id: string) => void} given.begun
    * @param {(id: string, path: [number, number][]) => void} given.moved
@@ -99,9 +99,11 @@ export class Drawing {
   /** @param {PointerEvent} event */
   #down(event) {
     const target = /** @type {Element} */ (event.target);
-    const pane = this.given.paneAt(target);
+    // by its place: an inactive pane lets OHIF's frame around it have the first click
+    const pane = this.given.paneAt(event.clientX, event.clientY);
     if (event.button !== 0 || event.ctrlKey || event.shiftKey || event.altKey || !pane) return;
-    if (target.closest(CLICKABLE) || !this.given.active()) return;
+    const near = pane.element.contains(target) || target.contains(pane.element);
+    if (!near || target.closest(CLICKABLE) || !this.given.active()) return;
     event.stopPropagation();
     event.preventDefault();
     this.pane = pane.element;

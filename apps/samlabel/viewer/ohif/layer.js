@@ -10,6 +10,7 @@ const COARSE = 2; // screen pixels per drawn one: still finer than a voxel
 const NEAR = 0.6; // slices
 const DASH = 4;
 const RADIUS = 5;
+const NAME_AT = 12; // pixels above a pane's lower edge
 
 /** @typedef {{context: CanvasRenderingContext2D, width: number, height: number}} Sheet */
 
@@ -35,6 +36,20 @@ export class Layer {
     this.#proposal(pane, sheet);
     this.session.open.work.prompts.forEach((prompt) => this.#prompt(pane, context, prompt));
     this.#sketch(pane, context);
+    this.#active(pane, sheet);
+  }
+
+  /** The name of the label that is drawn, where the reader looks. @param {Pane} pane @param {Sheet} sheet */
+  #active({ id }, { context, width, height }) {
+    const { pointing, open: { work } } = this.session;
+    if (!pointing.tool || this.session.activeId !== id) return;
+    context.font = '13px sans-serif';
+    context.textAlign = 'center';
+    context.lineWidth = 3;
+    context.strokeStyle = 'black';
+    context.fillStyle = `rgb(${(work.label(work.active)?.color ?? [255, 255, 255]).join(', ')})`;
+    context.strokeText(work.active, width / 2, height - NAME_AT);
+    context.fillText(work.active, width / 2, height - NAME_AT);
   }
 
   /** A canvas over the image of a pane. @param {Pane} pane */
@@ -104,8 +119,9 @@ export class Layer {
     const places = voxels.map((voxel) => this.session.pixelOf(pane, voxel));
     if (places[0].away > NEAR || slice < 0) return;
     const color = this.session.open.work.label(label)?.color ?? [255, 255, 255];
-    const own = label === this.session.open.work.active ? 1 : 0.5;
-    mark(context, kind, sign, places.map(({ x, y }) => [x, y]), `rgba(${color.join(', ')}, ${own})`);
+    const own = label === this.session.open.work.active;
+    const shade = color.map((part) => Math.round(own ? (part + 2 * 255) / 3 : part)); // brighter than the mask below it
+    mark(context, kind, sign, places.map(({ x, y }) => [x, y]), `rgb(${shade.join(', ')})`);
   }
 
   /** @param {Pane} pane @param {CanvasRenderingContext2D} context */
@@ -124,8 +140,6 @@ export class Layer {
  * @param {string} color */
 function mark(context, kind, sign, path, color) {
   context.save();
-  context.strokeStyle = color;
-  context.lineWidth = kind === 'scribble' ? 3 : 2;
   context.setLineDash(sign < 0 && kind !== 'point' ? [5, 4] : []);
   context.beginPath();
   const [[x, y]] = path, [right, down] = path[path.length - 1];
@@ -139,6 +153,11 @@ function mark(context, kind, sign, path, color) {
     path.forEach(([px, py], n) => (n ? context.lineTo(px, py) : context.moveTo(px, py)));
     if (kind === 'lasso') context.closePath();
   }
-  context.stroke();
+  const wide = kind === 'scribble' ? 3 : 2;
+  for (const [style, width] of /** @type {[string, number][]} */ ([['black', wide + 2], [color, wide]])) {
+    context.strokeStyle = style;
+    context.lineWidth = width;
+    context.stroke();
+  }
   context.restore();
 }

@@ -4,17 +4,16 @@ import { Labelmap } from './labelmap.js';
 import { Layer } from './layer.js';
 import { Ohif } from './ohif.js';
 import { Panel } from './panel/panel.js';
+import { Pointing } from './pointing.js';
 import { Segmenting } from './segmenting.js';
 import { Server } from './server.js';
 import { Work } from './state.js';
 import { StoredLabels } from './stored.js';
-import { DRAGGED, across, promptOf } from './strokes.js';
-import { Drawing, PROMPT, onTool, takeTool, toolTaken } from './tools.js';
+import { across } from './strokes.js';
 
 /** @typedef {import('./ohif.js').Managers} Managers */
 /** @typedef {import('./ohif.js').Case} Case */
 /** @typedef {import('./ohif.js').Pane} Pane */
-/** @typedef {import('./strokes.js').Kind} Kind */
 /** @typedef {{case: Case, work: Work, labelmap: Labelmap}} Open */
 
 const DRAFT_MS = 2000, LEASE_MS = 60_000, SETTLE_MS = 400, WAIT_MS = 250;
@@ -31,7 +30,6 @@ export class Session {
   lease = { text: '', error: false };
   why = '';
   opacity = OPACITY;
-  /** @type {{kind: Kind | '', sign: 1 | -1, tool: string}} */ drawing = { kind: '', sign: 1, tool: '' };
   status = { text: '', error: false };
   #opening = '';
   #submitted = false;
@@ -41,6 +39,7 @@ export class Session {
   /** @param {Managers} managers */
   constructor(managers) {
     this.ohif = new Ohif(managers);
+    this.pointing = new Pointing(this);
     this.panel = new Panel(this);
     this.say('Loading the images ...');
     this.#listen();
@@ -64,16 +63,8 @@ export class Session {
     this.#ends.push(this.ohif.onDrawn((id) => {
       const pane = this.panes().find((each) => each.id === id);
       if (pane) this.layer.pane(pane);
-    }), this.ohif.onPanes(() => this.opened && this.opened.labelmap.show(this.open.work.labels).catch(() => {})),
-    onTool(this.ohif, (name) => this.#toolTaken(name)));
-    const drawing = new Drawing({
-      paneAt: (element) => this.panes().find((pane) => pane.element.contains(element)),
-      active: () => Boolean(this.opened && this.drawing.kind) && toolTaken(this.ohif) === PROMPT,
-      begun: (id) => this.ohif.activate(id),
-      moved: (id, path) => this.#sketch(id, path),
-      ended: (id, path) => this.doing(() => this.#drawn(id, path))(),
-    });
-    this.#ends.push(() => drawing.stop());
+    }), this.ohif.onPanes(() => this.opened && this.opened.labelmap.show(this.open.work.labels).catch(() => {})));
+    this.#ends.push(() => this.pointing.stop());
     const { signal } = this.#stop;
     for (const kind of ['pointermove', 'pointerdown', 'keydown', 'wheel']) {
       window.addEventListener(kind, () => { if (this.opened) this.opened.work.moved = Date.now(); },
@@ -167,6 +158,8 @@ export class Session {
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */ settling;
 
+  get activeId() { return this.ohif.services.viewportGridService.getActiveViewportId(); }
+
   panes() { return this.opened ? this.ohif.panes(this.opened.case.displaySet) : []; }
   /** @param {Pane} pane */
   planeOf(pane) { return this.ohif.plane(pane, this.open.case.displaySet); }
@@ -184,51 +177,6 @@ export class Session {
     const { clientWidth, clientHeight } = pane.element;
     const voxel = this.voxelAt(pane, [clientWidth / 2, clientHeight / 2]);
     return { plane: this.planeOf(pane), slice: Math.round(voxel[this.axisOf(pane)]) };
-  }
-
-  /** @param {Kind} kind @param {1 | -1} sign */
-  draw(kind, sign) {
-    this.drawing = { kind, sign, tool: '' };
-    takeTool(this.ohif, PROMPT);
-    this.drawing = { kind, sign, tool: PROMPT };
-    this.changed();
-  }
-
-  /** @param {string} tool one of OHIF's own */
-  take(tool) {
-    this.drawing = { kind: '', sign: 1, tool };
-    this.activate(this.open.work.active);
-    takeTool(this.ohif, tool);
-    this.changed();
-  }
-
-  /** The toolbar took the left button. @param {string} name */
-  #toolTaken(name) {
-    if (name === PROMPT || name === this.drawing.tool) return;
-    this.drawing = { kind: '', sign: 1, tool: '' };
-    this.panel.update();
-  }
-
-  /** @param {string} id @param {[number, number][]} path */
-  #sketch(id, path) {
-    this.layer.sketch = { id, kind: this.drawing.kind, sign: this.drawing.sign, path };
-    const pane = this.panes().find((each) => each.id === id);
-    if (pane && this.drawing.kind !== 'point') this.layer.pane(pane);
-  }
-
-  /** @param {string} id @param {[number, number][]} path */
-  async #drawn(id, path) {
-    this.layer.sketch = null;
-    const pane = this.panes().find((each) => each.id === id), { work } = this.open;
-    const { kind, sign } = this.drawing;
-    if (!pane || !kind) return undefined;
-    const what = { id: crypto.randomUUID(), label: work.active, kind, sign, plane: this.planeOf(pane) };
-    const far = Math.max(...path.map(([x, y]) => Math.hypot(x - path[0][0], y - path[0][1])));
-    const prompt = kind !== 'point' && kind !== 'scribble' && far < DRAGGED ? null
-      : promptOf(work.grid, what, path.map((at) => this.voxelAt(pane, at)));
-    if (!prompt) { this.changed(); return this.say(`Drag to draw a ${kind}.`); }
-    work.place(prompt);
-    return this.segmenting.onClick ? this.segmenting.run(prompt.label) : undefined;
   }
 
   /** Choose the label that prompts and brushes are about. @param {string} name */

@@ -15,8 +15,8 @@ const TOOLS = [['brush', BRUSH], ['eraser', ERASER], ['threshold brush', THRESHO
 /** @param {import('../session.js').Session} session */
 export function promptSection(session) {
   const prompts = PROMPTS.map(([text, kind, sign, title]) =>
-    ({ kind, sign, element: button(text, session.doing(() => session.draw(kind, sign)), { title }) }));
-  const tools = TOOLS.map(([text, tool]) => ({ tool, element: button(text, session.doing(() => session.take(tool))) }));
+    ({ kind, sign, element: button(text, session.doing(() => session.pointing.draw(kind, sign)), { title }) }));
+  const tools = TOOLS.map(([text, tool]) => ({ tool, element: button(text, session.doing(() => session.pointing.take(tool))) }));
   const run = button('Run', session.doing(() => session.segmenting.run()), { title: 'Ask again with these prompts' });
   const undo = button('Undo', session.doing(() => session.undo()), { title: 'Ctrl+Z' });
   const redo = button('Redo', session.doing(() => session.redo()), { title: 'Ctrl+Y' });
@@ -33,12 +33,12 @@ export function promptSection(session) {
     name: 'prompt', title: 'Prompt', open: true,
     body: h('div', {}, h('div', { class: 'sl-row', role: 'group', 'aria-label': 'Prompts' },
       ...prompts.map(({ element }) => element)), h('div', { class: 'sl-row', role: 'group', 'aria-label': 'Painting' },
-      ...tools.map(({ element }) => element)), h('div', { class: 'sl-row' }, onClick, volume, run, undo, redo), plane, job),
+      ...tools.map(({ element }) => element)), h('div', { class: 'sl-row' }, run, undo, redo, onClick, volume), plane, job),
     update() {
-      const { drawing, segmenting, open: { work } } = session;
+      const { pointing, segmenting, open: { work } } = session;
       prompts.forEach(({ kind, sign, element }) =>
-        element.setAttribute('aria-pressed', String(drawing.kind === kind && drawing.sign === sign)));
-      tools.forEach(({ tool, element }) => element.setAttribute('aria-pressed', String(drawing.tool === tool)));
+        element.setAttribute('aria-pressed', String(pointing.kind === kind && pointing.sign === sign)));
+      tools.forEach(({ tool, element }) => element.setAttribute('aria-pressed', String(pointing.tool === tool)));
       run.disabled = segmenting.busy || !work.promptsOf(work.active).length;
       undo.disabled = !work.history.done.length;
       redo.disabled = !work.history.undone.length;

@@ -26,6 +26,9 @@ export const STYLE = `
 .sl .sl-label.sl-active > button:nth-child(2) { font-weight: 600; }
 .sl .sl-label .sl-small { font-size: 12px; text-align: right; }
 .sl input[type=color] { width: 20px; height: 20px; padding: 0; border: 0; background: none; cursor: pointer; }
+.sl input[type=range] { appearance: auto; background: none; flex: 1; min-width: 60px; height: 18px;
+  accent-color: hsl(var(--primary, 214 98% 60%)); }
+.sl input[type=checkbox] { accent-color: hsl(var(--primary, 214 98% 60%)); vertical-align: -2px; }
 .sl progress { width: 100%; height: 8px; }
 .sl .sl-status { position: sticky; top: 0; z-index: 1; padding: 5px 8px; background: hsl(var(--muted, 234 64% 10%));
   border-bottom: 1px solid hsl(var(--input, 236 45% 21%)); min-height: 30px; }
