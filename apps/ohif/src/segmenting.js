@@ -7,6 +7,8 @@ import { params, together } from './strokes.js';
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {{low: number[], shape: number[], voxels: Int8Array, scale: number, told: number | undefined}} Doubt */
 /** @typedef {{map: Uint8Array, facts: Record<string, any>, names: string[]}} Proposal */
+/** What was asked, to ask it again in another way.
+ * @typedef {{label: string, model: string, params: Record<string, any>, ids: string[]}} Asked */
 /** @typedef {{id: string, what: string, done: number, total: number | null, keep: boolean, stop: AbortController}} Job */
 
 const POLL_MS = 400, UNKNOWN = 3;
@@ -18,9 +20,6 @@ export class Segmenting {
   onClick = true;
   uncertain = false;
   /** Labels whose newest prompts were not sent yet. @type {Set<string>} */ #waiting = new Set();
-  /** What was asked last, as it was asked. @type {{label: string, model: string, params: Record<string, any>, ids: string[]} | null} */
-  last = null;
-  /** The last answer in words and numbers. @type {{label: string, facts: Record<string, any>} | null} */ result = null;
   /** @type {Doubt | null} */ doubt = null;
   /** @type {Proposal | null} */ proposal = null;
   /** @type {Job | null} */ job = null;
@@ -30,6 +29,15 @@ export class Segmenting {
 
   get #work() { return this.session.open.work; }
   get #series() { return this.session.open.case.series; }
+
+  /** What the server said of the active label last, if that still stands. @returns {Record<string, any> | undefined} */
+  get result() { return this.#work.facts[this.#work.active]; }
+
+  /** The question that can be asked again: one about a slice. @returns {Asked | undefined} */
+  get last() {
+    const asked = /** @type {Asked | undefined} */ (this.result?.asked);
+    return asked?.model === 'sam_2d' ? asked : undefined;
+  }
 
   /** Whatever changes the label map takes the colour of doubt away. */
   forget() { this.doubt = null; }
@@ -63,18 +71,19 @@ export class Segmenting {
 
   /** Another of the network's three masks. @param {number} candidate 0, 1 or 2 */
   async candidate(candidate) {
-    if (!this.last || this.last.model !== 'sam_2d') throw new Error('Other candidates belong to an answer on one slice.');
+    const asked = this.last;
+    if (!asked) throw new Error('Other candidates belong to an answer on one slice.');
     if (this.busy) return;
     this.busy = true;
     try {
-      await this.#answer({ ...this.last, params: { ...this.last.params, candidate } });
+      await this.#answer({ ...asked, params: { ...asked.params, candidate } });
     } finally {
       this.busy = false;
       this.session.changed();
     }
   }
 
-  /** @param {NonNullable<Segmenting['last']>} asked */
+  /** @param {Asked} asked */
   async #answer(asked) {
     const work = this.#work, { label, model } = asked;
     const reply = model === 'sam_3d' ? await this.#long(`${label} in 3D`, model, asked.params)
@@ -85,9 +94,7 @@ export class Segmenting {
     const there = new Set(work.prompts.map(({ id }) => id));
     if (work !== this.session.opened?.work || !asked.ids.every((id) => there.has(id))) return; // taken back meanwhile
     this.forget();
-    const { at } = work.answer(label, mask, { ...facts, prompts: asked.params }, asked.ids);
-    this.last = asked;
-    this.result = { label, facts };
+    const { at } = work.answer(label, mask, { ...facts, prompts: asked.params, asked }, asked.ids);
     const notes = [...(facts.warnings ?? []), ...this.#kept(facts, mask, at.length)].join('; ');
     this.session.say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${notes ? ` (${notes})` : ''}`);
     if (model === 'sam_2d' && this.uncertain) await this.askDoubt();
@@ -145,7 +152,7 @@ export class Segmenting {
   /** @param {boolean} on */
   async showDoubt(on) {
     this.uncertain = on;
-    if (on && !this.doubt && this.result && this.last?.model === 'sam_2d') await this.askDoubt();
+    if (on && !this.doubt && this.last) await this.askDoubt();
     else if (on && !this.doubt) this.session.say('Uncertainty is shown with the next answer on one slice.');
     this.session.changed();
   }
@@ -158,7 +165,7 @@ export class Segmenting {
     const { low, shape, data, scale, expected_dice: expected } = facts.uncertainty;
     const packed = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
     const voxels = new Int8Array((await through(packed, new DecompressionStream('deflate'))).buffer);
-    if (this.last !== asked || this.#work.facts !== about) return; // another mask came meanwhile
+    if (this.#work.facts !== about) return; // another mask came meanwhile
     this.doubt = { low, shape, voxels, scale, told: expected[asked.label] };
     this.session.changed();
   }

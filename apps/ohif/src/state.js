@@ -95,6 +95,11 @@ export class Work {
     // a prompt that was not answered yet: its answer belongs to it
     const own = last && last.label === label && last.facts[0] === last.facts[1] && last.prompts[1] === this.prompts
       && last.prompts[0] !== this.prompts && this.prompts.at(-1)?.id === asked.at(-1);
+    if (!own && !changes.at.length) { // the same again: nothing to take back
+      this.facts = { ...this.facts, [label]: facts };
+      this.changed();
+      return changes;
+    }
     this.#step(own ? last.what : `the answer for ${label}`, label, changes,
       { facts: { ...this.facts, [label]: facts } }, Boolean(own));
     return changes;

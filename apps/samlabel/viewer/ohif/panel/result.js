@@ -15,12 +15,13 @@ export function resultSection(session) {
     name: 'result', title: 'Result', open: true,
     body: h('div', {}, told, row, doubt, expected, notes),
     update() {
-      const { result, last } = session.segmenting, facts = result?.facts;
-      const scores = /** @type {number[]} */ (facts?.scores ?? []);
-      tell(told, facts && result ? `${result.label}: score ${Number(facts.score).toFixed(2)}, ${facts.voxels} voxels, by `
+      const { result: facts, last } = session.segmenting, label = session.open.work.active;
+      const scores = /** @type {number[]} */ (Array.isArray(facts?.scores) ? facts.scores : []);
+      tell(told, facts ? `${label}: ${facts.mode ? `proposed (${facts.mode})` : `score ${Number(facts.score).toFixed(2)}, `
+        + `${facts.voxels} voxels`}, by `
         + `${facts.model}${facts.adapter && facts.adapter !== 'none' ? ` with adapter ${facts.adapter}` : ' without an adapter'}`
-        : 'No answer yet.');
-      row.hidden = last?.model !== 'sam_2d' || !scores.length;
+        : `No answer for ${label} yet.`);
+      row.hidden = !last || !scores.length;
       others.forEach((each, n) => {
         each.textContent = scores[n] === undefined ? String(n + 1) : `${n + 1} (${scores[n].toFixed(2)})`;
         each.setAttribute('aria-pressed', String(facts?.candidate === n));
