@@ -183,7 +183,8 @@ def test_nothing_covers_a_pane_and_every_control_has_a_name(one_station: Station
         assert box["x"] + box["width"] <= panel["x"] + 1
     unnamed = reader.page.evaluate(
         """() => [...document.querySelectorAll('#samlabel :is(button, input, select, summary, progress)')]
-             .filter(e => !(e.getAttribute('aria-label') || e.closest('label')?.innerText.trim() || e.textContent.trim()))
+             .filter(e => !(e.getAttribute('aria-label') || e.closest('label')?.innerText.trim()
+                            || e.textContent.trim()))
              .map(e => e.outerHTML)"""
     )
     assert unnamed == []

@@ -2,7 +2,7 @@
 
 import { CONTEXT, definitions } from './commands.js';
 import { ID, PANEL } from './names.js';
-import { hangingProtocol } from './protocol.js';
+import { PROTOCOL, hang } from './protocol.js';
 import { place } from './session.js';
 
 /** @param {HTMLElement | null} node that OHIF shows; null when it shows it no more */
@@ -16,5 +16,5 @@ export default {
   id: ID,
   getPanelModule: () => [{ name: PANEL, iconName: 'tab-segmentation', iconLabel: 'samlabel', label: 'samlabel', component }],
   getCommandsModule: () => ({ definitions, defaultContext: CONTEXT }),
-  getHangingProtocolModule: () => [{ name: hangingProtocol.id, protocol: hangingProtocol }],
+  getHangingProtocolModule: () => [{ name: PROTOCOL, protocol: hang }],
 };

@@ -25,7 +25,8 @@ const matching = (/** @type {boolean} */ isVolume) => ({
 const grid = (/** @type {number} */ columns) =>
   ({ layoutType: 'grid', properties: { rows: 1, columns } });
 
-export const hangingProtocol = {
+/** @param {'volume' | 'image'} kind @param {Record<string, unknown>} stage */
+const protocol = (kind, stage) => ({
   id: PROTOCOL,
   name: 'samlabel',
   locked: true,
@@ -35,12 +36,18 @@ export const hangingProtocol = {
   protocolMatchingRules: [],
   imageLoadStrategy: 'nth',
   callbacks: {},
-  displaySetSelectors: { volume: matching(true), image: matching(false) },
-  stages: [
-    { name: 'three planes', stageActivation: { enabled: { minViewportsMatched: 3 } }, viewportStructure: grid(3),
-      viewports: planes },
-    { name: 'one image', viewportStructure: grid(1),
-      viewports: [{ viewportOptions: { viewportId: 'image', toolGroupId: 'default', viewportType: 'stack' },
-        displaySets: [{ id: 'image' }] }] },
-  ],
-};
+  displaySetSelectors: { [kind]: matching(kind === 'volume') },
+  stages: [{ name: kind, ...stage }],
+});
+
+const volumes = protocol('volume', { viewportStructure: grid(3), viewports: planes });
+const images = protocol('image', { viewportStructure: grid(1),
+  viewports: [{ viewportOptions: { viewportId: 'image', toolGroupId: 'default', viewportType: 'stack' },
+    displaySets: [{ id: 'image' }] }] });
+
+/** OHIF asks when the series of the study are known. @param {{servicesManager: any}} managers */
+export function hang({ servicesManager }) {
+  const sets = servicesManager.services.displaySetService.getActiveDisplaySets();
+  const flat = sets.length > 0 && !sets.some((/** @type {any} */ set) => set.isReconstructable);
+  return { protocol: flat ? images : volumes };
+}

@@ -34,6 +34,7 @@ export class Work {
   seconds = 0; // that somebody was at it
   moved = 0;
   overwrite = false;
+  /** Where the image is, in the words of the server's files. @type {string[]} */ header = [];
   /** @type {() => void} */ changed = () => {};
 
   /**

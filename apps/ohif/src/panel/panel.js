@@ -26,7 +26,7 @@ export class Panel {
     /** @type {Section[]} */
     this.sections = [caseSection, labelSection, promptSection, proposeSection, resultSection, submitSection,
       learningSection].map((make) => make(session));
-    this.element = h('div', { class: 'sl', id: 'samlabel', role: 'region', 'aria-label': 'samlabel' },
+    this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel' },
       h('style', {}, STYLE), this.status, ...this.sections.map((section) => this.#folding(section)));
   }
 
@@ -49,6 +49,7 @@ export class Panel {
       this.#waiting = false;
       tell(this.status, this.session.status.text, this.session.status.error);
       this.element.dataset.ready = this.ready ? 'yes' : 'no';
+      this.element.classList.toggle('sl-waiting', !this.session.opened);
       if (this.session.opened) this.sections.forEach((section) => section.update());
     });
   }

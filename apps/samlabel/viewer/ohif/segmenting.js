@@ -1,6 +1,6 @@
 // Asking for segmentations: prompts, other candidates, proposals, uncertainty; long ones with progress and a way out.
 
-import { readNrrd, through } from './nrrd.js';
+import { placeOf, readNrrd, through } from './nrrd.js';
 import { ServerError } from './server.js';
 import { params, together } from './strokes.js';
 
@@ -91,6 +91,7 @@ export class Segmenting {
     if (!reply) return this.session.say('Stopped: nothing was changed.');
     const { facts, file } = reply;
     const mask = await readNrrd(file);
+    await this.#learnPlace(file);
     const there = new Set(work.prompts.map(({ id }) => id));
     if (work !== this.session.opened?.work || !asked.ids.every((id) => there.has(id))) return; // taken back meanwhile
     this.forget();
@@ -98,6 +99,12 @@ export class Segmenting {
     const notes = [...(facts.warnings ?? []), ...this.#kept(facts, mask, at.length)].join('; ');
     this.session.say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${notes ? ` (${notes})` : ''}`);
     if (model === 'sam_2d' && this.uncertain) await this.askDoubt();
+  }
+
+  /** Of an image without a place in the patient viewer and server think differently: the server's word counts.
+   * @param {Blob} file */
+  async #learnPlace(file) {
+    if (!this.session.ohif.isVolume(this.session.open.case.displaySet)) this.#work.header = await placeOf(file);
   }
 
   /** @param {Record<string, any>} facts @param {Uint8Array} mask @param {number} changed @returns {string[]} */
@@ -188,6 +195,7 @@ export class Segmenting {
       mode, extent, ...(plane && { plane }), slice, result_compress: true, ...(wanted.length && { label_prompt: wanted }) });
     if (!reply) return this.session.say('Stopped: nothing is proposed.');
     const mask = await readNrrd(reply.file), value = new Uint8Array(256);
+    await this.#learnPlace(reply.file);
     const names = Object.entries(/** @type {Record<string, number>} */ (reply.facts.label_names))
       .filter(([name]) => work.valueOf(name) && (!wanted.length || wanted.includes(name)));
     names.forEach(([name, n]) => { value[n] = work.valueOf(name); });

@@ -16,7 +16,7 @@ import { across } from './strokes.js';
 /** @typedef {import('./ohif.js').Pane} Pane */
 /** @typedef {{case: Case, work: Work, labelmap: Labelmap}} Open */
 
-const DRAFT_MS = 2000, LEASE_MS = 60_000, SETTLE_MS = 400, WAIT_MS = 250;
+const DRAFT_MS = 2000, LEASE_MS = 60_000, SETTLE_MS = 700, WAIT_MS = 250;
 const OPACITY = 0.45;
 
 export class Session {
@@ -33,6 +33,7 @@ export class Session {
   status = { text: '', error: false };
   #opening = '';
   #submitted = false;
+  #down = false; // the pointer
   #stop = new AbortController();
   /** @type {(() => void)[]} */ #ends = [];
 
@@ -69,6 +70,9 @@ export class Session {
     for (const kind of ['pointermove', 'pointerdown', 'keydown', 'wheel']) {
       window.addEventListener(kind, () => { if (this.opened) this.opened.work.moved = Date.now(); },
         { capture: true, passive: true, signal });
+    }
+    for (const kind of ['pointerdown', 'pointerup', 'pointercancel']) {
+      window.addEventListener(kind, () => { this.#down = kind === 'pointerdown'; }, { capture: true, signal });
     }
     window.addEventListener('pagehide', () => this.leave(), { signal });
     window.addEventListener('beforeunload', (event) => { if (this.opened?.work.unsaved) event.preventDefault(); }, { signal });
@@ -147,7 +151,7 @@ export class Session {
   /** The brush writes by itself: what it changed is found by comparing, once it rests. */
   #painted() {
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.settle(), SETTLE_MS);
+    this.settling = setTimeout(() => (this.#down ? this.#painted() : this.settle()), SETTLE_MS);
   }
 
   /** Take over what OHIF's tools painted. */

@@ -1,7 +1,7 @@
 // Labels and drafts of the case: submit, re-open, withdraw; keep, restore, discard.
 
 import * as local from './drafts.js';
-import { readNrrd, writeNrrd } from './nrrd.js';
+import { placeOf, readNrrd, writeNrrd } from './nrrd.js';
 import { FINAL } from './server.js';
 
 /** @typedef {import('./session.js').Session} Session */
@@ -37,7 +37,7 @@ export class StoredLabels {
     const present = work.labels.filter(({ value }) => work.counts[value] > 0);
     const number = new Uint8Array(256);
     present.forEach(({ value }, n) => { number[value] = n + 1; });
-    const file = await writeNrrd(work.map.map((value) => number[value]), work.grid);
+    const file = await writeNrrd(work.map.map((value) => number[value]), work.grid, work.header);
     const last = Object.values(work.facts).at(-1) ?? {};
     const facts = {
       label_info: present.map(({ name }, n) => ({ name, idx: n + 1 })), algorithm_type: work.algorithmType,
@@ -138,6 +138,7 @@ export class StoredLabels {
    * @param {Prompt[]} [prompts] @param {Record<string, any>} [facts] */
   async #load(file, found, what, prompts, facts) {
     const mask = await readNrrd(file), work = this.#work;
+    if (!this.session.ohif.isVolume(this.session.open.case.displaySet)) work.header = await placeOf(file);
     const value = new Uint8Array(256);
     found.label_info.forEach(({ name }, n) => { value[n + 1] = work.valueOf(name); });
     const missing = found.label_info.filter(({ name }) => !work.valueOf(name)).map(({ name }) => name);
