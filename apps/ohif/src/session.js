@@ -2,7 +2,9 @@
 
 import { Labelmap } from './labelmap.js';
 import { Layer } from './layer.js';
+import { Lease } from './lease.js';
 import { Ohif } from './ohif.js';
+import { difference } from './overlap.js';
 import { Panel } from './panel/panel.js';
 import { Pointing } from './pointing.js';
 import { Segmenting } from './segmenting.js';
@@ -16,7 +18,7 @@ import { across } from './strokes.js';
 /** @typedef {import('./ohif.js').Pane} Pane */
 /** @typedef {{case: Case, work: Work, labelmap: Labelmap}} Open */
 
-const DRAFT_MS = 2000, LEASE_MS = 60_000, SETTLE_MS = 700, WAIT_MS = 250;
+const DRAFT_MS = 2000, LEASE_MS = 60_000, SETTLE_MS = 700, WAIT_MS = 250, RETRY_MS = 3000;
 const OPACITY = 0.45;
 
 export class Session {
@@ -27,12 +29,11 @@ export class Session {
   layer = new Layer(this);
   /** @type {Record<string, any>} */ info = {};
   note = '';
-  lease = { text: '', error: false };
+  lease = new Lease(this);
   why = '';
   opacity = OPACITY;
   status = { text: '', error: false };
   #opening = '';
-  #submitted = false;
   #down = false; // the pointer
   #stop = new AbortController();
   /** @type {(() => void)[]} */ #ends = [];
@@ -59,7 +60,7 @@ export class Session {
     };
     every(WAIT_MS, () => this.#look());
     every(DRAFT_MS, () => this.opened && this.doing(() => this.stored.keep())());
-    every(LEASE_MS, () => this.#renew());
+    every(LEASE_MS, () => this.lease.renew());
     every(1000, () => this.opened?.work.tick(document.visibilityState === 'visible', Date.now()));
     this.#ends.push(this.ohif.onDrawn((id) => {
       const pane = this.panes().find((each) => each.id === id);
@@ -114,9 +115,16 @@ export class Session {
   #look() {
     const found = this.ohif.openCase(), series = found?.series ?? '';
     if (!found || series === this.#opening || !this.ohif.loaded(found.displaySet)) return;
-    this.leave();
     this.#opening = series;
-    this.doing(() => this.#open(found))();
+    this.doing(async () => {
+      if (this.opened) await this.stored.keep().catch(() => {});
+      this.leave();
+      this.#opening = series;
+      await this.#open(found).catch((error) => {
+        setTimeout(() => { this.#opening = ''; }, RETRY_MS);
+        throw error;
+      });
+    })();
   }
 
   /** @param {Case} found */
@@ -126,6 +134,7 @@ export class Session {
     const labelmap = new Labelmap(this.ohif, found);
     const work = new Work(this.ohif.grid(found.displaySet), names, (changes) => labelmap.write(changes));
     await labelmap.open(work.labels);
+    labelmap.write(difference(labelmap.read(), work.map)); // what an earlier visit left; its draft comes back
     work.changed = () => this.#touched();
     this.opened = { case: found, work, labelmap };
     this.#ends.push(labelmap.onPainted(() => this.#painted()));
@@ -133,7 +142,7 @@ export class Session {
     this.activate(work.active);
     this.why = sessionStorage.getItem('samlabel-reason') ?? '';
     sessionStorage.removeItem('samlabel-reason');
-    await this.#hold();
+    await this.lease.hold();
     this.doing(async () => { this.note = await this.server.note(found.series); this.changed(); })();
     const restored = await this.stored.restore().catch((error) => { this.say(error.message, true); return true; });
     await this.stored.refresh().catch((error) => this.say(error.message, true));
@@ -144,7 +153,7 @@ export class Session {
 
   #touched() {
     this.segmenting.forget();
-    if (this.#submitted && this.open.work.dirty) { this.#submitted = false; this.#renew(); }
+    this.lease.touched();
     this.changed();
   }
 
@@ -227,9 +236,7 @@ export class Session {
   async submit(comment = '') {
     this.settle();
     await this.stored.submit(comment);
-    this.#submitted = true; // the server gave the case back
-    this.lease = { text: '', error: false };
-    this.changed();
+    this.lease.over();
   }
 
   /** @param {string} strategy */
@@ -252,21 +259,8 @@ export class Session {
   async setReader(name) {
     if (this.opened) await this.server.leave(this.opened.case.series);
     this.server.reader = name;
-    if (this.opened) await Promise.all([this.stored.refresh(), this.#hold()]);
+    if (this.opened) await Promise.all([this.stored.refresh(), this.lease.hold()]);
   }
-
-  async #hold() {
-    try {
-      await this.server.lease(this.open.case.series);
-      this.lease = { text: 'This case is yours while it is open.', error: false };
-    } catch (error) {
-      this.lease = { text: /** @type {Error} */ (error).message, error: true };
-    }
-    this.changed();
-  }
-
-  /** A submitted case was given back by the server; changes after that take it again. */
-  #renew() { if (this.opened && !this.#submitted) this.#hold(); }
 
   leave() {
     if (this.opened) this.server.leave(this.opened.case.series);

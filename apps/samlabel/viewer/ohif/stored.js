@@ -8,6 +8,8 @@ import { FINAL } from './server.js';
 /** @typedef {import('./server.js').Stored} Stored */
 /** @typedef {import('./strokes.js').Prompt} Prompt */
 
+const HERE_ONLY = 'The draft is kept on this machine only';
+
 const time = (/** @type {number} */ seconds) =>
   new Date(seconds * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 const names = (/** @type {Stored} */ found) => found.label_info.map(({ name }) => name).join(', ');
@@ -91,9 +93,10 @@ export class StoredLabels {
         if (work.empty) return await this.#forgetDraft();
         await local.keep(this.#key, { ts: all.kept_at, names: given, file, facts: all }).catch(() => {});
         if (given.length) await this.session.server.save(this.#series, this.session.server.draftTag, all, file);
+        if (this.session.status.text.startsWith(HERE_ONLY)) this.session.say('The draft is kept on the server again.');
       } catch (error) {
         work.unsaved = true;
-        throw new Error(`The draft is kept on this machine only: ${/** @type {Error} */ (error).message}`);
+        throw new Error(`${HERE_ONLY}: ${/** @type {Error} */ (error).message}`);
       } finally {
         await this.refresh().catch(() => {});
       }
