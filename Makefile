@@ -20,7 +20,7 @@ export GOMP_SPINCOUNT := 3000
 # Browsers and archives need the whole machine: those tests run alone.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup serve check test accept format lock clean
+.PHONY: help setup serve check test accept format lock viewer clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -65,6 +65,9 @@ format: setup  ## format and fix what can be fixed
 lock: $(UV)  ## resolve requirements-dev.txt anew
 	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header requirements-dev.txt --output-file requirements.lock
+
+viewer: setup  ## copy the OHIF extension from apps/ohif/src into the package
+	$(BIN)/python -m samlabel.viewer.build
 
 clean:  ## remove environments and caches
 	rm -rf $(VENV) $(VENV).uv .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -1,4 +1,4 @@
-"""`/ohif/...`: static files of the OHIF viewer, as they are, and its page with one script more.
+"""`/ohif/...`: static files of the OHIF viewer, its page and settings with our extension in them, and the extension.
 
 The host's version answers every file in a sub-folder with the page.
 """
@@ -13,10 +13,13 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from samlabel.access.callers import USER
 from samlabel.access.names import check_url_path
 from samlabel.errors import NotFoundError
-from samlabel.viewer.files import cache_control, companion_file, media_type, viewer_file
-from samlabel.viewer.page import page
+from samlabel.viewer.files import cache_control, companion_file, extension_file, media_type, viewer_file
+from samlabel.viewer.page import SETTINGS, page, settings, style_sheet
 
 router = APIRouter(include_in_schema=False, dependencies=[USER])
+
+FRESH = {"cache-control": "no-cache"}
+SCRIPT = "text/javascript"
 
 
 @router.get("/ohif/companion/{name}")
@@ -25,16 +28,29 @@ def companion(name: str) -> Response:
     file = companion_file(name)
     if file is None:
         raise NotFoundError("the companion has no such part", "path")
-    return FileResponse(file, media_type="text/javascript", headers={"cache-control": "no-cache"})
+    return FileResponse(file, media_type=SCRIPT, headers=FRESH)
 
 
 @router.get("/ohif/{path:path}")
 def viewer(path: str) -> Response:
-    """A file of the viewer; for its own addresses, such as `/ohif/monai-label`, the page."""
+    """A module of our extension or a file of the viewer; for its own addresses, such as `/ohif/samlabel`, the page."""
     check_url_path(path)
+    module = extension_file(path)
+    if module is not None:
+        return FileResponse(module, media_type=SCRIPT, headers=FRESH)
     file = viewer_file(path)
     if file is not None:
-        return FileResponse(file, media_type=media_type(file), headers={"cache-control": cache_control(file)})
+        return _viewer_file(file, path)
     if Path(path).suffix in (".js", ".css", ".wasm", ".map", ".png", ".svg", ".json"):
         raise NotFoundError("the viewer has no such file", "path")
-    return HTMLResponse(page(), headers={"cache-control": "no-cache"})
+    return HTMLResponse(page(), headers=FRESH)
+
+
+def _viewer_file(file: Path, path: str) -> Response:
+    """The settings with ours, style sheets without the internet, everything else as it is."""
+    if path == SETTINGS:
+        return Response(settings(), media_type=SCRIPT, headers=FRESH)
+    headers = {"cache-control": cache_control(file)}
+    if file.suffix == ".css":
+        return Response(style_sheet(path), media_type="text/css", headers=headers)
+    return FileResponse(file, media_type=media_type(file), headers=headers)

@@ -1,1 +1,1 @@
-"""The OHIF viewer that ships with the host: its static files, and its page with our companion script."""
+"""The OHIF viewer that ships with the host: its files, its page and settings, and our extension of it."""

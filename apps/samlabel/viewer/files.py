@@ -1,4 +1,4 @@
-"""Static files of the viewer: the OHIF build inside the host's package, and our companion script."""
+"""Static files of the viewer: the OHIF build inside the host's package, our extension, and our companion script."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import monailabel
 
 VIEWER = Path(monailabel.__file__).parent / "endpoints" / "static" / "ohif"
 COMPANION = Path(__file__).with_name("companion")
+EXTENSION = Path(__file__).with_name("ohif")
 
 _HASHED = re.compile(r"\.[0-9a-f]{16,}\.(js|css)$|^[0-9a-f]{16,}\.wasm$")
 
@@ -24,6 +25,12 @@ def viewer_file(path: str) -> Path | None:
 def companion_file(name: str) -> Path | None:
     """A part of our script, by its name."""
     return COMPANION / name if name in {path.name for path in COMPANION.glob("*.js")} else None
+
+
+def extension_file(path: str) -> Path | None:
+    """A module of our extension, by its place in it."""
+    file = EXTENSION / path
+    return file if file in set(EXTENSION.rglob("*.js")) else None
 
 
 def media_type(file: Path) -> str:

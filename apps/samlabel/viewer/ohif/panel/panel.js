@@ -1,0 +1,61 @@
+// The panel: sections that fold, and one line that says what happens.
+
+import { caseSection } from './case.js';
+import { h, tell } from './dom.js';
+import { labelSection } from './labels.js';
+import { learningSection } from './learning.js';
+import { promptSection } from './prompt.js';
+import { proposeSection } from './propose.js';
+import { resultSection } from './result.js';
+import { STYLE } from './style.js';
+import { submitSection } from './submit.js';
+
+/** @typedef {import('../session.js').Session} Session */
+/** @typedef {{name: string, title: string, open: boolean, body: HTMLElement, update: () => void, end?: () => void}} Section */
+
+const FOLDED = 'samlabel-folded';
+
+export class Panel {
+  ready = false;
+  #waiting = false;
+
+  /** @param {Session} session */
+  constructor(session) {
+    this.session = session;
+    this.status = h('div', { class: 'sl-status', role: 'status', 'aria-live': 'polite', dataset: { samlabel: 'status' } });
+    /** @type {Section[]} */
+    this.sections = [caseSection, labelSection, promptSection, proposeSection, resultSection, submitSection,
+      learningSection].map((make) => make(session));
+    this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel' },
+      h('style', {}, STYLE), this.status, ...this.sections.map((section) => this.#folding(section)));
+  }
+
+  /** @param {Section} section */
+  #folding({ name, title, open, body }) {
+    const folded = JSON.parse(localStorage.getItem(FOLDED) || '{}');
+    const details = h('details', { open: folded[name] === undefined ? open : !folded[name], dataset: { section: name },
+      ontoggle: () => localStorage.setItem(FOLDED,
+        JSON.stringify({ ...JSON.parse(localStorage.getItem(FOLDED) || '{}'), [name]: !details.open })) },
+    h('summary', {}, title), body);
+    body.classList.add('sl-body');
+    return details;
+  }
+
+  /** Show the present state, once per picture. */
+  update() {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    queueMicrotask(() => {
+      this.#waiting = false;
+      tell(this.status, this.session.status.text, this.session.status.error);
+      this.element.dataset.ready = this.ready ? 'yes' : 'no';
+      this.element.classList.toggle('sl-waiting', !this.session.opened);
+      if (this.session.opened) this.sections.forEach((section) => section.update());
+    });
+  }
+
+  remove() {
+    this.sections.forEach((section) => section.end?.());
+    this.element.remove();
+  }
+}

@@ -1,0 +1,31 @@
+// Handing the label in, taking it back, and going on.
+
+import { button, choice, h } from './dom.js';
+
+/** @param {import('../session.js').Session} session */
+export function submitSection(session) {
+  const comment = h('input', { type: 'text', placeholder: 'comment', 'aria-label': 'Comment', maxlength: 500 });
+  const submit = async () => { await session.submit(comment.value.trim()); comment.value = ''; };
+  const reopen = button('Re-open', session.doing(() => session.stored.reopen()));
+  const withdraw = button('Withdraw', session.doing(() => session.stored.withdraw()));
+  const discard = button('Discard draft', session.doing(() => session.stored.discard()),
+    { title: 'Throw away what is not submitted' });
+  const strategy = choice([], 'How the next case is chosen');
+  const told = h('div', { class: 'sl-note' });
+  const tell = () => { told.textContent = session.info.strategies?.[strategy.value]?.description ?? ''; };
+  strategy.addEventListener('change', tell);
+  return {
+    name: 'submit', title: 'Submit', open: true,
+    body: h('div', {}, comment, h('div', { class: 'sl-row' },
+      button('Submit', session.doing(submit), { class: 'sl-main' }), reopen, withdraw, discard),
+    h('div', { class: 'sl-row' }, strategy, button('Next case', session.doing(() => session.next(strategy.value)))), told),
+    update() {
+      if (!strategy.options.length) {
+        strategy.append(...Object.keys(session.info.strategies ?? {}).map((name) => new Option(name, name)));
+        tell();
+      }
+      reopen.disabled = withdraw.disabled = !session.stored.final;
+      discard.disabled = !session.stored.draft && !session.open.work.dirty;
+    },
+  };
+}

@@ -1,0 +1,148 @@
+// Requests to the samlabel server: the only file that knows its addresses.
+
+/** @typedef {{label_info: {name: string, idx: number}[], [key: string]: any}} Stored what the server says of a label */
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/;
+const READER = 'samlabel-reader';
+const MOST_TAG = 64;
+export const FINAL = 'final';
+
+/** An answer that is no success. */
+export class ServerError extends Error {
+  /** @param {string} message @param {number} status 0 where nobody answered */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export class Server {
+  /** @param {string} base where this module came from is where the server is */
+  constructor(base = new URL(import.meta.url).origin) {
+    this.base = base;
+  }
+
+  get reader() { return localStorage.getItem(READER) || ''; }
+
+  set reader(name) {
+    if (name && !NAME.test(name)) throw new Error('A name is one word of letters, digits or ._@+- here.');
+    localStorage.setItem(READER, name);
+  }
+
+  /** A tag per reader; characters that tags do not have become their number. */
+  get draftTag() {
+    const name = this.reader.replace(/[^A-Za-z0-9-]/g, (c) => `_${c.charCodeAt(0)}_`);
+    return `draft_${name || 'local'}`.slice(0, MOST_TAG);
+  }
+
+  /** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
+  async ask(path, options = {}) {
+    const headers = { ...options.headers, ...(this.reader && { 'x-samlabel-reader': this.reader }) };
+    const answer = await fetch(this.base + path, { ...options, headers }).catch((error) => {
+      if (error.name === 'AbortError') throw new ServerError('Stopped.', 0);
+      throw new ServerError('The server does not answer. What you drew stays here: try again.', 0);
+    });
+    if (answer.ok) return answer;
+    const body = await answer.json().catch(() => ({}));
+    const told = typeof body.detail === 'string' ? body.detail : `The server answered ${answer.status}.`;
+    throw new ServerError(told, answer.status);
+  }
+
+  /** null when there is none. @param {string} path @param {RequestInit} [options] */
+  async json(path, options) {
+    try {
+      return await (await this.ask(path, options)).json();
+    } catch (error) {
+      if (error instanceof ServerError && error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  /** @param {string} path @param {unknown} body */
+  post(path, body) {
+    return this.ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  }
+
+  info() { return this.json('/info/'); }
+  adapters() { return this.json('/adapters/'); }
+  labels() { return this.json('/labels/'); }
+
+  /** What is odd about a series; an error where it cannot be segmented. @param {string} series
+   * @returns {Promise<string>} */
+  async note(series) {
+    const there = await this.ask(`/datastore/image?image=${series}`, { method: 'HEAD' }).catch(() => null);
+    if (!there) await this.ask(`/datastore/image?image=${series}`); // a HEAD has no sentence
+    return (await this.json(`/datastore/image/info?image=${series}`))?.note ?? '';
+  }
+
+  /**
+   * One segmentation: the facts and the mask's file.
+   * @param {string} model @param {string} series @param {Record<string, any>} params @param {AbortSignal} [signal]
+   * @returns {Promise<{facts: Record<string, any>, file: Blob}>}
+   */
+  async infer(model, series, params, signal) {
+    const answer = await this.ask(`/infer/${model}?image=${series}&output=all`, { method: 'POST', body: form(params), signal });
+    const reply = await answer.formData();
+    return { facts: JSON.parse(String(reply.get('params'))), file: /** @type {File} */ (reply.get('image')) };
+  }
+
+  /** The facts alone. @param {string} model @param {string} series @param {Record<string, any>} params */
+  async facts(model, series, params) {
+    return this.json(`/infer/${model}?image=${series}&output=json`, { method: 'POST', body: form(params) });
+  }
+
+  /** @param {string} id @returns {Promise<{state: string, done: number, total: number | null, seconds: number} | null>} */
+  job(id) { return this.json(`/jobs/${id}`); }
+
+  /** Whether the server knew the job. @param {string} id */
+  async cancel(id) { return (await this.json(`/jobs/${id}`, { method: 'DELETE' })) !== null; }
+
+  /** @param {'image' | 'id' | 'label'} name @param {string} series @param {string} tag */
+  #at(name, series, tag) { return `/datastore/label?${name}=${series}&tag=${tag}`; }
+
+  /** @param {string} series @param {string} tag @returns {Promise<Stored | null>} */
+  async stored(series, tag) {
+    const found = await this.json(`/datastore/label/info?label=${series}&tag=${tag}`);
+    return found?.label_info ? found : null;
+  }
+
+  /** @param {string} series @param {string} tag */
+  async label(series, tag) { return (await this.ask(this.#at('label', series, tag))).blob(); }
+
+  /** @param {string} series @param {string} tag @param {Record<string, any>} facts @param {Blob} file */
+  async save(series, tag, facts, file) {
+    const body = form(facts);
+    body.append('label', file, 'label.nrrd');
+    return (await this.ask(this.#at('image', series, tag), { method: 'PUT', body })).json();
+  }
+
+  /** @param {string} series @param {string} tag */
+  async forget(series, tag) {
+    if (await this.stored(series, tag)) await this.ask(this.#at('id', series, tag), { method: 'DELETE' });
+  }
+
+  /** @param {string} series */
+  lease(series) { return this.ask(`/lease/?image=${series}`, { method: 'PUT' }); }
+
+  /** The page may be closing: the request outlives it. @param {string} series */
+  async leave(series) {
+    await this.ask(`/lease/?image=${series}`, { method: 'DELETE', keepalive: true }).catch(() => {});
+  }
+
+  /** @param {string} strategy @param {string} leaving */
+  async next(strategy, leaving) {
+    return (await this.post(`/activelearning/${strategy}`, { client_id: this.reader || 'local', leave: leaving })).json();
+  }
+
+  /** @param {Record<string, any>} order */
+  async train(order) { return (await this.post('/train/sam', order)).json(); }
+
+  async stopTraining() { return (await this.ask('/train/', { method: 'DELETE' })).json(); }
+}
+
+/** @param {Record<string, any>} params */
+function form(params) {
+  const body = new FormData();
+  body.append('params', JSON.stringify(params));
+  return body;
+}
