@@ -66,6 +66,7 @@ def test_the_json_part_tells_how_the_mask_came_about(server: Server) -> None:
         "background": [BESIDE],
         "roi": None,
         "prior": False,
+        "lassos": 0,
         "painted_voxels": 0,
     }
     assert {"read", "wait", "encode", "decode", "post", "write", "total"} <= set(facts["latencies"])
