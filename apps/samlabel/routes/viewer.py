@@ -13,22 +13,13 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from samlabel.access.callers import USER
 from samlabel.access.names import check_url_path
 from samlabel.errors import NotFoundError
-from samlabel.viewer.files import cache_control, companion_file, extension_file, media_type, viewer_file
-from samlabel.viewer.page import SETTINGS, page, settings, style_sheet
+from samlabel.viewer.files import cache_control, extension_file, media_type, viewer_file, viewer_folder
+from samlabel.viewer.page import SETTINGS, is_main_script, main_script, page, settings, style_sheet
 
 router = APIRouter(include_in_schema=False, dependencies=[USER])
 
 FRESH = {"cache-control": "no-cache"}
 SCRIPT = "text/javascript"
-
-
-@router.get("/ohif/companion/{name}")
-def companion(name: str) -> Response:
-    """A part of our script."""
-    file = companion_file(name)
-    if file is None:
-        raise NotFoundError("the companion has no such part", "path")
-    return FileResponse(file, media_type=SCRIPT, headers=FRESH)
 
 
 @router.get("/ohif/{path:path}")
@@ -38,19 +29,22 @@ def viewer(path: str) -> Response:
     module = extension_file(path)
     if module is not None:
         return FileResponse(module, media_type=SCRIPT, headers=FRESH)
-    file = viewer_file(path)
+    folder = viewer_folder()
+    if path == SETTINGS:
+        return Response(settings(folder), media_type=SCRIPT, headers=FRESH)
+    file = viewer_file(folder, path)
     if file is not None:
-        return _viewer_file(file, path)
+        return _viewer_file(file)
     if Path(path).suffix in (".js", ".css", ".wasm", ".map", ".png", ".svg", ".json"):
         raise NotFoundError("the viewer has no such file", "path")
-    return HTMLResponse(page(), headers=FRESH)
+    return HTMLResponse(page(folder), headers=FRESH)
 
 
-def _viewer_file(file: Path, path: str) -> Response:
-    """The settings with ours, style sheets without the internet, everything else as it is."""
-    if path == SETTINGS:
-        return Response(settings(), media_type=SCRIPT, headers=FRESH)
+def _viewer_file(file: Path) -> Response:
+    """Style sheets without the internet, the main script with our address, everything else as it is."""
     headers = {"cache-control": cache_control(file)}
     if file.suffix == ".css":
-        return Response(style_sheet(path), media_type="text/css", headers=headers)
+        return Response(style_sheet(file), media_type="text/css", headers=headers)
+    if is_main_script(file):
+        return Response(main_script(file), media_type=SCRIPT, headers=headers)
     return FileResponse(file, media_type=media_type(file), headers=headers)

@@ -1,4 +1,4 @@
-"""Static files of the viewer: the OHIF build inside the host's package, our extension, and our companion script."""
+"""Static files of the viewer that is served, and of our extension."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from pathlib import Path
 
 import monailabel
 
+from samlabel.viewer.installed import served_viewer
+
 VIEWER = Path(monailabel.__file__).parent / "endpoints" / "static" / "ohif"
-COMPANION = Path(__file__).with_name("companion")
 EXTENSION = Path(__file__).with_name("ohif")
 
-_HASHED = re.compile(r"\.[0-9a-f]{16,}\.(js|css)$|^[0-9a-f]{16,}\.wasm$")
+_HASHED = re.compile(r"\.[0-9a-f]{16,}\.(js|css)$|^[0-9a-f]{16,}\.(wasm|woff2)$")
 
 
-def viewer_file(path: str) -> Path | None:
-    """A file of the viewer; None where the address is one of the viewer's own pages."""
-    file = (VIEWER / path).resolve()
-    here = path and path != "index.html" and file.is_relative_to(VIEWER.resolve()) and file.is_file()
+def viewer_folder() -> Path:
+    """Where the viewer that is served lies: one that was added, else the build inside the host's package."""
+    return served_viewer() or VIEWER
+
+
+def viewer_file(folder: Path, path: str) -> Path | None:
+    """A file of a viewer; None where the address is one of the viewer's own pages."""
+    file = (folder / path).resolve()
+    here = path and path != "index.html" and file.is_relative_to(folder.resolve()) and file.is_file()
     return file if here else None
-
-
-def companion_file(name: str) -> Path | None:
-    """A part of our script, by its name."""
-    return COMPANION / name if name in {path.name for path in COMPANION.glob("*.js")} else None
 
 
 def extension_file(path: str) -> Path | None:

@@ -1,53 +1,91 @@
-"""The viewer's page, settings and style sheets, as we serve them.
+"""A viewer's page, settings, style sheets and main script, as we serve them.
 
-Nothing of the viewer is changed on disk. Its settings name our extension and our mode, which the viewer loads at run
-time; its page gets the companion's tag; fonts and style sheets from the internet, for which an isolated machine would
-wait, are left out.
+Nothing of a viewer is changed on disk. Its settings name our extension and our mode, which it loads at run time, and
+our archive; fonts and style sheets from the internet, for which an isolated machine would wait, are left out; a viewer
+that was built to lie at the root of its server is told that it lies below `/ohif/`.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from pathlib import Path
 
 from samlabel.errors import NotFoundError
-from samlabel.viewer.files import VIEWER
 
-# The build that the companion was written for; with another one it says so.
-KNOWN_BUILD = "app.bundle.af87d1dd396d277eac89.js"
-
+BASE = "/ohif/"
 SETTINGS = "app-config.js"
 
 # Our mode goes first, so that it is the first button of a study.
 _OURS = """
-// samlabel: two modules that the viewer loads at run time
-window.config.extensions = [...(window.config.extensions || []), '/ohif/extension.js'];
-window.config.modes = ['/ohif/mode.js', ...(window.config.modes || [])];
+// samlabel: our archive, and two modules that the viewer loads at run time
+Object.assign(window.config, {
+  routerBasename: '/ohif/',
+  showStudyList: true,
+  extensions: [...(window.config.extensions || []), '/ohif/extension.js'],
+  modes: ['/ohif/mode.js', ...(window.config.modes || [])],
+  defaultDataSourceName: 'dicomweb',
+  dataSources: [{
+    namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+    sourceName: 'dicomweb',
+    configuration: {
+      friendlyName: 'samlabel',
+      name: 'samlabel',
+      wadoUriRoot: '/proxy/dicom/wado',
+      qidoRoot: '/proxy/dicom/qido',
+      wadoRoot: '/proxy/dicom/wado',
+      qidoSupportsIncludeField: true,
+      supportsReject: true,
+      imageRendering: 'wadors',
+      thumbnailRendering: 'wadors',
+      enableStudyLazyLoad: false,
+      supportsFuzzyMatching: true,
+      supportsWildcard: true,
+      dicomUploadEnabled: true,
+      bulkDataURI: { enabled: true },
+    },
+  }],
+});
 """
 
 _FOREIGN = re.compile(r'<link\b[^>]*(?:href="?https?://)[^>]*>', re.IGNORECASE)
 _IMPORT = re.compile(r"""@import\s+(?:url\()?["']?https?://[^;]*;""", re.IGNORECASE)
 
+# A viewer that was built for the root of a server: in its page, in the script that loads the others, in style sheets.
+_PUBLIC_URL = re.compile(r"""(PUBLIC_URL\s*=\s*)(["'])/\2""")
+_ROOTED = re.compile(r'\b(href|src|content)="/(?!/|ohif/)')
+_PUBLIC_PATH = re.compile(rb"""(\b__webpack_require__\.p\s*=\s*)(["'])/\2""")
+_ROOTED_URL = re.compile(r"""url\((["']?)/(?!/|ohif/)""")
 
-@lru_cache(maxsize=1)
-def page() -> str:
-    """The viewer's page with the companion in it."""
-    index = VIEWER / "index.html"
+
+@lru_cache(maxsize=4)
+def page(viewer: Path) -> str:
+    """A viewer's page."""
+    index = viewer / "index.html"
     if not index.is_file():
         raise NotFoundError("this installation of monailabel has no OHIF viewer; install it from its wheel", "ohif")
-    text = _FOREIGN.sub("", index.read_text())
-    known = "known" if KNOWN_BUILD in text else "unknown"
-    tag = f'<script type="module" src="/ohif/companion/main.js" data-build="{known}"></script>'
-    return text.replace("</body>", f"{tag}</body>", 1)
+    text = _PUBLIC_URL.sub(rf"\1\g<2>{BASE}\2", _FOREIGN.sub("", index.read_text()))
+    return _ROOTED.sub(rf'\1="{BASE}', text)
 
 
-@lru_cache(maxsize=1)
-def settings() -> str:
-    """The viewer's settings, with our extension and our mode."""
-    return (VIEWER / SETTINGS).read_text() + _OURS
+@lru_cache(maxsize=4)
+def settings(viewer: Path) -> str:
+    """A viewer's settings, with our archive, our extension and our mode."""
+    return (viewer / SETTINGS).read_text() + _OURS
 
 
-@lru_cache(maxsize=32)
-def style_sheet(path: str) -> str:
-    """A style sheet of the viewer without those that it fetches from the internet."""
-    return _IMPORT.sub("", (VIEWER / path).read_text())
+@lru_cache(maxsize=64)
+def style_sheet(file: Path) -> str:
+    """A style sheet without those that it fetches from the internet."""
+    return _ROOTED_URL.sub(rf"url(\1{BASE}", _IMPORT.sub("", file.read_text()))
+
+
+def is_main_script(file: Path) -> bool:
+    """Whether a file is the script that loads all others."""
+    return file.name.startswith("app.bundle.") and file.suffix == ".js"
+
+
+@lru_cache(maxsize=4)
+def main_script(file: Path) -> bytes:
+    """The script that loads all others, from below our address."""
+    return _PUBLIC_PATH.sub(rb"\1\g<2>%b\2" % BASE.encode(), file.read_bytes())
