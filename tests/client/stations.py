@@ -48,9 +48,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(studies: str, home: Path, kill: bool = False, answers: int = 200, **environment: str) -> Iterator[str]:
+def serving(
+    studies: str, home: Path, kill: bool = False, answers: int = 200, port: int | None = None, **environment: str
+) -> Iterator[str]:
     """`samlabel serve` on studies; the address once it answers; at the end stopped, or killed without warning."""
-    port = free_port()
+    port = port or free_port()
     command = [
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""Our server on real archives, without a browser: images, labels as SEG, who may ask, what happens when it is down."""
+"""Our server on real archives: images, labels as SEG, who may ask; a reader's label from the viewer to the archive."""
 
 import http.client
 import os
@@ -17,6 +17,9 @@ from sam_infer.imaging.volume import Mask
 from sam_trainer.synthetic.patients import ABDOMEN_LABELS
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.dicom.seg_read import read_seg
+from tests.client.browser import browser_page
+from tests.client.phantom import ORGAN, lps, middle_of, segs
+from tests.client.reader import Reader
 from tests.client.stations import Station
 from tests.processes import HANG_S
 
@@ -113,3 +116,23 @@ def test_a_second_server_on_the_same_port_says_so(station: Station, tmp_path: Pa
     assert f"cannot listen on 127.0.0.1:{port}" in second.stderr and "choose another --port" in second.stderr
     assert "Traceback" not in second.stderr
     assert httpx.get(f"{station.address}/info/", timeout=HANG_S).status_code == 200
+
+
+@pytest.mark.parametrize("station", ["orthanc-login"], indirect=True, scope="module")
+def test_what_a_reader_submits_is_in_the_archive(station: Station, shots: Path) -> None:
+    series = station.series[1]
+    volume, mask = series.build()
+    place = lps(volume, middle_of(mask))
+    with browser_page(station.address) as page:
+        reader = Reader(page, shots)
+        reader.from_the_list(series.name)
+        reader.choose(ORGAN)
+        reader.look_at(place)
+        reader.press("+ point")
+        reader.click(place)
+        shown = reader.voxels(ORGAN)
+        reader.press("Submit")
+        reader.says("Submitted: ")
+        assert reader.faults == []
+    (seg,) = segs(station, series)
+    assert int(seg.pixel_array.sum()) == int(shown.sum())

@@ -31,7 +31,8 @@ def test_a_viewer_that_was_built_for_the_root_of_a_server_works_below_ours(serve
             tmp_path / "ohif.tgz",
             **{
                 "dist/index.html": b"""<link rel="icon" href="/a.png"><link href="https://fonts.example/x">
-                    <script>window.PUBLIC_URL="/"</script><script defer src="/app.bundle.0f6159c501addfe9.js"></script>""",
+                    <script>window.PUBLIC_URL="/"</script>
+                    <script defer src="/app.bundle.0f6159c501addfe9.js"></script>""",
                 "dist/app.bundle.0f6159c501addfe9.js": b'/******/ __webpack_require__.p = "/";',
                 "dist/app.bundle.css": b"a{src:url(/f.woff2)} b{src:url(//x/y)} c{src:url(data:1)}",
             },
@@ -42,7 +43,9 @@ def test_a_viewer_that_was_built_for_the_root_of_a_server_works_below_ours(serve
     assert 'href="/ohif/a.png"' in told and 'PUBLIC_URL="/ohif/"' in told and "fonts" not in told
     assert 'src="/ohif/app.bundle.0f6159c501addfe9.js"' in told
     script = get("/ohif/app.bundle.0f6159c501addfe9.js")
-    assert script.text == '/******/ __webpack_require__.p = "/ohif/";' and "immutable" in script.headers["cache-control"]
+    assert (
+        script.text == '/******/ __webpack_require__.p = "/ohif/";' and "immutable" in script.headers["cache-control"]
+    )
     assert get("/ohif/app.bundle.css").text == "a{src:url(/ohif/f.woff2)} b{src:url(//x/y)} c{src:url(data:1)}"
     assert "'/ohif/mode.js'" in get("/ohif/app-config.js").text
     store.use(BUILTIN)  # from the next request on

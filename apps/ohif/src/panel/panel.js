@@ -26,7 +26,7 @@ export class Panel {
     /** @type {Section[]} */
     this.sections = [caseSection, labelSection, promptSection, proposeSection, resultSection, submitSection,
       learningSection].map((make) => make(session));
-    this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel' },
+    this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel', onclick: letGo },
       h('style', {}, STYLE), this.status, ...this.sections.map((section) => this.#folding(section)));
   }
 
@@ -58,4 +58,9 @@ export class Panel {
     this.sections.forEach((section) => section.end?.());
     this.element.remove();
   }
+}
+
+/** Keys do nothing while a box or a button has the focus: a mouse that pressed one gives it back. @param {MouseEvent} event */
+function letGo({ target, detail }) {
+  if (detail && target instanceof HTMLElement && target.matches('button, input[type=checkbox], summary')) target.blur();
 }

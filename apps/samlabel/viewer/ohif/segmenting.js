@@ -11,7 +11,7 @@ import { params, together } from './strokes.js';
  * @typedef {{label: string, model: string, params: Record<string, any>, ids: string[]}} Asked */
 /** @typedef {{id: string, what: string, done: number, total: number | null, keep: boolean, stop: AbortController}} Job */
 
-const POLL_MS = 400, UNKNOWN = 3;
+const POLL_MS = 200, UNKNOWN = 3;
 const FRAGILE = 0.7; // Dice to expect below which a reader is warned
 
 export class Segmenting {

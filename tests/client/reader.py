@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-MASK = """() => {
-  const [s] = services.segmentationService.getSegmentations();
-  const l = services.segmentationService.getLabelmapVolume(s.segmentationId), on = [];
+# A page keeps the viewer's services to itself: one more extension hands them to the test, whatever the version.
+PROBE = """export default { id: 'probe', preRegistration({ servicesManager }) {
+  window.probe = servicesManager.services;
+  window.viewOf = (pane) => servicesManager.services.cornerstoneViewportService.getCornerstoneViewport(pane);
+} };"""
+
+MASK = """(id) => {
+  const [s] = probe.segmentationService.getSegmentations().filter(e => e.segmentationId.startsWith(id));
+  const l = probe.segmentationService.getLabelmapVolume(s.segmentationId), on = [];
   const a = l.voxelManager.getCompleteScalarDataArray();
   for (let i = 0; i < a.length; i++) if (a[i]) on.push([i, a[i]]);
   return {shape: Array.from(l.dimensions), on, names: Object.values(s.segments).map(e => [e.segmentIndex, e.label])};
 }"""
 
+# What the panel's bar said while long work was under way.
+WATCH = """() => { window.told = []; new MutationObserver(() => {
+  const job = document.querySelector('#samlabel [data-samlabel=job]');
+  if (!job.hidden) window.told.push(job.innerText);
+}).observe(document.querySelector('#samlabel'),
+  {subtree: true, childList: true, characterData: true, attributes: true}); }"""
 
-class ExtensionReader:
+
+class Reader:
     """A reader in our mode; keeps what must not happen: page errors, console errors, requests to other machines."""
 
     def __init__(self, page: Any, shots: Path) -> None:
@@ -28,6 +42,13 @@ class ExtensionReader:
         page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
         page.on("console", self._heard)
         page.on("request", self._asked)
+        page.route("**/ohif/probe.js", lambda route: route.fulfill(body=PROBE, content_type="text/javascript"))
+        page.route("**/ohif/app-config.js", self._with_probe)
+
+    @staticmethod
+    def _with_probe(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text() + "\nwindow.config.extensions.push('/ohif/probe.js');")
 
     def _heard(self, message: Any) -> None:
         """What the browser says of an answer that is an error is the server's; everything else is ours."""
@@ -69,6 +90,13 @@ class ExtensionReader:
         """What stands at a place of the panel."""
         return str(self.page.inner_text(f"#samlabel [data-samlabel={place}]"))
 
+    def reads_in(self, place: str, text: str) -> None:
+        """Wait until a text stands at a place of the panel."""
+        self.page.wait_for_function(
+            "([place, text]) => document.querySelector(`#samlabel [data-samlabel=${place}]`).innerText.includes(text)",
+            arg=[place, text],
+        )
+
     def says(self, text: str) -> str:
         """Wait until the panel says something."""
         self.page.wait_for_function(
@@ -84,6 +112,53 @@ class ExtensionReader:
         """Press a button by its text."""
         self.page.click(f"#samlabel button:text-is('{name}')")
 
+    def in_3d(self, on: bool = True) -> None:
+        """Whether the next prompts ask for the whole object."""
+        self.page.set_checked("#samlabel [data-samlabel=volume]", on)
+
+    def called(self, name: str) -> None:
+        """Say who is reading."""
+        self.page.fill("#samlabel [data-samlabel=reader]", name)
+        with self.page.expect_response(lambda r: "/lease/" in r.url and r.request.method == "PUT"):
+            self.page.press("#samlabel [data-samlabel=reader]", "Tab")
+
+    def study(self) -> str:
+        """The study that is open."""
+        return str(self.page.url.split("StudyInstanceUIDs=")[1].split("&")[0])
+
+    def draft_kept(self) -> None:
+        """Wait until the server has what was drawn."""
+        self.page.wait_for_function(
+            "() => document.querySelector('#samlabel [data-samlabel=stored]').innerText.includes('Draft of')"
+        )
+
+    def watch_the_bar(self) -> None:
+        """Keep what the bar of long work says from now on."""
+        self.page.evaluate(WATCH)
+
+    def bar_said(self) -> list[str]:
+        """What the bar said since it is watched."""
+        return list(self.page.evaluate("window.told"))
+
+    def doubt(self) -> tuple[float, list[float]]:
+        """How much colour lies over the reader's pane, and its centre in millimetres."""
+        much, centre = self.page.evaluate(
+            """pane => { const v = viewOf(pane), c = v.element.querySelector('[data-samlabel=layer]');
+                        if (!c?.width) return [0, [0, 0, 0]];
+                        const a = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+                        let n = 0, x = 0, y = 0;
+                        for (let p = 0; p < a.length / 4; p++) {
+                          if (a[4 * p] < 255 || a[4 * p + 2]) continue;  // from yellow to red
+                          n += a[4 * p + 3]; x += a[4 * p + 3] * (p % c.width + .5);
+                          y += a[4 * p + 3] * (Math.floor(p / c.width) + .5);
+                        }
+                        if (!n) return [0, [0, 0, 0]];
+                        const s = c.clientWidth / c.width;
+                        return [n, Array.from(v.canvasToWorld([s * x / n, s * y / n]))]; }""",
+            self.pane,
+        )
+        return float(much), [float(v) for v in centre]
+
     def unfold(self, section: str) -> None:
         """Open a section of the panel."""
         if not self.page.evaluate("name => document.querySelector(`[data-section=${name}]`).open", section):
@@ -92,7 +167,7 @@ class ExtensionReader:
     def look_at(self, lps_mm: np.ndarray) -> None:
         """Bring a point of the patient into the reader's pane."""
         self.page.evaluate(
-            """([pane, p]) => { const v = services.cornerstoneViewportService.getCornerstoneViewport(pane);
+            """([pane, p]) => { const v = viewOf(pane);
                                v.jumpToWorld(p); v.render(); }""",
             [self.pane, [float(v) for v in lps_mm]],
         )
@@ -101,7 +176,7 @@ class ExtensionReader:
     def pixel_of(self, lps_mm: np.ndarray) -> tuple[int, int]:
         """Where a point of the patient is on the screen, in the reader's pane."""
         x, y = self.page.evaluate(
-            """([pane, p]) => { const v = services.cornerstoneViewportService.getCornerstoneViewport(pane);
+            """([pane, p]) => { const v = viewOf(pane);
                                const c = v.worldToCanvas(p), r = v.canvas.getBoundingClientRect();
                                return [c[0] + r.left, c[1] + r.top]; }""",
             [self.pane, [float(v) for v in lps_mm]],
@@ -131,9 +206,9 @@ class ExtensionReader:
         self.says("score")
         return answer.value.request
 
-    def mask(self) -> tuple[np.ndarray, dict[str, int]]:
+    def mask(self, segmentation: str = "samlabel-") -> tuple[np.ndarray, dict[str, int]]:
         """The segmentation that is shown, as array (I, J, K), and the value of each name."""
-        data = self.page.evaluate(MASK)
+        data = self.page.evaluate(MASK, segmentation)
         array = np.zeros(int(np.prod(data["shape"])), np.uint8)
         for at, value in data["on"]:
             array[at] = value
@@ -143,3 +218,9 @@ class ExtensionReader:
         """Where a label is."""
         array, values = self.mask()
         return array == values[label]
+
+
+def sent(request: Any) -> dict[str, Any]:
+    """The parameters of a request."""
+    text = request.post_data_buffer.decode(errors="replace")
+    return dict(json.loads(text.split('name="params"\r\n\r\n')[1].split("\r\n--")[0]))
