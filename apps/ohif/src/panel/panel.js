@@ -26,7 +26,8 @@ export class Panel {
     /** @type {Section[]} */
     this.sections = [caseSection, labelSection, promptSection, proposeSection, resultSection, submitSection,
       learningSection].map((make) => make(session));
-    this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel', onclick: letGo },
+    this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel',
+      onclick: letGo, onkeydown: pressed },
       h('style', {}, STYLE), this.status, ...this.sections.map((section) => this.#folding(section)));
   }
 
@@ -63,4 +64,9 @@ export class Panel {
 /** Keys do nothing while a box or a button has the focus: a mouse that pressed one gives it back. @param {MouseEvent} event */
 function letGo({ target, detail }) {
   if (detail && target instanceof HTMLElement && target.matches('button, input[type=checkbox], summary')) target.blur();
+}
+
+/** Enter and the space bar press what has the focus, whatever else the viewer has them for. @param {KeyboardEvent} event */
+function pressed(event) {
+  if (event.key === 'Enter' || event.key === ' ') event.stopPropagation();
 }
