@@ -9,17 +9,36 @@ from typing import Any
 import numpy as np
 
 # A page keeps the viewer's services to itself: one more extension hands them to the test, whatever the version.
-PROBE = """export default { id: 'probe', preRegistration({ servicesManager }) {
+PROBE = """export default { id: 'probe', preRegistration({ servicesManager, extensionManager }) {
   window.probe = servicesManager.services;
   window.viewOf = (pane) => servicesManager.services.cornerstoneViewportService.getCornerstoneViewport(pane);
+  window.libraries = () => extensionManager.getModuleEntry('@ohif/extension-cornerstone.utilityModule.common')
+    .exports.getCornerstoneLibraries();
 } };"""
 
+# One version of the viewer keeps a label map as a volume, the next one as images.
 MASK = """(id) => {
   const [s] = probe.segmentationService.getSegmentations().filter(e => e.segmentationId.startsWith(id));
-  const l = probe.segmentationService.getLabelmapVolume(s.segmentationId), on = [];
-  const a = l.voxelManager.getCompleteScalarDataArray();
-  for (let i = 0; i < a.length; i++) if (a[i]) on.push([i, a[i]]);
-  return {shape: Array.from(l.dimensions), on, names: Object.values(s.segments).map(e => [e.segmentIndex, e.label])};
+  const names = Object.values(s.segments).map(e => [e.segmentIndex, e.label]), on = [];
+  const l = probe.segmentationService.getLabelmapVolume(s.segmentationId);
+  const keep = (a, from) => { for (let i = 0; i < a.length; i++) if (a[i]) on.push([from + i, a[i]]); };
+  if (l) {
+    keep(l.voxelManager.getCompleteScalarDataArray(), 0);
+    return {shape: Array.from(l.dimensions), on, names};
+  }
+  const { cornerstone: { cache, metaData } } = libraries();
+  const across = (image) => {
+    const { rowCosines: r, columnCosines: c, imagePositionPatient: p } =
+      metaData.get('imagePlaneModule', image.referencedImageId) ?? {};
+    if (!r || !p) return 0;
+    const n = [r[1] * c[2] - r[2] * c[1], r[2] * c[0] - r[0] * c[2], r[0] * c[1] - r[1] * c[0]];
+    return n[0] * p[0] + n[1] * p[1] + n[2] * p[2];
+  };
+  const images = s.representationData.Labelmap.imageIds.map(each => cache.getImage(each))
+    .sort((a, b) => across(a) - across(b));
+  let from = 0;
+  for (const image of images) { const a = image.voxelManager.getScalarData(); keep(a, from); from += a.length; }
+  return {shape: [images[0].columns, images[0].rows, images.length], on, names};
 }"""
 
 # What the panel's bar said while long work was under way.
@@ -63,14 +82,16 @@ class Reader:
         """Keep a picture of the screen."""
         self.page.screenshot(path=self.shots / f"{name}.png")
 
-    def from_the_list(self, patient: str) -> list[str]:
-        """Open a patient's study from the list by the first button; the buttons there are."""
+    def from_the_list(self, patient: int) -> list[str]:
+        """Open a phantom's study from the list by the first button; what the buttons there say."""
         self.page.goto("/ohif/")
-        self.page.click(f"[data-cy^=studyRow-]:has-text('{patient}')")
-        button = self.page.get_by_role("link").filter(has_text="samlabel").first
-        button.wait_for()
-        names = [link.inner_text() for link in self.page.query_selector_all("a[href*=StudyInstanceUIDs]")]
-        button.click()
+        self.page.click(f"text=Phantom {patient}")
+        # links in one version of the viewer, buttons that tell their name in the next
+        modes = self.page.locator("a[href*=StudyInstanceUIDs], button[title]:not([title=''])")
+        ours = modes.filter(has_text="samlabel").first
+        ours.wait_for()
+        names = [name.strip() for name in modes.all_inner_texts() if name.strip()]
+        ours.click()
         self.ready()
         return names
 

@@ -125,7 +125,7 @@ def test_what_a_reader_submits_is_in_the_archive(station: Station, shots: Path) 
     place = lps(volume, middle_of(mask))
     with browser_page(station.address) as page:
         reader = Reader(page, shots)
-        reader.from_the_list(series.name)
+        reader.from_the_list(series.patient)
         reader.choose(ORGAN)
         reader.look_at(place)
         reader.press("+ point")

@@ -44,7 +44,7 @@ def test_click_3d_and_submit(newer: Station, shots: Path) -> None:
     place = middle_of(mask)
     with browser_page(newer.address) as page:
         reader = Reader(page, shots)
-        assert reader.from_the_list(series.name)[0].strip() == "samlabel"
+        assert reader.from_the_list(series.patient)[0] == "samlabel"
         assert page.evaluate("fetch('/ohif/').then(a => a.text())").count("app.bundle.0f6159c501addfe9.js") == 1
         reader.choose(ORGAN)
         reader.look_at(lps(volume, place))

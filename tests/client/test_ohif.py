@@ -41,8 +41,8 @@ def reader(one_station: Station, shots: Path) -> Iterator[Reader]:
 
 def test_a_case_from_the_list_to_its_accepted_label_and_back(one_station: Station, reader: Reader) -> None:
     series = one_station.series[0]
-    modes = reader.from_the_list(series.name)
-    assert modes[0].strip() == "samlabel"
+    modes = reader.from_the_list(series.patient)
+    assert modes[0] == "samlabel"
     prompts_and_undo(reader, series)
     candidates_and_uncertainty(reader, series)
     shown = one_object_in_3d(reader, series)

@@ -14,7 +14,7 @@ from samlabel.access.callers import USER
 from samlabel.access.names import check_url_path
 from samlabel.errors import NotFoundError
 from samlabel.viewer.files import cache_control, extension_file, media_type, viewer_file, viewer_folder
-from samlabel.viewer.page import SETTINGS, is_main_script, main_script, page, settings, style_sheet
+from samlabel.viewer.page import SETTINGS, loading_script, page, settings, style_sheet
 
 router = APIRouter(include_in_schema=False, dependencies=[USER])
 
@@ -41,10 +41,10 @@ def viewer(path: str) -> Response:
 
 
 def _viewer_file(file: Path) -> Response:
-    """Style sheets without the internet, the main script with our address, everything else as it is."""
+    """Style sheets without the internet, scripts with our address, everything else as it is."""
     headers = {"cache-control": cache_control(file)}
     if file.suffix == ".css":
         return Response(style_sheet(file), media_type="text/css", headers=headers)
-    if is_main_script(file):
-        return Response(main_script(file), media_type=SCRIPT, headers=headers)
+    if file.suffix == ".js" and (script := loading_script(file)) is not None:
+        return Response(script, media_type=SCRIPT, headers=headers)
     return FileResponse(file, media_type=media_type(file), headers=headers)

@@ -1,4 +1,4 @@
-"""A viewer's page, settings, style sheets and main script, as we serve them.
+"""A viewer's page, settings, style sheets and scripts, as we serve them.
 
 Nothing of a viewer is changed on disk. Its settings name our extension and our mode, which it loads at run time, and
 our archive; fonts and style sheets from the internet, for which an isolated machine would wait, are left out; a viewer
@@ -51,7 +51,7 @@ Object.assign(window.config, {
 _FOREIGN = re.compile(r'<link\b[^>]*(?:href="?https?://)[^>]*>', re.IGNORECASE)
 _IMPORT = re.compile(r"""@import\s+(?:url\()?["']?https?://[^;]*;""", re.IGNORECASE)
 
-# A viewer that was built for the root of a server: in its page, in the script that loads the others, in style sheets.
+# A viewer that was built for the root of a server: in its page, in scripts that load others, in style sheets.
 _PUBLIC_URL = re.compile(r"""(PUBLIC_URL\s*=\s*)(["'])/\2""")
 _ROOTED = re.compile(r'\b(href|src|content)="/(?!/|ohif/)')
 _PUBLIC_PATH = re.compile(rb"""(\b__webpack_require__\.p\s*=\s*)(["'])/\2""")
@@ -80,12 +80,8 @@ def style_sheet(file: Path) -> str:
     return _ROOTED_URL.sub(rf"url(\1{BASE}", _IMPORT.sub("", file.read_text()))
 
 
-def is_main_script(file: Path) -> bool:
-    """Whether a file is the script that loads all others."""
-    return file.name.startswith("app.bundle.") and file.suffix == ".js"
-
-
-@lru_cache(maxsize=4)
-def main_script(file: Path) -> bytes:
-    """The script that loads all others, from below our address."""
-    return _PUBLIC_PATH.sub(rb"\1\g<2>%b\2" % BASE.encode(), file.read_bytes())
+@lru_cache(maxsize=1024)
+def loading_script(file: Path) -> bytes | None:
+    """A script that loads others, told to look for them below our address; None for one that needs no telling."""
+    told, places = _PUBLIC_PATH.subn(rb"\1\g<2>%b\2" % BASE.encode(), file.read_bytes())
+    return told if places else None
