@@ -20,7 +20,7 @@ export GOMP_SPINCOUNT := 3000
 # Browsers and archives need the whole machine: those tests run alone.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup serve check test accept format lock viewer clean
+.PHONY: help setup serve check test accept format lock viewer pictures clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -68,6 +68,9 @@ lock: $(UV)  ## resolve requirements-dev.txt anew
 
 viewer: setup  ## copy the OHIF extension from apps/ohif/src into the package
 	$(BIN)/python -m samlabel.viewer.build
+
+pictures: setup  ## take the documentation's pictures of the viewer again (chromium)
+	SAMLABEL_PICTURES=docs/images $(BIN)/pytest -q -m client tests/client/test_ohif.py tests/client/test_drafts.py -k "list or two_readers"
 
 clean:  ## remove environments and caches
 	rm -rf $(VENV) $(VENV).uv .mypy_cache .ruff_cache .pytest_cache build *.egg-info

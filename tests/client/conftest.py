@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -26,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def shots() -> Path:
-    """Where pictures of the screen are kept."""
-    folder = ROOT / "build" / "screens"
+    """Where pictures of the screen are kept; `make pictures` wants those of the documentation anew."""
+    folder = ROOT / os.environ.get("SAMLABEL_PICTURES", "build/screens")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -90,6 +90,7 @@ class Reader:
         modes = self.page.locator("a[href*=StudyInstanceUIDs], button[title]:not([title=''])")
         ours = modes.filter(has_text="samlabel").first
         ours.wait_for()
+        self.shot("panel-list")
         names = [name.strip() for name in modes.all_inner_texts() if name.strip()]
         ours.click()
         self.ready()

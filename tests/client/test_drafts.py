@@ -76,7 +76,7 @@ def test_two_readers_keep_their_drafts_and_get_two_cases(tmp_path: Path, shots: 
             assert "Restored" not in bert.reads("status") and not bert.mask()[0].any()
             bert.called("bert")
             bert.reads_in("lease", "anna has this case open")
-            bert.shot("leased")
+            bert.shot("panel-leased")
             bert.press("Next case")
             bert.page.wait_for_function("old => !location.search.includes(old)", arg=first.uid("study"))
             bert.ready()

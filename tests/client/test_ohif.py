@@ -47,6 +47,7 @@ def test_a_case_from_the_list_to_its_accepted_label_and_back(one_station: Statio
     candidates_and_uncertainty(reader, series)
     shown = one_object_in_3d(reader, series)
     proposals(reader, shown)
+    another_label(reader, series)
     submitted = submit(one_station, reader, series)
     reopen_and_withdraw(one_station, reader, submitted)
 
@@ -95,7 +96,7 @@ def prompts_and_undo(reader: Reader, series: DemoSeries) -> None:
     reader.page.wait_for_timeout(1500)
     shown.append(reader.voxels(ORGAN))
     assert shown[-1].sum() > shown[-2].sum()
-    reader.shot("prompts")
+    reader.shot("panel-prompts")
 
     for before in reversed(shown[:-1]):
         reader.press("Undo")
@@ -126,7 +127,7 @@ def candidates_and_uncertainty(reader: Reader, series: DemoSeries) -> None:
     much, centre = reader.doubt()
     true = lps(volume, tuple(ndimage.center_of_mass(unpacked(told, volume.geometry.shape))))
     assert much > 0 and np.abs(true - centre).max() <= 2 * max(volume.geometry.spacing_mm[:2]), (true, centre)
-    reader.shot("uncertainty")
+    reader.shot("panel-uncertainty")
     first = reader.voxels(ORGAN)
     with reader.page.expect_response(lambda r: "output=all" in r.url) as answered:
         reader.page.keyboard.press("2")
@@ -162,7 +163,7 @@ def one_object_in_3d(reader: Reader, series: DemoSeries) -> np.ndarray:
     found, true = reader.voxels(OTHER), mask.array == value
     assert dice(found, true) >= 0.8
     assert np.abs(np.subtract(ndimage.center_of_mass(found), ndimage.center_of_mass(true))).max() <= 2
-    reader.shot("3d")
+    reader.shot("panel-3d")
     reader.in_3d(False)
     reader.pane = "mpr-axial"
     return reader.mask()[0]
@@ -176,7 +177,7 @@ def proposals(reader: Reader, shown: np.ndarray) -> None:
     reader.unfold("propose")
     reader.press("Propose")
     reader.says("Proposed:")
-    reader.shot("proposed")
+    reader.shot("panel-proposed")
     np.testing.assert_array_equal(reader.mask()[0], shown)
     reader.press("Take all")
     reader.says("Taken:")
@@ -185,6 +186,22 @@ def proposals(reader: Reader, shown: np.ndarray) -> None:
     reader.press("Undo")
     np.testing.assert_array_equal(reader.mask()[0], shown)
     reader.page.click(f"[aria-label='Unlock {OTHER}']")
+
+
+def another_label(reader: Reader, series: DemoSeries) -> None:
+    """A name that the server was not set up with can be prompted and drawn all the same."""
+    volume, mask = series.build()
+    place = lps(volume, middle_of(mask))
+    reader.look_at(place)
+    reader.page.fill("[aria-label='Name of another label']", "cyst")
+    reader.press("Add")
+    assert reader.page.get_attribute("#samlabel .sl-active [data-label]", "data-label") == "cyst"
+    reader.page.check("text=may overwrite other labels")
+    reader.press("+ point")
+    assert "label" not in sent(reader.click(place))
+    assert reader.voxels("cyst").any() and not reader.voxels(ORGAN).any()
+    reader.press("Undo")
+    reader.says("Undone")
 
 
 def submit(station: Station, reader: Reader, series: DemoSeries) -> np.ndarray:
@@ -199,7 +216,7 @@ def submit(station: Station, reader: Reader, series: DemoSeries) -> np.ndarray:
     assert int(seg.pixel_array.sum()) == int((shown > 0).sum())
     kept = httpx.get(f"{station.address}/labels/{series.uid('series')}", timeout=HANG_S).json()
     assert (kept["event"], kept["adapter"]) == ("accepted", "none") and kept["clicks"] >= 2 and kept["seconds"] > 0
-    reader.shot("submitted")
+    reader.shot("panel-submitted")
     return shown
 
 

@@ -64,7 +64,7 @@ export class Segmenting {
     const prompts = this.#work.promptsOf(label), last = prompts.at(-1);
     if (!last) throw new Error(`Click on the ${label} first.`);
     const used = together(prompts, this.volume);
-    const asked = { label, ...(last.plane && { plane: last.plane }), result_compress: true, ...params(this.#work.grid, used) };
+    const asked = { ...(this.session.info.labels.includes(label) && { label }), ...(last.plane && { plane: last.plane }), result_compress: true, ...params(this.#work.grid, used) };
     this.session.say(this.volume ? `Following the ${label} through the slices ...` : `Segmenting ${label} ...`);
     await this.#answer({ label, model: this.volume ? 'sam_3d' : 'sam_2d', params: asked, ids: used.map(({ id }) => id) });
   }
@@ -173,7 +173,7 @@ export class Segmenting {
     const packed = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
     const voxels = new Int8Array((await through(packed, new DecompressionStream('deflate'))).buffer);
     if (this.#work.facts !== about) return; // another mask came meanwhile
-    this.doubt = { low, shape, voxels, scale, told: expected[asked.label] };
+    this.doubt = { low, shape, voxels, scale, told: expected[asked.label] ?? Object.values(expected)[0] };
     this.session.changed();
   }
 

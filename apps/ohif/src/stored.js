@@ -75,10 +75,10 @@ export class StoredLabels {
   async reopen() {
     const found = await this.session.server.stored(this.#series, FINAL);
     if (!found) throw new Error('There is no accepted label for this case.');
-    const missing = await this.#load(await this.session.server.label(this.#series, FINAL), found, 'the loaded label');
+    const told = await this.#load(await this.session.server.label(this.#series, FINAL), found, 'the loaded label');
     this.#work.dirty = this.#work.unsaved = false;
     this.session.changed();
-    this.session.say(missing || 'Loaded: correct it and submit again.');
+    this.session.say(told || 'Loaded: correct it and submit again.');
   }
 
   /** What is not submitted is kept here and on the server, so that no crash loses it. */
@@ -113,10 +113,10 @@ export class StoredLabels {
     if (!found) return false;
     const file = mine ? mine.file : await this.session.server.label(this.#series, this.session.server.draftTag);
     const drawn = /** @type {Prompt[]} */ (found.drawn ?? []).filter(({ voxels }) => voxels);
-    const missing = await this.#load(file, found, 'the draft', drawn, found.facts ?? {});
+    const told = await this.#load(file, found, 'the draft', drawn, found.facts ?? {});
     this.#work.seconds = found.seconds || 0;
     this.#work.unsaved = false;
-    this.session.say(missing || `Restored: your draft of ${time(found.kept_at ?? found.ts)} (${names(found)}).`);
+    this.session.say(told || `Restored: your draft of ${time(found.kept_at ?? found.ts)} (${names(found)}).`);
     return true;
   }
 
@@ -136,18 +136,20 @@ export class StoredLabels {
     await this.session.server.forget(this.#series, this.session.server.draftTag);
   }
 
-  /** Put a stored label on the screen; a sentence when one of its names is not among this server's.
+  /** Put a stored label on the screen; a sentence when one of its names was new here.
    * @param {Blob} file @param {Stored} found @param {string} what
    * @param {Prompt[]} [prompts] @param {Record<string, any>} [facts] */
   async #load(file, found, what, prompts, facts) {
     const mask = await readNrrd(file), work = this.#work;
     if (!this.session.ohif.isVolume(this.session.open.case.displaySet)) work.header = await placeOf(file);
-    const value = new Uint8Array(256);
+    const value = new Uint8Array(256), foreign = found.label_info.map(({ name }) => name).filter((name) => !work.valueOf(name));
+    const { active } = work;
+    foreign.forEach((name) => this.session.addLabel(name)); // without them a submission would lose them
+    this.session.activate(active);
     found.label_info.forEach(({ name }, n) => { value[n + 1] = work.valueOf(name); });
-    const missing = found.label_info.filter(({ name }) => !work.valueOf(name)).map(({ name }) => name);
     work.replace(mask.map((voxel) => value[voxel]), what, { ...(prompts && { prompts }), ...(facts && { facts }) });
     work.origin = found.algorithm_type || 'SEMIAUTOMATIC';
-    return missing.length ? `Loaded without ${missing.join(', ')}: not among this server's labels.` : '';
+    return foreign.length ? `Loaded; ${foreign.join(', ')}: not among this server's labels.` : '';
   }
 
   /** Ask the server what it has. */

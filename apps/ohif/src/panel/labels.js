@@ -1,6 +1,6 @@
 // The labels: which one is active, how they look, which are locked.
 
-import { check, h } from './dom.js';
+import { button, check, h } from './dom.js';
 
 /** @typedef {import('../session.js').Session} Session */
 /** @typedef {import('../labelmap.js').Label} Label */
@@ -19,6 +19,9 @@ export function labelSection(session) {
   opacity.value = String(100 * session.opacity);
   const overwrite = check('may overwrite other labels', false,
     (on) => { session.open.work.overwrite = on; }, { title: 'Locked labels are never overwritten' });
+  const name = h('input', { type: 'text', placeholder: 'another label', 'aria-label': 'Name of another label', maxlength: 64 });
+  const add = button('Add', session.doing(() => { session.addLabel(name.value); name.value = ''; }),
+    { title: 'A label that this server was not set up with: it can be drawn and submitted' });
   /** @type {Map<string, ReturnType<typeof row>>} */
   const rows = new Map();
 
@@ -37,7 +40,7 @@ export function labelSection(session) {
     }
   }
   return { name: 'labels', title: 'Labels', open: true, update,
-    body: h('div', {}, search, list, h('div', { class: 'sl-row' }, 'Opacity', opacity), overwrite) };
+    body: h('div', {}, search, list, h('div', { class: 'sl-row' }, name, add), h('div', { class: 'sl-row' }, 'Opacity', opacity), overwrite) };
 }
 
 /** @param {Session} session @param {Label} label */

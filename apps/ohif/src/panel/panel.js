@@ -11,7 +11,8 @@ import { STYLE } from './style.js';
 import { submitSection } from './submit.js';
 
 /** @typedef {import('../session.js').Session} Session */
-/** @typedef {{name: string, title: string, open: boolean, body: HTMLElement, update: () => void, end?: () => void}} Section */
+/** @typedef {{name: string, title: string, open: boolean, body: HTMLElement, foot?: HTMLElement,
+ *   update: () => void, end?: () => void}} Section */
 
 const FOLDED = 'samlabel-folded';
 
@@ -28,7 +29,8 @@ export class Panel {
       learningSection].map((make) => make(session));
     this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel',
       onclick: letGo, onkeydown: pressed },
-      h('style', {}, STYLE), this.status, ...this.sections.map((section) => this.#folding(section)));
+      h('style', {}, STYLE), this.status, ...this.sections.map((section) => this.#folding(section)),
+      ...this.sections.flatMap(({ foot }) => foot ?? []));
   }
 
   /** @param {Section} section */

@@ -15,10 +15,10 @@ export function submitSection(session) {
   const tell = () => { told.textContent = session.info.strategies?.[strategy.value]?.description ?? ''; };
   strategy.addEventListener('change', tell);
   return {
-    name: 'submit', title: 'Submit', open: true,
-    body: h('div', {}, comment, h('div', { class: 'sl-row' },
-      button('Submit', session.doing(submit), { class: 'sl-main' }), reopen, withdraw, discard),
-    h('div', { class: 'sl-row' }, strategy, button('Next case', session.doing(() => session.next(strategy.value)))), told),
+    name: 'submit', title: 'Stored label', open: true,
+    body: h('div', {}, comment, h('div', { class: 'sl-row' }, reopen, withdraw, discard), h('div', { class: 'sl-row' }, 'Next case by', strategy), told),
+    foot: h('div', { class: 'sl-row sl-foot' }, button('Submit', session.doing(submit), { class: 'sl-main', title: 'Ctrl+Enter' }),
+      button('Next case', session.doing(() => session.next(strategy.value)), { title: 'Ctrl+Right' })),
     update() {
       if (!strategy.options.length) {
         strategy.append(...Object.keys(session.info.strategies ?? {}).map((name) => new Option(name, name)));

@@ -201,6 +201,14 @@ export class Session {
     this.changed();
   }
 
+  /** A label that the server was not set up with. @param {string} given */
+  addLabel(given) {
+    const { work, labelmap } = this.open, name = given.trim();
+    if (!name || name === 'background') throw new Error('Say what the new label is called.');
+    if (!work.label(name)) labelmap.add(work.add(name));
+    this.activate(name);
+  }
+
   /** @param {number} step 1 or -1 */
   nextLabel(step) {
     const { work } = this.open, names = work.labels.map(({ name }) => name);

@@ -32,6 +32,9 @@ export const STYLE = `
 .sl progress { width: 100%; height: 8px; }
 .sl .sl-status { position: sticky; top: 0; z-index: 1; padding: 5px 8px; background: hsl(var(--muted, 234 64% 10%));
   border-bottom: 1px solid hsl(var(--input, 236 45% 21%)); min-height: 30px; }
-.sl.sl-waiting details { display: none; }
+.sl .sl-foot { position: sticky; bottom: 0; z-index: 1; padding: 6px 8px; background: hsl(var(--muted, 234 64% 10%));
+  border-top: 1px solid hsl(var(--input, 236 45% 21%)); }
+.sl .sl-foot button { flex: 1; }
+.sl.sl-waiting details, .sl.sl-waiting .sl-foot { display: none; }
 .sl [hidden] { display: none !important; }
 `;
