@@ -11,6 +11,7 @@ import pytest
 from scipy import ndimage
 from typer.testing import CliRunner
 
+from sam_trainer.synthetic.patients import ABDOMEN_LABELS
 from samlabel.commands.viewer import app
 from samlabel.dicom.demo import DEMO
 from samlabel.viewer.installed import TRIED
@@ -24,6 +25,7 @@ from tests.client.stations import Station
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
 VERSION = "3.13.2"
+OTHER = "kidney_right"
 
 
 @pytest.fixture
@@ -55,9 +57,13 @@ def test_click_3d_and_submit(newer: Station, shots: Path) -> None:
         reader.press("Undo")
         reader.says("Undone")
         assert not reader.mask()[0].any()
+        value = next(value for value, name in ABDOMEN_LABELS.items() if name == OTHER)
+        true, place = mask.array == value, middle_of(mask, value)
+        reader.choose(OTHER)
         reader.in_3d()
+        reader.look_at(lps(volume, place))
         reader.click(lps(volume, place))
-        found = reader.voxels(ORGAN)
+        found = reader.voxels(OTHER)
         assert dice(found, true) >= 0.8
         assert np.abs(np.subtract(ndimage.center_of_mass(found), ndimage.center_of_mass(true))).max() <= 2
         reader.shot(f"ohif-{VERSION}")

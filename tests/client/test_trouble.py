@@ -21,8 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sam_infer.imaging.image_file import read_image, write_mask
 from sam_infer.imaging.volume import Mask
 from samlabel.dicom.demo import SMALL, demo_dicom
+from tests.client.browser import browser, new_page
 from tests.client.conftest import LOGIN, fill, orthanc
 from tests.client.stations import Station, free_port, serving
+from tests.client.test_pages import PAGES, wrong_requests
 from tests.processes import HANG_S, wait_until
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
@@ -179,3 +181,10 @@ def test_with_logins_on_only_readers_who_are_logged_in_are_told_anything(tmp_pat
             assert [study["00100020"]["Value"] for study in studies] == [[CT.name]]
             lease = httpx.put(f"{address}/lease/?image={SERIES}", headers=anna, timeout=HANG_S).json()
             assert lease["reader"] == "anna"
+            with browser() as chromium:
+                stranger = new_page(chromium, address)
+                assert wrong_requests(stranger, address, ["/"]) == []
+                assert stranger.goto("/ohif/").status == 401 and "logged in" in stranger.inner_text("body")
+                member = new_page(chromium, address)
+                member.set_extra_http_headers(anna)
+                assert wrong_requests(member, address, [page for page in PAGES if page != "/logs/"]) == []

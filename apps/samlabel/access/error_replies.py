@@ -12,14 +12,16 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from monailabel.interfaces.exception import (
     ImageNotFoundException,
     LabelNotFoundException,
     MONAILabelError,
     MONAILabelException,
 )
+from starlette.exceptions import HTTPException
 
 from sam_infer.errors import (
     AdapterError,
@@ -33,6 +35,7 @@ from sam_infer.errors import (
 )
 from sam_infer.job import CancelledError
 from sam_trainer.errors import TrainingError
+from samlabel.access.html_page import html_page
 from samlabel.errors import (
     ArchiveError,
     ConfigError,
@@ -51,6 +54,16 @@ log = structlog.get_logger(__name__)
 
 # As web servers call it when the client is gone; nobody reads it but the log.
 CLIENT_GONE = 499
+
+UNAUTHORISED = 401
+
+# Said to a person who opens a page of a server that asks who everybody is.
+NO_LOGIN = """
+<p>This server shows images and labels only to people who are logged in, and your browser did not say who you are.</p>
+<p>Open it through the portal or the login proxy of your hospital, which sends your token along. Programs send it
+themselves, in the header <code>Authorization: Bearer ...</code>; <code>POST /auth/token</code> gives one for a name
+and a password.</p>
+<p><a href="/">What there is on this server</a></p>"""
 
 INSUFFICIENT_STORAGE = 507
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -99,6 +112,13 @@ async def on_sam_error(request: Request, error: SamError) -> JSONResponse:
     return JSONResponse(body_of(str(error), error.field), status)
 
 
+async def on_http_error(request: Request, error: HTTPException) -> Response:
+    """What the host and the framework refuse: a sentence; for a person at a browser who has to log in, a page."""
+    if error.status_code == UNAUTHORISED and "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(html_page("Log in first", NO_LOGIN), UNAUTHORISED, headers=error.headers)
+    return await http_exception_handler(request, error)
+
+
 async def on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
     """A request that does not fit the route: one sentence instead of a list of records."""
     faults = [(str(fault["loc"][-1]), str(fault["msg"])) for fault in error.errors()]
@@ -134,6 +154,7 @@ def install(app: FastAPI) -> None:
     """Answer every failure of this app with a status and a sentence."""
     handlers: dict[type[Exception], Any] = {
         SamError: on_sam_error,
+        HTTPException: on_http_error,
         RequestValidationError: on_invalid_request,
         MONAILabelException: on_host_error,
         OSError: on_os_error,

@@ -27,7 +27,7 @@ from samlabel.routes import infer as infer_route
 from samlabel.routes import jobs as job_route
 from samlabel.routes import labels as label_route
 from samlabel.routes import leases as lease_route
-from samlabel.routes import proxy, viewer
+from samlabel.routes import pages, proxy, viewer
 from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
 
@@ -45,6 +45,7 @@ OURS = (
     metrics_route.router,
     proxy.router,
     viewer.router,
+    pages.router,
 )
 
 
@@ -60,6 +61,8 @@ def mend(app: FastAPI) -> FastAPI:
     for router in (mended_routes(), *OURS):
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
         app.router.routes.insert(0, app.router.routes.pop())
+    # The host's static files are its viewer once more, with pages that ask the internet.
+    app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", "") != "/static"]
     # Built again with the next request: under the host's own command line the first one was built before we came.
     app.middleware_stack = None
     # Without a list the host allows every page of the internet; with one it adds slashes that no browser sends.
