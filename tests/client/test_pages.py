@@ -48,8 +48,9 @@ def wrong_requests(page: Any, address: str, paths: Sequence[str]) -> list[str]:
     )
     page.on("pageerror", lambda error: found.append(f"page error: {error}"))
     for path in paths:
-        page.goto(path, wait_until="networkidle")
-        assert page.inner_text("body").strip() or page.query_selector("canvas"), path
+        page.goto(path)
+        page.wait_for_function("() => document.body.innerText.trim() || document.querySelector('canvas')")
+        page.wait_for_load_state("networkidle")
     return found
 
 
@@ -58,7 +59,7 @@ def test_no_page_asks_another_machine(tmp_path: Path) -> None:
         with browser_page(station.address) as page:
             assert wrong_requests(page, station.address, PAGES) == []
             page.goto("/docs")
-            page.wait_for_selector("text=/infer/{model}")
+            page.get_by_text("/infer/{model}").first.wait_for()
             page.goto("/")
             page.click("text=Open the viewer")
             page.wait_for_selector("text=Phantom")
