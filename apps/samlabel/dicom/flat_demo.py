@@ -90,9 +90,10 @@ class FlatDemo:
         return uid_of(self.name, level, number)
 
     def build(self) -> tuple[Volume, Mask]:
-        """Image and true label map, a slice per frame; the place is that of a photograph. The same at every call."""
+        """Image and true label map, a slice per frame, where a viewer puts them; the same at every call."""
         pixels, labels = _radiograph(self) if self.modality in RADIOGRAPHS else _ultrasound(self)
-        geometry = Geometry((*self.size, self.frames), LPS_TO_RAS)
+        side = self.pixel_mm if self.spacing else 1.0
+        geometry = Geometry((*self.size, self.frames), LPS_TO_RAS @ np.diag([side, side, 1.0, 1.0]))
         if self.colour:
             pixels = np.rint(pixels[..., None] * RED_OF_US).astype(np.uint8)
         return Volume(pixels, geometry, "RGB" if self.colour else "OTHER"), Mask(np.asfortranarray(labels), geometry)

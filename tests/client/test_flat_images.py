@@ -1,0 +1,106 @@
+"""Radiographs and ultrasound in our mode of the real viewer: click, submit, and the same label in another browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from samlabel.dicom.flat_demo import FLAT, FlatDemo
+from tests.client.browser import browser_page
+from tests.client.conftest import embedded
+from tests.client.extension_reader import ExtensionReader
+from tests.client.stations import Station
+from tests.client.test_ohif import ORGAN, VALUE, segs
+
+pytestmark = [pytest.mark.client, pytest.mark.accept, pytest.mark.timeout(900)]
+
+MASK = """() => {
+  const [s] = services.segmentationService.getSegmentations();
+  const {imageIds} = cornerstoneTools.segmentation.state.getSegmentation(s.segmentationId).representationData.Labelmap;
+  const order = services.displaySetService.getActiveDisplaySets()[0].imageIds;
+  const frames = imageIds.map(id => cornerstone.cache.getImage(id))
+    .sort((a, b) => order.indexOf(a.referencedImageId) - order.indexOf(b.referencedImageId));
+  return {size: [frames[0].columns, frames[0].rows, frames.length],
+          values: frames.map(image => Array.from(image.voxelManager.getScalarData()))};
+}"""
+SHOW = """([pane, frame]) => services.cornerstoneViewportService.getCornerstoneViewport(pane).setImageIdIndex(frame)"""
+PIXEL = """([pane, i, j]) => {
+  const v = services.cornerstoneViewportService.getCornerstoneViewport(pane), r = v.canvas.getBoundingClientRect();
+  const c = v.worldToCanvas(v.getImageData().imageData.indexToWorld([i, j, 0]));
+  return [c[0] + r.left, c[1] + r.top];
+}"""
+
+
+class FlatReader(ExtensionReader):
+    """A reader of images that are no volume: places are pixels of a frame."""
+
+    def ready(self) -> None:
+        """Wait for the panel; the pane is the one that OHIF chose."""
+        super().ready()
+        self.pane = self.page.evaluate("() => services.viewportGridService.getActiveViewportId()")
+
+    def click_on(self, voxel: tuple[int, int, int]) -> None:
+        """Click on a pixel of a frame and wait for the answer."""
+        i, j, k = voxel
+        self.page.evaluate(SHOW, [self.pane, k])
+        self.page.wait_for_timeout(1000)
+        with self.page.expect_response(lambda r: "/infer/" in r.url):
+            self.page.mouse.click(*self.page.evaluate(PIXEL, [self.pane, i, j]))
+        self.says("score")
+
+    def shown(self) -> np.ndarray:
+        """The values of all frames, (I, J, K)."""
+        data = self.page.evaluate(MASK)
+        return np.array(data["values"], np.uint8).ravel().reshape(data["size"], order="F")
+
+
+@pytest.fixture(scope="module")
+def flat_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """A radiograph, ultrasound in colour, a cine loop."""
+    yield from embedded(tmp_path_factory.mktemp("flat"), FLAT)
+
+
+def visit(station: Station, shots: Path) -> Iterator[FlatReader]:
+    """A reader whose browser knows nothing of others; at the end nothing has gone wrong."""
+    with browser_page(station.address) as page:
+        found = FlatReader(page, shots)
+        yield found
+        assert found.faults == []
+
+
+@pytest.mark.parametrize("image", FLAT, ids=lambda image: image.name)
+def test_an_image_without_a_place_is_labelled_and_shown_again(
+    flat_station: Station, shots: Path, image: FlatDemo
+) -> None:
+    truth = image.build()[1].array == VALUE
+    k = image.frames // 2
+    inside = np.argwhere(truth[:, :, k])
+    i, j = inside[np.abs(inside - inside.mean(0)).sum(1).argmin()].tolist()
+    kept: list[Any] = []
+    for reader in visit(flat_station, shots):
+        reader.open(image.uid("study"))
+        reader.choose(ORGAN)
+        reader.press("+ point")
+        reader.click_on((i, j, k))
+        kept.append(reader.shown())
+        assert kept[0].shape == truth.shape and kept[0][i, j, k] == VALUE
+        assert np.flatnonzero(kept[0].any(axis=(0, 1))).tolist() == [k]
+        reader.press("Submit")
+        reader.says(f"Submitted: {ORGAN}")
+        reader.shot(f"flat-{image.name}")
+    (seg,) = segs(flat_station, image)
+    assert int(seg.pixel_array.sum()) == int((kept[0] > 0).sum()) > 20
+    assert flat_station.completed() == 1
+    for reader in visit(flat_station, shots):
+        reader.open(image.uid("study"))
+        assert not reader.shown().any()
+        reader.press("Re-open")
+        reader.says("Loaded")
+        np.testing.assert_array_equal(reader.shown(), kept[0])
+        reader.press("Withdraw")
+        reader.says("Withdrawn")
+    assert flat_station.completed() == 0
