@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def flat_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     yield from embedded(tmp_path_factory.mktemp("flat"), FLAT)
 
 
+@contextmanager
 def visit(station: Station, shots: Path) -> Iterator[FlatReader]:
     """A reader whose browser knows nothing of others; at the end nothing has gone wrong."""
     with browser_page(station.address) as page:
@@ -81,7 +83,7 @@ def test_an_image_without_a_place_is_labelled_and_shown_again(
     inside = np.argwhere(truth[:, :, k])
     i, j = inside[np.abs(inside - inside.mean(0)).sum(1).argmin()].tolist()
     kept: list[Any] = []
-    for reader in visit(flat_station, shots):
+    with visit(flat_station, shots) as reader:
         reader.open(image.uid("study"))
         reader.choose(ORGAN)
         reader.press("+ point")
@@ -95,7 +97,7 @@ def test_an_image_without_a_place_is_labelled_and_shown_again(
     (seg,) = segs(flat_station, image)
     assert int(seg.pixel_array.sum()) == int((kept[0] > 0).sum()) > 20
     assert flat_station.completed() == 1
-    for reader in visit(flat_station, shots):
+    with visit(flat_station, shots) as reader:
         reader.open(image.uid("study"))
         assert not reader.shown().any()
         reader.press("Re-open")
