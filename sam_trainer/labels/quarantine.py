@@ -26,6 +26,9 @@ Box = tuple[slice, slice, slice]
 OTHER_GEOMETRY, EMPTY, UNKNOWN_VALUE = "other_geometry", "empty", "unknown_value"
 SWAPPED_SIDES, MISSING_SLICES, DISAGREEMENT = "left_right_swap", "missing_slices", "gross_disagreement"
 
+# Pictures in which neither sides nor neighbouring slices are told by the grid: radiographs, ultrasound, captures.
+WITHOUT_PLACE = frozenset({"CR", "DX", "MG", "US", "RF", "XA", "IO", "PX", "XC", "ES", "OP", "GM", "SC", "OT"})
+
 # Nothing can be learned from these, whoever releases them.
 UNUSABLE = frozenset({OTHER_GEOMETRY})
 
@@ -89,21 +92,27 @@ def _doubts(case: Case, mask: Mask, earlier: Sequence[Earlier], policy: Quaranti
     if unknown:
         shown = ", ".join(map(str, unknown))
         yield Doubt(UNKNOWN_VALUE, f"the label holds {shown}, and nothing says what that is", unknown)
-    flat = suffix_of(case.image) in FLAT_SUFFIXES
-    wrong_side = "" if flat else swapped(lambda: read_image(case.image), mask, case.labels)
+    box = mask.marked_box()
+    if suffix_of(case.image) not in FLAT_SUFFIXES and case.modality not in WITHOUT_PLACE:
+        yield from _misplaced(case, mask, box, policy)
+    for other in earlier:
+        if other.mask.geometry.shape == mask.geometry.shape:
+            both = _around(box, other.mask.marked_box())
+            yield from _disagreements(dict(_structures(case.labels, mask, both)), other, both, policy)
+
+
+def _misplaced(case: Case, mask: Mask, box: Box, policy: QuarantinePolicy) -> Iterator[Doubt]:
+    """What is odd about where structures lie in the patient."""
+    wrong_side = swapped(lambda: read_image(case.image), mask, case.labels)
     if wrong_side:
         yield Doubt(SWAPPED_SIDES, f"{wrong_side}: left and right may be swapped")
-    box, axis = mask.marked_box(), slice_axis(mask.geometry)
+    axis = slice_axis(mask.geometry)
     for name, whole in _structures(case.labels, mask, box):
         hole = _hole(whole, axis, policy.least_overlap)
         if hole is not None:
             first, last = hole.start + box[axis].start, hole.stop - 1 + box[axis].start
             many = f"slices {first} to {last} are" if len(hole) > 1 else f"slice {first} is"
             yield Doubt(MISSING_SLICES, f"{name} has a hole: {many} empty between others")
-    for other in earlier:
-        if other.mask.geometry.shape == mask.geometry.shape:
-            both = _around(box, other.mask.marked_box())
-            yield from _disagreements(dict(_structures(case.labels, mask, both)), other, both, policy)
 
 
 def unnamed_values(case: Case, mask: Mask) -> tuple[int, ...]:

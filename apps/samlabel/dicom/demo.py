@@ -7,8 +7,10 @@ yesterday is the same study today. Names say that nobody here is a patient.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -28,6 +30,39 @@ STUDY_DATE = "20260105"
 
 # Columns run to the back, rows to the feet, slices to the right: what MR of the spine looks like.
 SAGITTAL = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+
+class Demo(Protocol):
+    """One series of one synthetic patient, whatever kind of image it is."""
+
+    @property
+    def name(self) -> str:
+        """Of the patient, and of the folder."""
+
+    @property
+    def modality(self) -> str:
+        """As DICOM writes it."""
+
+    @property
+    def patient(self) -> int:
+        """Which one of the synthetic patients."""
+
+    @property
+    def description(self) -> str:
+        """What the series is called in lists."""
+
+    @property
+    def position(self) -> str:
+        """How the patient lies, as DICOM writes it; empty where nobody knows."""
+
+    def build(self) -> tuple[Volume, Mask]:
+        """Image and true label map; the same at every call."""
+
+    def uid(self, level: str, number: int | str = "") -> str:
+        """A UID of this series' study, series or instance."""
+
+    def write(self, folder: Path) -> list[Path]:
+        """The files in a folder."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +85,11 @@ class DemoSeries:
 
     def uid(self, level: str, number: int | str = "") -> str:
         """A UID of this series' study, series, frame of reference or instance."""
-        return f"2.25.{uuid.uuid5(NAMESPACE, f'{self.name}/{level}/{number}').int}"
+        return uid_of(self.name, level, number)
+
+    def write(self, folder: Path) -> list[Path]:
+        """One file per slice."""
+        return write_series(self, self.build()[0], folder)
 
 
 # What `make serve` shows when no studies are given.
@@ -85,14 +124,18 @@ SMALL = (
 )
 
 
-def demo_dicom(folder: Path, series: tuple[DemoSeries, ...] = DEMO) -> Path:
+def uid_of(name: str, level: str, number: int | str = "") -> str:
+    """The UID of something of a synthetic patient."""
+    return f"2.25.{uuid.uuid5(NAMESPACE, f'{name}/{level}/{number}').int}"
+
+
+def demo_dicom(folder: Path, series: Sequence[Demo] = DEMO) -> Path:
     """Write series into a folder, each once; a series that was cut short is written again."""
     for item in series:
         place = folder / item.name
         finished = place / ".complete"
         if not finished.exists():
-            volume, _ = item.build()
-            write_series(item, volume, place)
+            item.write(place)
             finished.touch()
     return folder
 
@@ -118,7 +161,8 @@ def slice_dataset(series: DemoSeries, volume: Volume, k: int) -> Dataset:
     dataset.SOPClassUID = CTImageStorage if series.modality == "CT" else MRImageStorage
     dataset.SOPInstanceUID = series.uid("instance", k)
     dataset.InstanceNumber = count - k if series.descending else k + 1
-    _add_study(dataset, series)
+    add_study(dataset, series)
+    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = series.uid("frame"), ""
     _add_equipment(dataset, series)
     _add_plane(dataset, volume, k)
     _add_pixels(dataset, volume, k)
@@ -127,12 +171,12 @@ def slice_dataset(series: DemoSeries, volume: Volume, k: int) -> Dataset:
     return dataset
 
 
-def _add_study(dataset: Dataset, series: DemoSeries) -> None:
+def add_study(dataset: Dataset, series: Demo) -> None:
+    """Patient, study and series of a file."""
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.PatientName = f"Synthetic^Phantom {series.patient}"
     dataset.PatientID, dataset.PatientBirthDate, dataset.PatientSex = series.name, "", "O"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = series.uid("study"), series.uid("series")
-    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = series.uid("frame"), ""
     dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = STUDY_DATE
     dataset.StudyTime = dataset.SeriesTime = dataset.ContentTime = f"{8 + series.patient % 12:02d}0000"
     dataset.StudyID, dataset.SeriesNumber, dataset.AccessionNumber = str(series.patient), 1, ""

@@ -1,7 +1,8 @@
 """Reads DICOM SEG objects of any tool as label maps on an image's grid.
 
 Tools differ: frames in any order, empty frames left out, slices from the other end, another pixel size, one bit or
-eight, overlapping segments, label maps. Everything is placed by its position in the patient.
+eight, overlapping segments, label maps. Everything is placed by its position in the patient; what says none, because
+its image has none (radiographs, ultrasound), by the frame of the image that it names.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Frame:
     """One frame: what it shows, and where."""
 
     segment: int
-    corner_mm: Float64Array  # LPS, first voxel
+    groups: Dataset  # what the file says of this frame alone
     pixels: npt.NDArray[Any]  # (rows, columns)
 
 
@@ -56,13 +57,16 @@ def read_seg(segmentation: Dataset, grid: Geometry) -> tuple[Mask, dict[int, str
         raise VolumeError("the DICOM object is no segmentation", "label")
     try:
         names = segment_names(segmentation)
-        plane, frames = _plane(segmentation), _frames(segmentation)
+        frames, shared = _frames(segmentation), segmentation.SharedFunctionalGroupsSequence[0]
+        numbers = {segment: value for value, segment in enumerate(names, 1)}
+        if _group(shared, frames[0].groups, "PlanePositionSequence") is None:
+            array = _on_frames(frames, shared, grid, numbers)
+        else:
+            plane, corners = _plane(shared, frames[0].groups), [_corner(shared, frame.groups) for frame in frames]
+            array = _sampled(*_stack(frames, np.array(corners), plane, grid, numbers), grid)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise VolumeError(f"the segmentation cannot be understood: {error}", "label") from error
-    numbers = {segment: value for value, segment in enumerate(names, 1)}
-    stack, affine = _stack(frames, plane, grid, numbers)
-    mask = Mask(_sampled(stack, affine, grid), grid)
-    return mask, {numbers[segment]: name for segment, name in names.items()}
+    return Mask(array, grid), {numbers[segment]: name for segment, name in names.items()}
 
 
 def segment_names(segmentation: Dataset) -> dict[int, str]:
@@ -79,11 +83,9 @@ def segment_names(segmentation: Dataset) -> dict[int, str]:
     return names
 
 
-def _plane(segmentation: Dataset) -> StoredPlane:
-    shared = segmentation.SharedFunctionalGroupsSequence[0]
-    first = segmentation.PerFrameFunctionalGroupsSequence[0]
-    measures = _group(shared, first, "PixelMeasuresSequence")
-    orientation = np.asarray(_group(shared, first, "PlaneOrientationSequence").ImageOrientationPatient, float)
+def _plane(shared: Dataset, first: Dataset) -> StoredPlane:
+    measures = _required(shared, first, "PixelMeasuresSequence")
+    orientation = np.asarray(_required(shared, first, "PlaneOrientationSequence").ImageOrientationPatient, float)
     spacing = [float(number) for number in measures.PixelSpacing]
     distance = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
     return StoredPlane(
@@ -91,8 +93,20 @@ def _plane(segmentation: Dataset) -> StoredPlane:
     )
 
 
-def _group(shared: Dataset, frame: Dataset, name: str) -> Dataset:
-    item: Dataset = (frame.get(name) or shared[name].value)[0]
+def _corner(shared: Dataset, groups: Dataset) -> Float64Array:
+    """The first voxel of a frame, LPS."""
+    return np.asarray(_required(shared, groups, "PlanePositionSequence").ImagePositionPatient, float)
+
+
+def _group(shared: Dataset, frame: Dataset, name: str) -> Dataset | None:
+    items = frame.get(name) or shared.get(name)
+    return items[0] if items else None
+
+
+def _required(shared: Dataset, frame: Dataset, name: str) -> Dataset:
+    item = _group(shared, frame, name)
+    if item is None:
+        raise KeyError(name)
     return item
 
 
@@ -104,23 +118,49 @@ def _frames(segmentation: Dataset) -> list[Frame]:
         pixels = pixels * 2 > int(segmentation.MaximumFractionalValue)
     frames = []
     for item, plane in zip(segmentation.PerFrameFunctionalGroupsSequence, pixels, strict=True):
-        corner = np.asarray(_group(shared, item, "PlanePositionSequence").ImagePositionPatient, float)
         for number in [int(v) for v in np.unique(plane) if v] if label_map else [_segment(shared, item)]:
-            frames.append(Frame(number, corner, plane == number if label_map else plane > 0))
+            frames.append(Frame(number, item, plane == number if label_map else plane > 0))
     if not frames:
         raise VolumeError("the segmentation has no frames", "label")
     return frames
 
 
 def _segment(shared: Dataset, frame: Dataset) -> int:
-    return int(_group(shared, frame, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+    return int(_required(shared, frame, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+
+
+def _on_frames(frames: list[Frame], shared: Dataset, grid: Geometry, numbers: dict[int, int]) -> UInt8Array:
+    """The label map of an image without a place: pixels on pixels; later segments lie over earlier."""
+    result = np.zeros(grid.shape, np.uint8, order="F")
+    for frame in sorted(frames, key=lambda frame: frame.segment):
+        if frame.pixels.T.shape != grid.shape[:2]:
+            raise VolumeError(
+                "the segmentation says no place in the patient and has another size than the image", "label"
+            )
+        for k in _named_frames(shared, frame.groups, grid.shape[2]):
+            if frame.segment in numbers:
+                result[:, :, k][frame.pixels.T] = numbers[frame.segment]
+    return result
+
+
+def _named_frames(shared: Dataset, groups: Dataset, count: int) -> list[int]:
+    """Which frames of the image a frame lies on, from 0; of a single one it need not say."""
+    derivation = _group(shared, groups, "DerivationImageSequence") or Dataset()
+    named = [
+        int(number) - 1
+        for source in derivation.get("SourceImageSequence") or []
+        for number in np.atleast_1d(source.get("ReferencedFrameNumber") or [])
+    ] or [0] * (count == 1)
+    if not named or min(named) < 0 or max(named) >= count:
+        raise VolumeError("the segmentation says neither a place in the patient nor a frame of the image", "label")
+    return named
 
 
 def _stack(
-    frames: list[Frame], plane: StoredPlane, grid: Geometry, numbers: dict[int, int]
+    frames: list[Frame], corners: Float64Array, plane: StoredPlane, grid: Geometry, numbers: dict[int, int]
 ) -> tuple[UInt8Array, Float64Array]:
     """The frames as one label volume (columns, rows, slices) and its RAS affine; later segments lie over earlier."""
-    heights = np.array([frame.corner_mm @ plane.normal for frame in frames])
+    heights = corners @ plane.normal
     step = _step(heights, plane, grid)
     slots = np.rint((heights - heights.min()) / step).astype(int)
     if np.abs((heights - heights.min()) / step - slots).max() > PLACE_TOLERANCE:
@@ -132,7 +172,7 @@ def _stack(
             stack[:, :, slot][frame.pixels.T] = numbers[frame.segment]
     lps = np.eye(4)
     lps[:3, 0], lps[:3, 1] = plane.row * plane.spacing_mm[0], plane.column * plane.spacing_mm[1]
-    lps[:3, 2], lps[:3, 3] = plane.normal * step, frames[int(heights.argmin())].corner_mm
+    lps[:3, 2], lps[:3, 3] = plane.normal * step, corners[int(heights.argmin())]
     return stack, np.asarray(LPS_TO_RAS @ lps)
 
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
@@ -15,11 +16,14 @@ from highdicom.sr import CodedConcept
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
-from sam_infer.arrays import Float64Array
+from sam_infer.arrays import Float64Array, UInt8Array
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
+from samlabel.dicom.flat_image import FlatImage
+from samlabel.dicom.seg_frames import put_frames
+from samlabel.dicom.seg_source import complete, without_place
 from samlabel.dicom.slice_stack import stack_of
 from samlabel.dicom.snomed import meaning_of
 
@@ -55,40 +59,62 @@ class Origin:
 
 
 def write_seg(mask: Mask, names: Mapping[int, str], sources: Sequence[Dataset], origin: Origin) -> Segmentation:
-    """A SEG with one segment per value that occurs in the mask, on the slices of its series."""
+    """A SEG with one segment per value that occurs in the mask, on the slices of its series.
+
+    Of an image without a place in the patient it says on which pixels of which frame it lies, and no place either.
+    """
     values = mask.values()
     if not values:
         raise VolumeError("the label is empty: there is nothing to store", "label")
     unnamed = [value for value in values if value not in names]
     if unnamed:
         raise VolumeError(f"label value {unnamed[0]} has no name", "label")
-    ordered = slices_of(sources, mask.geometry)
     numbers = np.zeros(256, np.uint8)
     numbers[values] = np.arange(1, len(values) + 1)
     # (k, rows, columns): slices in the order of the label's grid
     pixels = np.ascontiguousarray(numbers[mask.array].transpose(2, 1, 0))
     content = _digest(mask, names, sources[0].SeriesInstanceUID, origin)
     described = [_describe(number, names[value], origin, content) for number, value in enumerate(values, 1)]
-    segmentation = Segmentation(
-        source_images=ordered,
-        pixel_array=pixels,
-        segmentation_type="BINARY",
-        segment_descriptions=described,
-        series_instance_uid=_uid(content, "series"),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=_uid(content, "instance"),
-        instance_number=1,
-        manufacturer="samlabel",
-        manufacturer_model_name="samlabel",
-        software_versions=version("samlabel"),
-        device_serial_number="0",
-        content_label="SEGMENTATION",
-        content_description=_short(f"{origin.algorithm_type.lower()}, {origin.model or 'no model'}"),
-        content_creator_name=_person(origin.reader),
-        omit_empty_frames=True,
-    )
+    flat = FlatImage.of(sources)
+    if flat is None:
+        segmentation = _segmentation(slices_of(sources, mask.geometry), pixels, described, origin, content)
+    else:
+        flat.require_pixels(mask.geometry)
+        marked = int(pixels.any(axis=(1, 2)).argmax())
+        segmentation = _segmentation([without_place(flat)], pixels[marked, None], described, origin, content)
+        segmentation.PatientOrientation = flat.header.get("PatientOrientation", "")
+        if flat.frames > 1:
+            put_frames(segmentation, pixels)
     segmentation.SeriesDescription = _short("Labels: " + ", ".join(names[value] for value in values))
     return segmentation
+
+
+def _segmentation(
+    sources: list[Dataset], pixels: UInt8Array, described: list[Any], origin: Origin, content: str
+) -> Segmentation:
+    try:
+        return Segmentation(
+            source_images=[complete(sources[0]), *sources[1:]],
+            pixel_array=pixels,
+            segmentation_type="BINARY",
+            segment_descriptions=described,
+            series_instance_uid=_uid(content, "series"),
+            series_number=SERIES_NUMBER,
+            sop_instance_uid=_uid(content, "instance"),
+            instance_number=1,
+            manufacturer="samlabel",
+            manufacturer_model_name="samlabel",
+            software_versions=version("samlabel"),
+            device_serial_number="0",
+            content_label="SEGMENTATION",
+            content_description=_short(f"{origin.algorithm_type.lower()}, {origin.model or 'no model'}"),
+            content_creator_name=_person(origin.reader),
+            omit_empty_frames=True,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise VolumeError(
+            f"no DICOM segmentation can refer to files like those of this series: {error}", "image"
+        ) from error
 
 
 def slices_of(sources: Sequence[Dataset], geometry: Geometry) -> list[Dataset]:

@@ -39,14 +39,7 @@ class Stack:
 
 def stack_of(headers: Sequence[Dataset]) -> Stack:
     """The stack that a series is; refused with a sentence when it is none."""
-    if any(int(header.get("NumberOfFrames") or 1) > 1 for header in headers):
-        raise VolumeError(
-            "multi-frame images (Enhanced CT or MR) cannot be segmented here: convert the series to one file per slice",
-            "image",
-        )
-    missing = next((name for name in NEEDED for header in headers if not header.get(name)), None)
-    if missing is not None:
-        raise VolumeError(f"the series' files do not say where they lie in the patient: {missing} is missing", "image")
+    _require_places(headers)
     _require_one_grid(headers)
     row, column = np.asarray(headers[0].ImageOrientationPatient, float).reshape(2, 3)
     normal = np.cross(row, column)
@@ -61,6 +54,26 @@ def stack_of(headers: Sequence[Dataset]) -> Stack:
         )
     notes = [sentence for sentence in (_uneven(gaps), _tilted(places, normal)) if sentence]
     return Stack(tuple(ordered), normal, "; ".join(notes) or None)
+
+
+def _require_places(headers: Sequence[Dataset]) -> None:
+    multi_frame = [header for header in headers if int(header.get("NumberOfFrames") or 1) > 1]
+    if any("PerFrameFunctionalGroupsSequence" in header for header in multi_frame):
+        raise VolumeError(
+            "multi-frame images (Enhanced CT or MR) cannot be segmented here: convert the series to one file per slice",
+            "image",
+        )
+    if multi_frame:
+        raise VolumeError(
+            "the series holds cine loops beside other images: each of them has to be a series of its own", "image"
+        )
+    missing = next((name for name in NEEDED for header in headers if not header.get(name)), None)
+    if missing is not None:
+        raise VolumeError(
+            f"the series' files do not say where they lie in the patient: {missing} is missing; an image without a "
+            "place (radiograph, ultrasound) can be segmented where it is a series of its own",
+            "image",
+        )
 
 
 def _require_one_grid(headers: Sequence[Dataset]) -> None:

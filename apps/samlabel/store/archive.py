@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from monailabel.datastore.utils.dicom import dicom_web_download_series
 from pydicom import Dataset, dcmread
 
 from sam_infer.errors import VolumeError
-from sam_infer.imaging.image_file import read_image, read_mask, write_mask
+from sam_infer.imaging.image_file import read_geometry, read_image, read_mask, write_image, write_mask
+from sam_infer.imaging.volume import Mask
 from samlabel.access.identity import current_reader
+from samlabel.access.uploads import LABEL_SUFFIXES, allowed_suffix, check_attached, read_upload
+from samlabel.dicom.flat_image import FlatImage
 from samlabel.dicom.slice_stack import stack_of
 from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
 from samlabel.host.handle import archive_settings
@@ -82,8 +86,10 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
             if self._convert_to_nifti and cached.is_file():
                 return str(cached.resolve())
             with _archive_errors(image_id):
-                note = self._checked(image_id) if self._convert_to_nifti else None
-                got = Path(super().get_image_uri(image_id))
+                headers = self._headers(image_id) if self._convert_to_nifti else []
+                flat = FlatImage.of(headers)
+                note = stack_of(headers).note if headers and flat is None else None
+                got = Path(super().get_image_uri(image_id)) if flat is None else self._convert(image_id, flat)
             if note:
                 log.warning("series needs attention", series=image_id, note=note)
                 self.update_image_info(image_id, {"note": note})
@@ -121,10 +127,13 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
 
         The archive comes first: a label that it did not take is not accepted.
         """
-        info = dict(label_info or {})
+        with self._on_image(image_id, Path(label_filename)) as file:
+            return self._save(image_id, file, label_tag, dict(label_info or {}))
+
+    def _save(self, image_id: str, label: Path, label_tag: str, info: dict[str, Any]) -> str:
         if str(getattr(label_tag, "value", label_tag)) == FINAL:
-            self._check_label(image_id, Path(label_filename))
-            mask = read_mask(label_filename)
+            self._check_label(image_id, label)
+            mask = read_mask(label)
             names = names_of(info, mask.values())
             with _archive_errors(image_id):
                 series = self._segs.store(mask, names, self._slices(image_id), origin_of(info, current_reader()))
@@ -132,7 +141,24 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
             withdrawn = [uid for uid in self._withdrawn(image_id) if uid != series]
             self.update_image_info(image_id, {"withdrawn": withdrawn})
             self.forget_lists()
-        return str(StudyStore.save_label(self, image_id, label_filename, label_tag, info))
+        return str(StudyStore.save_label(self, image_id, str(label), label_tag, info))
+
+    @contextmanager
+    def _on_image(self, image_id: str, label: Path) -> Iterator[Path]:
+        """A label that was sent, with the place that its image has here.
+
+        Of an image without a place in the patient every viewer thinks differently where it lies: pixels count.
+        """
+        check_attached(label, allowed_suffix(label.name, LABEL_SUFFIXES, "label"), "label")
+        image = self.get_image_uri(image_id)
+        if not self._flat(image_id):
+            yield label
+            return
+        mask, grid = read_upload(read_mask, label, "label"), read_geometry(image)
+        if mask.geometry.world_axes != grid.world_axes or mask.geometry.shape != grid.shape:
+            mask.require_same_grid(grid, "label")
+        with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
+            yield write_mask(Mask(mask.array, grid), Path(folder) / "label.nrrd")
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Withdraw a label: archives keep what they have, so it is recorded that its segmentations do not count."""
@@ -175,11 +201,19 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
             part.rename(folder)
         return [dcmread(path, stop_before_pixels=True) for path in sorted(folder.glob("*.dcm"))]
 
-    def _checked(self, image_id: str) -> str | None:
-        """What is odd about a series, if anything; refused when it is no volume at all."""
-        headers = self._headers(image_id)
-        flat = len(headers) == 1 and int(headers[0].get("NumberOfFrames") or 1) == 1
-        return None if flat else stack_of(headers).note
+    def _flat(self, image_id: str) -> bool:
+        """Whether a series is an image without a place in the patient; several files are none, and are not read."""
+        files = list(islice((Path(self._datastore.image_path()) / image_id).glob("*.dcm"), 2))
+        with _archive_errors(image_id):
+            return len(files) < 2 and FlatImage.of(self._headers(image_id)) is not None
+
+    def _convert(self, image_id: str, image: FlatImage) -> Path:
+        """Keep an image without a place in the cache, as its pixels are shown; the host reads no colours."""
+        (file,) = (Path(self._datastore.image_path()) / image_id).glob("*.dcm")
+        with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
+            converted = write_image(image.read(file), Path(folder) / "image.nii.gz")
+            self.add_image(image_id, str(converted), self._dicom_info(image_id))
+        return Path(self._datastore.image_path()) / f"{image_id}.nii.gz"
 
     def _import_label(self, image_id: str) -> None:
         """Keep the archive's newest label of a series here, on the series' grid."""

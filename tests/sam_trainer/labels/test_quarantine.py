@@ -111,6 +111,11 @@ def test_slices_labelled_here_and_there_are_a_way_to_work(case: Case, scan: tupl
     assert doubts_about(relabelled(case, only_some_slices, scan)) == []
 
 
+def test_ultrasound_has_no_sides_and_a_loop_no_holes(case: Case, scan: tuple[Volume, Mask]) -> None:
+    for change in (mirrored, without_a_slice):
+        assert doubts_about(replace(relabelled(case, change, scan), modality="US")) == []
+
+
 def test_another_grid(case: Case, scan: tuple[Volume, Mask]) -> None:
     moved = scan[1].geometry.affine.copy()
     moved[0, 3] += 30
