@@ -1,6 +1,7 @@
 // The viewer as the services say it: which case is open, its grid, its panes, and the way from a pixel to a voxel.
 
 import { planeOf } from './geometry.js';
+import { NO_IMAGE } from './protocol.js';
 
 /** The managers that OHIF hands to extensions and modes; OHIF publishes no types for modules loaded at run time.
  * @typedef {{servicesManager: any, extensionManager: any, commandsManager: any}} Managers */
@@ -16,7 +17,6 @@ import { planeOf } from './geometry.js';
  */
 
 const COMMON = '@ohif/extension-cornerstone.utilityModule.common';
-const NO_IMAGE = new Set(['SEG', 'SR', 'RTSTRUCT', 'PR', 'KO', 'DOC']);
 export const CLICKABLE = 'button, a, input, select, textarea, [role=button], [role=menu], [role=dialog]';
 
 export class Ohif {
@@ -36,7 +36,7 @@ export class Ohif {
     const shown = [viewports.get(active), ...viewports.values()];
     const sets = shown.flatMap((viewport) => viewport?.displaySetInstanceUIDs ?? [])
       .map((uid) => this.services.displaySetService.getDisplaySetByUID(uid));
-    const displaySet = sets.find((set) => set?.SeriesInstanceUID && !NO_IMAGE.has(set.Modality));
+    const displaySet = sets.find((set) => set?.SeriesInstanceUID && !NO_IMAGE.includes(set.Modality));
     if (!displaySet) return null;
     const { StudyInstanceUID: study, SeriesInstanceUID: series, Modality, SeriesDescription } = displaySet;
     const count = displaySet.imageIds?.length ?? displaySet.numImageFrames ?? 0;

@@ -1,6 +1,7 @@
 // How a case is hung: three planes of a volume; one pane for an image that is none.
 
 export const PROTOCOL = 'samlabel';
+export const NO_IMAGE = ['SEG', 'SR', 'RTSTRUCT', 'PR', 'KO', 'DOC'];
 
 const sync = (/** @type {string} */ type, /** @type {string} */ id, /** @type {Record<string, unknown>} */ options) =>
   ({ type, id, source: true, target: true, options });
@@ -17,7 +18,7 @@ const planes = ['axial', 'sagittal', 'coronal'].map((orientation) => ({
 const matching = (/** @type {boolean} */ isVolume) => ({
   seriesMatchingRules: [
     { weight: 1, attribute: 'isReconstructable', constraint: { equals: { value: isVolume } }, required: true },
-    ...['SEG', 'SR', 'RTSTRUCT', 'PR'].map((modality) =>
+    ...NO_IMAGE.map((modality) =>
       ({ weight: 1, attribute: 'Modality', constraint: { doesNotEqual: { value: modality } }, required: true })),
   ],
 });
@@ -47,7 +48,9 @@ const images = protocol('image', { viewportStructure: grid(1),
 
 /** OHIF asks when the series of the study are known. @param {{servicesManager: any}} managers */
 export function hang({ servicesManager }) {
-  const sets = servicesManager.services.displaySetService.getActiveDisplaySets();
+  // a SEG calls itself a volume, whatever lies below it
+  const sets = servicesManager.services.displaySetService.getActiveDisplaySets()
+    .filter((/** @type {any} */ set) => !NO_IMAGE.includes(set.Modality));
   const flat = sets.length > 0 && !sets.some((/** @type {any} */ set) => set.isReconstructable);
   return { protocol: flat ? images : volumes };
 }
