@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -48,7 +48,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(studies: str, home: Path, kill: bool = False, answers: int = 200, **environment: str) -> Iterator[str]:
+def serving(
+    studies: str, home: Path, kill: bool = False, answers: int = 200, conf: Sequence[str] = (), **environment: str
+) -> Iterator[str]:
     """`samlabel serve` on studies; the address once it answers; at the end stopped, or killed without warning."""
     port = free_port()
     command = [
@@ -62,6 +64,7 @@ def serving(studies: str, home: Path, kill: bool = False, answers: int = 200, **
         str(port),
         "--labels",
         ",".join(DEMO_LABELS),
+        *(word for setting in conf for word in ("--set", setting)),
     ]
     settings = {"SAMLABEL_HOME": str(home), "MONAI_LABEL_DICOMWEB_CACHE_PATH": str(home / "dicom"), **environment}
     log = home / "server.log"
