@@ -6,6 +6,7 @@ and everything as before after a rollback.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from samlabel.store.open import DEMO_LABELS
+from tests.accept.loop import facts_and_mask
 from tests.client import slicer_run
 from tests.client.files_station import UNLABELLED, small_patients
 from tests.client.stations import Station, serving
@@ -71,14 +73,10 @@ class Files:
 
     def click(self, model: str, case: str, **params: Any) -> tuple[bytes, dict[str, Any]]:
         """The mask's bytes and the facts of one request."""
-        import json
-
-        both = []
-        for output in ("image", "json"):
-            url = f"{self.address}/infer/{model}?image={case}&output={output}"
-            data = {"params": json.dumps({"result_extension": ".nrrd", "result_compress": False, **params})}
-            both.append(httpx.post(url, data=data, files={"unused": ("", b"")}, timeout=HANG_S))
-        return both[0].content, both[1].json()
+        url = f"{self.address}/infer/{model}?image={case}"
+        data = {"params": json.dumps({"result_extension": ".nrrd", "result_compress": False, **params})}
+        facts, mask = facts_and_mask(httpx.post(url, data=data, files={"unused": ("", b"")}, timeout=HANG_S))
+        return mask, facts
 
 
 @pytest.fixture(scope="module")
