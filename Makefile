@@ -31,10 +31,11 @@ $(UV):
 	$(PYTHON) -m venv $(VENV).uv
 	$(VENV).uv/bin/python -m pip --quiet --disable-pip-version-check install uv==0.13.8
 
-# The lock also pins what sam2's build needs, so that nothing unpinned runs during installation.
+# The lock also pins what sam2's build needs, so that nothing unpinned runs during installation. Byte code is made here,
+# once: where Python may not write it (PYTHONDONTWRITEBYTECODE), every process would compile half of what it imports.
 $(STAMP): requirements.lock pyproject.toml | $(UV)
 	[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	$(UV) pip sync --quiet --python $(BIN)/python --build-constraints requirements.lock requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --build-constraints requirements.lock requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -18,9 +18,9 @@ from typing import Any
 # Far beyond what anything takes on a machine that is busy with other things.
 HANG_S = 1200.0
 
-# Processes of `apart` begin as copies of one that has imported what they use: importing takes longer than their work.
+# Processes of `apart` begin as copies of one that has loaded what they use: loading takes longer than their work.
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["sam_trainer.training.run_round"])
+CONTEXT.set_forkserver_preload(["tests.preloaded"])
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from collections import OrderedDict
 
 import torch
 import torch.nn.functional as F
-from segment_anything.modeling.common import LayerNorm2d
-from segment_anything.modeling.image_encoder import window_partition, window_unpartition
 from torch import Tensor, nn
+
+from sam_infer.networks.sam_modules import LayerNorm2d, window_partition, window_unpartition
 
 WIDTHS = (64, 128, 160, 320)
 DEPTHS = (2, 2, 6, 2)

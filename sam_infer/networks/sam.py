@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from segment_anything.modeling import Sam
 
 from sam_infer.arrays import UInt8Array
 from sam_infer.errors import ModelError
@@ -16,6 +15,7 @@ from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest, fit_square
 from sam_infer.networks.precision import FLOAT32, number_type
+from sam_infer.networks.sam_modules import Sam
 from sam_infer.networks.sam_vit import PIXEL_MEAN, PIXEL_STD
 from sam_infer.weights.fingerprint import Fingerprint
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import nn
 
 from sam_infer.errors import ModelError
 from sam_infer.networks.mobile_sam import TinyViT
+from sam_infer.networks.sam_modules import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from sam_infer.weights.tensor_layout import compare, layout_of
 
 INPUT_SIZE = 1024

@@ -19,6 +19,7 @@ from sam_infer.networks.tiny.model import TinySam
 from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.dialogue import hold_dialogue
 from sam_trainer.lessons.prompt_batch import draw_batch
+from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.pretraining.export import export_weights
 from sam_trainer.pretraining.state import Counters, TrainState, update_average
@@ -70,7 +71,7 @@ def new_state(config: PretrainConfig) -> TrainState[TinySam]:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True)
+    optimizer = PlainAdamW(groups, lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True)
     state = TrainState(model, average, optimizer, Counters())
     if config.resume:
         state.load(config.out)

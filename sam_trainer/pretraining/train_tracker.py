@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from sam_infer.networks.tracker_net import TrackerNet
 from sam_infer.propagation.tracker import LEAST_SPREAD
 from sam_trainer.errors import TrainingError
+from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.pretraining.export import export_weights
 from sam_trainer.pretraining.state import Counters, TrainState, update_average
 from sam_trainer.synthetic.chains import STEPS, Chain, draw_chains
@@ -96,7 +97,7 @@ def _new_state() -> TrainState[TrackerNet]:
     torch.manual_seed(0)
     net = TrackerNet()
     average = copy.deepcopy(net).eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
+    optimizer = PlainAdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
     return TrainState(net, average, optimizer, Counters())
 
 

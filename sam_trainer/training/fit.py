@@ -25,6 +25,7 @@ from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.dialogue import hold_dialogue
 from sam_trainer.methods.method import Together, adapt
 from sam_trainer.methods.trainable import Remembered, Trainable
+from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.process_group import ProcessGroup, gradients
 from sam_trainer.training.progress import Progress
 from sam_trainer.training.record import note_epoch
@@ -79,7 +80,7 @@ class Fit:
             adaptation = Together(adaptation, teacher.semantic)
         self._rates = [rate for rate, _ in adaptation.rates()]
         groups = [{"params": parameters, "lr": rate} for rate, parameters in adaptation.rates()]
-        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, betas=(0.9, 0.98))
+        optimizer = PlainAdamW(groups, weight_decay=config.weight_decay, betas=(0.9, 0.98))
         self._state = FitState(adaptation, optimizer, Standing(), {})
         self._in_a_row = 0
         self._losses: list[float] = []

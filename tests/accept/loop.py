@@ -66,6 +66,11 @@ def shuffled(label: Path, out: Path) -> Path:
 def _ask(client: httpx.Client, task: str, params: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     told = {**params, "result_extension": ".nrrd", "result_compress": False}
     reply = client.post(f"/infer/{task}", params={"image": JUDGES[0]}, data={"params": json.dumps(told)})
+    return facts_and_mask(reply)
+
+
+def facts_and_mask(reply: httpx.Response) -> tuple[dict[str, Any], bytes]:
+    """Both parts of an answer."""
     assert reply.status_code == 200, reply.text
     head = f"Content-Type: {reply.headers['content-type']}\r\n\r\n".encode()
     parts = email.message_from_bytes(head + reply.content).get_payload()

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,8 +37,9 @@ def shots() -> Path:
 def station(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     """Two patients, on every kind of archive."""
     home = tmp_path_factory.mktemp(str(request.param))
+    conf = getattr(request.module, "CONF", ())  # what the tests of a file do not need
     if request.param == "embedded":
-        yield from embedded(home, DEMO[:2])
+        yield from embedded(home, DEMO[:2], conf)
         return
     login = LOGIN if request.param == "orthanc-login" else None
     with orthanc(home, login) as archive:
@@ -46,7 +47,7 @@ def station(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         settings = dict(
             zip(("MONAI_LABEL_DICOMWEB_USERNAME", "MONAI_LABEL_DICOMWEB_PASSWORD"), login or (), strict=False)
         )
-        with serving(archive, home, **settings) as address:
+        with serving(archive, home, conf=conf, **settings) as address:
             yield Station(address, archive, DEMO[:2], login, home)
 
 
@@ -56,9 +57,9 @@ def matrix_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station
     yield from embedded(tmp_path_factory.mktemp("matrix"), MATRIX[1:])
 
 
-def embedded(home: Path, series: tuple[DemoSeries, ...]) -> Iterator[Station]:
+def embedded(home: Path, series: tuple[DemoSeries, ...], conf: Sequence[str] = ()) -> Iterator[Station]:
     folder = demo_dicom(home / "files", series)
-    with serving(str(folder), home) as address:
+    with serving(str(folder), home, conf=conf) as address:
         yield Station(address, through(address), series, home=home)
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -49,7 +49,13 @@ def free_port() -> int:
 
 @contextmanager
 def serving(
-    studies: str, home: Path, kill: bool = False, answers: int = 200, port: int | None = None, **environment: str
+    studies: str,
+    home: Path,
+    kill: bool = False,
+    answers: int = 200,
+    port: int | None = None,
+    conf: Sequence[str] = (),
+    **environment: str,
 ) -> Iterator[str]:
     """`samlabel serve` on studies; the address once it answers; at the end stopped, or killed without warning."""
     port = port or free_port()
@@ -64,6 +70,7 @@ def serving(
         str(port),
         "--labels",
         ",".join(DEMO_LABELS),
+        *(word for setting in conf for word in ("--set", setting)),
     ]
     settings = {"SAMLABEL_HOME": str(home), "MONAI_LABEL_DICOMWEB_CACHE_PATH": str(home / "dicom"), **environment}
     log = home / "server.log"

@@ -25,6 +25,8 @@ from tests.processes import HANG_S
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
+# Nobody clicks here: no network is loaded.
+CONF = ("warm_up=false", "scoring=false")
 
 # Once is enough for what has nothing to do with the archive.
 EMBEDDED = pytest.mark.parametrize("station", ["embedded"], indirect=True, scope="module")

@@ -6,6 +6,7 @@ and everything as before after a rollback.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,13 @@ import pytest
 
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
+from samlabel.store.open import DEMO_LABELS
+from tests.accept.loop import facts_and_mask
 from tests.client import slicer_run
 from tests.client.files_station import UNLABELLED, small_patients
 from tests.client.stations import Station, serving
 from tests.processes import HANG_S, wait_until
+from tests.samlabel.server.first_answers import check_answers
 
 pytestmark = pytest.mark.slow
 
@@ -69,14 +73,10 @@ class Files:
 
     def click(self, model: str, case: str, **params: Any) -> tuple[bytes, dict[str, Any]]:
         """The mask's bytes and the facts of one request."""
-        import json
-
-        both = []
-        for output in ("image", "json"):
-            url = f"{self.address}/infer/{model}?image={case}&output={output}"
-            data = {"params": json.dumps({"result_extension": ".nrrd", "result_compress": False, **params})}
-            both.append(httpx.post(url, data=data, files={"unused": ("", b"")}, timeout=HANG_S))
-        return both[0].content, both[1].json()
+        url = f"{self.address}/infer/{model}?image={case}"
+        data = {"params": json.dumps({"result_extension": ".nrrd", "result_compress": False, **params})}
+        facts, mask = facts_and_mask(httpx.post(url, data=data, files={"unused": ("", b"")}, timeout=HANG_S))
+        return mask, facts
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
     root = tmp_path_factory.mktemp("files")
     studies = small_patients(root / "studies")
     (root / "home").mkdir()
+    conf = ("warm_up=false", "scoring=false", "prefetch=false")
     environment = {"OMP_NUM_THREADS": "1"}
-    with serving(str(studies), root / "home", **environment) as address:
+    with serving(str(studies), root / "home", conf=conf, **environment) as address:
         yield Files(address, root / "truth", root / "home")
 
 
@@ -95,6 +96,13 @@ def nothing_goes_on(files: Files) -> Iterator[None]:
     yield
     files.delete("/train/")
     wait_until(lambda: files.get("/train/")["status"] not in GOES_ON, "the training ends", every_s=0.5)
+
+
+def test_a_server_of_our_launcher_answers(files: Files, tmp_path: Path) -> None:
+    told = files.get("/info/")
+    assert list(told["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class"]
+    assert told["labels"] == list(DEMO_LABELS)
+    assert check_answers(files.address, "d", (24, 12, 5), tmp_path) == (96, 80, 10)
 
 
 @pytest.mark.usefixtures("nothing_goes_on")

@@ -19,12 +19,11 @@ from sam_infer.serving.server_state import Serving
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.synthetic.patients import grid, l_shape, render, rotation
-from samlabel.host.lazy_imports import deferred
-from samlabel.server.launcher import NEEDED_LATER
+from samlabel.host.lazy_host import light_host
 from tests.samlabel.region_growing import RegionGrowing
 
 # As `samlabel serve` loads the host: without what no click needs, which takes most of a start.
-with deferred(*NEEDED_LATER):
+with light_host():
     import samlabel.store.archive  # noqa: F401
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "host"
@@ -129,7 +128,7 @@ def server(phantom: tuple[Volume, Mask], tmp_path_factory: pytest.TempPathFactor
         host_settings.apply()
         from fastapi.testclient import TestClient
 
-        with deferred(*NEEDED_LATER):
+        with light_host():
             from monailabel.config import settings
             from monailabel.interfaces.utils.app import app_instance
 

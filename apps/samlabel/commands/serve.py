@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from samlabel.host.lazy_imports import deferred
-from samlabel.server.launcher import NEEDED_LATER, ServeOptions, conf_of, is_loopback
+from samlabel.host.lazy_host import light_host
+from samlabel.server.launcher import ServeOptions, conf_of, is_loopback
 from samlabel.server.launcher import serve as run
 from samlabel.store.open import DEMO
 
@@ -30,7 +30,7 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
     """Serve a studies folder or a DICOMweb archive to OHIF and 3D Slicer; other machines are kept out by default."""
-    with deferred(*NEEDED_LATER):
+    with light_host():
         from sam_infer.home import default_home  # imports torch, and the settings half of the trainer
 
         conf = {**_settings(setting or []), **conf_of(model=model, adapter=adapter, labels=labels)}

@@ -8,18 +8,20 @@ from sam_trainer.studies import Studies
 from samlabel.config import AppConfig
 from samlabel.errors import ConfigError
 from samlabel.host import settings as host_settings
+from samlabel.host.lazy_host import light_host
 
 # The host prints its choices when it is imported, and reads its settings then: ours come first.
 host_settings.apply()
 
-from sam_infer.serving.server_state import Serving  # noqa: E402
-from sam_trainer.active.case_scoring import CaseScoring  # noqa: E402
-from sam_trainer.active.selection import Selection  # noqa: E402
-from samlabel.engine import load_serving, serving_adapter  # noqa: E402
-from samlabel.label_names import LabelNames, app_labels  # noqa: E402
-from samlabel.loop.study_cases import StudyCases  # noqa: E402
-from samlabel.store.archive import open_archive  # noqa: E402
-from samlabel.store.folder import StudyStore  # noqa: E402
+with light_host():
+    from sam_infer.serving.server_state import Serving
+    from sam_trainer.active.case_scoring import CaseScoring
+    from sam_trainer.active.selection import Selection
+    from samlabel.engine import load_serving, serving_adapter
+    from samlabel.label_names import LabelNames, app_labels
+    from samlabel.loop.study_cases import StudyCases
+    from samlabel.store.archive import open_archive
+    from samlabel.store.folder import StudyStore
 
 
 class Offline:

@@ -30,6 +30,7 @@ from samlabel.routes import leases as lease_route
 from samlabel.routes import pages, proxy, viewer
 from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
+from samlabel.server import background
 
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
 HOSTS_VARIABLE = "SAMLABEL_HOSTS"
@@ -76,6 +77,7 @@ def mend(app: FastAPI) -> FastAPI:
         )
     error_replies.install(app)
     login_fix.mend()
+    background.mend()
     route_structlog()
     return app
 

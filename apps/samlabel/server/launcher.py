@@ -17,14 +17,11 @@ from pathlib import Path
 from sam_trainer.studies import Studies
 from samlabel.errors import ConfigError
 from samlabel.host import settings as host_settings
-from samlabel.host.lazy_imports import deferred
+from samlabel.host.lazy_host import light_host
 from samlabel.host.logs import log_config
 from samlabel.store.open import DEMO, DEMO_LABELS, opened
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-
-# What the host and its tasks import and a server that answers clicks does not use.
-NEEDED_LATER = ("monai", "ignite", "torchvision", "pydicom_seg", "SimpleITK", "highdicom", "matplotlib")
 
 MAIN = '"""What the host loads; written by `samlabel serve`."""\n\nfrom samlabel.server.app import SamApp as SamApp\n'
 
@@ -47,7 +44,7 @@ def serve(options: ServeOptions, home: Path) -> None:
         app_dir = prepare_app_dir(home)
         prepare_environment(options, studies, app_dir, os.environ)
         # After the environment: the host reads it when it is imported.
-        with deferred(*NEEDED_LATER):
+        with light_host():
             import uvicorn
 
             from samlabel.server.app import SamApp  # noqa: F401 - the host loads it later, from a file

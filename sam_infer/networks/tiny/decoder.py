@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
 from sam_infer.networks.layers import Residual, Up, conv_norm, mlp, to_tokens
+from sam_infer.networks.sam_modules import TwoWayTransformer
 from sam_infer.networks.tiny.encoder import Block, to_map
 from sam_infer.networks.tiny.prompt_maps import MAPS, DrawnPrompts
 from sam_infer.networks.tiny.similarity import Similarity

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from segment_anything.modeling import PromptEncoder
 from torch import Tensor, nn
 
+from sam_infer.networks.sam_modules import PromptEncoder
 from sam_infer.networks.tiny.decoder import TinyDecoder
 from sam_infer.networks.tiny.encoder import TinyEncoder
 from sam_infer.networks.tiny.prompt_maps import draw_prompts

@@ -18,6 +18,7 @@ from sam_infer.networks.frame import resize_pixels, whole
 from sam_infer.networks.semantic_head import PICTURE_MEAN, PICTURE_STD, picture_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss
+from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.training.schedule import Schedule
 
 # About as many parameters as `tiny` with its semantic head.
@@ -53,7 +54,7 @@ class UNetNamer:
 
     def train(self, batches: SemanticBatches, steps: int, images: int, seed: int) -> None:
         """`steps` batches of `images` slices."""
-        optimizer = torch.optim.AdamW(self.network.parameters(), RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98))
+        optimizer = PlainAdamW(self.network.parameters(), RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98))
         schedule = Schedule(0.4, 10)
         self.network.train()
         for step in range(steps):

@@ -128,10 +128,15 @@ def test_policies_that_make_no_sense(policy: dict[str, Any], sentence: str) -> N
         SelectionPolicy(**policy)
 
 
-def test_choosing_and_scoring_know_no_host() -> None:
+def test_choosing_and_scoring_know_no_host_and_training_no_compiler() -> None:
+    """Asked of one process: it takes longer to start than to answer."""
     script = (
-        "import sys; import sam_trainer.active.selection, sam_trainer.active.case_scoring; "
-        "sys.exit(', '.join({'monailabel', 'fastapi', 'samlabel'} & set(sys.modules)) or 0)"
+        "import sys, torch; import sam_trainer.active.selection, sam_trainer.active.case_scoring; "
+        "import sam_trainer.optimizer; "
+        "weight = torch.nn.Parameter(torch.ones(2)); weight.sum().backward(); "
+        "sam_trainer.optimizer.PlainAdamW([weight]).step(); "
+        "strange = {'monailabel', 'fastapi', 'samlabel', 'torchvision', 'torch._dynamo'}; "
+        "sys.exit(', '.join(strange & set(sys.modules)) or 0)"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr

@@ -13,9 +13,8 @@ import sys
 from samlabel.commands import serve
 serve.run = lambda options, home: None
 serve.serve(setting=["prefetch=false"])
-from samlabel.host.lazy_imports import deferred
-from samlabel.server.launcher import NEEDED_LATER
-with deferred(*NEEDED_LATER):
+from samlabel.host.lazy_host import NEEDED_LATER, light_host
+with light_host():
     import samlabel.server.app, samlabel.server.asgi
 print([name for name in (*NEEDED_LATER, "sympy", "pandas", "mlflow") if name in sys.modules])
 """

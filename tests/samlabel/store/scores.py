@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from samlabel.store.folder import StudyStore
+from samlabel.host.lazy_host import light_host
 from tests.processes import wait_until
+
+with light_host():
+    from samlabel.store.folder import StudyStore
 
 
 def write(folder: Path, count: int) -> None:

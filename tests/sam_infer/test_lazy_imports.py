@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from samlabel.host.lazy_imports import DeferredName, deferred
+from sam_infer.lazy_imports import DeferredName, deferred
 
 PACKAGE = "slow_package_of_a_test"
 
@@ -52,6 +52,16 @@ def test_inheriting_within_the_block_ends_the_waiting(package: str) -> None:
         assert Larger.size == 3
         assert taken(package, "from P.parts import double")["double"](1) == 2
     assert taken(package, "import P as it")["it"].VALUE == {"a": 1}
+
+
+def test_a_block_within_a_block_ends_only_its_own_waiting(package: str) -> None:
+    with deferred(package):
+        with deferred(package, "another_slow_package"):
+            assert isinstance(taken(package, "from P.parts import double")["double"], DeferredName)
+        assert isinstance(taken(package, "from P import parts")["parts"], DeferredName)
+    assert package not in sys.modules
+    with pytest.raises(ModuleNotFoundError):
+        taken("another_slow_package", "import P")
 
 
 def test_modules_kept_from_the_block_still_answer(package: str) -> None:

@@ -1,16 +1,17 @@
-"""Lazy imports of heavy packages that the host names at start: each is imported at its first use.
+"""Lazy imports of heavy packages that somebody else's modules name at start: each is imported at its first use.
 
 The host imports all of monai, and with it mlflow, pandas, matplotlib, scikit-learn, sympy and half of torch's
 compiler, for functions that this server never calls: more than half of the time and a third of the memory of a start.
-Within `deferred(...)` such packages are replaced by stand-ins. A name taken from a stand-in is the real thing as soon
-as it is called, looked into, inherited from or asked about an instance; an import after the block is an ordinary one.
+SAM's own package does the same with torchvision. Within `deferred(...)` such packages are replaced by stand-ins. A
+name taken from a stand-in is the real thing as soon as it is called, looked into, inherited from or asked about an
+instance; an import after the block is an ordinary one.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -60,8 +61,8 @@ class _StandIn(ModuleType):
 class _Finder(MetaPathFinder, Loader):
     """Makes stand-ins for some packages and everything below them."""
 
-    def __init__(self, packages: Sequence[str]) -> None:
-        self._packages = set(packages)
+    def __init__(self, packages: Collection[str]) -> None:
+        self._packages = packages
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """A stand-in's, or nobody's."""
@@ -78,14 +79,22 @@ class _Finder(MetaPathFinder, Loader):
 @contextmanager
 def deferred(*packages: str) -> Iterator[None]:
     """Within the block, imports of these packages cost nothing; packages that are loaded already stay as they are."""
-    sys.meta_path.insert(0, _Finder([name for name in packages if name not in sys.modules]))
+    own = {name for name in packages if name not in sys.modules}
+    finder = _Finder(own)
+    sys.meta_path.insert(0, finder)
     try:
         yield
-    finally:
-        _remove_stand_ins()
+    finally:  # of this block alone: it may lie in another one, which goes on waiting
+        sys.meta_path[:] = [other for other in sys.meta_path if other is not finder]
+        _forget(own)
 
 
 def _remove_stand_ins() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+    _forget({name.split(".")[0] for name in sys.modules})
+
+
+def _forget(packages: Collection[str]) -> None:
     for name in [name for name, module in sys.modules.items() if isinstance(module, _StandIn)]:
-        del sys.modules[name]
+        if name.split(".")[0] in packages:
+            del sys.modules[name]

@@ -1,0 +1,14 @@
+"""What processes of `tests.processes.apart` find loaded: the training, and ITK's readers, which load at first use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import sam_trainer.training.run_round  # noqa: F401
+from sam_infer.imaging.image_file import read_mask
+from tests.small_studies import flat_case
+
+with TemporaryDirectory() as folder:
+    flat_case(Path(folder), "a", 0)
+    read_mask(Path(folder) / "labels" / "final" / "a.png")
