@@ -86,6 +86,7 @@ export class StoredLabels {
     const work = this.#work;
     if (!work.unsaved || this.session.segmenting.busy) return Promise.resolve();
     return this.#inTurn(async () => {
+      if (!work.unsaved) return; // it was submitted meanwhile
       work.unsaved = false;
       try {
         const { names: given, file, facts } = await this.#packed();
