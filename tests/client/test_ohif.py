@@ -216,7 +216,7 @@ def submit(station: Station, reader: Reader, series: DemoSeries) -> np.ndarray:
     assert int(seg.pixel_array.sum()) == int((shown > 0).sum())
     kept = httpx.get(f"{station.address}/labels/{series.uid('series')}", timeout=HANG_S).json()
     assert (kept["event"], kept["adapter"]) == ("accepted", "none") and kept["clicks"] >= 2 and kept["seconds"] > 0
-    reader.shot("panel-submitted")
+    reader.shot("submitted")
     return shown
 
 
