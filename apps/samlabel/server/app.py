@@ -41,6 +41,7 @@ from samlabel.server.registry import TaskRegistry
 from samlabel.store.archive import open_archive
 from samlabel.store.folder import StudyStore
 from samlabel.tasks import next_case
+from samlabel.tasks.standing_training import adopt
 from samlabel.tasks.task import SamTask
 from samlabel.wire.label_facts import quarantine_of
 from samlabel.wire.reply import Reply
@@ -196,6 +197,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
             from samlabel.server.asgi import mend  # only where there is a server, and after this class exists
 
             mend(host.app)
+        adopt(self.config.model)
         if self.config.scoring:
             self._scoring = BackgroundScoring(self._case_scoring, self._has_labels, self.config.scoring_most)
             self._scoring.start()

@@ -32,6 +32,7 @@ from samlabel.routes import login as login_route
 from samlabel.routes import proxy, viewer
 from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
+from samlabel.tasks.standing_training import ending_trainings
 
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
 HOSTS_VARIABLE = "SAMLABEL_HOSTS"
@@ -76,6 +77,7 @@ def mend(app: FastAPI) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
         )
+    app.router.lifespan_context = ending_trainings(app.router.lifespan_context)
     error_replies.install(app)
     login_fix.mend()
     route_structlog()
