@@ -8,6 +8,7 @@ error messages apply.
 from __future__ import annotations
 
 import os
+from functools import cache, partial
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -32,6 +33,7 @@ from samlabel.routes import login as login_route
 from samlabel.routes import proxy, viewer
 from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
+from samlabel.server.openapi import document
 from samlabel.tasks.standing_training import ending_trainings
 
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
@@ -79,6 +81,7 @@ def mend(app: FastAPI) -> FastAPI:
         )
     app.router.lifespan_context = ending_trainings(app.router.lifespan_context)
     error_replies.install(app)
+    app.__dict__["openapi"] = cache(partial(document, app))  # asked for by the app's own /openapi.json
     login_fix.mend()
     route_structlog()
     return app
