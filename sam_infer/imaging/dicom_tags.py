@@ -32,7 +32,7 @@ def dicom_claim(path: Path) -> Claim:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(CLAIMING))
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(CLAIMING), force=True)
             rows, columns, frames, samples, bits = (int(header.get(tag) or 0) for tag in CLAIMING)
             syntax = header.file_meta.get("TransferSyntaxUID")
             native = syntax is not None and not syntax.is_compressed
@@ -41,7 +41,7 @@ def dicom_claim(path: Path) -> Claim:
     frames, samples = max(frames, 1), max(samples, 1)
     if bits not in (1, 8, 12, 16, 32, 64) or samples not in (1, 3, 4):
         raise refusal(path.name, f"its header claims {samples} values of {bits} bits per pixel")
-    return Claim((columns, rows, frames), samples * max(1, bits // 8), packing=RAW if native else PACKED)
+    return Claim((columns, rows, frames), samples * max(1, bits // 8), packing=RAW if native and bits >= 8 else PACKED)
 
 
 def require_shallow(path: Path) -> None:
@@ -57,7 +57,7 @@ def require_shallow(path: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            deep = _deeper_than(pydicom.dcmread(path, stop_before_pixels=True), DEEPEST)
+            deep = _deeper_than(pydicom.dcmread(path, stop_before_pixels=True, force=True), DEEPEST)
     except RecursionError:
         deep = True
     except Exception as error:
