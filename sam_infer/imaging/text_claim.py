@@ -110,7 +110,7 @@ def _fits(path: Path, offset: int, size: str | None) -> bool:
 
 
 def _nrrd_fields(path: Path) -> tuple[Fields, int]:
-    fields, end = {}, 0
+    fields: Fields = {}
     for line, end in _lines(path):
         if end <= 9 and not line.startswith("NRRD"):
             raise refusal(path.name, "it is no NRRD file")
