@@ -13,6 +13,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from isal import isal_zlib
 
@@ -28,6 +29,9 @@ RAW, DEFLATED, PACKED = "raw", "deflated", "packed in another way"
 MOST_INFLATION = 1032
 
 GZIP_OR_ZLIB = 32 + 15
+
+# Its types call the class an instance.
+UNPACKING_ERROR = cast(type[Exception], isal_zlib.error)
 PIECE = 1 << 20
 
 
@@ -99,7 +103,7 @@ def _unpacked(path: Path, claim: Claim, wanted: int) -> int:
         return wanted
     try:
         return _count(path, 0 if claim.whole_file else claim.offset, wanted)
-    except isal_zlib.error:
+    except UNPACKING_ERROR:
         raise refusal(path.name, "it is damaged, its voxels cannot be unpacked") from None
 
 

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from isal import igzip, isal_zlib
+from isal import igzip
+
+from sam_infer.imaging.claim import UNPACKING_ERROR
 
 HEADER_BYTES = 348
 MAGIC = b"n+1\0"  # header and voxels in one file
@@ -27,7 +29,7 @@ TYPES = {2: "u1", 4: "<i2", 8: "<i4", 16: "<f4", 64: "<f8", 512: "<u2"}
 
 CHUNK_BYTES = 1 << 20
 
-DAMAGE = (OSError, EOFError, isal_zlib.error)
+DAMAGE = (OSError, EOFError, UNPACKING_ERROR)
 
 
 @dataclass(frozen=True)
