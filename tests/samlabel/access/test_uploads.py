@@ -77,10 +77,10 @@ def test_hostile_files_to_infer_on(server: Server) -> None:
 def test_a_label_that_inflates_to_more_than_its_image(server: Server) -> None:
     """2.5 GB behind a header of another size are not unpacked, and behind one of the right size neither."""
     shape = (40, 32, 24)
-    other = nifti.inflating_label((1280, 1024, 1900))
+    other = gzip_bomb(nifti.Header(sizes=(1280, 1024, 1000), kind=2, bits=8).packed())
     right = nifti.Header(sizes=shape, kind=2, bits=8).packed() + bytes(math.prod(shape))
     with peak() as taken:
-        for content in (other.content[:1000] + other.content[-1000:], gzip_bomb(right)):
+        for content in (other, gzip_bomb(right)):
             reply = server.client.put("/datastore/label?image=l&tag=x", files={"label": ("x.nii.gz", content)})
             assert reply.status_code == 422 and "grid" in reply.json()["detail"], reply.text
     assert taken.mb < MOST_MB
