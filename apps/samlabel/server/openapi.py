@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 
 from samlabel.routes.host import switched_off
 
@@ -62,8 +62,7 @@ METHODS = ("get", "put", "post", "delete", "head", "patch", "options")
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The document; of two routes with one address the first one answers, and is described."""
-    routes = list(iter_route_contexts(app.routes))[::-1]
-    told: dict[str, Any] = get_openapi(title=app.title, version=app.version, routes=routes)
+    told: dict[str, Any] = get_openapi(title=app.title, version=app.version, routes=_answering(app))
     off = {(method.lower(), _shape(path)) for path, methods, _ in switched_off() for method in methods}
     paths: dict[str, Any] = {}
     for path, method, operation in _operations(told):
@@ -76,6 +75,18 @@ def document(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no client of ours gets
         schemas.pop(name, None)
     return told
+
+
+def _answering(app: FastAPI) -> list[RouteContext]:
+    """The routes to describe, without those that another one stands before."""
+    found: list[RouteContext] = []
+    seen: set[tuple[str | None, str]] = set()
+    for route in iter_route_contexts(app.routes):
+        keys = {(route.path_format, method) for method in route.methods or ()}
+        if getattr(route, "include_in_schema", False) and not keys <= seen:
+            seen |= keys
+            found.append(route)
+    return found
 
 
 def _operations(told: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
