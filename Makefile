@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(VENV).uv/bin/uv
 STAMP := $(VENV)/.installed
+FUZZ := $(VENV).fuzz
+FUZZ_STAMP := $(FUZZ)/.installed
 
 # sam2 is published as source only: without this its build looks for a CUDA compiler.
 export SAM2_BUILD_CUDA := 0
@@ -20,10 +22,10 @@ export GOMP_SPINCOUNT := 3000
 # Browsers and archives need the whole machine: those tests run alone.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup serve check test accept format lock viewer pictures clean
+.PHONY: help setup serve check test accept format lock fuzz-lock viewer pictures clean
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
 
 setup: $(STAMP)  ## create .venv from requirements.lock
 
@@ -55,7 +57,7 @@ test: setup  ## everything but the long runs; what lacks a system package skips 
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not client and not accept"
 	$(BIN)/pytest -q -m "client and not accept" tests/client
 
-accept: setup  ## the long runs; JSON results go to benchmarks/results
+accept: setup $(FUZZ_STAMP)  ## the long runs; JSON results go to benchmarks/results
 	$(BIN)/pytest -q -m "accept"
 	$(BIN)/python benchmarks/accept.py
 
@@ -67,6 +69,16 @@ lock: $(UV)  ## resolve requirements-dev.txt anew
 	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header requirements-dev.txt --output-file requirements.lock
 
+# The fuzzer's needs are not ours: an environment of its own.
+fuzz-lock: $(UV)  ## resolve requirements-fuzz.txt anew
+	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header requirements-fuzz.txt --output-file requirements-fuzz.lock
+
+$(FUZZ_STAMP): requirements-fuzz.lock | $(UV)
+	[ -x $(FUZZ)/bin/python ] || $(UV) venv --quiet --python $(PYTHON) $(FUZZ)
+	$(UV) pip sync --quiet --require-hashes --python $(FUZZ)/bin/python requirements-fuzz.lock
+	touch $@
+
 viewer: setup  ## copy the OHIF extension from apps/ohif/src into the package
 	$(BIN)/python -m samlabel.viewer.build
 
@@ -74,4 +86,4 @@ pictures: setup  ## take the documentation's pictures of the viewer again (chrom
 	SAMLABEL_PICTURES=docs/images $(BIN)/pytest -q -m client tests/client/test_ohif.py tests/client/test_drafts.py -k "list or two_readers"
 
 clean:  ## remove environments and caches
-	rm -rf $(VENV) $(VENV).uv .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) $(VENV).uv $(FUZZ) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -12,6 +12,8 @@
     memory_mb       encoded slices kept in memory                                                 (512)
     disk_mb         encoded slices kept on disk                                                  (4096)
     volumes_mb      images kept in memory                                                        (2048)
+    image_mb        largest image or label that is read, unpacked; also SAMLABEL_IMAGE_MB for commands  (2048)
+    upload_mb       largest request with files                                                   (2048)
     lease_seconds   how long a case stays with a reader of whom nothing is heard                  (900)
     gate_cases      held-out cases without which no adapter is promoted but by hand                 (3)
     gate_margin     Dice that no label may lose                                                  (0.02)
@@ -36,6 +38,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
 
+from sam_infer.imaging.claim import DEFAULT_MB
 from sam_infer.networks.precision import AUTO, PRECISIONS
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES
 from sam_trainer.active.policy import SelectionPolicy
@@ -64,6 +67,8 @@ class AppConfig:
     memory_mb: int = 512
     disk_mb: int = 4096
     volumes_mb: int = 2048
+    image_mb: int = DEFAULT_MB
+    upload_mb: int = 2048
     lease_seconds: int = 900
     gate_cases: int = GatePolicy.held_out_cases
     gate_margin: float = GatePolicy.margin
@@ -95,6 +100,9 @@ class AppConfig:
             )
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}", "precision")
+        for name in ("image_mb", "upload_mb"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1", name)
         for origin in self.viewer_origins:
             _check_origin(origin)
 

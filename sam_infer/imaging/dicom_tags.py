@@ -1,13 +1,86 @@
-"""DICOM metadata beside the voxels: uneven slice spacing, window, modality."""
+"""DICOM metadata beside the voxels: what a header claims, uneven slice spacing, window, modality."""
 
 from __future__ import annotations
 
+import math
+import mmap
+import warnings
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sam_infer.imaging.claim import PACKED, RAW, Claim, refusal
+
 # Neighbouring slices of a series may differ by this share of their distance before a reader is warned.
 UNEVEN_TOLERANCE = 0.05
+
+# How deep sequences may lie in each other. GDCM follows them down until the process ends.
+DEEPEST = 64
+ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # how an item of a sequence begins, in both byte orders
+
+CLAIMING = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated")
+
+
+def dicom_claim(path: Path) -> Claim:
+    """The claim of a DICOM file; refused where it is none, holds no voxels, or is nested beyond reason."""
+    import pydicom  # slow to import, and only DICOM needs it
+
+    require_shallow(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(CLAIMING), force=True)
+            rows, columns, frames, samples, bits = (int(header.get(tag) or 0) for tag in CLAIMING)
+            syntax = header.file_meta.get("TransferSyntaxUID")
+            native = syntax is not None and not syntax.is_compressed
+    except Exception as error:
+        raise refusal(path.name, "it is no DICOM file, or damaged") from error
+    frames, samples = max(frames, 1), max(samples, 1)
+    if bits not in (1, 8, 12, 16, 32, 64) or samples not in (1, 3, 4):
+        raise refusal(path.name, f"its header claims {samples} values of {bits} bits per pixel")
+    return Claim((columns, rows, frames), samples * max(1, bits // 8), packing=RAW if native and bits >= 8 else PACKED)
+
+
+def require_shallow(path: Path) -> None:
+    """Refuse a file whose sequences lie too deep in each other, before GDCM sees it.
+
+    Few files have as many items as would be too deep; of those that do, the depth is looked at.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if sum(1 for tag in ITEMS for _ in islice(_places(content, tag), DEEPEST)) < DEEPEST:
+            return
+    import pydicom
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            deep = _deeper_than(pydicom.dcmread(path, stop_before_pixels=True, force=True), DEEPEST)
+    except RecursionError:
+        deep = True
+    except Exception as error:
+        raise refusal(path.name, "it is no DICOM file, or damaged") from error
+    if deep:
+        raise refusal(path.name, f"sequences lie in each other more than {DEEPEST} deep")
+
+
+def _places(content: mmap.mmap, tag: bytes) -> Iterator[int]:
+    place = content.find(tag)
+    while place >= 0:
+        yield place
+        place = content.find(tag, place + len(tag))
+
+
+def _deeper_than(dataset: Any, most: int) -> bool:
+    """Whether sequences lie in each other deeper than that; elements without any stay as they are in the file."""
+    if most == 0:
+        return True
+    from pydicom.sequence import Sequence
+
+    values = (dataset[tag].value for tag in list(dataset.keys()) if dataset.get_item(tag).VR in ("SQ", "UN", None))
+    return any(_deeper_than(item, most - 1) for found in values if isinstance(found, Sequence) for item in found)
 
 
 def uneven_slices(files: list[str]) -> str | None:
@@ -46,16 +119,24 @@ def window_and_modality(image: Any, files: list[str] | None = None) -> tuple[tup
             tags.get("0028|1051"),
             str(tags.get("0008|0060", "")).strip(),
         )
-    window = None
-    if centre is not None and width is not None:
-        low_high = _first_number(centre), max(_first_number(width), 1.0)
-        window = (low_high[0] - low_high[1] / 2, low_high[0] + low_high[1] / 2)
-    return window, modality or None
+    return _window(_first_number(centre), _first_number(width)), modality or None
 
 
-def _first_number(value: Any) -> float:
+def _window(centre: float | None, width: float | None) -> tuple[float, float] | None:
+    if centre is None or width is None:
+        return None
+    half = max(width, 1.0) / 2
+    return centre - half, centre + half
+
+
+def _first_number(value: Any) -> float | None:
+    """The first of one or more numbers; a window that is none is no reason to refuse an image."""
     if isinstance(value, str):
         value = value.split("\\")[0]
     elif hasattr(value, "__iter__"):
-        value = next(iter(value))
-    return float(value)
+        value = next(iter(value), None)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

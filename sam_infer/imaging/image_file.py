@@ -20,10 +20,11 @@ import structlog
 from sam_infer.arrays import Float64Array
 from sam_infer.errors import VolumeError
 from sam_infer.files import write_whole
-from sam_infer.imaging.dicom_tags import uneven_slices, window_and_modality
+from sam_infer.imaging.claim import refusal, require_whole, shown
+from sam_infer.imaging.dicom_tags import dicom_claim, uneven_slices, window_and_modality
+from sam_infer.imaging.file_check import itk_reader, require_channels, require_claim, require_complete, require_series
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.plain_nifti import PlainHeader, plain_header, read_voxels
-from sam_infer.imaging.truncation import require_complete
 from sam_infer.imaging.volume import Mask, Volume, guess_modality
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,9 @@ SUFFIXES = (
 )
 FLAT_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
+# No image reaches further; the earth's diameter is 1.3e10.
+FARTHEST_MM = 1e7
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 # ITK's readers share factories and GDCM state: one file at a time.
@@ -63,12 +67,14 @@ def read_image(path: str | os.PathLike[str], modality: str | None = None) -> Vol
         raise VolumeError(f"there is no file {path.name}", "image")
     if path.is_dir():
         return _read_series(path, modality)
-    if path.stat().st_size == 0:
-        raise VolumeError(f"{path.name} is empty (0 bytes)", "image")
-    plain = _read_plain(path, modality)
+    require_claim(path, suffix_of(path))
+    try:
+        plain = _read_plain(path, modality)
+    except MemoryError:
+        raise refusal(path.name, "this machine has not enough memory for it now") from None
     if plain is not None:
         return plain
-    require_complete(path)
+    require_complete(path, suffix_of(path))
     image = _read(path)
     array, geometry = _from_itk(image, path.name)
     if suffix_of(path) in FLAT_SUFFIXES:
@@ -84,13 +90,18 @@ def read_geometry(path: str | os.PathLike[str]) -> Geometry:
     header = plain_header(path) if path.is_file() else None
     if header is None:
         return read_image(path).geometry
-    require_complete(path)  # a label must not be taken for an image that cannot be read
+    require_complete(path, suffix_of(path))  # a label must not be taken for an image that cannot be read
     return _plain_geometry(path, header)
 
 
-def read_mask(path: str | os.PathLike[str]) -> Mask:
-    """The label map at `path`; values must be whole numbers from 0 to 255."""
+def read_mask(path: str | os.PathLike[str], grid: Geometry | None = None) -> Mask:
+    """The label map at `path`; values must be whole numbers from 0 to 255.
+
+    One whose header claims another size than `grid` is refused before memory is taken for it.
+    """
     path = Path(path)
+    if grid is not None:
+        _require_size_of(path, grid)
     volume = read_image(path)
     if volume.is_colour:
         raise VolumeError(f"{path.name} is a colour image, not a label map", "label")
@@ -98,6 +109,17 @@ def read_mask(path: str | os.PathLike[str]) -> Mask:
     if array.dtype != np.uint8 and not _whole_numbers(array):
         raise VolumeError(f"{path.name} holds values other than the whole numbers 0..255", "label")
     return Mask(array.astype(np.uint8, copy=False), volume.geometry)
+
+
+def _require_size_of(path: Path, grid: Geometry) -> None:
+    claim = require_claim(path, suffix_of(path)) if path.is_file() else None
+    sizes = claim.sizes[:3] if claim is not None else ()
+    if sizes != grid.shape[: len(sizes)]:  # of pictures in one file only the first is claimed
+        raise VolumeError(
+            f"{path.name} has another grid than the image: {shown(sizes)} voxels against {grid.describe()}; "
+            "resample it to the image first",
+            "label",
+        )
 
 
 def _whole_numbers(array: npt.NDArray[Any]) -> bool:
@@ -151,20 +173,20 @@ def _plain_geometry(path: Path, header: PlainHeader) -> Geometry:
         with _READING:
             reader.UpdateOutputInformation()
     except RuntimeError as error:
-        sentence = _first_line(error, path.parent)
-        raise VolumeError(f"{path.name} cannot be read as an image: {sentence}", "image") from error
+        raise refusal(path.name, _first_line(error, path.parent)) from error
     return Geometry(header.shape, _affine(reader.GetOutput()))
 
 
 def _read(path: Path | list[str]) -> Any:
-    name = path.name if isinstance(path, Path) else "the DICOM series"
-    folder = path.parent if isinstance(path, Path) else Path(path[0]).parent
+    first, count = (path, 1) if isinstance(path, Path) else (Path(path[0]), len(path))
+    name = first.name if isinstance(path, Path) else "the DICOM series"
     try:
         with _READING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ITK repeats every header oddity; ours are checked below
-            return itk.imread(str(path) if isinstance(path, Path) else path)
-    except (RuntimeError, TypeError, KeyError) as error:
-        raise VolumeError(f"{name} cannot be read as an image: {_first_line(error, folder)}", "image") from error
+            reader = itk_reader(first, suffix_of(first), count)
+            return itk.imread(str(path) if isinstance(path, Path) else path, imageio=reader)
+    except (RuntimeError, TypeError, KeyError, MemoryError) as error:
+        raise refusal(name, _first_line(error, first.parent)) from error
 
 
 def _from_itk(image: Any, name: str) -> tuple[npt.NDArray[Any], Geometry]:
@@ -173,8 +195,7 @@ def _from_itk(image: Any, name: str) -> tuple[npt.NDArray[Any], Geometry]:
     colour = array.ndim == dimension + 1
     if colour and array.shape[-1] == 4:
         array = array[..., :3]
-    if colour and array.shape[-1] != 3:
-        raise VolumeError(f"{name} has {array.shape[-1]} channels; grey or RGB is expected", "image")
+    require_channels(name, array.shape[-1] if colour else 1)
     while dimension > 3 and array.shape[0] == 1:  # a fourth axis of length one is a habit of some writers
         array, dimension = array[0], dimension - 1
     if dimension not in (2, 3):
@@ -202,6 +223,8 @@ def _affine(image: Any) -> Float64Array:
     affine = np.eye(4)
     affine[:n, :n] = direction * np.array([float(s) for s in image.GetSpacing()][:n])
     affine[:n, 3] = [float(o) for o in image.GetOrigin()][:n]
+    if not (np.abs(affine) < FARTHEST_MM).all():  # NaN is not less, either
+        raise VolumeError(f"its spacing or place is no number, or beyond {FARTHEST_MM / 1e6:g} km", "image")
     return np.asarray(LPS_TO_RAS @ affine)
 
 
@@ -220,6 +243,7 @@ def _to_itk(array: npt.NDArray[Any], geometry: Geometry, flat: bool) -> Any:
 
 
 def _read_series(folder: Path, modality: str | None) -> Volume:
+    require_series(folder)
     names = itk.GDCMSeriesFileNames.New()
     names.SetUseSeriesDetails(True)
     names.SetDirectory(str(folder))
@@ -230,8 +254,9 @@ def _read_series(folder: Path, modality: str | None) -> Volume:
     note = None
     if len(series) > 1:
         note = f"the folder holds {len(series)} series; the one with most slices ({len(files)}) is used"
-    image = _read(Path(files[0])) if len(files) == 1 else _read(files)
-    array, geometry = _from_itk(image, folder.name)
+    for file in files:
+        require_whole(Path(file), dicom_claim(Path(file)))
+    array, geometry = _from_itk(_read(files), folder.name)
     window, found = window_and_modality(None, files)
     uneven = uneven_slices(files)
     if uneven is not None:

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
+from sam_infer.imaging.claim import UNPACKING_ERROR
+
 HEADER_BYTES = 348
 MAGIC = b"n+1\0"  # header and voxels in one file
 
@@ -26,6 +28,8 @@ MAGIC = b"n+1\0"  # header and voxels in one file
 TYPES = {2: "u1", 4: "<i2", 8: "<i4", 16: "<f4", 64: "<f8", 512: "<u2"}
 
 CHUNK_BYTES = 1 << 20
+
+DAMAGE = (OSError, EOFError, UNPACKING_ERROR)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class PlainHeader:
         (kind,) = struct.unpack_from("<h", header, 70)
         offset, slope, intercept = struct.unpack_from("<3f", header, 108)
         plain = dimensions == 3 and min(sizes[:3]) > 0 and kind in TYPES and slope in (0, 1) and intercept == 0
-        if not plain or header[344:348] != MAGIC or offset < HEADER_BYTES:
+        if not plain or header[344:348] != MAGIC or not HEADER_BYTES <= offset < 2**31:
             return None
         return cls((sizes[0], sizes[1], sizes[2]), TYPES[kind], int(offset))
 
@@ -57,7 +61,7 @@ def plain_header(path: Path) -> PlainHeader | None:
     try:
         with _opened(path) as file:
             return PlainHeader.of(file.read(HEADER_BYTES))
-    except (OSError, EOFError):
+    except DAMAGE:
         return None
 
 
@@ -74,7 +78,7 @@ def read_voxels(path: Path, header: PlainHeader) -> npt.NDArray[Any] | None:
                     return None
                 rest = rest[count:]
             file.read(1)  # past the end: the checksum is looked at there
-    except (OSError, EOFError, ValueError):
+    except (*DAMAGE, ValueError):
         return None
     return voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
 

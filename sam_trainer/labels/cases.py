@@ -230,7 +230,8 @@ def _label_of(folder: Path, name: str) -> Path | None:
 
 def labelled_image(case: Case) -> tuple[Volume, Mask]:
     """A case's image and its label on the image's grid; refused when they do not lie on each other."""
-    volume, mask = read_image(case.image), read_mask(case.label)
+    volume = read_image(case.image)
+    mask = read_mask(case.label, volume.geometry)
     if suffix_of(case.image) in FLAT_SUFFIXES and mask.geometry.shape == volume.geometry.shape:
         mask = Mask(mask.array, volume.geometry)  # a photograph has no place in space
     mask.require_same_grid(volume.geometry, f"the label of {case.name}")

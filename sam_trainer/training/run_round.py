@@ -41,6 +41,7 @@ from sam_trainer.training.workers import worker_ranks
 log = logging.getLogger(__name__)
 
 PROGRESS_FILE, CONFIG_FILE, END_FILE = "progress.json", "config.json", "end.json"
+LOCK_FILE = ".lock"  # held as long as a training runs
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class TrainingRound:
         """One training of a model at a time, whoever started it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(str(self._folder / ".lock"), timeout=0)
+            lock = FileLock(str(self._folder / LOCK_FILE), timeout=0)
             lock.acquire()
         except Timeout:
             raise TrainingError(f"a training of {self.config.model} is running: wait for its end, or stop it") from None
@@ -132,8 +133,8 @@ class TrainingRound:
         name = self._store.put(adapter)
         learned = self._judged(name, adapter, found, setup, progress) if not fitted.stopped else None
         if learned is None:
-            message = f"stopped: the best version so far is kept as {name[:SHOWN_DIGITS]}, not judged"
-            learned = RoundOutcome(name, False, message)
+            message = f"stopped: the best version so far is kept as {name[:SHOWN_DIGITS]}, not judged; resume goes on"
+            return RoundOutcome(name, False, message)  # its state stays
         _end(folder, learned.message)
         return learned
 

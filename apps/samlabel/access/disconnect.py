@@ -30,18 +30,27 @@ class DisconnectMiddleware:
             await self.app(scope, receive, send)
             return
         gone = threading.Event()
-        messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
+        messages: asyncio.Queue[Message | Exception] = asyncio.Queue(maxsize=1)
 
         async def listen() -> None:
-            while not gone.is_set():
-                message: Message = await receive()
-                if message["type"] == "http.disconnect":
-                    gone.set()
-                await messages.put(message)
+            try:
+                while not gone.is_set():
+                    message: Message = await receive()
+                    if message["type"] == "http.disconnect":
+                        gone.set()
+                    await messages.put(message)
+            except Exception as error:  # noqa: BLE001 - a body that is too large: whoever reads it is told, not left waiting
+                await messages.put(error)
+
+        async def heard() -> Message:
+            message = await messages.get()
+            if isinstance(message, Exception):
+                raise message
+            return message
 
         token, listener = _gone.set(gone), asyncio.create_task(listen())
         try:
-            await self.app(scope, messages.get, send)
+            await self.app(scope, heard, send)
         finally:
             _gone.reset(token)
             listener.cancel()

@@ -22,6 +22,7 @@ from monailabel.interfaces.exception import (
     MONAILabelException,
 )
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sam_infer.errors import (
     AdapterError,
@@ -148,6 +149,33 @@ async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected failure", error_id=number, path=request.url.path, exc_info=error)
     sentence = f"something went wrong inside the server; its log has the details under error {number}"
     return JSONResponse(body_of(sentence), 500)
+
+
+class FaultMiddleware:
+    """Answers the unforeseen from inside: starlette raises it again behind its answer, and the connection is cut."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; once an answer has begun, nothing can be said any more."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def sent(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sent)
+        except Exception as error:
+            if begun:
+                raise
+            response = await on_unexpected(Request(scope), error)
+            await response(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

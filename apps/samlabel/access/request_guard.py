@@ -19,10 +19,18 @@ from samlabel.access.error_replies import body_of, status_of
 from samlabel.access.names import check_url_path
 from samlabel.errors import RefusedError, RequestError, TooLargeError
 
+# A length of more digits is no file's; Python refuses to make a number of thousands of them.
+MAX_DIGITS = 18
+
 READS = {"GET", "HEAD", "OPTIONS"}
 
 # A CT of 1500 slices is 800 MB; a whole-body PET-CT upload still fits.
 MAX_UPLOAD_BYTES = 2 << 30
+
+# JSON, and forms without files: they are kept in memory while they arrive, and forms copied with every piece. As much
+# as starlette takes for a field of a form with files.
+MAX_TEXT_BYTES = 1 << 20
+FILES = "multipart/"
 
 
 class RequestGuard:
@@ -58,7 +66,7 @@ class RequestGuard:
             await response(scope, receive, send)
             return
         with identity.acting_as(name):
-            await self.app(scope, self._counted(receive), send)
+            await self.app(scope, self._counted(receive, self._most(headers)), send)
 
     def _check_host(self, headers: Headers) -> None:
         name = urlsplit(f"//{headers.get('host', '')}").hostname
@@ -80,13 +88,20 @@ class RequestGuard:
         length = headers.get("content-length", "0")
         if not length.isdecimal():
             raise RequestError("content-length must be a number", "content-length")
-        if int(length) > self._max_bytes:
-            raise TooLargeError(self._too_large(), "file")
+        most = self._most(headers)
+        if len(length) > MAX_DIGITS or int(length) > most:
+            raise TooLargeError(self._too_large(most), "file" if most > MAX_TEXT_BYTES else "body")
 
-    def _too_large(self) -> str:
-        return f"the request is larger than the {self._max_bytes >> 20} MB that this server takes"
+    def _most(self, headers: Headers) -> int:
+        with_files = headers.get("content-type", "").strip().lower().startswith(FILES)
+        return self._max_bytes if with_files else min(MAX_TEXT_BYTES, self._max_bytes)
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _too_large(self, most: int) -> str:
+        if most < self._max_bytes:
+            return f"a request without files must be at most {most >> 20} MB; images come as parts of a multipart form"
+        return f"the request is larger than the {most >> 20} MB that this server takes (setting upload_mb)"
+
+    def _counted(self, receive: Receive, most: int) -> Receive:
         """The same stream, cut off when it grows too long: a chunked upload announces no length."""
         received = 0
 
@@ -94,9 +109,9 @@ class RequestGuard:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
+            if received > most:
                 # Form parsing lets only this type through unchanged.
-                raise HTTPException(413, self._too_large())
+                raise HTTPException(413, self._too_large(most))
             return message
 
         return counted

@@ -14,10 +14,6 @@ IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".jpg", ".jpeg", "
 # A JPEG changes the values of a label map.
 LABEL_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in (".jpg", ".jpeg"))
 
-# These two may keep their voxels in another file, named in the text at their start.
-_DETACHED = {".nrrd": (b"data file:", b"datafile:"), ".mha": (b"elementdatafile",)}
-_HEADER_BYTES = 1 << 16
-
 Read = TypeVar("Read")
 
 
@@ -27,16 +23,6 @@ def allowed_suffix(name: str, allowed: tuple[str, ...], field: str) -> str:
     if suffix is None:
         raise VolumeError(f"{field} must be one of {', '.join(allowed)}, got {name!r}", field)
     return suffix
-
-
-def check_attached(path: Path, suffix: str, field: str) -> None:
-    """Refuse a header that makes the reader open another file of this server."""
-    for word in _DETACHED.get(suffix, ()):
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES).split(b"\n\n")[0].lower()
-        line = next((line for line in header.splitlines() if line.startswith(word)), None)
-        if line is not None and not (suffix == ".mha" and line.split(b"=")[-1].strip() == b"local"):
-            raise VolumeError(f"{field}: a {suffix} file must hold its own voxels, not another file's name", field)
 
 
 def read_upload(read: Callable[[Path], Read], path: Path, field: str) -> Read:

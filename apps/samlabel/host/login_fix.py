@@ -12,6 +12,8 @@ from monailabel.endpoints.user import auth
 # What Keycloak signs with; without a list PyJWT refuses every token.
 ALGORITHMS = ["RS256"]
 
+AWAY = "the login service cannot be asked; check MONAI_LABEL_AUTH_REALM_URI and that it runs"
+
 
 def mend() -> None:
     """Make tokens of the realm count, and say when it cannot be asked; done once however often it is called."""
@@ -25,9 +27,7 @@ def mend() -> None:
         try:
             return stock(token)
         except (requests.RequestException, KeyError) as error:
-            raise HTTPException(
-                503, "the login service cannot be asked; check MONAI_LABEL_AUTH_REALM_URI and that it runs"
-            ) from error
+            raise HTTPException(503, AWAY) from error
 
     names["jwt"] = SimpleNamespace(decode=partial(names["jwt"].decode, algorithms=ALGORITHMS))
     names["from_token"] = from_token

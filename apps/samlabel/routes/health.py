@@ -1,21 +1,41 @@
-"""`/ready` and `/metrics`: the readiness probe of load balancers, and metrics for Prometheus."""
+"""`/ready`, `/metrics` and `/logs/gpu`: the readiness probe of load balancers, metrics for Prometheus, nvidia-smi."""
 
 from __future__ import annotations
+
+import shutil
+import subprocess
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from samlabel.access.callers import USER
+from samlabel.access.callers import ADMIN, USER
+from samlabel.errors import NotFoundError
 from samlabel.routes.metrics import METRICS
 
 router = APIRouter(tags=["Operation"])
+
+# A driver that hangs does so for ever.
+SECONDS = 10
 
 
 @router.get("/ready", summary="Whether this server answers")
 async def ready() -> dict[str, bool]:
     """It listens only when the network is loaded and warm."""
     return {"ready": True}
+
+
+@router.get("/logs/gpu", summary="What nvidia-smi says", dependencies=[ADMIN])
+def gpu() -> Response:
+    """The host's route answers 500 on a machine without a GPU."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        raise NotFoundError("this machine has no nvidia-smi, and so no GPU to tell of")
+    try:
+        told = subprocess.run([program], capture_output=True, timeout=SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        raise NotFoundError("nvidia-smi does not answer on this machine") from None
+    return Response(told.stdout, media_type="text/plain")
 
 
 @router.get("/metrics", summary="Times, caches, queue and memory, for Prometheus", dependencies=[USER])

@@ -56,7 +56,7 @@ PARTS: dict[str, tuple[str, Callable[[], Mapping[str, object]]]] = {
 def mended_routes() -> APIRouter:
     """The host's endpoints off the event loop and with checked arguments, and refusals for the harmful ones."""
     router = APIRouter()
-    for path, methods, sentence in _switched_off():
+    for path, methods, sentence in switched_off():
         router.add_api_route(path, _refusal(sentence), methods=methods, include_in_schema=False)
     for module in MODULES:
         for route in module.router.routes:
@@ -126,7 +126,8 @@ def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise RuntimeError("this endpoint of the host needs the event loop")
 
 
-def _switched_off() -> Iterator[tuple[str, list[str], str]]:
+def switched_off() -> Iterator[tuple[str, list[str], str]]:
+    """Addresses of the host that are refused here, with their methods and why."""
     yield "/reload", ["POST"], "reloading is switched off: restart the server"
     yield "/model/{name}", ["PUT", "DELETE"], "weights are managed with 'samlabel models', not over the network"
     yield "/infer/wsi/{name}", ["POST"], "whole-slide inference is not part of this server"

@@ -28,7 +28,7 @@ from sam_infer.serving.activity import Activity
 from samlabel.access import identity
 from samlabel.access.callers import USER, reader_of
 from samlabel.access.names import check_session_id, check_upload_name, json_object
-from samlabel.access.uploads import IMAGE_SUFFIXES, allowed_suffix, check_attached
+from samlabel.access.uploads import IMAGE_SUFFIXES, allowed_suffix
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.host.handle import RunningApp, running_app
 from samlabel.routes.metrics import METRICS
@@ -134,7 +134,6 @@ def _stored(upload: UploadFile | None, folder: Path, field: str) -> Path | None:
     path = folder / f"{field}{suffix}"
     with path.open("wb") as target:
         shutil.copyfileobj(upload.file, target)
-    check_attached(path, suffix, field)
     return path
 
 

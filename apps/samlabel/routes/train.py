@@ -21,14 +21,12 @@ from samlabel.access.names import check_name
 from samlabel.errors import NotFoundError
 from samlabel.host.handle import running_app, trainers
 from samlabel.loop.stopping import stop_requested
+from samlabel.tasks.standing_training import STOP_SECONDS, standing_training
 from samlabel.tasks.train_task import SamTrain
 from samlabel.wire.train_request import TRAINER
 
 log = structlog.get_logger(__name__)
 
-
-# A training looks for the signal between two steps and between two objects of a validation, then writes what it has.
-STOP_SECONDS = 120.0
 
 # The host starts a process within milliseconds of an order.
 START_SECONDS = 10.0
@@ -41,7 +39,13 @@ router = APIRouter(prefix="/train", tags=["Train"])
 
 @router.get("/", summary="How far the training is", dependencies=[USER])
 def status(all: bool = False, check_if_running: bool = False) -> Any:
-    """The host's record of the last training, with percent, seconds left and metrics; of all, without them."""
+    """The host's record of the last training, with percent, seconds left and metrics; of all, without them.
+
+    One that a server before this one left behind is `adopted`.
+    """
+    standing = standing_training(trainer().model)
+    if standing is not None and not all:
+        return standing.status()
     found = host.status(all, check_if_running)
     return found if all else {**found, "progress": _progress_of(found)}
 
@@ -67,6 +71,13 @@ def start(model: str, params: dict[str, Any] | None = None, run_sync: bool = Fal
     """Start a training; what cannot work is refused here, not in the log of a process."""
     task = trainer(check_name(model, "model"))
     order = task.order(params or {})
+    standing = standing_training(task.model)
+    if standing is not None:
+        raise TrainingError(
+            f"a training that this server did not start is running (process {standing.pid}): wait for its end, or stop "
+            "it with DELETE /train/",
+            "model",
+        )
     if not order.resume:
         _require_labels()
     return host.run_model(model, dict(params or {}), run_sync, enqueue)
@@ -92,7 +103,8 @@ def stop() -> Any:
     stop_requested.set()
     running = _running()
     if running is None:
-        return None
+        standing = standing_training(trainer().model)
+        return None if standing is None else standing.stop()
     number, process = running
     task = next(entry for entry in tasks("train") if entry["id"] == number)
     task["status"] = "STOPPED"  # the host would call it done

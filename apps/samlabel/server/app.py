@@ -6,6 +6,7 @@ weights are loaded right before a server listens, or by the first request.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from monailabel.interfaces.datastore import Datastore
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import SamError, VolumeError
+from sam_infer.imaging.claim import VARIABLE
 from sam_infer.serving.server_state import Serving
 from sam_trainer.active.case_scoring import CaseScoring, standing_measure
 from sam_trainer.active.strategies import RANDOM
@@ -39,6 +41,7 @@ from samlabel.server.registry import TaskRegistry
 from samlabel.store.archive import open_archive
 from samlabel.store.folder import StudyStore
 from samlabel.tasks import next_case
+from samlabel.tasks.standing_training import adopt
 from samlabel.tasks.task import SamTask
 from samlabel.wire.label_facts import quarantine_of
 from samlabel.wire.reply import Reply
@@ -52,6 +55,8 @@ class SamApp(TaskRegistry, MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str] | None) -> None:
         host_settings.align(settings)
         self.config = AppConfig.of(conf or {})
+        if "image_mb" in (conf or {}):
+            os.environ[VARIABLE] = str(self.config.image_mb)  # the processes that train and score inherit it
         self.source = Studies.of(studies)
         self.label_names = app_labels(self.config, studies)
         self._serving: Serving | None = None
@@ -192,6 +197,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
             from samlabel.server.asgi import mend  # only where there is a server, and after this class exists
 
             mend(host.app)
+        adopt(self.config.model)
         if self.config.scoring:
             self._scoring = BackgroundScoring(self._case_scoring, self._has_labels, self.config.scoring_most)
             self._scoring.start()

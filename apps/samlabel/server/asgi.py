@@ -8,6 +8,7 @@ error messages apply.
 from __future__ import annotations
 
 import os
+from functools import cache, partial
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -17,6 +18,7 @@ from starlette.middleware import Middleware
 
 from samlabel.access import error_replies
 from samlabel.access.disconnect import DisconnectMiddleware
+from samlabel.access.error_replies import FaultMiddleware
 from samlabel.access.request_guard import RequestGuard
 from samlabel.config import AppConfig
 from samlabel.host import login_fix
@@ -27,10 +29,13 @@ from samlabel.routes import infer as infer_route
 from samlabel.routes import jobs as job_route
 from samlabel.routes import labels as label_route
 from samlabel.routes import leases as lease_route
+from samlabel.routes import login as login_route
 from samlabel.routes import pages, proxy, viewer
 from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
 from samlabel.server import background
+from samlabel.server.openapi import document
+from samlabel.tasks.standing_training import ending_trainings
 
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
 HOSTS_VARIABLE = "SAMLABEL_HOSTS"
@@ -55,11 +60,13 @@ def mend(app: FastAPI) -> FastAPI:
     if any(_adds(entry, RequestGuard) for entry in app.user_middleware):
         return app
     origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
-    origins += AppConfig.of(settings.MONAI_LABEL_APP_CONF).viewer_origins
+    config = AppConfig.of(settings.MONAI_LABEL_APP_CONF)
+    origins += config.viewer_origins
     hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
     # A training process prints its settings as JSON, which a list of addresses is not: it would end there.
     os.environ.pop("MONAI_LABEL_CORS_ORIGINS", None)
-    for router in (mended_routes(), *OURS):
+    logins = (login_route.router,) if settings.MONAI_LABEL_AUTH_ENABLE else ()
+    for router in (mended_routes(), *OURS, *logins):
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
         app.router.routes.insert(0, app.router.routes.pop())
     # The host's static files are its viewer once more, with pages that ask the internet.
@@ -68,14 +75,17 @@ def mend(app: FastAPI) -> FastAPI:
     app.middleware_stack = None
     # Without a list the host allows every page of the internet; with one it adds slashes that no browser sends.
     app.user_middleware = [entry for entry in app.user_middleware if not _adds(entry, CORSMiddleware)]
+    app.add_middleware(FaultMiddleware)
     app.add_middleware(DisconnectMiddleware)
-    app.add_middleware(RequestGuard, origins=origins, hosts=hosts)
+    app.add_middleware(RequestGuard, origins=origins, hosts=hosts, max_bytes=config.upload_mb << 20)
     if origins:
         # Outermost, so that pages of these origins can also read why something was refused.
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
         )
+    app.router.lifespan_context = ending_trainings(app.router.lifespan_context)
     error_replies.install(app)
+    app.__dict__["openapi"] = cache(partial(document, app))  # asked for by the app's own /openapi.json
     login_fix.mend()
     background.mend()
     route_structlog()

@@ -20,7 +20,7 @@ from sam_infer.files import write_whole
 from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_geometry, read_image, read_mask
 from samlabel.access.identity import current_reader
 from samlabel.access.names import check_name, check_tag
-from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix, check_attached, read_upload
+from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix, read_upload
 from samlabel.errors import NotFoundError
 from samlabel.store.leases import Leases, holder
 from samlabel.store.record import RecordedStore
@@ -57,7 +57,6 @@ class StudyStore(RecordedStore):
         """Take a copy of an image under an id; the id alone decides the name, the file alone the suffix."""
         source = Path(image_filename)
         suffix = allowed_suffix(source.name, IMAGE_SUFFIXES, "file")
-        check_attached(source, suffix, "file")
         name = check_name(image_id or source.name.removesuffix(suffix), "image")
         if name.endswith(IMAGE_SUFFIXES):
             raise VolumeError(f"image must be an id without the suffix, got {name!r}", "image")
@@ -78,7 +77,6 @@ class StudyStore(RecordedStore):
         source, tag = Path(label_filename), check_tag(getattr(label_tag, "value", label_tag))
         suffix = allowed_suffix(source.name, LABEL_SUFFIXES, "label")
         check_name(image_id, "image")
-        check_attached(source, suffix, "label")
         self._check_label(image_id, source)
         with self._transaction():
             entry = self._datastore.objects.get(image_id)
@@ -119,7 +117,8 @@ class StudyStore(RecordedStore):
     def _check_label(self, image_id: str, source: Path) -> None:
         """Refuse a label map that is not on its image's grid."""
         image = Path(self.get_image_uri(image_id))
-        mask, grid = read_upload(read_mask, source, "label"), read_geometry(image)
+        grid = read_geometry(image)
+        mask = read_upload(lambda path: read_mask(path, grid), source, "label")
         flat = image.name.lower().endswith(FLAT_SUFFIXES)
         if flat and mask.geometry.shape == grid.shape:
             return  # a photograph has no place in space that a viewer could keep

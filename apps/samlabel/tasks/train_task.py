@@ -19,6 +19,7 @@ from sam_trainer.training.run_round import PROGRESS_FILE, TrainingRound, trainin
 from samlabel.label_names import LabelNames
 from samlabel.loop.accepted_labels import accepted_labels
 from samlabel.loop.stopping import stopping
+from samlabel.tasks.standing_training import stand_alone
 from samlabel.wire import train_request
 
 
@@ -48,7 +49,8 @@ class SamTrain(TrainTask):
         """Train; the summary."""
         order = self.order(request)
         if threading.current_thread() is threading.main_thread():
-            step_aside()  # a process of its own: readers come first
+            stand_alone()  # a process of its own, that may outlive its server
+            step_aside()  # readers come first
         accepted = [] if order.resume else self._accepted(datastore, order.config.epochs)
         with stopping() as should_stop:
             learned = TrainingRound(order.config, order.policy).run(accepted, should_stop, order.resume)

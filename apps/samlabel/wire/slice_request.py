@@ -225,7 +225,7 @@ def decode_prior(given: Mapping[str, Any], geometry: Geometry) -> Mask | None:
         return None
     if not isinstance(path, Path):
         raise PromptError("prior cannot be named: send the mask as the file part 'label' of the request", "prior")
-    mask = read_mask(path)
+    mask = read_mask(path, geometry)
     mask.require_same_grid(geometry, "prior mask (form part 'label')")
     return mask
 

@@ -21,6 +21,7 @@ from sam_trainer.errors import TrainingError
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.studies import Studies
 from sam_trainer.synthetic.lesion_patients import Patient, picture
+from tests.hostile.corpus import few
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -109,3 +110,13 @@ def test_a_measure_that_cannot_be_taken_is_refused_or_stood_in_for() -> None:
     with pytest.raises(PromptError, match="method must be one of"):
         usable_measure("entropy", "tiny")
     assert standing_measure("adapters", "tiny") == "combined" and standing_measure("multimask", "tiny") == "multimask"
+
+
+@pytest.mark.slow
+def test_hostile_images_cost_one_case_each(serving: Serving, kept: Kept, tmp_path: Path) -> None:
+    hostile = {file.file_name: file.written(tmp_path) for file in few()}
+    good = kept.unlabelled()
+    kept.images |= hostile
+    found = CaseScoring(serving, kept, "tiny").run(idle, never)
+    assert sorted(found.failed) == sorted(hostile) and sorted(found.done) == sorted(good)
+    assert not any(str(tmp_path) in sentence for sentence in found.failed.values())

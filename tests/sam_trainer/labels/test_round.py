@@ -12,7 +12,10 @@ from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, read_sources
+from sam_trainer.labels.intake import recorded
+from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION, AcceptedLabel, open_round, part_of, read_round
+from tests.hostile.corpus import few
 from tests.small_studies import flat_case
 
 
@@ -86,3 +89,18 @@ def test_nothing_to_learn_from_is_a_sentence(tmp_path: Path) -> None:
     write_mask(Mask.empty(read_mask(held.label).geometry), held.label)
     with pytest.raises(TrainingError, match=r"case1 is left out: .* is empty"):
         open_round(accepted([held]), tmp_path / "round")
+
+
+def test_hostile_images_and_labels_cost_one_case_each(tmp_path: Path) -> None:
+    (good,) = cases_of(tmp_path / "studies", "a")
+    (tmp_path / "hostile").mkdir()
+    bad = []
+    for number, file in enumerate(few()):
+        path = file.written(tmp_path / "hostile")
+        bad.append(Case(**{**vars(good), "name": f"image{number}", "image": path}))
+        bad.append(Case(**{**vars(good), "name": f"label{number}", "label": path}))
+    counting = recorded(Ledger(tmp_path / "ledger"), accepted([good, *bad]), [case.name for case in (good, *bad)])
+    assert len(counting) == 1 + len(bad)
+    found = open_round(counting, tmp_path / "round")
+    assert [entry.case.name for entry in found.cases] == ["a"] and len(found.left_out) == len(bad)
+    assert not any(str(tmp_path) in sentence for sentence in found.left_out)

@@ -159,8 +159,8 @@ def test_a_stop_keeps_the_best_version_unjudged(cases: list[Case], tmp_path: Pat
     assert store.get(result.adapter).provenance.metrics["epochs"] == 1
     assert store.pointer().adapter is None and store.verdict(result.adapter) is None
     assert read_progress(progress)["state"] == "stopped"
-    with pytest.raises(TrainingError, match="no interrupted training to resume"):
-        TrainingRound(config, POLICY, tmp_path).run([], resume=True)
+    again = TrainingRound(config, POLICY, tmp_path).run([], lambda: True, resume=True)  # its state was kept
+    assert again.adapter == result.adapter and "resume goes on" in again.message
 
 
 @pytest.mark.parametrize("after", [0, 3])

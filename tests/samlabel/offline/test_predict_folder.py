@@ -160,3 +160,21 @@ def test_a_dicom_series_is_one_image_whatever_lies_beside_it(tmp_path: Path, nam
     assert images_in(tmp_path) == {}
     (tmp_path / name).unlink()
     assert list(images_in(tmp_path)) == ["label"]
+
+
+def test_a_hostile_file_costs_one_case(studies: Path) -> None:
+    from tests.hostile.corpus import few
+    from tests.hostile.memory import peak
+
+    (studies / "d.nii.gz").unlink()
+    hostile = {
+        f"h{n}": Path(file.written(studies)).rename(studies / f"h{n}{file.suffix}")
+        for n, file in enumerate(few())
+        if file.suffix != ".dcm"
+    }
+    with peak() as taken:
+        result = run(app, ["predict", str(studies), "--point", "24,20,8", "--out", str(studies.parent / "out")])
+    assert (result.exit_code == 1 and result.exception is None) or isinstance(result.exception, SystemExit)
+    done = {path.name for path in (studies.parent / "out").glob("*.nii.gz")}
+    assert done == {"a.nii.gz", "b.nii.gz", "c.nii.gz"} and f"{len(hostile)} failed" in result.output
+    assert taken.mb < 300
