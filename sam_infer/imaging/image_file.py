@@ -110,20 +110,27 @@ def _whole_numbers(array: npt.NDArray[Any]) -> bool:
 def write_mask(mask: Mask, path: str | os.PathLike[str], compress: bool = True) -> Path:
     """Write a label map in the format its suffix names; appears whole or not at all."""
     path = Path(path)
-    suffix = suffix_of(path)
-    if not suffix or suffix in (".jpg", ".jpeg", ".dcm"):
-        raise VolumeError(
-            f"label maps are written as .nii.gz, .nii, .nrrd, .mha, .png or .tif, not {path.name!r}", "out"
-        )
-    flat = suffix in FLAT_SUFFIXES
-    if flat and mask.array.shape[2] != 1:
-        raise VolumeError(f"{path.name}: a volume does not fit into a {suffix} file; use .nii.gz", "out")
+    flat = require_mask_format(path, mask.array.shape[2]) in FLAT_SUFFIXES
     image = _to_itk(mask.array, mask.geometry, flat)
     try:
         write_whole(path, lambda part: itk.imwrite(image, str(part), compression=compress and not flat))
     except RuntimeError as error:
         raise VolumeError(f"{path.name} could not be written: {_first_line(error, path.parent)}", "out") from error
+    except OSError as error:
+        raise VolumeError(f"{path.name} could not be written: {error.strerror}", "out") from error
     return path
+
+
+def require_mask_format(path: Path, slices: int) -> str:
+    """The suffix of a file that can hold a label map of so many slices; any other is refused."""
+    suffix = suffix_of(path)
+    if not suffix or suffix in (".jpg", ".jpeg", ".dcm"):
+        raise VolumeError(
+            f"label maps are written as .nii.gz, .nii, .nrrd, .mha, .png or .tif, not {path.name!r}", "out"
+        )
+    if suffix in FLAT_SUFFIXES and slices != 1:
+        raise VolumeError(f"{path.name}: a volume does not fit into a {suffix} file; use .nii.gz", "out")
+    return suffix
 
 
 def write_image(volume: Volume, path: str | os.PathLike[str]) -> Path:

@@ -18,6 +18,7 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import UnknownAdapterError
 from sam_infer.home import HOME_VARIABLE
 from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from samlabel.commands.cli import STUDIES
 from samlabel.wire import adapter_facts
 
 app = typer.Typer(help="List and show what was learned; choose what serves.", no_args_is_help=True)
@@ -90,7 +91,7 @@ def rollback(
 
 @app.command()
 def retrain(
-    studies: Annotated[Path, typer.Option(help="The studies folder that it learned from.")],
+    studies: Annotated[str, typer.Option(help=f"What it learned from: {STUDIES[0].lower()}{STUDIES[1:]}")],
     adapter: Annotated[str | None, typer.Argument(help="An adapter's id [default: the one that serves].")] = None,
     model: Model = "tiny",
 ) -> None:

@@ -16,6 +16,9 @@ from typer.core import TyperGroup
 from sam_infer.errors import SamError
 from samlabel.host.logs import route_structlog
 
+# What every `--studies` takes, as its help says it.
+STUDIES = "A folder of images or DICOM files, a DICOMweb address, demo or demo-files."
+
 # Name: module, function or Typer app in it, one line of help. A new command is a new line.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("samlabel.commands.serve", "serve", "Serve a studies folder or a DICOMweb archive to OHIF and Slicer."),

@@ -11,14 +11,13 @@ from typing import Annotated
 
 import typer
 
-from sam_trainer.studies import Studies
+from samlabel.commands.cli import STUDIES
+from samlabel.commands.score import offline
 from samlabel.config import AppConfig
 
 app = typer.Typer(help="Say whether the learning loop pays.", no_args_is_help=True)
 
-Where = Annotated[
-    Studies, typer.Option(parser=Studies.of, metavar="TEXT", help="A studies folder or a DICOMweb address.")
-]
+Where = Annotated[str, typer.Option(help=STUDIES)]
 Model = Annotated[str, typer.Option(help="Which network.")]
 
 
@@ -58,14 +57,12 @@ def measure(
     from sam_trainer.config import TrainConfig
     from samlabel.loop.accepted_labels import accepted_labels
     from samlabel.loop.stopping import stopping
-    from samlabel.offline.project import Offline
 
-    offline = Offline(studies, model=model)
     train = TrainConfig(model=model, method="decoder", epochs=epochs, patience=epochs, semantic_images=0)
-    accepted = accepted_labels(offline.store, offline.studies, offline.names)
-    with stopping() as should_stop:
+    with stopping() as should_stop, offline(studies, model=model) as app:
+        accepted = accepted_labels(app.store, app.studies, app.names)
         comparison = Comparison(load_network(model), train, default_home(), draws, seed, should_stop)
-        found = comparison.measure(accepted, ServedCases.of(offline.studies).arms())
+        found = comparison.measure(accepted, ServedCases.of(app.studies).arms())
         if not should_stop():
-            found.write(loop_folder(offline.studies))
+            found.write(loop_folder(app.studies))
     typer.echo(found.sentence)

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from sam_infer.errors import ModelError
 from sam_infer.home import HOME_VARIABLE
-from sam_infer.models.load import EMBEDDED, MODEL_NAMES
 from sam_infer.networks.tiny.backbone import verify_embedded
+from sam_infer.weights.available import EMBEDDED, MODEL_NAMES
 from sam_infer.weights.catalogue import KNOWN_MODELS
 from sam_infer.weights.store import ModelStore, StoredModel
 from sam_infer.weights.tensor_layout import parameter_count, published_layout

@@ -11,14 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sam_trainer.studies import Studies
+from samlabel.commands.cli import STUDIES
 from samlabel.config import AppConfig
 
 
 def precompute(
-    studies: Annotated[
-        Studies, typer.Option(parser=Studies.of, metavar="TEXT", help="A studies folder or a DICOMweb address.")
-    ],
+    studies: Annotated[str, typer.Option(help=STUDIES)],
     model: Annotated[str, typer.Option(help="Which network; see `samlabel models list`.")] = AppConfig.model,
     adapter: Annotated[str, typer.Option(help="latest, none, or an adapter's id.")] = AppConfig.adapter,
     disk_mb: Annotated[
@@ -29,7 +27,6 @@ def precompute(
     from sam_infer.serving.activity import Activity, step_aside
     from samlabel.loop.stopping import stopping
     from samlabel.offline.encode_ahead import Precompute
-    from samlabel.offline.project import Offline
 
     step_aside()  # a server on this machine comes first
     app, activity = Offline(studies, model=model, adapter=adapter, disk_mb=str(disk_mb)), Activity()

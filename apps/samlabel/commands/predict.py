@@ -6,7 +6,6 @@ is wrong.
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sam_infer.errors import PromptError
+from samlabel.errors import ConfigError
 
 if TYPE_CHECKING:
     from sam_infer.imaging.volume import Volume
@@ -82,7 +82,9 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     labels: Annotated[
         str, typer.Option(help="auto: names, comma-separated; default: those of dataset.json, or of the adapter.")
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Folder: answer finished cases again.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a mask that exists; folder: answer finished cases again.")
+    ] = False,
     model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
     adapter: Annotated[
         str, typer.Option(help="promoted, none, or how an id of `samlabel adapters list` begins.")
@@ -94,43 +96,90 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     fill_holes: Annotated[bool, typer.Option("--fill-holes", help="Close holes.")] = False,
 ) -> None:
     """Segment what the points and the box mean, or all labels; masks lie on the images' own grids."""
+    from sam_infer.weights.available import require_added
+    from samlabel.offline.hints import prompts_by_name
+    from samlabel.offline.predict_folder import images_in
+
+    # Whatever can be wrong is looked at before torch is loaded, which takes seconds.
+    images = images_in(image) if image.is_dir() else {}
+    _require_fitting(mode, tuple(point or ()), box, prompts, window)
+    _require_used(prompts, images, accepted)
+    require_added(model)
+    said = prompts_by_name(prompts, images)
+    studies = accepted or (image if image.is_dir() else image.parent)
+    volume = None if images else _looked_at(image, point or [], box, plane, mode)
+    target = _target(image, images, volume, out, force)
+    typer.echo(f"loading the model {model}", err=True)
+
     from sam_infer.slices.crop import ZoomPolicy
-    from sam_infer.slices.predictor import Options  # torch and itk: half a second that help need not pay
+    from sam_infer.slices.predictor import Options
     from samlabel.config import AppConfig
     from samlabel.label_names import app_labels
-    from samlabel.offline.predict_folder import images_in
     from samlabel.offline.predict_one import PredictRequest
 
-    studies = accepted or (image if image.is_dir() else image.parent)
     listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
     names = app_labels(AppConfig(labels=listed), str(studies))
     options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes)
     request = PredictRequest(
         mode.value, tuple(point or ()), box, plane.value if plane else None, auto.value, options, names
     )
-    _require_fitting(request, prompts)
-    images = images_in(image) if image.is_dir() else {}
     network = _network(model, adapter, studies if mode is Mode.AUTO and auto in FROM_CASES else None)
-    if images:
-        _folder(
-            network,
-            request,
-            images,
-            _prompts_by_name(prompts, images),
-            out or Path(f"{image.resolve().name}_masks"),
-            force,
-        )
-        return
-    if prompts is not None:
-        raise PromptError("--prompts is for a folder of images; use --point and --box", "prompts")
-    _single(network, request, image, out)
+    if volume is None:
+        _folder(network, request, images, said, target, force)
+    else:
+        _single(network, request, image, volume, target)
 
 
-def _require_fitting(request: PredictRequest, prompts: Path | None) -> None:
-    """Refuse hints that the mode would ignore."""
-    said = bool(request.points) or request.box is not None or prompts is not None
-    if request.mode == "auto" and said:
+def _require_fitting(mode: Mode, points: tuple[str, ...], box: str | None, prompts: Path | None, window: str) -> None:
+    """Refuse hints that the mode would ignore, and words that mean nothing."""
+    from sam_infer.imaging.window import WINDOWS
+    from samlabel.offline.hints import require_readable
+
+    said = bool(points) or box is not None or prompts is not None
+    if mode is Mode.AUTO and said:
         raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
+    if mode is not Mode.AUTO and not said:
+        raise PromptError("nothing says where the object is: use --point or --box, or --mode auto", "point")
+    if window not in WINDOWS:
+        raise PromptError(f"window must be one of {', '.join(WINDOWS)}, got {window!r}", "window")
+    require_readable(points, box)
+
+
+def _require_used(prompts: Path | None, images: dict[str, Path], accepted: Path | None) -> None:
+    """Refuse files that would not be read."""
+    if prompts is not None and not images:
+        raise PromptError("--prompts is for a folder of images; use --point and --box", "prompts")
+    if accepted is not None and not accepted.is_dir():
+        raise ConfigError(f"--accepted {accepted}: there is no such folder", "accepted")
+
+
+def _looked_at(image: Path, points: list[str], box: str | None, plane: Plane | None, mode: Mode) -> Volume:
+    """The only image, with the hints looked at on it."""
+    from sam_infer.imaging.image_file import read_image
+    from sam_infer.prompts.slice_index import choose_slice
+    from samlabel.offline.hints import parsed
+
+    volume = read_image(image)
+    if mode is not Mode.AUTO:
+        prompts, marks = parsed(volume, points, box, plane.value if plane else None)
+        if mode is Mode.SLICE:
+            choose_slice(volume.geometry, prompts.axis, None, marks)
+    return volume
+
+
+def _target(image: Path, images: dict[str, Path], volume: Volume | None, out: Path | None, force: bool) -> Path:
+    """Where the mask, or the folder of masks, goes; refused when something there must not be replaced."""
+    from sam_infer.imaging.image_file import require_mask_format
+    from samlabel.offline.outputs import require_output, require_output_folder
+
+    if volume is None:
+        folder = out or Path(f"{image.resolve().name}_masks")
+        require_output_folder(folder, images.values())
+        return folder
+    target = out or default_out(image, volume)
+    require_output(target, [image], force)
+    require_mask_format(target, volume.geometry.shape[2])
+    return target
 
 
 def _network(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
@@ -157,12 +206,12 @@ def _predictor(model: str, adapter: str) -> Predictor:
     return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
 
 
-def _single(network: OfflinePredictor, request: PredictRequest, image: Path, out: Path | None) -> None:
-    from sam_infer.imaging.image_file import write_mask
+def _single(network: OfflinePredictor, request: PredictRequest, image: Path, volume: Volume, out: Path) -> None:
+    from samlabel.offline.outputs import write_answer
 
-    answer = network.answer(request, image)
+    answer = network.answer(request, image, volume=volume)
     _tell(answer.notes)
-    target = write_mask(answer.mask, out or default_out(image, answer.volume))
+    target = write_answer(answer.mask, out)
     typer.echo(f"{target}: {answer.sentence}")
 
 
@@ -217,28 +266,6 @@ def _folder(
     typer.echo(f"{out}: {outcome.sentence}")
     if outcome.failed:
         raise typer.Exit(1)
-
-
-def _prompts_by_name(file: Path | None, images: dict[str, Path]) -> dict[str, dict[str, Any]] | None:
-    """The hints of each case, checked; None without a file."""
-    if file is None:
-        return None
-    try:
-        told = json.loads(file.read_text())
-        said = {
-            str(name): {
-                "points": tuple(map(str, hints.get("point", ()))),
-                "box": hints.get("box"),
-                "plane": hints.get("plane"),
-            }
-            for name, hints in told.items()
-        }
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise PromptError(f"{file.name} must be JSON as in --help: {error}", "prompts") from None
-    unknown = sorted(set(said) - set(images))
-    if unknown:
-        raise PromptError(f"{file.name} names {unknown[0]!r}, and the folder has no such image", "prompts")
-    return said
 
 
 def default_out(image: Path, volume: Volume) -> Path:

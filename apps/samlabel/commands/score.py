@@ -6,19 +6,23 @@ Exit code 0: done, or there was nothing to do; 1: refused, or a case failed, wit
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from sam_trainer.studies import Studies
+from sam_infer.uncertainty.measures import checked_method
+from samlabel.commands.cli import STUDIES
 from samlabel.config import AppConfig
+
+if TYPE_CHECKING:
+    from samlabel.offline.project import Offline
 
 BEHIND_CLICKS = 10
 
-Where = Annotated[
-    Studies, typer.Option(parser=Studies.of, metavar="TEXT", help="A studies folder or a DICOMweb address.")
-]
+Where = Annotated[str, typer.Option(help=STUDIES)]
 Model = Annotated[str, typer.Option(help="Which network; see `samlabel models list`.")]
 Adapter = Annotated[str, typer.Option(help="latest, none, or an adapter's id.")]
 Labels = Annotated[str | None, typer.Option(help="Comma-separated names [default: the studies' dataset.json].")]
@@ -35,12 +39,15 @@ def score(  # noqa: PLR0913 - every parameter is an option of the command
 ) -> None:
     """Say how much every case without a label is worth one; goes on where it was interrupted."""
     from sam_infer.serving.activity import Activity
+    from sam_infer.weights.available import require_added
     from samlabel.loop.stopping import stopping
-    from samlabel.offline.project import Offline
 
+    if measure is not None:
+        checked_method(measure)
+    require_added(model)
     os.nice(max(0, BEHIND_CLICKS - os.nice(0)))  # a server on this machine comes first
-    app, activity = Offline(studies, model=model, adapter=adapter, labels=labels), Activity()
-    with stopping() as should_stop:
+    with stopping() as should_stop, offline(studies, model=model, adapter=adapter, labels=labels) as app:
+        activity = Activity()
         found = app.scoring(measure).run(lambda: activity.wait(should_stop), should_stop, force=force, most=most)
     for case, sentence in found.failed.items():
         Console(stderr=True).print(f"[red]{case}[/red]: {sentence}")
@@ -58,20 +65,36 @@ def next_case(
     count: Annotated[int, typer.Option(min=1, help="How many cases.")] = 1,
 ) -> None:
     """Say which case to label next, and why; nobody is sent there and no lease is taken."""
+    from sam_infer.weights.available import require_added
     from sam_trainer.active.offer import Wish
     from sam_trainer.active.strategies import checked_strategy
     from samlabel.access.identity import LOCAL
-    from samlabel.offline.project import Offline
 
     checked_strategy(strategy)
-    app = Offline(studies, model=model, adapter=adapter, labels=labels)
-    taken: set[str] = set()
-    for number in range(count):
-        wish = Wish(strategy, LOCAL, number)
-        found = app.selection.next(wish, set(app.store.get_unlabeled_images()) - taken)
-        if found is None:
-            typer.echo("no case without a label is left")
-            return
-        taken.add(found.case)
-        slices = f"; look first at slices {', '.join(map(str, found.slices[:3]))}" if found.slices else ""
-        typer.echo(f"{found.case}: {found.reason}{slices}")
+    require_added(model)
+    with offline(studies, model=model, adapter=adapter, labels=labels) as app:
+        taken: set[str] = set()
+        for number in range(count):
+            wish = Wish(strategy, LOCAL, number)
+            found = app.selection.next(wish, set(app.store.get_unlabeled_images()) - taken)
+            if found is None:
+                typer.echo("no case without a label is left")
+                return
+            taken.add(found.case)
+            slices = f"; look first at slices {', '.join(map(str, found.slices[:3]))}" if found.slices else ""
+            typer.echo(f"{found.case}: {found.reason}{slices}")
+
+
+@contextmanager
+def offline(named: str, **conf: str | None) -> Iterator[Offline]:
+    """What `--studies` names, opened for a command; a wrong name is refused before torch is loaded."""
+    from sam_infer.home import default_home
+    from samlabel.store.open import identified, opened, usual_labels
+
+    identified(named, default_home())
+    if not conf.get("labels"):
+        conf["labels"] = ",".join(usual_labels(named)) or None
+    from samlabel.offline.project import Offline
+
+    with opened(named, default_home(), share=True) as studies:
+        yield Offline(studies, **conf)

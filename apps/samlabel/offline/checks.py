@@ -96,8 +96,8 @@ def disk(home: Path) -> Check:
 def models(home: Path) -> list[Check]:
     """Every weight file, read and hashed."""
     from sam_infer.errors import ModelError
-    from sam_infer.models.load import EMBEDDED
     from sam_infer.networks.tiny.backbone import verify_embedded
+    from sam_infer.weights.available import EMBEDDED
     from sam_infer.weights.store import ModelStore
 
     store = ModelStore(home)

@@ -20,7 +20,7 @@ from samlabel.commands import cli, doctor
 from samlabel.commands.cli import COMMANDS, app, main
 from samlabel.errors import ConfigError
 from samlabel.offline import checks
-from samlabel.offline.predict_one import parsed
+from samlabel.offline.hints import parsed
 from samlabel.server.launcher import ServeOptions, is_loopback, prepare_app_dir, prepare_environment, require_free_port
 from tests.samlabel.region_growing import RegionGrowing
 
