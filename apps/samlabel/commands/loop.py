@@ -14,6 +14,7 @@ import typer
 from samlabel.commands.cli import STUDIES
 from samlabel.commands.score import offline
 from samlabel.config import AppConfig
+from samlabel.offline.telling import telling
 
 app = typer.Typer(help="Say whether the learning loop pays.", no_args_is_help=True)
 
@@ -29,15 +30,22 @@ def report(
     page: Annotated[Path, typer.Option(help="Folder of the page and its figures.")] = Path("runs/loop"),
 ) -> None:
     """Worth of active learning, work per case and week, learning curves with a forecast: JSON and a page."""
+    from sam_infer.home import default_home
+    from sam_infer.weights.available import require_known
+    from samlabel.store.open import identified
+
+    require_known(model)
+    about = identified(studies, default_home())
     from sam_trainer.active.report import LoopReport
     from sam_trainer.reports.record import Report, command_line
 
-    started, found = time.time(), LoopReport.of(studies, model)
+    started, found = time.time(), LoopReport.of(about, model)
     Report(command_line(), 0, found.rows(), started, found.facts()).write(out)
-    written = found.page().write(page, out.stem)
+    written = found.page(studies).write(page, out.stem)
     typer.echo(found.worth.sentence)
     for row in found.structures():
         typer.echo(f"{row['structure']}: Dice {row['dice']:.3f} after {row['cases']} cases; {row['forecast']}")
+    typer.echo(found.next_step(studies))
     typer.echo(f"wrote {out} and {written}")
 
 
@@ -51,6 +59,11 @@ def measure(
 ) -> None:
     """Teach networks by chosen and by drawn cases, let both answer held-out ones, and keep what it says."""
     from sam_infer.home import default_home
+    from sam_infer.weights.available import require_added
+    from samlabel.store.open import identified
+
+    require_added(model)
+    identified(studies, default_home())
     from sam_infer.models.load import load_network
     from sam_trainer.active.benefit import Comparison
     from sam_trainer.active.served import ServedCases, loop_folder
@@ -59,7 +72,7 @@ def measure(
     from samlabel.loop.stopping import stopping
 
     train = TrainConfig(model=model, method="decoder", epochs=epochs, patience=epochs, semantic_images=0)
-    with stopping() as should_stop, offline(studies, model=model) as app:
+    with stopping() as should_stop, telling("comparing"), offline(studies, model=model) as app:
         accepted = accepted_labels(app.store, app.studies, app.names)
         comparison = Comparison(load_network(model), train, default_home(), draws, seed, should_stop)
         found = comparison.measure(accepted, ServedCases.of(app.studies).arms())

@@ -208,8 +208,10 @@ def _predictor(model: str, adapter: str) -> Predictor:
 
 def _single(network: OfflinePredictor, request: PredictRequest, image: Path, volume: Volume, out: Path) -> None:
     from samlabel.offline.outputs import write_answer
+    from samlabel.offline.telling import telling
 
-    answer = network.answer(request, image, volume=volume)
+    with telling(f"looking at {image.name}"):
+        answer = network.answer(request, image, volume=volume)
     _tell(answer.notes)
     target = write_answer(answer.mask, out)
     typer.echo(f"{target}: {answer.sentence}")
@@ -223,13 +225,12 @@ def _folder(
     out: Path,
     force: bool,
 ) -> None:
-    """Every image of a folder, with a bar; exit code 1 when one could not be answered."""
+    """Every image of a folder; exit code 1 when one could not be answered."""
     from dataclasses import replace
-
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from itertools import count
 
     from samlabel.offline.predict_folder import FolderRun, Outcome
+    from samlabel.offline.telling import Status, telling
 
     backbone = network.predictor.backbone
     settings = {
@@ -240,19 +241,16 @@ def _folder(
         "prompts": said,
     }
     outcome = Outcome()
-    columns = (SpinnerColumn(), TextColumn("{task.completed}/{task.total} {task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=len(images))
+    names = list(images)
+    with telling(f"{len(images)} images") as told:
 
         def answer(name: str, path: Path) -> Predicted:
-            steps = 0
+            steps = count()
 
             def step(done: int) -> None:
-                nonlocal steps
-                steps += done
-                bar.update(task, description=f"{name}, step {steps}")
+                told(Status(f"{name}, step {next(steps) + done}", names.index(name), len(names)))
 
-            bar.update(task, description=name)
+            told(Status(name, names.index(name), len(names)))
             own = request
             if said is not None:
                 if name not in said:
@@ -261,7 +259,7 @@ def _folder(
             return network.answer(own, path, step)
 
         for _, outcome in FolderRun(out, settings, force).over(images, answer):  # noqa: B007 - the last one is told
-            bar.update(task, advance=1)
+            pass
     _tell(tuple(f"{name}: {sentence}" for name, sentence in outcome.failed.items()))
     typer.echo(f"{out}: {outcome.sentence}")
     if outcome.failed:

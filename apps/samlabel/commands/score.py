@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ from rich.console import Console
 from sam_infer.uncertainty.measures import checked_method
 from samlabel.commands.cli import STUDIES
 from samlabel.config import AppConfig
+from samlabel.offline.telling import Status, telling
 
 if TYPE_CHECKING:
     from samlabel.offline.project import Offline
@@ -47,8 +49,14 @@ def score(  # noqa: PLR0913 - every parameter is an option of the command
     require_added(model)
     os.nice(max(0, BEHIND_CLICKS - os.nice(0)))  # a server on this machine comes first
     with stopping() as should_stop, offline(studies, model=model, adapter=adapter, labels=labels) as app:
-        activity = Activity()
-        found = app.scoring(measure).run(lambda: activity.wait(should_stop), should_stop, force=force, most=most)
+        activity, cases = Activity(), count(1)
+        with telling("loading the network") as told:
+
+            def pause() -> None:
+                told(Status(f"scoring, case {next(cases)}"))
+                activity.wait(should_stop)
+
+            found = app.scoring(measure).run(pause, should_stop, force=force, most=most)
     for case, sentence in found.failed.items():
         Console(stderr=True).print(f"[red]{case}[/red]: {sentence}")
     typer.echo(found.sentence)
@@ -62,7 +70,7 @@ def next_case(
     adapter: Adapter = AppConfig.adapter,
     labels: Labels = None,
     strategy: Annotated[str, typer.Option(help="How to choose; a wrong name lists them.")] = AppConfig.random_is,
-    count: Annotated[int, typer.Option(min=1, help="How many cases.")] = 1,
+    cases: Annotated[int, typer.Option("--count", min=1, help="How many cases.")] = 1,
 ) -> None:
     """Say which case to label next, and why; nobody is sent there and no lease is taken."""
     from sam_infer.weights.available import require_added
@@ -74,7 +82,7 @@ def next_case(
     require_added(model)
     with offline(studies, model=model, adapter=adapter, labels=labels) as app:
         taken: set[str] = set()
-        for number in range(count):
+        for number in range(cases):
             wish = Wish(strategy, LOCAL, number)
             found = app.selection.next(wish, set(app.store.get_unlabeled_images()) - taken)
             if found is None:

@@ -141,13 +141,18 @@ def studies(address: str) -> Check:
     """A studies folder with images, or an archive that answers."""
     from sam_infer.imaging.image_file import suffix_of
     from sam_trainer.studies import Studies
+    from samlabel.store.open import DEMO, DEMO_FILES, is_dicom_folder
 
+    if address in (DEMO, DEMO_FILES):
+        return Check("studies", True, f"{address}: made when it is first served")
     if (named := Studies.of(address)).is_archive:
         return _archive(str(named))
 
     folder = Path(address).expanduser()
     if not folder.is_dir():
         return Check("studies", False, f"there is no folder {address}", "create it, or give --studies another folder")
+    if is_dicom_folder(folder):
+        return Check("studies", True, f"DICOM files in {folder}")
     images = [path for path in folder.iterdir() if suffix_of(path)]
     cure = "put images (.nii.gz, .nrrd, .png, ...) at the top of the folder"
     return Check("studies", bool(images), f"{len(images)} images in {folder}", cure)
