@@ -115,7 +115,8 @@ def write_mask(mask: Mask, path: str | os.PathLike[str], compress: bool = True) 
     try:
         write_whole(path, lambda part: itk.imwrite(image, str(part), compression=compress and not flat))
     except RuntimeError as error:
-        raise VolumeError(f"{path.name} could not be written: {_first_line(error, path.parent)}", "out") from error
+        log.error("a label map could not be written", file=path.name, reason=_first_line(error))
+        raise VolumeError(f"{path.name} could not be written: is there room, and may it be written?", "out") from error
     except OSError as error:
         raise VolumeError(f"{path.name} could not be written: {error.strerror}", "out") from error
     return path
@@ -158,20 +159,18 @@ def _plain_geometry(path: Path, header: PlainHeader) -> Geometry:
         with _READING:
             reader.UpdateOutputInformation()
     except RuntimeError as error:
-        sentence = _first_line(error, path.parent)
-        raise VolumeError(f"{path.name} cannot be read as an image: {sentence}", "image") from error
+        raise _unreadable(path.name, error) from error
     return Geometry(header.shape, _affine(reader.GetOutput()))
 
 
 def _read(path: Path | list[str]) -> Any:
     name = path.name if isinstance(path, Path) else "the DICOM series"
-    folder = path.parent if isinstance(path, Path) else Path(path[0]).parent
     try:
         with _READING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ITK repeats every header oddity; ours are checked below
             return itk.imread(str(path) if isinstance(path, Path) else path)
     except (RuntimeError, TypeError, KeyError) as error:
-        raise VolumeError(f"{name} cannot be read as an image: {_first_line(error, folder)}", "image") from error
+        raise _unreadable(name, error) from error
 
 
 def _from_itk(image: Any, name: str) -> tuple[npt.NDArray[Any], Geometry]:
@@ -260,8 +259,14 @@ def _modality(array: npt.NDArray[Any], wish: str | None) -> str:
     return next((ours for theirs, ours in known.items() if wish.startswith(theirs)), "OTHER")
 
 
-def _first_line(error: Exception, folder: Path) -> str:
-    """The line of ITK's report that says something, without the folders of this machine."""
+def _unreadable(name: str, error: Exception) -> VolumeError:
+    """A refusal in our words; ITK's, about its own classes and this machine's folders, go to the log."""
+    log.info("not readable as an image", file=name, reason=_first_line(error))
+    return VolumeError(f"{name} cannot be read as an image: it is damaged, or not what its name says", "image")
+
+
+def _first_line(error: Exception) -> str:
+    """The line of ITK's report that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     informative = [line for line in lines if "ERROR" in line.upper() or "could not" in line.lower()]
-    return (informative or lines or [type(error).__name__])[-1].replace(f"{folder}{os.sep}", "")[:200]
+    return (informative or lines or [type(error).__name__])[-1][:200]

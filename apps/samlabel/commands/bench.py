@@ -49,7 +49,8 @@ PageFolder = Annotated[Path, typer.Option("--page", help="Folder of the page and
 Seed = Annotated[int, typer.Option(help="Everything random depends on it.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many objects per source.")]
 Separate = Annotated[
-    list[str] | None, typer.Option(help="A further source to keep out of the headline; may be repeated.")
+    list[str] | None,
+    typer.Option(metavar="SOURCE", help="A further source to keep out of the headline; may be repeated."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the network.")]
 

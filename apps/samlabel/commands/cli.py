@@ -6,15 +6,17 @@ Exit code 0: done; 1: refused or failed, with one sentence on why and what to do
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from sam_infer.errors import SamError
 from samlabel.host.logs import route_structlog
+from samlabel.offline.telling import telling
 
 # What every `--studies` takes, as its help says it.
 STUDIES = "A folder of images or DICOM files, a DICOMweb address, demo or demo-files."
@@ -82,7 +84,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True)
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True)
 for _name, (_, _, _help) in COMMANDS.items():
     app.command(_name, help=_help)(_stand_in())
 
@@ -98,8 +100,23 @@ def main() -> None:
     """The console script."""
     route_structlog()
     try:
-        app()
+        with _heard():
+            app()
     except SamError as error:
-        Console(stderr=True).print(f"[red]{type(error).__name__}[/red]", end=": ")
-        typer.echo(str(error), err=True)
-        raise SystemExit(1) from None
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}")
+
+
+def _heard() -> AbstractContextManager[object]:
+    """Without a terminal a long command says every few seconds that it is at work; a server has its log."""
+    name = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if name in ("", "serve") or sys.stderr.isatty():
+        return nullcontext()
+    return telling(f"samlabel {name} is at work")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    typer.secho("refused: ", fg="red", err=True, nl=False)
+    typer.echo(sentence, err=True)
+    raise SystemExit(1) from None

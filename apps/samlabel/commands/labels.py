@@ -29,7 +29,7 @@ app = typer.Typer(help="List and show accepted labels; release, withdraw and exp
 Where = Annotated[str, typer.Option(help=STUDIES)]
 Home = Annotated[
     Path | None,
-    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches [default: ~/.local/share/samlabel]."),
+    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches (default: ~/.local/share/samlabel)."),
 ]
 
 

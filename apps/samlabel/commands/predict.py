@@ -59,7 +59,8 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
         Path, typer.Argument(help="NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, a DICOM folder, or a folder of images.")
     ],
     point: Annotated[
-        list[str] | None, typer.Option(help="Voxel i,j,k on the object, or i,j,k,- beside it; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="I,J,K", help="Voxel i,j,k on the object, or i,j,k,- beside it; may be repeated."),
     ] = None,
     box: Annotated[
         str | None, typer.Option(help="i0,j0,i1,j1 or i0,j0,i1,j1,k around it; six numbers are two corners i,j,k.")
@@ -96,6 +97,7 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     fill_holes: Annotated[bool, typer.Option("--fill-holes", help="Close holes.")] = False,
 ) -> None:
     """Segment what the points and the box mean, or all labels; masks lie on the images' own grids."""
+    from sam_infer.adapters.ids import added_ids, found_id
     from sam_infer.weights.available import require_added
     from samlabel.offline.hints import prompts_by_name
     from samlabel.offline.predict_folder import images_in
@@ -105,6 +107,8 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     _require_fitting(mode, tuple(point or ()), box, prompts, window)
     _require_used(prompts, images, accepted)
     require_added(model)
+    if adapter not in (PROMOTED, "none"):
+        found_id(model, added_ids(model), adapter)
     said = prompts_by_name(prompts, images)
     studies = accepted or (image if image.is_dir() else image.parent)
     volume = None if images else _looked_at(image, point or [], box, plane, mode)

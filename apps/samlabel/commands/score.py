@@ -27,7 +27,7 @@ BEHIND_CLICKS = 10
 Where = Annotated[str, typer.Option(help=STUDIES)]
 Model = Annotated[str, typer.Option(help="Which network; see `samlabel models list`.")]
 Adapter = Annotated[str, typer.Option(help="latest, none, or an adapter's id.")]
-Labels = Annotated[str | None, typer.Option(help="Comma-separated names [default: the studies' dataset.json].")]
+Labels = Annotated[str | None, typer.Option(help="Comma-separated names (default: the studies' dataset.json).")]
 
 
 def score(  # noqa: PLR0913 - every parameter is an option of the command

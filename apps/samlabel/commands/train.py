@@ -36,7 +36,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     with_decoder: Annotated[bool, typer.Option(help="lora: train the mask decoder too.")] = TrainConfig.with_decoder,
     epochs: Annotated[int, typer.Option(help="At most so many.")] = TrainConfig.epochs,
     steps: Annotated[int, typer.Option(help="Per epoch.")] = TrainConfig.steps,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate [default: the method's].")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate (default: the method's).")] = None,
     precision: Annotated[
         str, typer.Option(help="Of the network's work: bfloat16, float32, or auto, what this machine is faster with.")
     ] = TrainConfig.precision,

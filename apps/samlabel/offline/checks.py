@@ -39,8 +39,12 @@ def packages() -> list[Check]:
     from packaging.requirements import Requirement  # only the doctor needs it
 
     checks = []
+    asked: dict[str, Requirement] = {}
     for text in requires("samlabel") or []:
-        wanted = Requirement(text)
+        one = Requirement(text)
+        known = asked.setdefault(one.name.lower(), one)
+        known.specifier &= one.specifier
+    for wanted in asked.values():
         try:
             found = version(wanted.name)
         except PackageNotFoundError:

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sam_infer.adapters.adapter import Adapter
-from sam_infer.adapters.store import ADAPTER_FILE, AdapterStore
+from sam_infer.adapters.ids import ADAPTER_FILE
+from sam_infer.adapters.store import AdapterStore
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.models.load import load_network

@@ -11,7 +11,7 @@ import pytest
 START = """
 import sys
 from samlabel.commands import serve
-serve.run = lambda options, home: None
+serve.run = lambda options, home, say: None
 serve.serve(setting=["prefetch=false"])
 from samlabel.host.lazy_imports import deferred
 from samlabel.server.launcher import NEEDED_LATER
