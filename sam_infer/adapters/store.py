@@ -27,7 +27,7 @@ from sam_infer.adapters.ids import ADAPTER_FILE, found_id
 from sam_infer.errors import AdapterError
 from sam_infer.files import write_whole
 from sam_infer.home import default_home
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 
 VERDICT_FILE, POINTER_FILE = "verdict.json", "promoted.json"
 

@@ -8,6 +8,9 @@ from sam_infer.errors import ModelError
 from sam_infer.home import default_home
 from sam_infer.weights.catalogue import KNOWN_MODELS
 
+# Digits of an id that people see; commands take any unique beginning.
+SHOWN_DIGITS = 12
+
 EMBEDDED = "tiny"
 MODEL_NAMES = (EMBEDDED, *KNOWN_MODELS)
 

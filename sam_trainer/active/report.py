@@ -20,7 +20,7 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.home import default_home
 from sam_infer.uncertainty.calibration import Calibration
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.active.benefit import Benefit
 from sam_trainer.active.served import ACTIVE, CONTROL, Served, ServedCases, loop_folder
 from sam_trainer.judging.calibrate import calibrations

@@ -19,7 +19,7 @@ import numpy as np
 
 from sam_infer.adapters.store import AdapterStore, Move, write_beside
 from sam_infer.errors import AdapterError
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.judging.policy import WatchPolicy
 from sam_trainer.labels.ledger import ACCEPTED, QUARANTINED, Record
 

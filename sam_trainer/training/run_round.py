@@ -24,7 +24,7 @@ from sam_infer.errors import AdapterError, SamError
 from sam_infer.home import default_home
 from sam_infer.models.load import load_network
 from sam_infer.networks.precision import AUTO
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.judging.gate import Semantic, Verdict, judge

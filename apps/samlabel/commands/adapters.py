@@ -16,14 +16,11 @@ from rich.table import Table
 
 from sam_infer.errors import UnknownAdapterError
 from sam_infer.home import HOME_VARIABLE
-from sam_infer.weights.available import require_known
+from sam_infer.weights.available import SHOWN_DIGITS, require_known
 from samlabel.commands.cli import STUDIES
 
 if TYPE_CHECKING:
     from sam_infer.adapters.store import AdapterStore
-
-# Of an id, enough to compare by eye.
-SHOWN_DIGITS = 12
 
 app = typer.Typer(help="List and show what was learned; choose what serves.", no_args_is_help=True)
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sam_infer.home import HOME_VARIABLE, default_home
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.ledger import Ledger, Record
 from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
 from samlabel.commands.cli import STUDIES

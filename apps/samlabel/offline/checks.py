@@ -123,7 +123,7 @@ def adapters(home: Path) -> list[Check]:
     from sam_infer.adapters.store import AdapterStore
     from sam_infer.errors import SamError
     from sam_infer.models.load import load_network
-    from sam_infer.weights.fingerprint import SHOWN_DIGITS
+    from sam_infer.weights.available import SHOWN_DIGITS
 
     checks = []
     for folder in sorted((home / "adapters").glob("*/")):

@@ -23,7 +23,7 @@ from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.slice_index import choose_slice
 from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
 from samlabel.label_names import LabelNames
 from samlabel.offline.hints import parsed
