@@ -51,10 +51,17 @@ def require_writable(folder: Path) -> None:
 
 def write_answer(mask: Mask, path: Path) -> Path:
     """Write a mask; beside images it is noted as an answer, so that no server offers it as a case."""
-    from sam_infer.imaging.image_file import suffix_of, write_mask  # ITK, which the checks need not wait for
+    from sam_infer.imaging.image_file import write_mask  # ITK, which the checks need not wait for
+
+    note_beside_images(path)
+    return write_mask(mask, path)
+
+
+def note_beside_images(path: Path) -> None:
+    """Note a file that is about to be written as an answer, if images lie beside it."""
+    from sam_infer.imaging.image_file import suffix_of
 
     known = {path.name, *answers_in(path.parent)}
     others = path.parent.iterdir() if path.parent.is_dir() else ()
     if any(suffix_of(other) and other.name not in known for other in others):
         note_answer(path)
-    return write_mask(mask, path)

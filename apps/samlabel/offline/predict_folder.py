@@ -154,6 +154,17 @@ class FolderRun:
         write_whole(self.out / FOLDER_RECORD, json.dumps(record, indent=1))
 
 
+def answered(out: Path, images: Mapping[str, Path]) -> Iterator[tuple[str, Path, Path]]:
+    """Name, image and mask of every case whose mask is there, from this run or an earlier one."""
+    try:
+        cases = json.loads((out / FOLDER_RECORD).read_text())["cases"]
+    except FileNotFoundError:  # every case failed
+        return
+    for name, path in images.items():
+        if name in cases and (out / cases[name]["file"]).is_file():
+            yield name, path, out / cases[name]["file"]
+
+
 def flat(answer: Predicted) -> bool:
     """Whether a mask fits a picture file."""
     return answer.volume.is_colour or answer.volume.geometry.shape[2] == 1
