@@ -14,6 +14,7 @@ import typer
 from samlabel.commands.cli import STUDIES
 from samlabel.commands.score import offline
 from samlabel.config import AppConfig
+from samlabel.offline.outputs import result_file
 from samlabel.offline.telling import telling
 
 app = typer.Typer(help="Say whether the learning loop pays.", no_args_is_help=True)
@@ -26,7 +27,9 @@ Model = Annotated[str, typer.Option(help="Which network.")]
 def report(
     studies: Where,
     model: Model = AppConfig.model,
-    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("runs/loop/report.json"),
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.", callback=result_file)] = Path(
+        "runs/loop/report.json"
+    ),
     page: Annotated[Path, typer.Option(help="Folder of the page and its figures.")] = Path("runs/loop"),
 ) -> None:
     """Worth of active learning, work per case and week, learning curves with a forecast: JSON and a page."""

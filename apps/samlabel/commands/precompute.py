@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from samlabel.commands.cli import STUDIES
 from samlabel.commands.score import offline
@@ -43,7 +42,7 @@ def precompute(
         found = wait.run(images)
         evicted = app.serving.predictor.cache.stats.trimmed
     for image, sentence in found.failed.items():
-        Console(stderr=True).print(f"[red]{image}[/red]: {sentence}")
+        typer.secho(f"{image}: {sentence}", fg="red", err=True)
     typer.echo(found.sentence)
     if evicted:
         typer.secho(f"{evicted} slices found no room: call it with more --disk-mb", fg="yellow", err=True)

@@ -12,7 +12,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from sam_infer.uncertainty.measures import checked_method
 from samlabel.commands.cli import STUDIES
@@ -58,7 +57,7 @@ def score(  # noqa: PLR0913 - every parameter is an option of the command
 
             found = app.scoring(measure).run(pause, should_stop, force=force, most=most)
     for case, sentence in found.failed.items():
-        Console(stderr=True).print(f"[red]{case}[/red]: {sentence}")
+        typer.secho(f"{case}: {sentence}", fg="red", err=True)
     typer.echo(found.sentence)
     if found.failed:
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ Asked before anything is computed, and again where it is written.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,6 +48,23 @@ def require_writable(folder: Path) -> None:
         raise ConfigError(
             f"nothing can be written in {place} ({error.strerror}): choose another --out", "out"
         ) from None
+
+
+def result_file(path: Path | None) -> Path | None:
+    """A callback for `--out` of commands that measure: it may replace results of an earlier run, and nothing else."""
+    if path is None:
+        return None
+    if path.is_dir():
+        raise ConfigError(f"--out {path} is a folder: name a file in it", "out")
+    if path.exists():
+        try:
+            ours = "rows" in json.loads(path.read_text())
+        except (OSError, ValueError, TypeError):
+            ours = False
+        if not ours:
+            raise ConfigError(f"--out {path} exists and holds no results of a command: choose another file", "out")
+    require_writable(path.parent)
+    return path
 
 
 def write_answer(mask: Mask, path: Path) -> Path:

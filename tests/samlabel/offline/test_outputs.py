@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from sam_infer.imaging.image_file import read_mask, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from samlabel.commands.cli import app
-from samlabel.offline.outputs import require_output, require_output_folder
+from samlabel.errors import ConfigError
+from samlabel.offline.outputs import require_output, require_output_folder, result_file
 from samlabel.offline.predict_folder import images_in
 from samlabel.store.folder import StudyStore
 from tests.samlabel.region_growing import RegionGrowing
@@ -88,6 +89,24 @@ def test_where_nothing_can_be_written_nothing_is_computed(scan: Path, growing: R
         require_output_folder(scan.parent / "file", [])
     require_output(scan.parent / "new" / "m.nii.gz", [scan])
     assert not (scan.parent / "new").exists()
+
+
+def test_results_replace_earlier_results_and_nothing_else(tmp_path: Path, scan: Path) -> None:
+    """`--out` of a bench, of `loop report` and of `doctor`."""
+    old, other = tmp_path / "old.json", tmp_path / "other.json"
+    old.write_text('{"rows": []}')
+    other.write_text('{"cases": {}}')
+    assert result_file(old) == old and result_file(tmp_path / "new" / "x.json") and result_file(None) is None
+    for path, sentence in (
+        (other, "no results"),
+        (scan, "no results"),
+        (tmp_path, "a folder"),
+        (Path("/proc/x/y"), ""),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            result_file(path)
+    refused = CliRunner().invoke(app, ["loop", "report", "--studies", str(tmp_path), "--out", str(scan)])
+    assert refused.exit_code == 1 and "choose another file" in str(refused.exception)
 
 
 def test_masks_beside_images_are_no_cases(scan: Path, phantom: tuple[Volume, Mask]) -> None:
