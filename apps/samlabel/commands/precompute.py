@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from samlabel.commands.cli import STUDIES
-from samlabel.commands.score import offline
+from samlabel.commands.loop import offline
 from samlabel.config import AppConfig
 from samlabel.offline.telling import Status, telling
 
