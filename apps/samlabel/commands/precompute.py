@@ -27,12 +27,13 @@ def precompute(
     from sam_infer.serving.activity import Activity, step_aside
     from sam_infer.weights.available import require_added
     from samlabel.loop.stopping import stopping
-    from samlabel.offline.encode_ahead import Precompute
 
     require_added(model)
     step_aside()  # a server on this machine comes first
     conf = {"model": model, "adapter": adapter, "disk_mb": str(disk_mb)}
     with stopping() as should_stop, telling("loading the network") as tell, offline(studies, **conf) as app:
+        from samlabel.offline.encode_ahead import Precompute
+
         images, activity = sorted(app.store.list_images()), Activity()
 
         def told(image: str, done: int, of: int) -> None:

@@ -78,6 +78,9 @@ class Arguments:
         if self.accepted is not None and not self.accepted.is_dir():
             raise ConfigError(f"--accepted {self.accepted}: there is no such folder", "accepted")
         require_added(self.model)
+        if self.out is not None and not self.image.is_dir():  # asked again of the image itself: to read one loads torch
+            require_output(self.out, [self.image], self.force)
+            require_mask_format(self.out, 1)
         if self.adapter not in (PROMOTED, NO_ADAPTER):
             found_id(self.model, added_ids(self.model), self.adapter)
 
