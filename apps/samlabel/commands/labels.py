@@ -19,7 +19,6 @@ from rich.table import Table
 from sam_infer.home import HOME_VARIABLE, default_home
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.ledger import Ledger, Record
-from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
 from samlabel.commands.cli import STUDIES
 from samlabel.errors import ConfigError
 from samlabel.wire import label_facts
@@ -89,12 +88,15 @@ def export(
     form: Annotated[str, typer.Option("--format", help="datalist (MONAI) or nnunet (nnU-Net v2, raw).")] = "datalist",
 ) -> None:
     """Write labels that count, their images and the split for another tool."""
+    from samlabel.store.open import identified, opened
+
+    identified(studies, default_home())  # before torch is loaded
     from sam_trainer.labels.export.datalist import Datalist
     from sam_trainer.labels.export.nnunet import NnUnetRaw
     from sam_trainer.labels.export.write import ExportFormat
     from sam_trainer.labels.export.write import export as write
+    from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
     from samlabel.loop.counted_labels import counting_labels
-    from samlabel.store.open import opened
 
     layouts: dict[str, Callable[[], ExportFormat]] = {"datalist": Datalist, "nnunet": NnUnetRaw}
     if form not in layouts:
