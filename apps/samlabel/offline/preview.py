@@ -88,7 +88,9 @@ def _plane(volume: Volume, mask: Mask, axis: int) -> Image.Image:
     coloured = _coloured(grey, view.extract(mask.array))
     height, width = view.height * view.pixel_mm[0], view.width * view.pixel_mm[1]
     scale = SIDE / max(height, width)
-    return Image.fromarray(coloured).resize((max(round(width * scale), 1), max(round(height * scale), 1)))
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    larger = size[0] >= view.width and size[1] >= view.height
+    return Image.fromarray(coloured).resize(size, Image.Resampling.NEAREST if larger else Image.Resampling.BICUBIC)
 
 
 def _coloured(pixels: UInt8Array, labels: UInt8Array) -> UInt8Array:
