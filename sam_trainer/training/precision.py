@@ -22,6 +22,11 @@ def faster_precision() -> str:
     return BFLOAT16 if bfloat16_gain() >= LEAST_GAIN else FLOAT32
 
 
+def on_cpu() -> torch.autocast:
+    """The context of a training that runs on the processor whatever else there is."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_gain() >= LEAST_GAIN)
+
+
 def mixed_precision(precision: str) -> torch.autocast:
     """The context in which a network works."""
     kind = "cuda" if torch.cuda.is_available() else "cpu"
