@@ -28,9 +28,9 @@ def _roots() -> Sequence[str]:
         Path.home(),
         tempfile.gettempdir(),
     )
-    return [
-        f"{place}".rstrip("/") for path in own if str(path).startswith("/") for place in (path, Path(path).resolve())
-    ]
+    given = [path for path in own if str(path).startswith("/")]
+    places = {str(place).rstrip("/") for path in given for place in (path, Path(path).resolve())}
+    return sorted(places - {""}, key=len, reverse=True)
 
 
 def _named(value: Any, roots: Sequence[str]) -> Any:
@@ -38,6 +38,13 @@ def _named(value: Any, roots: Sequence[str]) -> Any:
         return {key: _named(inner, roots) for key, inner in value.items()}
     if isinstance(value, list):
         return [_named(inner, roots) for inner in value]
-    if isinstance(value, str) and any(root and (value == root or value.startswith(f"{root}/")) for root in roots):
+    return _text(value, roots) if isinstance(value, str) else value
+
+
+def _text(value: str, roots: Sequence[str]) -> str:
+    """A path becomes its last name; of one within a longer text, a line of a log, what lies below our folders stays."""
+    if any(value == root or value.startswith(f"{root}/") for root in roots):
         return Path(value).name
+    for root in roots:
+        value = value.replace(f"{root}/", "")
     return value

@@ -37,6 +37,8 @@ def test_a_path_of_this_machine_becomes_a_name(tmp_path: Path) -> None:
         "more": ["x.txt"],
         "n": 1,
     }
+    told = without_places(f"reading {inside} now")
+    assert told.endswith("scan.nii.gz now") and str(tmp_path) not in told
     for kept in ("/infer/sam_2d", "http://pacs/dicom-web", "a/b", "/", ""):
         assert without_places(kept) == kept
     assert without_places(inside) is inside  # no JSON
