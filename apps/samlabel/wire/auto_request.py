@@ -73,7 +73,7 @@ def decode(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) ->
         prior,
         decode_classes(request, names) if mode == SEMANTIC else None,
     )
-    notes = ()
+    notes: tuple[str, ...] = ()
     if wish is not None and wish != start and extent == "slice":
         notes = (f"slice {wish} is not in the image, which has {geometry.shape[axis]}: slice {start} was used",)
     return AutoRequest(question, check_tag(tag) if tag is not None else None, slice_request.decode_reply(given), notes)
