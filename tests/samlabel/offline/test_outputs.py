@@ -101,7 +101,7 @@ def test_results_replace_earlier_results_and_nothing_else(tmp_path: Path, scan: 
         (other, "no results"),
         (scan, "no results"),
         (tmp_path, "a folder"),
-        (Path("/proc/x/y"), ""),
+        (Path("/proc/x/y"), "nothing can be written"),
     ):
         with pytest.raises(ConfigError, match=sentence):
             result_file(path)
