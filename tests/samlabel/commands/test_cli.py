@@ -67,7 +67,7 @@ def test_every_command_has_help(name: str) -> None:
     result = run(app, [name, "--help"])
     assert result.exit_code == 0, result.output
     shown = " ".join(result.output.split())
-    assert "<list" not in shown and "no login yet" not in shown and " ." not in shown, "words, and no holes in them"
+    assert "<list" not in shown and "no login yet" not in shown and " . " not in shown, "words, and no holes in them"
 
 
 def test_a_wrong_command_line_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
