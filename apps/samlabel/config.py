@@ -43,8 +43,7 @@ from sam_infer.networks.precision import AUTO, PRECISIONS
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES
 from sam_trainer.active.policy import SelectionPolicy
 from sam_trainer.errors import TrainingError
-from sam_trainer.judging.alarm import WatchPolicy
-from sam_trainer.judging.policy import GatePolicy
+from sam_trainer.judging.policy import GatePolicy, WatchPolicy
 from samlabel.errors import ConfigError
 
 # Read by the host itself from the same dictionary.

@@ -51,6 +51,13 @@ class LabelNames:
             table[1 : len(self.names) + 1] = np.arange(1, len(self.names) + 1)
         return Mask(np.asfortranarray(table[mask.array]), mask.geometry)
 
+    def assumed(self, name: object) -> str | None:
+        """What to say where a client names no label and there are several to choose from."""
+        if name not in (None, "") or len(self.names) < 2:
+            return None
+        known = ", ".join(self.names[:12])
+        return f"no label was named, so the mask is called {self.names[0]}: send label, one of {known}"
+
     def checked(self, name: object) -> str:
         """The label a client asks for; none is the first.
 

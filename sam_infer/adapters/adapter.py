@@ -26,7 +26,8 @@ from sam_infer.adapters.kinds.registry import by_kind, require_known
 from sam_infer.adapters.kinds.value import VALUE
 from sam_infer.errors import AdapterError
 from sam_infer.networks.semantic_head import SEMANTIC
-from sam_infer.weights.fingerprint import SHOWN_DIGITS, Tensors
+from sam_infer.weights.available import SHOWN_DIGITS
+from sam_infer.weights.fingerprint import Tensors
 
 FORMAT, FORMAT_WITH_KINDS = 1, 2
 

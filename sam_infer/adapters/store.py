@@ -23,12 +23,13 @@ from typing import Any
 from filelock import FileLock
 
 from sam_infer.adapters.adapter import Adapter, content_id
-from sam_infer.errors import AdapterError, UnknownAdapterError
+from sam_infer.adapters.ids import ADAPTER_FILE, found_id
+from sam_infer.errors import AdapterError
 from sam_infer.files import write_whole
 from sam_infer.home import default_home
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 
-ADAPTER_FILE, VERDICT_FILE, POINTER_FILE = "adapter.safetensors", "verdict.json", "promoted.json"
+VERDICT_FILE, POINTER_FILE = "verdict.json", "promoted.json"
 
 # Pointer moves that are remembered.
 HISTORY = 200
@@ -102,14 +103,7 @@ class AdapterStore:
 
     def find(self, beginning: str) -> str:
         """The id that begins like this; refused when there is none or more than one."""
-        found = [stored.id for stored in self.adapters() if beginning and stored.id.startswith(beginning)]
-        if len(found) != 1:
-            what = "several adapters begin" if found else "there is no adapter that begins"
-            raise UnknownAdapterError(
-                f"{what} with {beginning!r} for {self.model}; `samlabel adapters list --model {self.model}` shows all",
-                "adapter",
-            )
-        return found[0]
+        return found_id(self.model, [stored.id for stored in self.adapters()], beginning)
 
     def get(self, name: str) -> Adapter:
         """The adapter of an id, its content checked."""

@@ -18,7 +18,7 @@ from sam_infer.networks.backbone import upscale_logits
 from sam_infer.networks.frame import Frame, resize_pixels, whole
 from sam_infer.networks.semantic_head import SemanticHead, picture_of
 from sam_infer.slices.predictor import Predictor
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 
 # Labels whose logits are held at full size at once: a large slice with a hundred labels would fill the memory.
 AT_ONCE = 8

@@ -132,20 +132,28 @@ def _whole_numbers(array: npt.NDArray[Any]) -> bool:
 def write_mask(mask: Mask, path: str | os.PathLike[str], compress: bool = True) -> Path:
     """Write a label map in the format its suffix names; appears whole or not at all."""
     path = Path(path)
+    flat = require_mask_format(path, mask.array.shape[2]) in FLAT_SUFFIXES
+    image = _to_itk(mask.array, mask.geometry, flat)
+    try:
+        write_whole(path, lambda part: itk.imwrite(image, str(part), compression=compress and not flat))
+    except RuntimeError as error:
+        log.error("a label map could not be written", file=path.name, reason=_first_line(error))
+        raise VolumeError(f"{path.name} could not be written: is there room, and may it be written?", "out") from error
+    except OSError as error:
+        raise VolumeError(f"{path.name} could not be written: {error.strerror}", "out") from error
+    return path
+
+
+def require_mask_format(path: Path, slices: int) -> str:
+    """The suffix of a file that can hold a label map of so many slices; any other is refused."""
     suffix = suffix_of(path)
     if not suffix or suffix in (".jpg", ".jpeg", ".dcm"):
         raise VolumeError(
             f"label maps are written as .nii.gz, .nii, .nrrd, .mha, .png or .tif, not {path.name!r}", "out"
         )
-    flat = suffix in FLAT_SUFFIXES
-    if flat and mask.array.shape[2] != 1:
+    if suffix in FLAT_SUFFIXES and slices != 1:
         raise VolumeError(f"{path.name}: a volume does not fit into a {suffix} file; use .nii.gz", "out")
-    image = _to_itk(mask.array, mask.geometry, flat)
-    try:
-        write_whole(path, lambda part: itk.imwrite(image, str(part), compression=compress and not flat))
-    except RuntimeError as error:
-        raise VolumeError(f"{path.name} could not be written: {_first_line(error, path.parent)}", "out") from error
-    return path
+    return suffix
 
 
 def write_image(volume: Volume, path: str | os.PathLike[str]) -> Path:
@@ -173,7 +181,7 @@ def _plain_geometry(path: Path, header: PlainHeader) -> Geometry:
         with _READING:
             reader.UpdateOutputInformation()
     except RuntimeError as error:
-        raise refusal(path.name, _first_line(error, path.parent)) from error
+        raise _unreadable(path.name, error) from error
     return Geometry(header.shape, _affine(reader.GetOutput()))
 
 
@@ -186,7 +194,7 @@ def _read(path: Path | list[str]) -> Any:
             reader = itk_reader(first, suffix_of(first), count)
             return itk.imread(str(path) if isinstance(path, Path) else path, imageio=reader)
     except (RuntimeError, TypeError, KeyError, MemoryError) as error:
-        raise refusal(name, _first_line(error, first.parent)) from error
+        raise _unreadable(name, error) from error
 
 
 def _from_itk(image: Any, name: str) -> tuple[npt.NDArray[Any], Geometry]:
@@ -278,8 +286,14 @@ def _modality(array: npt.NDArray[Any], wish: str | None) -> str:
     return next((ours for theirs, ours in known.items() if wish.startswith(theirs)), "OTHER")
 
 
-def _first_line(error: Exception, folder: Path) -> str:
-    """The line of ITK's report that says something, without the folders of this machine."""
+def _unreadable(name: str, error: Exception) -> VolumeError:
+    """A refusal in our words; ITK's, about its own classes and this machine's folders, go to the log."""
+    log.info("not readable as an image", file=name, reason=_first_line(error))
+    return VolumeError(f"{name} cannot be read as an image: it is damaged, or not what its name says", "image")
+
+
+def _first_line(error: Exception) -> str:
+    """The line of ITK's report that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     informative = [line for line in lines if "ERROR" in line.upper() or "could not" in line.lower()]
-    return (informative or lines or [type(error).__name__])[-1].replace(f"{folder}{os.sep}", "")[:200]
+    return (informative or lines or [type(error).__name__])[-1][:200]

@@ -10,7 +10,6 @@ import torch
 
 from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.kinds.registry import insert, inserted, merged
-from sam_infer.errors import ModelError
 from sam_infer.models.precision_check import agreed_precision
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.precision import AUTO, FLOAT32
@@ -18,12 +17,10 @@ from sam_infer.networks.sam import SamBackbone
 from sam_infer.networks.sam_vit import build, with_weights
 from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
 from sam_infer.networks.tiny.model import TinySam
+from sam_infer.weights.available import EMBEDDED, require_known
 from sam_infer.weights.catalogue import KNOWN_MODELS
 from sam_infer.weights.fingerprint import Fingerprint, Tensors
 from sam_infer.weights.store import ENCODER_PREFIX, ModelStore
-
-EMBEDDED = "tiny"
-MODEL_NAMES = (EMBEDDED, *KNOWN_MODELS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +87,7 @@ def load_network(name: str, home: Path | None = None, precision: str = FLOAT32, 
     if name == EMBEDDED:
         weights = embedded_model().state_dict()
         return BaseNetwork(name, weights, _fingerprint(name, weights))
-    if name.startswith("sam2"):
-        raise ModelError(f"{name}: SAM 2 is not in this version; choose from {', '.join(MODEL_NAMES)}", "model")
-    if name not in KNOWN_MODELS:
-        raise ModelError(f"there is no model {name!r}; choose from {', '.join(MODEL_NAMES)}", "model")
+    require_known(name)
     store = ModelStore(home)
     stored, tensors = store.load(name)
     return BaseNetwork(name, tensors, stored.fingerprint, precision, compiled, store.weights_path(name).parent)

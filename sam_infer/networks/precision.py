@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache
-
-import torch
+from typing import TYPE_CHECKING
 
 from sam_infer.errors import ModelError
+
+if TYPE_CHECKING:  # the words are read before torch is loaded
+    import torch
 
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
 PRECISIONS = (AUTO, FLOAT32, BFLOAT16)
@@ -26,6 +28,8 @@ ROUNDS = 3
 
 def number_type(wanted: str, device: torch.device) -> torch.dtype:
     """The type for an encoder on a device."""
+    import torch
+
     if wanted not in PRECISIONS:
         raise ModelError(f"precision must be one of {', '.join(PRECISIONS)}, got {wanted!r}", "precision")
     if wanted != AUTO:
@@ -38,6 +42,10 @@ def number_type(wanted: str, device: torch.device) -> torch.dtype:
 @cache
 def bfloat16_gain() -> float:
     """How many times faster this processor multiplies in bfloat16, measured once: 0.1 s where it does."""
+    import torch
+
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return 0.0  # it would be imitated: to measure that took three minutes
     images = torch.ones(PLACES, FEATURES)
     weights = torch.ones(FEATURES, WIDER)
     shorter = images.bfloat16(), weights.bfloat16()

@@ -20,7 +20,7 @@ from sam_infer.arrays import BoolArray, Float64Array, Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
-from sam_infer.prompts.object_prompts import BACKGROUND, FOREGROUND
+from sam_infer.prompts.object_prompts import BACKGROUND, FOREGROUND, holds_switch
 from sam_infer.prompts.scribble import SURELY_OUTSIDE, spread
 
 INSIDE, OUTSIDE = "foreground_lasso", "background_lasso"
@@ -175,6 +175,8 @@ def closed_line(values: Any, what: str, field: str) -> Float64Array:
         raise PromptError(f"{what} must be a list of voxels [i, j, k], got {type(values).__name__}", field)
     if len(values) > MOST_CORNERS:
         raise PromptError(f"{what} has {len(values)} voxels, more than the {MOST_CORNERS} allowed", field)
+    if holds_switch(values):
+        raise PromptError(f"{what} must be numbers, not true or false", field)
     try:
         corners = np.asarray(values)
     except ValueError:  # lists of different lengths

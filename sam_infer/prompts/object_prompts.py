@@ -117,8 +117,15 @@ class Prompts:
         return Prompts(self.axis, self.points[here], self.labels[here], box, self.mask, self.painted)
 
 
+def holds_switch(values: Any) -> bool:
+    """Whether true or false stands where a number should: numpy would take it for 1 or 0."""
+    return isinstance(values, bool) or (isinstance(values, list | tuple) and any(map(holds_switch, values)))
+
+
 def indices(values: Any, field_name: str) -> Int64Array:
     """Voxel indices (N, 3) from what a client sent: finite numbers, rounded to the nearest voxel."""
+    if holds_switch(values):
+        raise PromptError(f"{field_name} must be numbers, not true or false, got {_shown(values)}", field_name)
     try:
         array = np.asarray(values)
         numeric = array.size > 0 and np.issubdtype(array.dtype, np.number) and not np.iscomplexobj(array)

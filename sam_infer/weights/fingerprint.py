@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import torch
 
-# Digits of an id that people see; commands take any unique beginning.
-SHOWN_DIGITS = 12
 Tensors = Mapping[str, torch.Tensor]
 
 

@@ -28,6 +28,7 @@ from safetensors.torch import save_file
 from sam_infer.errors import ModelError
 from sam_infer.files import file_sha256, write_whole
 from sam_infer.home import default_home
+from sam_infer.weights.available import record_path, require_added
 from sam_infer.weights.catalogue import KNOWN_MODELS, KnownModel
 from sam_infer.weights.checkpoint import Checkpoint, converted, read_checkpoint, read_safetensors, recognise
 from sam_infer.weights.fingerprint import Fingerprint
@@ -70,7 +71,8 @@ class ModelStore:
     """Weights on disk; holds no state, so any number of processes may use one folder."""
 
     def __init__(self, home: Path | None = None) -> None:
-        self.folder = (home or default_home()) / "models"
+        self._home = home or default_home()
+        self.folder = self._home / "models"
 
     def names(self) -> list[str]:
         """Models that were added."""
@@ -78,15 +80,9 @@ class ModelStore:
 
     def record(self, name: str) -> StoredModel:
         """What is known of an added model."""
-        path = self._record_path(name)
-        if not path.exists():
-            raise ModelError(
-                f"{name} has not been added: run `samlabel models fetch {name}`, or download {KNOWN_MODELS[name].url} "
-                "on another machine and run `samlabel models add FILE`",
-                "model",
-            )
+        require_added(name, self._home)
         try:
-            return StoredModel(**json.loads(path.read_text()))
+            return StoredModel(**json.loads(self._record_path(name).read_text()))
         except (OSError, ValueError, TypeError) as error:
             raise ModelError(f"the record of {name} is damaged: add its weight file again", "model") from error
 
@@ -145,7 +141,7 @@ class ModelStore:
         return stored, read_safetensors(weights)
 
     def _record_path(self, name: str) -> Path:
-        return self.folder / name / "model.json"
+        return record_path(name, self._home)
 
     def _write(self, stored: StoredModel) -> None:
         text = json.dumps(asdict(stored), indent=2) + "\n"

@@ -20,7 +20,7 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.home import default_home
 from sam_infer.uncertainty.calibration import Calibration
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.active.benefit import Benefit
 from sam_trainer.active.served import ACTIVE, CONTROL, Served, ServedCases, loop_folder
 from sam_trainer.judging.calibrate import calibrations
@@ -35,6 +35,40 @@ GOAL = 0.90
 
 # What the ledger knows about the work on a label, and what it is called here.
 WORK = {"clicks": "clicks", "seconds": "minutes", "edit_distance": "edit_distance"}
+
+# Columns of the page's tables, and what people call them.
+WORTH_COLUMNS = {
+    "active": "chosen cases",
+    "control": "drawn cases",
+    "verdict": "does choosing pay",
+    "clicks": "clicks saved per case",
+    "ci_low": "at least",
+    "ci_high": "at most",
+}
+WEEK_COLUMNS = {
+    "week": "week",
+    "cases": "cases",
+    "clicks": "clicks",
+    "minutes": "minutes",
+    "edit_distance": "share of the proposal that was changed",
+}
+STRUCTURE_COLUMNS = {
+    "structure": "structure",
+    "adapters": "judged adapters",
+    "cases": "cases that taught",
+    "dice": "Dice",
+    "forecast": "forecast",
+}
+CALIBRATION_COLUMNS = {
+    "adapter": "adapter",
+    "cases": "cases",
+    "held_out": "held out",
+    "temperature": "temperature",
+    "ece_before": "error of probabilities before",
+    "ece_after": "after",
+    "iou_error_before": "error of scores before",
+    "iou_error_after": "after",
+}
 
 Points = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -108,33 +142,38 @@ class LoopReport:
         points = self.points[structure]
         return fitted([n for n, _ in points], [dice for _, dice in points])
 
-    def page(self) -> Page:
-        """The same for people."""
+    def next_step(self, studies: str) -> str:
+        """What to do next to know more."""
+        if not self.records:
+            return (
+                f"Next: `samlabel next --studies {studies}` names a case to begin with; open it in a viewer, correct "
+                "the mask and submit it."
+            )
+        if not self.points:
+            return f"Next: `samlabel train --studies {studies}` learns from the labels, and judges what was learned."
+        return f"Next: `samlabel loop measure --studies {studies}` says whether choosing cases pays."
+
+    def page(self, studies: str = "") -> Page:
+        """The same for people; `studies` is what they call them."""
         page = Page("Does the loop pay?")
+        about = f"Studies {studies}, " if studies else ""
+        when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
+        page.text(f"{about}{len(self.records)} accepted labels, written on {when}.")
+        page.text(self.next_step(studies or "STUDIES"))
         page.heading("What choosing cases is worth")
         page.text(self.worth.sentence)
         if self.worth.falls_back:
             page.text("So cases are drawn from those that seem to show something, until a new measurement says else.")
-        page.table("Cases served", [self._worth_row()], ("active", "control", "verdict", "clicks", "ci_low", "ci_high"))
+        page.table("Cases served", [self._worth_row()], WORTH_COLUMNS)
         weeks = self.weeks()
-        page.table("Work per accepted case", weeks, ("week", "cases", *WORK.values()))
+        page.table("Work per accepted case", weeks, WEEK_COLUMNS)
         if weeks:
             page.figure("weeks", _weekly(weeks))
-        page.table("Structures", self.structures(), ("structure", "adapters", "cases", "dice", "forecast"))
+        page.table("Structures", self.structures(), STRUCTURE_COLUMNS)
         if self.points:
             page.figure("curves", self._curves())
         if self.calibrations:
-            shown = (
-                "adapter",
-                "cases",
-                "held_out",
-                "temperature",
-                "ece_before",
-                "ece_after",
-                "iou_error_before",
-                "iou_error_after",
-            )
-            page.table("Calibration error of each adapter, before and after", self.calibrated(), shown)
+            page.table("Calibration error of each adapter, before and after", self.calibrated(), CALIBRATION_COLUMNS)
         return page
 
     def facts(self) -> dict[str, Any]:

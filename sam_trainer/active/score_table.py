@@ -11,15 +11,17 @@ import threading
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from filelock import FileLock
 
 from sam_infer.files import append_line, read_lines, write_whole
 from sam_infer.home import default_home
-from sam_infer.uncertainty.case_score import CaseScore
 from sam_trainer.studies import Studies
+
+if TYPE_CHECKING:  # the words of strategies are read before torch is loaded
+    from sam_infer.uncertainty.case_score import CaseScore
 
 log = structlog.get_logger(__name__)
 

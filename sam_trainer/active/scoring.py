@@ -32,12 +32,16 @@ class ScoringOutcome:
 
     done: list[str] = field(default_factory=list)
     skipped: int = 0
+    undoubted: int = 0  # of those done: looked at, but there was no accepted label to go by
     failed: dict[str, str] = field(default_factory=dict)  # case to sentence
 
     @property
     def sentence(self) -> str:
         """One line for the end of a run."""
-        return f"{len(self.done)} cases scored, {self.skipped} were up to date, {len(self.failed)} failed"
+        counts = f"{len(self.done)} cases scored, {self.skipped} were up to date, {len(self.failed)} failed"
+        if not self.undoubted:
+            return counts
+        return f"{counts}; {self.undoubted} are only looked at: their doubt is known once a label is accepted"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +74,10 @@ class Scoring:
             if should_stop():
                 break
             try:
-                self.table.put(self.one(name, images[name] or self._located(name)))
+                scored = self.one(name, images[name] or self._located(name))
+                self.table.put(scored)
                 outcome.done.append(name)
+                outcome.undoubted += scored.value is None
             except (SamError, OSError) as error:
                 outcome.failed[name] = str(error)
                 log.warning("a case could not be scored", case=name, reason=str(error))

@@ -140,13 +140,13 @@ def classbalanced(pool: Pool, rng: np.random.Generator) -> Choice | None:
 
 def hybrid(pool: Pool, rng: np.random.Generator) -> Choice | None:
     """Ranks of diversity and of doubt, weighed by how much is labelled."""
-    names, looks = _vectors(pool, [name for name, s in _scored(pool).items() if s.value is not None], "looks")
-    if not names:
-        return None
     _, taken = _vectors(pool, pool.labelled, "looks")
     if not len(taken):
         found = diverse(pool, rng)
         return replace(found, strategy=HYBRID) if found else None
+    names, looks = _vectors(pool, [name for name, s in _scored(pool).items() if s.value is not None], "looks")
+    if not names:
+        return None
     turned = min(len(pool.labelled) / TURNED_AFTER, 1.0)
     doubts = np.array([float(pool.scores[name].value or 0.0) for name in names])
     apart = nearest(looks, taken)
@@ -189,14 +189,22 @@ STRATEGIES: Mapping[str, Strategy] = {
 
 
 def _instead(strategy: str, pool: Pool, rng: np.random.Generator) -> Choice:
-    """Diverse where anything is embedded, else random; both say so."""
-    found = diverse(pool, rng) if strategy != RANDOM_FG else None
-    if found is not None:
-        return replace(found, why=f"no case has a score for {strategy} yet: {found.why}")
-    found = at_random(pool, rng) or first(pool, rng)
+    """Diverse where anything is embedded, else random; both say why the strategy itself could not decide."""
+    found = (diverse(pool, rng) if strategy != RANDOM_FG else None) or at_random(pool, rng) or first(pool, rng)
     if found is None:
         raise TrainingError("an empty pool has no case", "strategy")
-    return replace(found, why=f"no case is scored yet, so {strategy} cannot decide: {found.why}")
+    return replace(found, why=f"{_undecided(strategy, pool)}: {found.why}")
+
+
+def _undecided(strategy: str, pool: Pool) -> str:
+    """Why a strategy cannot decide: a case that was looked at before any was labelled has no doubt to go by."""
+    if not _scored(pool):
+        return f"no case is scored yet, so {strategy} cannot decide"
+    if any(scored.value is not None for scored in _scored(pool).values()):
+        return f"nothing was found in the scored cases that {strategy} goes by"
+    if not pool.labelled:
+        return f"no label is accepted yet, and {strategy} goes by what labelled cases taught"
+    return f"the cases were scored before a label was accepted, so {strategy} waits for new scores"
 
 
 def _scored(pool: Pool) -> dict[str, Scored]:

@@ -19,8 +19,8 @@ import numpy as np
 
 from sam_infer.adapters.store import AdapterStore, Move, write_beside
 from sam_infer.errors import AdapterError
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
-from sam_trainer.errors import TrainingError
+from sam_infer.weights.available import SHOWN_DIGITS
+from sam_trainer.judging.policy import WatchPolicy
 from sam_trainer.labels.ledger import ACCEPTED, QUARANTINED, Record
 
 log = logging.getLogger(__name__)
@@ -31,22 +31,6 @@ ALARM_FILE = "alarm.json"
 REMEMBERED = 50
 
 RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class WatchPolicy:
-    """When more corrections are more than chance, and what follows."""
-
-    cases: int = 5  # accepted labels before and after the promotion that are needed
-    rise: float = 0.05  # of the mean edit distance; less is not worth an alarm
-    confidence: float = 0.95
-    rollback: bool = False  # go back to what served before, without asking
-
-    def __post_init__(self) -> None:
-        if self.cases < 2:
-            raise TrainingError(f"an alarm needs at least 2 cases, got {self.cases}", "cases")
-        if not 0 <= self.rise <= 1 or not 0.5 <= self.confidence < 1:
-            raise TrainingError("rise must be from 0 to 1 and confidence from 0.5 to below 1", "rise")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Acceptance policy: the settings of the gate that say when a candidate adapter may serve."""
+"""Acceptance policy: the settings of the gate and of the alarm: when an adapter may serve, when one is doubted."""
 
 from __future__ import annotations
 
@@ -27,3 +27,19 @@ class GatePolicy:
         for name in ("margin", "least_gain"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"{name} must be from 0 to 1, got {getattr(self, name)}", name)
+
+
+@dataclass(frozen=True)
+class WatchPolicy:
+    """When more corrections are more than chance, and what follows."""
+
+    cases: int = 5  # accepted labels before and after the promotion that are needed
+    rise: float = 0.05  # of the mean edit distance; less is not worth an alarm
+    confidence: float = 0.95
+    rollback: bool = False  # go back to what served before, without asking
+
+    def __post_init__(self) -> None:
+        if self.cases < 2:
+            raise TrainingError(f"an alarm needs at least 2 cases, got {self.cases}", "cases")
+        if not 0 <= self.rise <= 1 or not 0.5 <= self.confidence < 1:
+            raise TrainingError("rise must be from 0 to 1 and confidence from 0.5 to below 1", "rise")

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from sam_infer.arrays import UInt8Array
-from sam_infer.models.load import EMBEDDED, BaseNetwork, tiny_with
+from sam_infer.models.load import BaseNetwork, tiny_with
 from sam_infer.networks.backbone import only_slice
 from sam_infer.networks.sam import PREPROCESSING, Preprocessing
 from sam_infer.networks.sam_modules import Sam
 from sam_infer.networks.sam_vit import build, with_weights
 from sam_infer.networks.tiny.model import TinySam, pad_to_square
+from sam_infer.weights.available import EMBEDDED
 from sam_infer.weights.catalogue import KNOWN_MODELS
 
 

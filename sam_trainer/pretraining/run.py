@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from sam_trainer.pretraining.export import export_weights
 from sam_trainer.pretraining.state import Counters, TrainState, update_average
 from sam_trainer.process_group import ProcessGroup, gradients
 from sam_trainer.reports.curves import draw_curves, read_log
+from sam_trainer.training.precision import on_cpu
 from sam_trainer.training.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -46,13 +48,16 @@ class PretrainReport:
     weights: Path
 
 
-def pretrain(config: PretrainConfig) -> PretrainReport:
-    """Train until the run's minutes or steps are over; weights, state, log and curves are in `config.out`."""
+def pretrain(config: PretrainConfig, should_stop: Callable[[], bool] = lambda: False) -> PretrainReport:
+    """Train until the run's minutes or steps are over; weights, state, log and curves are in `config.out`.
+
+    `should_stop` ends it after a step, to be resumed; a run of several processes is ended by ending them.
+    """
     config.out.mkdir(parents=True, exist_ok=True)
     if not config.resume:
         (config.out / LOG_FILE).unlink(missing_ok=True)
     if config.processes == 1:
-        _train(0, config, None)
+        _train(0, config, None, should_stop)
     else:
         meeting = config.out / f"meeting-{time.time_ns()}"
         spawn(_train, (config, meeting), nprocs=config.processes)
@@ -78,7 +83,9 @@ def new_state(config: PretrainConfig) -> TrainState[TinySam]:
     return state
 
 
-def _train(rank: int, config: PretrainConfig, meeting: Path | None) -> None:
+def _train(
+    rank: int, config: PretrainConfig, meeting: Path | None, should_stop: Callable[[], bool] = lambda: False
+) -> None:
     group = ProcessGroup(rank, config.processes)
     if meeting is not None:
         torch.set_num_threads(1)
@@ -87,7 +94,7 @@ def _train(rank: int, config: PretrainConfig, meeting: Path | None) -> None:
     state = new_state(config)
     clock = _Clock(config, state.counters.seconds)
     recent: list[dict[str, float]] = []
-    while (progress := group.agree(clock.progress(state.counters.step))) < 1.0:
+    while (progress := group.agree(clock.progress(state.counters.step))) < 1.0 and not should_stop():
         recent.append(take_step(state, config, group, progress))
         if rank == 0:
             state.counters.seconds = clock.seconds()
@@ -134,7 +141,7 @@ def take_step(
     index = step * group.size + group.rank
     batch = draw_batch(config.seed, index, shape)
     rng = np.random.default_rng((config.seed, index, 2))
-    with torch.autocast("cpu", torch.bfloat16):
+    with on_cpu():
         losses = hold_dialogue(state.model, batch, rng)
         total = torch.stack([part.total for part in losses]).mean()
     total.backward()

@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.pretraining.export import export_weights
 from sam_trainer.pretraining.state import Counters, TrainState, update_average
 from sam_trainer.synthetic.chains import STEPS, Chain, draw_chains
+from sam_trainer.training.precision import on_cpu
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ class TrackingReport:
     weights: Path
 
 
-def train_tracker(config: TrackingConfig) -> TrackingReport:
-    """Train to the last step; weights, state and log are in `config.out`."""
+def train_tracker(config: TrackingConfig, should_stop: Callable[[], bool] = lambda: False) -> TrackingReport:
+    """Train to the last step, or until somebody asks for an end; weights, state and log are in `config.out`."""
     config.out.mkdir(parents=True, exist_ok=True)
     state = _new_state()
     if config.resume:
@@ -85,12 +86,18 @@ def train_tracker(config: TrackingConfig) -> TrackingReport:
             mean = float(np.mean([row["loss"] for row in rows[-LOG_EVERY:]]))
             left = pace * (config.steps - counters.step) / 60
             log.info("step %d loss %.3f, %.0f min left", counters.step, mean, left)
-        if counters.step % SAVE_EVERY == 0 or counters.step == config.steps:
-            state.save(config.out)
-            export_weights(state.average, config.out / WEIGHTS_FILE)
+        if (stopped := should_stop()) or counters.step % SAVE_EVERY == 0 or counters.step == config.steps:
+            _keep(state, config.out)
+        if stopped:
+            break
     edge = max(1, min(LOG_EVERY, len(rows) // 4))
     first, last = (float(np.mean([row["loss"] for row in part])) for part in (rows[:edge], rows[-edge:]))
     return TrackingReport(first, last, config.out / WEIGHTS_FILE)
+
+
+def _keep(state: TrainState[TrackerNet], out: Path) -> None:
+    state.save(out)
+    export_weights(state.average, out / WEIGHTS_FILE)
 
 
 def _new_state() -> TrainState[TrackerNet]:
@@ -156,7 +163,7 @@ def _follow(
     mask, losses = 2 * first - 1, []
     for n in range(STEPS):
         shown = torch.cat([images[:, n : n + 2], mask, evidence[:, n : n + 1]], dim=1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with on_cpu():
             logits = net(shown.contiguous(memory_format=torch.channels_last))
         loss = _loss(logits.float(), masks[:, n : n + 1], valid[:, n])
         (loss / STEPS).backward()

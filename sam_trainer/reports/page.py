@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,13 @@ class Page:
         """Add a paragraph."""
         self.parts.append(f"<p>{html.escape(words)}</p>")
 
-    def table(self, title: str, rows: Sequence[Row], columns: Sequence[str]) -> None:
-        """Add the named columns of rows."""
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    def table(self, title: str, rows: Sequence[Row], columns: Sequence[str] | Mapping[str, str]) -> None:
+        """Add the named columns of rows, under names for people where these are given; nothing is a sentence."""
+        if not rows:
+            self.parts.append(f"<h2>{html.escape(title)}</h2><p>Nothing yet.</p>")
+            return
+        names = columns if isinstance(columns, Mapping) else {name: name for name in columns}
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in names.values())
         body = "".join(f"<tr>{''.join(_cell(row.get(name, '')) for name in columns)}</tr>" for row in rows)
         self.parts.append(f"<h2>{html.escape(title)}</h2><table><tr>{head}</tr>{body}</table>")
 
@@ -63,6 +67,8 @@ class Page:
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return "<td>not known</td>"
     if isinstance(value, float):
         return f"<td>{value:.3f}</td>"
     return f'<td class="text">{html.escape(str(value))}</td>' if isinstance(value, str) else f"<td>{value}</td>"

@@ -27,6 +27,7 @@ from sam_trainer.methods.method import Together, adapt
 from sam_trainer.methods.trainable import Remembered, Trainable
 from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.process_group import ProcessGroup, gradients
+from sam_trainer.training.precision import mixed_precision
 from sam_trainer.training.progress import Progress
 from sam_trainer.training.record import note_epoch
 from sam_trainer.training.schedule import Schedule
@@ -209,12 +210,6 @@ class Fit:
             standing.best,
             standing.best_epoch,
         )
-
-
-def mixed_precision(precision: str) -> torch.autocast:
-    """The context in which a network works."""
-    kind = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 class _Ending:

@@ -43,6 +43,12 @@ class Progress:
         }
         self._write()
 
+    def reading(self, done: int, of: int) -> None:
+        """So many of the cases are read."""
+        self._now("reading labels", _TRAINING_FROM * done / max(of, 1), self.facts["epoch"])
+        if time.time() - self._written > WRITE_EVERY_S:
+            self._write()
+
     def step(self, done: float, epoch: int, loss: float) -> None:
         """A share `done` (0..1) of all steps is taken, `epoch` epochs are complete."""
         self.facts["train"] = {"loss": round(loss, 5)}

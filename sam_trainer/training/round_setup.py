@@ -10,11 +10,12 @@ from pathlib import Path
 from torch import Tensor
 
 from sam_infer.adapters.adapter import Adapter, Provenance
-from sam_infer.models.load import EMBEDDED, BaseNetwork
+from sam_infer.models.load import BaseNetwork
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
+from sam_infer.weights.available import EMBEDDED
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.judging.gate import Score, SemanticScore, examine, overall
@@ -25,7 +26,7 @@ from sam_trainer.labels.round import TRAIN, VALIDATION, LabelRound
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.lesson import Lesson, lessons_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
-from sam_trainer.lessons.semantic_lesson import semantic_lessons
+from sam_trainer.lessons.semantic_lesson import SemanticLesson, semantic_lessons
 from sam_trainer.provenance import versions
 from sam_trainer.training.fit import Fitted, Teacher
 from sam_trainer.training.semantic import SemanticTraining
@@ -52,10 +53,20 @@ class RoundSetup:
         """Refuse an adapter of another network."""
         adapter.require_base(self._base.name, self._base.fingerprint.weights)
 
-    def teacher(self, found: LabelRound) -> Teacher:
-        """Lessons of the cases that teach, and a validation on others, or on the same if there are no others."""
-        backbone = self._base.backbone()
-        lessons = [lesson for case in found.of(TRAIN) for lesson in lessons_of(case, depth=backbone.depth)]
+    def teacher(self, found: LabelRound, told: Callable[[int, int], None] = lambda done, of: None) -> Teacher:
+        """Lessons of the cases that teach, and a validation on others, or on the same if there are no others.
+
+        After each case `told` hears how many are read; to read them can take as long as to train on them.
+        """
+        backbone, passes = self._base.backbone(), 2 if self._config.semantic_images else 1
+        cases = found.of(TRAIN)
+
+        def read(case: Case) -> list[Lesson]:
+            self._pause()
+            told(cases.index(case), passes * len(cases))
+            return lessons_of(case, depth=backbone.depth)
+
+        lessons = [lesson for case in cases for lesson in read(case)]
         if not lessons:
             raise TrainingError("no labelled object is large enough to learn from: at least 50 pixels on a slice")
         cache = None if self._config.trains_encoder else self._cache()
@@ -70,15 +81,20 @@ class RoundSetup:
             return (clicked + mean_dice(named)) / 2 if named else clicked
 
         batches = LessonBatches(lessons, backbone, cache)
-        return Teacher(batches, validate, self._semantic(found, lessons, backbone))
+        return Teacher(batches, validate, self._semantic(cases, lessons, backbone, told))
 
-    def _semantic(self, found: LabelRound, lessons: Sequence[Lesson], backbone: Backbone) -> SemanticTraining | None:
+    def _semantic(
+        self, cases: Sequence[Case], lessons: Sequence[Lesson], backbone: Backbone, told: Callable[[int, int], None]
+    ) -> SemanticTraining | None:
         """The prompt-free head of every label that is large enough to be clicked on."""
         if not self._config.semantic_images:
             return None
         labels = sorted({entry.label for lesson in lessons for entry in lesson.objects})
-        cases, depth = found.of(TRAIN), backbone.depth
-        teaching = [lesson for case in cases for lesson in semantic_lessons(case, labels, depth=depth)]
+        teaching: list[SemanticLesson] = []
+        for number, case in enumerate(cases):
+            self._pause()
+            told(len(cases) + number, 2 * len(cases))
+            teaching += semantic_lessons(case, labels, depth=backbone.depth)
         # a small encoder may as well see every slice moved and recoloured, even where it does not train
         cached = not self._config.trains_encoder and self._base.name != EMBEDDED
         batches = SemanticBatches(teaching, backbone, self._cache() if cached else None)

@@ -24,7 +24,7 @@ from sam_infer.errors import AdapterError, SamError
 from sam_infer.home import default_home
 from sam_infer.models.load import load_network
 from sam_infer.networks.precision import AUTO
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.judging.gate import Semantic, Verdict, judge
@@ -32,13 +32,17 @@ from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, LabelRound, open_round, read_round
 from sam_trainer.methods.trainable import trainable
 from sam_trainer.training.fit import Fit
-from sam_trainer.training.progress import DONE, FAILED, STOPPED, Progress
+from sam_trainer.training.precision import settled
+from sam_trainer.training.progress import DONE, FAILED, RUNNING, STOPPED, Progress, read_progress
 from sam_trainer.training.record import draw_fit
 from sam_trainer.training.round_setup import RoundSetup, plain
 from sam_trainer.training.state import STATE_FILE
 from sam_trainer.training.workers import worker_ranks
 
 log = logging.getLogger(__name__)
+
+# The labels and the settings are kept, and there is nothing else yet.
+STOPPED_EARLY = "stopped before the first epoch was over: nothing was learned yet; --resume begins it again"
 
 PROGRESS_FILE, CONFIG_FILE, END_FILE = "progress.json", "config.json", "end.json"
 LOCK_FILE = ".lock"  # held as long as a training runs
@@ -63,7 +67,8 @@ class TrainingRound:
     """One round of one model; holds the paths, decides nothing that is not written down."""
 
     def __init__(self, config: TrainConfig, policy: GatePolicy, home: Path | None = None) -> None:
-        self.config = config
+        self.config = settled(config)
+        self._any_precision = config.precision == AUTO
         self.policy = policy
         self._home = home or default_home()
         self._folder = training_folder(config.model, home)
@@ -102,13 +107,20 @@ class TrainingRound:
             lock = FileLock(str(self._folder / LOCK_FILE), timeout=0)
             lock.acquire()
         except Timeout:
-            raise TrainingError(f"a training of {self.config.model} is running: wait for its end, or stop it") from None
+            raise TrainingError(self._busy()) from None
         except OSError as error:
             raise _unwritable(error) from error
         try:
             yield
         finally:
             lock.release()
+
+    def _busy(self) -> str:
+        """Who trains, and how far that is."""
+        facts = read_progress(self._folder / PROGRESS_FILE)
+        who = f" (process {facts['pid']}, {facts.get('percent', 0):.0f} %)" if facts.get("state") == RUNNING else ""
+        how = f", with `kill {facts['pid']}`" if who else ""
+        return f"a training of {self.config.model} is running{who}: wait for its end, or stop it{how}"
 
     def _learn(
         self, accepted: Sequence[AcceptedLabel], progress: Progress, should_stop: Callable[[], bool], resume: bool
@@ -121,14 +133,17 @@ class TrainingRound:
         setup = RoundSetup(base, self.config, self._home, should_stop)
         progress.facts["run"] = folder.name
         with worker_ranks(self.config, folder, self._home) as group:
-            fit = Fit(trainable(base), self.config, setup.teacher(found), folder, group)
+            try:
+                teacher = setup.teacher(found, progress.reading)
+            except StoppedError:
+                return RoundOutcome(None, False, STOPPED_EARLY)
+            fit = Fit(trainable(base), self.config, teacher, folder, group)
             if resume:
                 fit.resume()
             fitted = fit.run(progress, should_stop)
-        draw_fit(folder, f"{self.config.model}, {self.config.method}, {folder.name}")
         if not fitted.tensors:
-            _end(folder, "stopped before the first epoch was validated")
-            return RoundOutcome(None, False, "stopped before the first epoch was over: nothing was learned")
+            return RoundOutcome(None, False, STOPPED_EARLY)
+        draw_fit(folder, f"{self.config.model}, {self.config.method}, {folder.name}")
         adapter = setup.adapter(fitted, found, fit.parameters)
         name = self._store.put(adapter)
         learned = self._judged(name, adapter, found, setup, progress) if not fitted.stopped else None
@@ -143,6 +158,8 @@ class TrainingRound:
         if resume:
             folder = self._last()
             config = json.loads((folder / CONFIG_FILE).read_text())
+            if self._any_precision:  # it goes on in the numbers that it began with
+                self.config = replace(self.config, precision=config.get("precision", self.config.precision))
             if config != plain(self.config):
                 raise TrainingError(
                     "the training to resume had other settings: give the same ones, or start a new one", "resume"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -96,6 +97,19 @@ STATUS: dict[type[SamError], int] = {
 HOST_NOT_FOUND = {MONAILabelError.INVALID_INPUT, MONAILabelError.APP_INIT_ERROR}
 
 
+# How the kinds of pydantic's complaints begin, and what a field must be instead.
+EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list",
+    "dict": "a JSON object",
+    "model": "a JSON object",
+    "value_error": "a file or text that fits",
+}
+
+
 def status_of(error: SamError) -> int:
     """The HTTP status of a domain error: of its own type, else of the nearest parent."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
@@ -122,9 +136,34 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
 
 async def on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
     """A request that does not fit the route: one sentence instead of a list of records."""
-    faults = [(str(fault["loc"][-1]), str(fault["msg"])) for fault in error.errors()]
-    sentence = "; ".join(f"{name}: {message}" for name, message in faults) or "the request is malformed"
+    faults = [(_field(fault["loc"]), fault) for fault in error.errors()]
+    sentence = "; ".join(_sentence(name, fault) for name, fault in faults) or "the request is malformed"
     return JSONResponse(body_of(sentence, faults[0][0] if faults else None), 422)
+
+
+def _field(place: Sequence[int | str]) -> str:
+    """The innermost name; numbers are places in a list, or in a text that is no JSON."""
+    return next((part for part in reversed(place) if isinstance(part, str)), "body")
+
+
+def _sentence(name: str, fault: Mapping[str, Any]) -> str:
+    """What was wrong and what was expected, in our words where we have some."""
+    kind, got, limits = str(fault["type"]), fault.get("input"), fault.get("ctx") or {}
+    if kind == "json_invalid":
+        return f"{name} is not valid JSON, from character {fault['loc'][-1]} on"
+    if kind == "missing":
+        return f"{name} is missing: it must be sent"
+    if kind == "enum":
+        return f"{name} must be one of {limits.get('expected')}, got {_short(got)}"
+    for beginning, expected in EXPECTED.items():
+        if kind.startswith(beginning):
+            return f"{name} must be {expected}, got {_short(got)}"
+    return f"{name}: {fault['msg']}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 async def on_host_error(request: Request, error: MONAILabelException) -> JSONResponse:

@@ -88,7 +88,8 @@ def json_object(text: str | None, field: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"{field} is not valid JSON: {error}", field) from None
+        at = f", from character {error.pos} on" if isinstance(error, json.JSONDecodeError) else ""
+        raise RequestError(f"{field} is not valid JSON{at}", field) from None
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -7,56 +7,40 @@ measured, and the sentence says why; 2: the command line is wrong.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 import typer
 from rich.console import Console
 
-from sam_infer.errors import SamError
-from sam_infer.models.load import load_backbone, load_network
-from sam_infer.propagation.segment import VolumeOptions
-from sam_trainer.active.strategies import checked_strategy
-from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.learning.few_cases_plan import Plan, choices, numbers
-from sam_trainer.bench.learning.few_cases_run import run_train
-from sam_trainer.bench.learning.project import LoopConfig
-from sam_trainer.bench.learning.projects import LoopOrder
-from sam_trainer.bench.learning.projects_run import run_loop, sentences
-from sam_trainer.bench.runs import Outcome, run_clicks, run_latency, run_prompts, run_robustness
-from sam_trainer.bench.uncertainty_run import folder_questions, graded_questions, run_uncertainty
-from sam_trainer.bench.volumes_run import run_volumes
 from sam_trainer.config import METHODS
-from sam_trainer.labels.cases import collect, read_sources
-from sam_trainer.labels.objects3d import Structure, collect_structures
-from sam_trainer.pretraining.model_card import write_card
-from sam_trainer.reports.record import Report, command_line
-from sam_trainer.synthetic.patients import demo_studies
-from sam_trainer.synthetic.pools import GRADED, POOLS
+from samlabel.commands.measured import DEMO, DEMO_FOLDER, as_sentences, measured
+from samlabel.offline.outputs import result_file
+
+if TYPE_CHECKING:
+    from sam_trainer.bench.runs import Outcome
 
 app = typer.Typer(help="Measure a model on labelled studies.", no_args_is_help=True)
 
-DEMO = "demo"
-DEMO_FOLDER = Path("demo") / "studies"
+GRADED = "graded"  # the pool of `bench uncertainty`
 
-Studies = Annotated[str, typer.Option(help="A studies folder, a folder of them, or `demo`.")]
+Studies = Annotated[str, typer.Option(help="A studies folder with labels, a folder of them, or demo.")]
 Model = Annotated[str, typer.Option(help="Which model to ask.")]
-Out = Annotated[Path, typer.Option(help="Where the JSON goes.")]
+Out = Annotated[Path, typer.Option(help="Where the JSON goes.", callback=result_file)]
 PageFolder = Annotated[Path, typer.Option("--page", help="Folder of the page and its figures.")]
 Seed = Annotated[int, typer.Option(help="Everything random depends on it.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many objects per source.")]
 Separate = Annotated[
-    list[str] | None, typer.Option(help="A further source to keep out of the headline; may be repeated.")
+    list[str] | None,
+    typer.Option(metavar="SOURCE", help="A further source to keep out of the headline; may be repeated."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the network.")]
 
 
 @app.command()
 def prompts(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO,
+    studies: Studies = DEMO[0],
     model: Model = "tiny",
     out: Out = Path("runs/bench/prompts.json"),
     page: PageFolder = Path("runs/bench"),
@@ -67,13 +51,15 @@ def prompts(  # noqa: PLR0913 - every parameter is an option of the command
     threads: Threads = None,
 ) -> None:
     """COSMOS prompt strategies S1 to S6 beside the ellipse of the box, GrabCut, random walker and region growing."""
-    with _measured(model, seed, threads) as run:
+    with measured(model, seed, threads, studies) as run:
+        from sam_trainer.bench.runs import run_prompts
+
         run.keep(run_prompts(run.exam(studies, limit, separate), grid), out, page)
 
 
 @app.command()
 def clicks(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO,
+    studies: Studies = DEMO[0],
     model: Model = "tiny",
     out: Out = Path("runs/bench/clicks.json"),
     page: PageFolder = Path("runs/bench"),
@@ -85,13 +71,15 @@ def clicks(  # noqa: PLR0913 - every parameter is an option of the command
     threads: Threads = None,
 ) -> None:
     """Dice after 1 to 10 corrections by a simulated reader, and the clicks needed until it is good enough."""
-    with _measured(model, seed, threads) as run:
+    with measured(model, seed, threads, studies) as run:
+        from sam_trainer.bench.runs import run_clicks
+
         run.keep(run_clicks(run.exam(studies, limit, separate), baselines, gestures), out, page)
 
 
 @app.command()
 def robustness(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO,
+    studies: Studies = DEMO[0],
     model: Model = "tiny",
     out: Out = Path("runs/bench/robustness.json"),
     page: PageFolder = Path("runs/bench"),
@@ -102,13 +90,15 @@ def robustness(  # noqa: PLR0913 - every parameter is an option of the command
     threads: Threads = None,
 ) -> None:
     """What careless boxes and points cost."""
-    with _measured(model, seed, threads) as run:
+    with measured(model, seed, threads, studies) as run:
+        from sam_trainer.bench.runs import run_robustness
+
         run.keep(run_robustness(run.exam(studies, limit, separate), repeats), out, page)
 
 
 @app.command()
 def latency(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO,
+    studies: Studies = DEMO[0],
     model: Annotated[str, typer.Option(help="Which model to ask; with --servers several, comma-separated.")] = "tiny",
     out: Out = Path("runs/bench/latency.json"),
     page: PageFolder = Path("runs/bench"),
@@ -125,9 +115,10 @@ def latency(  # noqa: PLR0913 - every parameter is an option of the command
 ) -> None:
     """Time per phase of a reader's visit: of the network in this process, or of servers to the last byte."""
     if servers:
+        from sam_trainer.reports.record import Report, command_line
         from samlabel.server_bench.run import ServerPlan, run_servers  # starts processes; nobody else needs it
 
-        with _errors():
+        with as_sentences():
             started, names = time.time(), tuple(name.strip() for name in model.split(","))
 
             def keep(outcome: Outcome) -> None:
@@ -137,13 +128,15 @@ def latency(  # noqa: PLR0913 - every parameter is an option of the command
 
             run_servers(ServerPlan(names, stock, repeats, threads, readers_seconds), keep)
         return
-    with _measured(model, seed, threads) as run:
+    with measured(model, seed, threads, studies) as run:
+        from sam_trainer.bench.runs import run_latency
+
         run.keep(run_latency(run.exam(studies, repeats, None), model, repeats), out, page)
 
 
 @app.command()
 def volumes(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Studies = DEMO,
+    studies: Studies = DEMO[0],
     model: Model = "tiny",
     out: Out = Path("runs/bench/volumes.json"),
     page: PageFolder = Path("runs/bench"),
@@ -153,34 +146,45 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
     threads: Threads = None,
 ) -> None:
     """One box, one point or three slices become an object in 3D, beside extruded outlines and per-slice boxes."""
-    with _measured(model, seed, threads) as run:
+    with measured(model, seed, threads, studies) as run:
+        from sam_infer.propagation.segment import VolumeOptions
+        from sam_trainer.bench.volumes_run import run_volumes
+
         run.keep(run_volumes(run.backbone, run.structures(studies, limit, separate), VolumeOptions(), seed), out, page)
 
 
 @app.command()
 def loop(  # noqa: PLR0913 - every parameter is an option of the command
     studies: Annotated[str, typer.Option(help="`pools`, the procedural ones, or a labelled folder.")] = "pools",
-    pools: Annotated[str, typer.Option(help="Which of them, comma-separated.")] = ",".join(POOLS),
+    pools: Annotated[str, typer.Option(help="Which of them, comma-separated; without it all.")] = "",
     strategies: Annotated[str, typer.Option(help="Comma-separated.")] = "sam_hybrid,sam_random_fg,random",
     seeds: Annotated[int, typer.Option(min=1, help="Projects per pool and strategy, paired.")] = 5,
     seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
-    rounds: Annotated[int, typer.Option(min=1, help="Trainings per project.")] = LoopConfig.rounds,
-    cases: Annotated[int, typer.Option(min=1, help="Labels per round.")] = LoopConfig.cases,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Trainings per project.")] = None,
+    cases: Annotated[int | None, typer.Option(min=1, help="Labels per round.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Projects side by side, one thread each.")] = 2,
     keep: Annotated[Path | None, typer.Option(help="Folder that keeps the projects.")] = None,
     out: Out = Path("runs/bench/loop.json"),
     page: PageFolder = Path("runs/bench"),
 ) -> None:
     """Does choosing cases pay: whole projects with a simulated reader, the real loop, several strategies."""
-    with _measured(LoopConfig().train.model, seed, None) as run:
+    from sam_trainer.active.strategies import checked_strategy
+
+    chosen = tuple(checked_strategy(name.strip()) for name in strategies.split(","))
+    with measured("tiny", seed, None, studies if studies != "pools" else None) as run:
+        from sam_trainer.bench.learning.project import LoopConfig
+        from sam_trainer.bench.learning.projects import LoopOrder
+        from sam_trainer.bench.learning.projects_run import run_loop, sentences
+        from sam_trainer.synthetic.pools import POOLS
+
         order = LoopOrder(
-            strategies=tuple(checked_strategy(name.strip()) for name in strategies.split(",")),
-            pools=tuple(name.strip() for name in pools.split(",")),
+            strategies=chosen,
+            pools=tuple(name.strip() for name in pools.split(",")) if pools else tuple(POOLS),
             seeds=seeds,
             first_seed=seed,
             workers=workers,
             studies=None if studies == "pools" else Path(studies),
-            config=LoopConfig(rounds=rounds, cases=cases),
+            config=LoopConfig(rounds=rounds or LoopConfig.rounds, cases=cases or LoopConfig.cases),
         )
         console = Console(stderr=True)
         outcome = run_loop(
@@ -208,7 +212,9 @@ def uncertainty(  # noqa: PLR0913 - every parameter is an option of the command
     threads: Threads = None,
 ) -> None:
     """Do scores know where the network errs: rank correlation with the true error, and calibration."""
-    with _measured(model, seed, threads) as run:
+    with measured(model, seed, threads, studies if studies != GRADED else None) as run:
+        from sam_trainer.bench.uncertainty_run import folder_questions, graded_questions, run_uncertainty
+
         questions = graded_questions(seed) if studies == GRADED else folder_questions(Path(studies), labels)
         run.keep(run_uncertainty(run.backbone, questions, studies, slices, seed), out, page)
 
@@ -231,8 +237,13 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     threads: Threads = None,
 ) -> None:
     """What a few accepted cases are worth: every method beside no training and a U-Net; kept after every training."""
-    with _measured(model, 0, threads) as run:
+    with as_sentences():
         plan = Plan(numbers(cases), choices(methods), seeds, held_out, epochs=epochs, unet_epochs=unet_epochs)
+    with measured(model, 0, threads, studies) as run:
+        from sam_infer.models.load import load_network
+        from sam_trainer.bench.learning.few_cases_run import run_train
+        from sam_trainer.labels.cases import read_sources
+
         sources = read_sources(Path(studies)) if studies is not None else []
         last = run_train(
             load_network(model),
@@ -250,50 +261,8 @@ def card(
     out: Annotated[Path, typer.Option(help="Where the card goes.")] = Path("docs/model-card-tiny.md"),
 ) -> None:
     """Write the model card of `tiny` from its manifest and the committed results."""
-    with _errors():
+    with as_sentences():
+        from sam_trainer.pretraining.model_card import write_card
+
         write_card(results, out)
         Console(stderr=True).print(f"wrote {out}")
-
-
-class _Run:
-    """One measurement under way."""
-
-    def __init__(self, model: str, seed: int) -> None:
-        self.started = time.time()
-        self.seed = seed
-        self.backbone = load_backbone(model)
-
-    def exam(self, studies: str, limit: int | None, separate: list[str] | None) -> Exam:
-        """The questions: what is in the studies, asked of the model."""
-        folder = demo_studies(DEMO_FOLDER) if studies == DEMO else Path(studies)
-        return Exam(self.backbone, collect(read_sources(folder, separate or ()), limit), self.seed)
-
-    def structures(self, studies: str, limit: int | None, separate: list[str] | None) -> list[tuple[bool, Structure]]:
-        """The structures in 3D that are in the studies."""
-        folder = demo_studies(DEMO_FOLDER) if studies == DEMO else Path(studies)
-        return collect_structures(read_sources(folder, separate or ()), limit)
-
-    def keep(self, outcome: Outcome, out: Path, page: Path) -> None:
-        """Write what came out."""
-        facts: dict[str, Any] = {"model": self.backbone.name, "weights": self.backbone.weights_id}
-        Report(command_line(), self.seed, outcome.rows, self.started, facts).write(out)
-        written = outcome.page.write(page, out.stem)
-        Console(stderr=True).print(f"wrote {out} and {written}")
-
-
-@contextmanager
-def _measured(model: str, seed: int, threads: int | None) -> Iterator[_Run]:
-    with _errors():
-        if threads is not None:
-            torch.set_num_threads(threads)
-        yield _Run(model, seed)
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """A sentence and exit code 1 for everything that is wrong with the world, not with the program."""
-    try:
-        yield
-    except (SamError, OSError) as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}")
-        raise typer.Exit(1) from error

@@ -6,15 +6,20 @@ Exit code 0: done; 1: refused or failed, with one sentence on why and what to do
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from sam_infer.errors import SamError
 from samlabel.host.logs import route_structlog
+from samlabel.offline.telling import telling
+
+# What every `--studies` takes, as its help says it.
+STUDIES = "A folder of images or DICOM files, a DICOMweb address, demo or demo-files."
 
 # Name: module, function or Typer app in it, one line of help. A new command is a new line.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -31,13 +36,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
     "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
     "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),
-    "score": ("samlabel.commands.score", "score", "Say how much every case without a label is worth one."),
+    "score": ("samlabel.commands.loop", "score", "Say how much every case without a label is worth one."),
     "precompute": (
         "samlabel.commands.precompute",
         "precompute",
         "Encode every slice of a store before anybody clicks.",
     ),
-    "next": ("samlabel.commands.score", "next_case", "Say which case to label next, and why."),
+    "next": ("samlabel.commands.loop", "next_case", "Say which case to label next, and why."),
     "loop": ("samlabel.commands.loop", "app", "Say whether the learning loop pays."),
     "viewer": ("samlabel.commands.viewer", "app", "Serve a newer OHIF than the one that comes with MONAI Label."),
     "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),
@@ -79,7 +84,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True)
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True)
 for _name, (_, _, _help) in COMMANDS.items():
     app.command(_name, help=_help)(_stand_in())
 
@@ -95,8 +100,23 @@ def main() -> None:
     """The console script."""
     route_structlog()
     try:
-        app()
+        with _heard():
+            app()
     except SamError as error:
-        Console(stderr=True).print(f"[red]{type(error).__name__}[/red]", end=": ")
-        typer.echo(str(error), err=True)
-        raise SystemExit(1) from None
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}")
+
+
+def _heard() -> AbstractContextManager[object]:
+    """Without a terminal a long command says every few seconds that it is at work; a server has its log."""
+    name = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if name in ("", "serve") or sys.stderr.isatty():
+        return nullcontext()
+    return telling(f"samlabel {name} is at work")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    typer.secho("refused: ", fg="red", err=True, nl=False)
+    typer.echo(sentence, err=True)
+    raise SystemExit(1) from None

@@ -14,11 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from samlabel.offline import checks
+from samlabel.offline.outputs import result_file
 
 
 def doctor(
     studies: Annotated[str | None, typer.Option(help="Also look at a studies folder or a DICOMweb address.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the findings as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the findings as JSON.", callback=result_file)] = None,
 ) -> None:
     """Check the installation. Exit code 1 when something needs a cure."""
     from sam_infer.home import default_home  # imports torch

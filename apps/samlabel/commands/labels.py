@@ -16,30 +16,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sam_infer.home import HOME_VARIABLE
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.home import HOME_VARIABLE, default_home
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.ledger import Ledger, Record
-from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
-from sam_trainer.studies import Studies
+from samlabel.commands.cli import STUDIES
 from samlabel.errors import ConfigError
 from samlabel.wire import label_facts
 
 app = typer.Typer(help="List and show accepted labels; release, withdraw and export them.", no_args_is_help=True)
 
-Where = Annotated[
-    Studies,
-    typer.Option(parser=Studies.of, metavar="TEXT", help="The studies folder or DICOMweb address that they belong to."),
-]
+Where = Annotated[str, typer.Option(help=STUDIES)]
 Home = Annotated[
     Path | None,
-    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches [default: ~/.local/share/samlabel]."),
+    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches (default: ~/.local/share/samlabel)."),
 ]
 
 
 @app.command("list")
 def list_labels(studies: Where, home: Home = None) -> None:
     """Every event of every label, the oldest first; why some are in quarantine."""
-    records = Ledger.of(studies, home).records()
+    ledger = _ledger(studies, home)
+    records = ledger.records()
     if not records:
         typer.echo("no label was accepted here yet")
         return
@@ -49,7 +46,7 @@ def list_labels(studies: Where, home: Home = None) -> None:
     for record in records:
         table.add_row(*(escape(cell) for cell in _cells(record)))
     Console().print(table)
-    for case, held in sorted(Ledger.of(studies, home).quarantine().items()):
+    for case, held in sorted(ledger.quarantine().items()):
         for doubt in held.doubts:
             typer.echo(f"{case} is in quarantine ({doubt['reason']}): {doubt['sentence']}")
 
@@ -57,7 +54,7 @@ def list_labels(studies: Where, home: Home = None) -> None:
 @app.command()
 def show(case: Annotated[str, typer.Argument(help="Whose label.")], studies: Where, home: Home = None) -> None:
     """Everything that happened to a case's label, as JSON."""
-    typer.echo(json.dumps(label_facts.details(Ledger.of(studies, home), case), indent=1))
+    typer.echo(json.dumps(label_facts.details(_ledger(studies, home), case), indent=1))
 
 
 @app.command()
@@ -68,7 +65,7 @@ def release(
     why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
 ) -> None:
     """Let a label in quarantine teach and judge from the next training on."""
-    record = Ledger.of(studies, home).release(case, {"released_by": _person(), "why": why})
+    record = _ledger(studies, home).release(case, {"released_by": _person(), "why": why})
     typer.echo(f"version {record.version} of {case} counts from the next training on")
 
 
@@ -80,7 +77,7 @@ def withdraw(
     why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
 ) -> None:
     """Take a case's label back: the next training does without it, until another label is accepted."""
-    record = Ledger.of(studies, home).withdraw(case, {"why": why} if why else {})
+    record = _ledger(studies, home).withdraw(case, {"why": why} if why else {})
     typer.echo(f"version {record.version} of {case} is withdrawn; adapters that learned from it name it in their cases")
 
 
@@ -91,16 +88,21 @@ def export(
     form: Annotated[str, typer.Option("--format", help="datalist (MONAI) or nnunet (nnU-Net v2, raw).")] = "datalist",
 ) -> None:
     """Write labels that count, their images and the split for another tool."""
+    from samlabel.store.open import identified, opened
+
+    identified(studies, default_home())  # before torch is loaded
     from sam_trainer.labels.export.datalist import Datalist
     from sam_trainer.labels.export.nnunet import NnUnetRaw
     from sam_trainer.labels.export.write import ExportFormat
     from sam_trainer.labels.export.write import export as write
+    from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION
     from samlabel.loop.counted_labels import counting_labels
 
     layouts: dict[str, Callable[[], ExportFormat]] = {"datalist": Datalist, "nnunet": NnUnetRaw}
     if form not in layouts:
         raise ConfigError(f"--format must be one of {', '.join(layouts)}, got {form!r}", "format")
-    exported = write(counting_labels(studies), layouts[form](), out)
+    with opened(studies, default_home(), share=True) as found:
+        exported = write(counting_labels(found), layouts[form](), out)
     for sentence in exported.left_out:
         typer.echo(sentence, err=True)
     for case, names in exported.incomplete.items():
@@ -108,6 +110,13 @@ def export(
     counts = {part: len(exported.of(part)) for part in (TRAIN, VALIDATION, HELD_OUT)}
     shown = ", ".join(f"{count} {part.replace('_', ' ')}" for part, count in counts.items())
     typer.echo(f"wrote {len(exported.cases)} cases ({shown}) with {', '.join(exported.labels)} to {out}")
+
+
+def _ledger(studies: str, home: Path | None) -> Ledger:
+    """The ledger of what `--studies` names; a folder that does not exist has none."""
+    from samlabel.store.open import identified
+
+    return Ledger.of(identified(studies, home or default_home()), home)
 
 
 def _person() -> str:

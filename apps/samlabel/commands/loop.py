@@ -1,44 +1,128 @@
-"""`samlabel loop`: report and measure the benefit of active learning and of training here.
+"""`samlabel score`, `next` and `loop`: active learning without a server, and whether the learning loop pays.
 
-Exit code 0: done; 1: it could not be measured, and the sentence says why.
+Exit code 0: done, or there was nothing to do; 1: refused, or a case failed, with one sentence on why and what to do.
 """
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_trainer.studies import Studies
+from sam_infer.uncertainty.measures import checked_method
+from samlabel.commands.cli import STUDIES
 from samlabel.config import AppConfig
+from samlabel.offline.outputs import result_file
+from samlabel.offline.telling import Status, telling
+
+if TYPE_CHECKING:
+    from samlabel.offline.project import Offline
 
 app = typer.Typer(help="Say whether the learning loop pays.", no_args_is_help=True)
 
-Where = Annotated[
-    Studies, typer.Option(parser=Studies.of, metavar="TEXT", help="A studies folder or a DICOMweb address.")
-]
-Model = Annotated[str, typer.Option(help="Which network.")]
+BEHIND_CLICKS = 10
+
+Where = Annotated[str, typer.Option(help=STUDIES)]
+Model = Annotated[str, typer.Option(help="Which network; see `samlabel models list`.")]
+Adapter = Annotated[str, typer.Option(help="latest, none, or an adapter's id.")]
+Labels = Annotated[str | None, typer.Option(help="Comma-separated names (default: the studies' dataset.json).")]
+
+
+def score(  # noqa: PLR0913 - every parameter is an option of the command
+    studies: Where,
+    model: Model = AppConfig.model,
+    adapter: Adapter = AppConfig.adapter,
+    labels: Labels = None,
+    measure: Annotated[str | None, typer.Option(help="How doubt is measured; a wrong name lists them.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Score again what is up to date.")] = False,
+    most: Annotated[int | None, typer.Option(min=1, help="At most so many cases.")] = None,
+) -> None:
+    """Say how much every case without a label is worth one; goes on where it was interrupted."""
+    from sam_infer.serving.activity import Activity
+    from sam_infer.weights.available import require_added
+    from samlabel.loop.stopping import stopping
+
+    if measure is not None:
+        checked_method(measure)
+    require_added(model)
+    os.nice(max(0, BEHIND_CLICKS - os.nice(0)))  # a server on this machine comes first
+    with stopping() as should_stop, offline(studies, model=model, adapter=adapter, labels=labels) as app:
+        activity, cases = Activity(), count(1)
+        with telling("loading the network") as told:
+
+            def pause() -> None:
+                told(Status(f"scoring, case {next(cases)}"))
+                activity.wait(should_stop)
+
+            found = app.scoring(measure).run(pause, should_stop, force=force, most=most)
+    for case, sentence in found.failed.items():
+        typer.secho(f"{case}: {sentence}", fg="red", err=True)
+    typer.echo(found.sentence)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def next_case(
+    studies: Where,
+    model: Model = AppConfig.model,
+    adapter: Adapter = AppConfig.adapter,
+    labels: Labels = None,
+    strategy: Annotated[str, typer.Option(help="How to choose; a wrong name lists them.")] = AppConfig.random_is,
+    cases: Annotated[int, typer.Option("--count", min=1, help="How many cases.")] = 1,
+) -> None:
+    """Say which case to label next, and why; nobody is sent there and no lease is taken."""
+    from sam_infer.weights.available import require_added
+    from sam_trainer.active.offer import Wish
+    from sam_trainer.active.strategies import checked_strategy
+    from samlabel.access.identity import LOCAL
+
+    checked_strategy(strategy)
+    require_added(model)
+    with offline(studies, model=model, adapter=adapter, labels=labels) as app:
+        taken: set[str] = set()
+        for number in range(cases):
+            wish = Wish(strategy, LOCAL, number)
+            found = app.selection.next(wish, set(app.store.get_unlabeled_images()) - taken)
+            if found is None:
+                typer.echo("no case without a label is left")
+                return
+            taken.add(found.case)
+            slices = f"; look first at slices {', '.join(map(str, found.slices[:3]))}" if found.slices else ""
+            typer.echo(f"{found.case}: {found.reason}{slices}")
 
 
 @app.command()
 def report(
     studies: Where,
     model: Model = AppConfig.model,
-    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("runs/loop/report.json"),
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.", callback=result_file)] = Path(
+        "runs/loop/report.json"
+    ),
     page: Annotated[Path, typer.Option(help="Folder of the page and its figures.")] = Path("runs/loop"),
 ) -> None:
     """Worth of active learning, work per case and week, learning curves with a forecast: JSON and a page."""
+    from sam_infer.home import default_home
+    from sam_infer.weights.available import require_known
+    from samlabel.store.open import identified
+
+    require_known(model)
+    about = identified(studies, default_home())
     from sam_trainer.active.report import LoopReport
     from sam_trainer.reports.record import Report, command_line
 
-    started, found = time.time(), LoopReport.of(studies, model)
+    started, found = time.time(), LoopReport.of(about, model)
     Report(command_line(), 0, found.rows(), started, found.facts()).write(out)
-    written = found.page().write(page, out.stem)
+    written = found.page(studies).write(page, out.stem)
     typer.echo(found.worth.sentence)
     for row in found.structures():
         typer.echo(f"{row['structure']}: Dice {row['dice']:.3f} after {row['cases']} cases; {row['forecast']}")
+    typer.echo(found.next_step(studies))
     typer.echo(f"wrote {out} and {written}")
 
 
@@ -52,20 +136,38 @@ def measure(
 ) -> None:
     """Teach networks by chosen and by drawn cases, let both answer held-out ones, and keep what it says."""
     from sam_infer.home import default_home
+    from sam_infer.weights.available import require_added
+    from samlabel.store.open import identified
+
+    require_added(model)
+    identified(studies, default_home())
     from sam_infer.models.load import load_network
     from sam_trainer.active.benefit import Comparison
     from sam_trainer.active.served import ServedCases, loop_folder
     from sam_trainer.config import TrainConfig
     from samlabel.loop.accepted_labels import accepted_labels
     from samlabel.loop.stopping import stopping
+
+    train = TrainConfig(model=model, method="decoder", epochs=epochs, patience=epochs, semantic_images=0)
+    with stopping() as should_stop, telling("comparing"), offline(studies, model=model) as app:
+        accepted = accepted_labels(app.store, app.studies, app.names)
+        comparison = Comparison(load_network(model), train, default_home(), draws, seed, should_stop)
+        found = comparison.measure(accepted, ServedCases.of(app.studies).arms())
+        if not should_stop():
+            found.write(loop_folder(app.studies))
+    typer.echo(found.sentence)
+
+
+@contextmanager
+def offline(named: str, **conf: str | None) -> Iterator[Offline]:
+    """What `--studies` names, opened for a command; a wrong name is refused before torch is loaded."""
+    from sam_infer.home import default_home
+    from samlabel.store.open import identified, opened, usual_labels
+
+    identified(named, default_home())
+    if not conf.get("labels"):
+        conf["labels"] = ",".join(usual_labels(named)) or None
     from samlabel.offline.project import Offline
 
-    offline = Offline(studies, model=model)
-    train = TrainConfig(model=model, method="decoder", epochs=epochs, patience=epochs, semantic_images=0)
-    accepted = accepted_labels(offline.store, offline.studies, offline.names)
-    with stopping() as should_stop:
-        comparison = Comparison(load_network(model), train, default_home(), draws, seed, should_stop)
-        found = comparison.measure(accepted, ServedCases.of(offline.studies).arms())
-        if not should_stop():
-            found.write(loop_folder(offline.studies))
-    typer.echo(found.sentence)
+    with opened(named, default_home(), share=True) as studies:
+        yield Offline(studies, **conf)

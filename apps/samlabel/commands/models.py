@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,17 +18,17 @@ from rich.table import Table
 
 from sam_infer.errors import ModelError
 from sam_infer.home import HOME_VARIABLE
-from sam_infer.models.load import EMBEDDED, MODEL_NAMES
-from sam_infer.networks.tiny.backbone import verify_embedded
+from sam_infer.weights.available import EMBEDDED, MODEL_NAMES
 from sam_infer.weights.catalogue import KNOWN_MODELS
-from sam_infer.weights.store import ModelStore, StoredModel
-from sam_infer.weights.tensor_layout import parameter_count, published_layout
+
+if TYPE_CHECKING:
+    from sam_infer.weights.store import ModelStore, StoredModel
 
 app = typer.Typer(help="List, add, download and verify model weights.", no_args_is_help=True)
 
 Home = Annotated[
     Path | None,
-    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches [default: ~/.local/share/samlabel]."),
+    typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches (default: ~/.local/share/samlabel)."),
 ]
 DIGITS = 12  # of a hash, enough to compare by eye
 
@@ -36,7 +36,9 @@ DIGITS = 12  # of a hash, enough to compare by eye
 @app.command("list")
 def list_models(home: Home = None) -> None:
     """Every model this version knows, and whether its weights are here."""
-    store = ModelStore(home)
+    from sam_infer.weights.tensor_layout import parameter_count, published_layout
+
+    store = _store(home)
     table = _table("model", "what", "parameters", "weights", "from")
     table.add_row(EMBEDDED, "embedded default", "", _embedded_state(), "this package")
     added = store.names()
@@ -58,7 +60,7 @@ def add(
 ) -> None:
     """Take a weight file in: recognised by its content, checked, converted to safetensors."""
     with _errors():
-        _report(ModelStore(home).add(file, name), "added")
+        _report(_store(home).add(file, name), "added")
 
 
 @app.command()
@@ -68,16 +70,18 @@ def fetch(
 ) -> None:
     """Download a published weight file, check its hash and add it."""
     with _errors(), _DownloadBar() as bar:
-        _report(ModelStore(home).fetch(name, bar), "downloaded and added")
+        _report(_store(home).fetch(name, bar), "downloaded and added")
 
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Models to check [default: all that are here].")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="MODEL", help="Models to check (default: all that are here).")
+    ] = None,
     home: Home = None,
 ) -> None:
     """Hash weights again and compare with what was recorded."""
-    store = ModelStore(home)
+    store = _store(home)
     table = _table("model", "result", "SHA-256")
     failed = False
     for name in names or [EMBEDDED, *store.names()]:
@@ -129,8 +133,17 @@ class _DownloadBar:
         """Nothing to do: the bar ends with the command."""
 
 
+def _store(home: Path | None) -> ModelStore:
+    """The store of weights, which loads torch."""
+    from sam_infer.weights.store import ModelStore
+
+    return ModelStore(home)
+
+
 def _verified(store: ModelStore, name: str) -> str:
     if name == EMBEDDED:
+        from sam_infer.networks.tiny.backbone import verify_embedded
+
         return verify_embedded()
     if name not in KNOWN_MODELS:
         raise ModelError(f"there is no model {name!r}; choose from {', '.join(MODEL_NAMES)}", "model")
@@ -138,6 +151,8 @@ def _verified(store: ModelStore, name: str) -> str:
 
 
 def _embedded_state() -> str:
+    from sam_infer.networks.tiny.backbone import verify_embedded
+
     try:
         verify_embedded()
     except ModelError:

@@ -8,17 +8,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sam_trainer.studies import Studies
+from samlabel.commands.cli import STUDIES
+from samlabel.commands.loop import offline
 from samlabel.config import AppConfig
+from samlabel.offline.telling import Status, telling
 
 
 def precompute(
-    studies: Annotated[
-        Studies, typer.Option(parser=Studies.of, metavar="TEXT", help="A studies folder or a DICOMweb address.")
-    ],
+    studies: Annotated[str, typer.Option(help=STUDIES)],
     model: Annotated[str, typer.Option(help="Which network; see `samlabel models list`.")] = AppConfig.model,
     adapter: Annotated[str, typer.Option(help="latest, none, or an adapter's id.")] = AppConfig.adapter,
     disk_mb: Annotated[
@@ -27,27 +25,26 @@ def precompute(
 ) -> None:
     """Encode every slice ahead; goes on where it was interrupted, and pauses while readers click."""
     from sam_infer.serving.activity import Activity, step_aside
+    from sam_infer.weights.available import require_added
     from samlabel.loop.stopping import stopping
-    from samlabel.offline.encode_ahead import Precompute
-    from samlabel.offline.project import Offline
 
+    require_added(model)
     step_aside()  # a server on this machine comes first
-    app, activity = Offline(studies, model=model, adapter=adapter, disk_mb=str(disk_mb)), Activity()
-    images = sorted(app.store.list_images())
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with stopping() as should_stop, Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        whole, one = bar.add_task("images", total=len(images)), bar.add_task("slices", total=None)
+    conf = {"model": model, "adapter": adapter, "disk_mb": str(disk_mb)}
+    with stopping() as should_stop, telling("loading the network") as tell, offline(studies, **conf) as app:
+        from samlabel.offline.encode_ahead import Precompute
+
+        images, activity = sorted(app.store.list_images()), Activity()
 
         def told(image: str, done: int, of: int) -> None:
-            bar.update(one, description=image, completed=done, total=of)
-            bar.update(whole, completed=images.index(image) + (done == of))
+            tell(Status(f"{image}, slice {done} of {of}", images.index(image) + done / of, len(images)))
 
         wait = Precompute(app.serving, app.store.get_image_uri, lambda: activity.wait(should_stop), should_stop, told)
         found = wait.run(images)
+        evicted = app.serving.predictor.cache.stats.trimmed
     for image, sentence in found.failed.items():
-        Console(stderr=True).print(f"[red]{image}[/red]: {sentence}")
+        typer.secho(f"{image}: {sentence}", fg="red", err=True)
     typer.echo(found.sentence)
-    evicted = app.serving.predictor.cache.stats.trimmed
     if evicted:
         typer.secho(f"{evicted} slices found no room: call it with more --disk-mb", fg="yellow", err=True)
     if found.failed:

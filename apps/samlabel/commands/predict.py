@@ -6,10 +6,9 @@ is wrong.
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +17,7 @@ from sam_infer.errors import PromptError
 if TYPE_CHECKING:
     from sam_infer.imaging.volume import Volume
     from sam_infer.slices.predictor import Predictor
+    from samlabel.offline.arguments import Plan
     from samlabel.offline.predict_one import OfflinePredictor, Predicted, PredictRequest
 
 
@@ -47,9 +47,6 @@ class Auto(StrEnum):
     SEMANTIC = "semantic"
 
 
-# What `--adapter` may say instead of an id; the other word is `predictor.NO_ADAPTER`.
-PROMOTED = "promoted"
-
 # Ways to label that learn from accepted cases.
 FROM_CASES = (Auto.GRID, Auto.SELFPROMPT, Auto.ATLAS)
 
@@ -59,7 +56,8 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
         Path, typer.Argument(help="NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, a DICOM folder, or a folder of images.")
     ],
     point: Annotated[
-        list[str] | None, typer.Option(help="Voxel i,j,k on the object, or i,j,k,- beside it; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="I,J,K", help="Voxel i,j,k on the object, or i,j,k,- beside it; may be repeated."),
     ] = None,
     box: Annotated[
         str | None, typer.Option(help="i0,j0,i1,j1 or i0,j0,i1,j1,k around it; six numbers are two corners i,j,k.")
@@ -82,11 +80,16 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     labels: Annotated[
         str, typer.Option(help="auto: names, comma-separated; default: those of dataset.json, or of the adapter.")
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Folder: answer finished cases again.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a mask that exists; folder: answer finished cases again.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also a picture of the mask on the image; folder: one of all cases.")
+    ] = False,
     model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
     adapter: Annotated[
         str, typer.Option(help="promoted, none, or how an id of `samlabel adapters list` begins.")
-    ] = PROMOTED,
+    ] = "promoted",
     window: Annotated[str, typer.Option(help="auto, soft_tissue, lung, bone, brain, file, percentile, ...")] = "auto",
     candidate: Annotated[int | None, typer.Option(min=0, max=2, help="Another of the three masks.")] = None,
     zoom: Annotated[bool, typer.Option(help="Look closer at small objects.")] = True,
@@ -94,43 +97,30 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     fill_holes: Annotated[bool, typer.Option("--fill-holes", help="Close holes.")] = False,
 ) -> None:
     """Segment what the points and the box mean, or all labels; masks lie on the images' own grids."""
+    from samlabel.offline.arguments import Arguments
+
+    said, shown_plane = tuple(point or ()), plane.value if plane else None
+    plan = Arguments(
+        image, said, box, prompts, out, shown_plane, mode.value, accepted, window, model, adapter, force, preview
+    ).plan()
+    typer.echo(f"loading the model {model}", err=True)
+
     from sam_infer.slices.crop import ZoomPolicy
-    from sam_infer.slices.predictor import Options  # torch and itk: half a second that help need not pay
+    from sam_infer.slices.predictor import Options
     from samlabel.config import AppConfig
     from samlabel.label_names import app_labels
-    from samlabel.offline.predict_folder import images_in
     from samlabel.offline.predict_one import PredictRequest
 
     studies = accepted or (image if image.is_dir() else image.parent)
     listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
     names = app_labels(AppConfig(labels=listed), str(studies))
     options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes)
-    request = PredictRequest(
-        mode.value, tuple(point or ()), box, plane.value if plane else None, auto.value, options, names
-    )
-    _require_fitting(request, prompts)
-    images = images_in(image) if image.is_dir() else {}
+    request = PredictRequest(mode.value, said, box, shown_plane, auto.value, options, names)
     network = _network(model, adapter, studies if mode is Mode.AUTO and auto in FROM_CASES else None)
-    if images:
-        _folder(
-            network,
-            request,
-            images,
-            _prompts_by_name(prompts, images),
-            out or Path(f"{image.resolve().name}_masks"),
-            force,
-        )
-        return
-    if prompts is not None:
-        raise PromptError("--prompts is for a folder of images; use --point and --box", "prompts")
-    _single(network, request, image, out)
-
-
-def _require_fitting(request: PredictRequest, prompts: Path | None) -> None:
-    """Refuse hints that the mode would ignore."""
-    said = bool(request.points) or request.box is not None or prompts is not None
-    if request.mode == "auto" and said:
-        raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
+    if plan.volume is None:
+        _folder(network, request, plan, force)
+    else:
+        _single(network, request, image, plan.volume, plan)
 
 
 def _network(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
@@ -148,7 +138,8 @@ def _predictor(model: str, adapter: str) -> Predictor:
     from sam_infer.models.current import adapted
     from sam_infer.networks.precision import AUTO
     from sam_infer.slices.embedding_cache import EmbeddingCache
-    from sam_infer.slices.predictor import NO_ADAPTER, Predictor
+    from sam_infer.slices.predictor import Predictor
+    from samlabel.offline.arguments import NO_ADAPTER, PROMOTED
 
     store, cache = AdapterStore(model), EmbeddingCache()
     name = None if adapter == NO_ADAPTER else store.pointer().adapter if adapter == PROMOTED else store.find(adapter)
@@ -157,30 +148,30 @@ def _predictor(model: str, adapter: str) -> Predictor:
     return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
 
 
-def _single(network: OfflinePredictor, request: PredictRequest, image: Path, out: Path | None) -> None:
-    from sam_infer.imaging.image_file import write_mask
+def _single(network: OfflinePredictor, request: PredictRequest, image: Path, volume: Volume, plan: Plan) -> None:
+    from samlabel.offline.outputs import note_beside_images, write_answer
+    from samlabel.offline.preview import write_preview
+    from samlabel.offline.telling import telling
 
-    answer = network.answer(request, image)
+    with telling(f"looking at {image.name}"):
+        answer = network.answer(request, image, volume=volume)
     _tell(answer.notes)
-    target = write_mask(answer.mask, out or default_out(image, answer.volume))
+    target = write_answer(answer.mask, plan.target)
+    if plan.preview is not None:
+        note_beside_images(plan.preview)
+        write_preview(volume, answer.mask, plan.preview)
+        typer.echo(f"{plan.preview}: the mask on the image")
     typer.echo(f"{target}: {answer.sentence}")
 
 
-def _folder(
-    network: OfflinePredictor,
-    request: PredictRequest,
-    images: dict[str, Path],
-    said: dict[str, dict[str, Any]] | None,
-    out: Path,
-    force: bool,
-) -> None:
-    """Every image of a folder, with a bar; exit code 1 when one could not be answered."""
+def _folder(network: OfflinePredictor, request: PredictRequest, plan: Plan, force: bool) -> None:
+    """Every image of a folder; exit code 1 when one could not be answered."""
     from dataclasses import replace
+    from itertools import count
 
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    from samlabel.offline.predict_folder import FolderRun, Outcome
+    from samlabel.offline.predict_folder import FolderRun, Outcome, answered
+    from samlabel.offline.preview import write_contact_sheet
+    from samlabel.offline.telling import Status, telling
 
     backbone = network.predictor.backbone
     settings = {
@@ -188,66 +179,34 @@ def _folder(
         "weights": backbone.weights_id,
         "adapter": network.predictor.adapter,
         **request.facts,
-        "prompts": said,
+        "prompts": plan.said,
     }
     outcome = Outcome()
-    columns = (SpinnerColumn(), TextColumn("{task.completed}/{task.total} {task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=len(images))
+    names = list(plan.images)
+    with telling(f"{len(plan.images)} images") as told:
 
         def answer(name: str, path: Path) -> Predicted:
-            steps = 0
+            steps = count()
 
             def step(done: int) -> None:
-                nonlocal steps
-                steps += done
-                bar.update(task, description=f"{name}, step {steps}")
+                told(Status(f"{name}, step {next(steps) + done}", names.index(name), len(names)))
 
-            bar.update(task, description=name)
+            told(Status(name, names.index(name), len(names)))
             own = request
-            if said is not None:
-                if name not in said:
+            if plan.said is not None:
+                if name not in plan.said:
                     raise PromptError(f"the prompts file says nothing about {name}", "prompts")
-                own = replace(request, **said[name])
+                own = replace(request, **plan.said[name])
             return network.answer(own, path, step)
 
-        for _, outcome in FolderRun(out, settings, force).over(images, answer):  # noqa: B007 - the last one is told
-            bar.update(task, advance=1)
+        for _, outcome in FolderRun(plan.target, settings, force).over(plan.images, answer):  # noqa: B007
+            pass
     _tell(tuple(f"{name}: {sentence}" for name, sentence in outcome.failed.items()))
-    typer.echo(f"{out}: {outcome.sentence}")
+    if plan.preview is not None and write_contact_sheet(answered(plan.target, plan.images), plan.preview):
+        typer.echo(f"{plan.preview}: every mask on its image")
+    typer.echo(f"{plan.target}: {outcome.sentence}")
     if outcome.failed:
         raise typer.Exit(1)
-
-
-def _prompts_by_name(file: Path | None, images: dict[str, Path]) -> dict[str, dict[str, Any]] | None:
-    """The hints of each case, checked; None without a file."""
-    if file is None:
-        return None
-    try:
-        told = json.loads(file.read_text())
-        said = {
-            str(name): {
-                "points": tuple(map(str, hints.get("point", ()))),
-                "box": hints.get("box"),
-                "plane": hints.get("plane"),
-            }
-            for name, hints in told.items()
-        }
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise PromptError(f"{file.name} must be JSON as in --help: {error}", "prompts") from None
-    unknown = sorted(set(said) - set(images))
-    if unknown:
-        raise PromptError(f"{file.name} names {unknown[0]!r}, and the folder has no such image", "prompts")
-    return said
-
-
-def default_out(image: Path, volume: Volume) -> Path:
-    """The mask's file in the working directory: the image's name, a format that can hold it."""
-    from sam_infer.imaging.image_file import suffix_of  # after help
-
-    name = image.resolve().name
-    stem = name[: len(name) - len(suffix_of(image))] if image.is_file() else name
-    return Path(f"{stem}_mask{'.png' if volume.is_colour or volume.geometry.shape[2] == 1 else '.nii.gz'}")
 
 
 def _tell(notes: tuple[str, ...]) -> None:

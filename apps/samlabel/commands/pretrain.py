@@ -16,6 +16,7 @@ from sam_infer.errors import SamError
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.pretraining.run import pretrain as run
 from sam_trainer.pretraining.train_tracker import TrackingConfig, train_tracker
+from samlabel.loop.stopping import stopping
 
 
 def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
@@ -35,7 +36,8 @@ def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
         config = PretrainConfig(
             out=out, minutes=minutes, seed=seed, processes=processes, init=init, lr=lr, resume=resume
         )
-        report = run(config)
+        with stopping() as should_stop:
+            report = run(config, should_stop)
     except SamError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
@@ -57,7 +59,8 @@ def pretrain_tracker(
     console = Console(stderr=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        report = train_tracker(TrackingConfig(out=out, steps=steps, seed=seed, resume=resume))
+        with stopping() as should_stop:
+            report = train_tracker(TrackingConfig(out=out, steps=steps, seed=seed, resume=resume), should_stop)
     except SamError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error

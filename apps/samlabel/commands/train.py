@@ -6,25 +6,29 @@ Exit code 0: an adapter was stored, promoted or not; 1: refused or failed, with 
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sam_infer.home import default_home
 from sam_infer.serving.activity import step_aside
+from sam_infer.weights.available import require_added
 from sam_trainer.config import TrainConfig
 from sam_trainer.judging.policy import GatePolicy
-from sam_trainer.studies import Studies
 from sam_trainer.training.progress import read_progress
-from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
-from samlabel.loop.counted_labels import counting_labels
+from samlabel.commands.cli import STUDIES
 from samlabel.loop.stopping import stopping
+from samlabel.offline.telling import Status, telling
+from samlabel.store.open import identified, opened
+
+if TYPE_CHECKING:
+    from sam_trainer.training.run_round import RoundOutcome
 
 
 def train(  # noqa: PLR0913 - every parameter is an option of the command
-    studies: Annotated[Path, typer.Option(help="A studies folder with label maps in labels/final/.")],
+    studies: Annotated[str, typer.Option(help=f"{STUDIES} Its accepted labels teach.")],
     model: Annotated[str, typer.Option(help="Which network learns; see `samlabel models list`.")] = "tiny",
     method: Annotated[str, typer.Option(help="lora, decoder or full.")] = TrainConfig.method,
     rank: Annotated[int, typer.Option(help="lora: rank of the change.")] = TrainConfig.rank,
@@ -32,8 +36,10 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     with_decoder: Annotated[bool, typer.Option(help="lora: train the mask decoder too.")] = TrainConfig.with_decoder,
     epochs: Annotated[int, typer.Option(help="At most so many.")] = TrainConfig.epochs,
     steps: Annotated[int, typer.Option(help="Per epoch.")] = TrainConfig.steps,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate [default: the method's].")] = None,
-    precision: Annotated[str, typer.Option(help="Of the network's work: bfloat16 or float32.")] = TrainConfig.precision,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate (default: the method's).")] = None,
+    precision: Annotated[
+        str, typer.Option(help="Of the network's work: bfloat16, float32, or auto, what this machine is faster with.")
+    ] = TrainConfig.precision,
     processes: Annotated[int, typer.Option(help="That train together: one per GPU, or per core.")] = 1,
     seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
     promote: Annotated[bool, typer.Option(help="Let it serve if the gate lets it pass.")] = True,
@@ -54,48 +60,39 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         processes=processes,
         seed=seed,
     )
-    step_aside()  # a server on this machine comes first
     run(studies, config, GatePolicy(held_out_cases=held_out, promote=promote), resume)
 
 
-def run(studies: Path, config: TrainConfig, policy: GatePolicy, resume: bool = False) -> None:
-    """Train with a bar, and say what came of it."""
-    accepted = [] if resume else counting_labels(Studies.of(studies))
+def run(studies: str, config: TrainConfig, policy: GatePolicy, resume: bool = False) -> None:
+    """Train, say how far it is, and what came of it; the studies are looked for before torch is loaded."""
+    home = default_home()
+    require_added(config.model, home)
+    identified(studies, home)
+    with telling(f"loading the model {config.model}"):
+        from sam_trainer.training.run_round import PROGRESS_FILE, TrainingRound, training_folder
+        from samlabel.loop.counted_labels import counting_labels
+    step_aside()  # a server on this machine comes first
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    with stopping() as should_stop, _Bar(config.model) as bar:
-
-        def look() -> bool:
-            bar.show()
-            return should_stop()
-
-        learned = TrainingRound(config, policy).run(accepted, look, resume)
+    path = training_folder(config.model) / PROGRESS_FILE
+    began = int(time.time())
+    # a store of DICOM files is open for as long as anything may be read from it
+    with stopping() as should_stop, opened(studies, home, share=True) as found:
+        with telling("reading labels", lambda: _seen(path, began)):
+            accepted = [] if resume else counting_labels(found)
+            learned = TrainingRound(config, policy).run(accepted, should_stop, resume)
     _report(learned)
 
 
-class _Bar:
-    """The progress file as a bar."""
-
-    def __init__(self, model: str) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._progress.add_task("reading labels", total=100.0)
-        self._path = training_folder(model) / PROGRESS_FILE
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self) -> None:
-        """What the training wrote last."""
-        facts = read_progress(self._path)
-        what = f"{facts.get('stage', '')} {facts.get('epoch', 0)}/{facts.get('total_epochs', 0)}"
-        dice = facts.get("best_metric") or 0.0
-        self._progress.update(
-            self._task, completed=facts.get("percent", 0.0), description=f"{what}, best Dice {dice:.3f}"
-        )
+def _seen(path: Path, began: int) -> Status | None:
+    """What this training wrote last; before it begins the file tells of the one before."""
+    facts = read_progress(path)
+    if facts.get("start_ts", 0) < began:
+        return None
+    words = str(facts.get("stage", ""))
+    if facts.get("epoch") or words == "training":
+        words += f", epoch {facts.get('epoch', 0)} of {facts.get('total_epochs', 0)}"
+        words += f", best Dice {facts.get('best_metric') or 0.0:.3f}"
+    return Status(words, facts.get("percent", 0.0), 100.0)
 
 
 def _report(learned: RoundOutcome) -> None:

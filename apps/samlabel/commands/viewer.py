@@ -22,7 +22,7 @@ app = typer.Typer(help="Serve a newer OHIF than the one that comes with MONAI La
 
 Home = Annotated[
     Path | None,
-    typer.Option(envvar=HOME_VARIABLE, help="Folder of models, viewers and caches [default: ~/.local/share/samlabel]."),
+    typer.Option(envvar=HOME_VARIABLE, help="Folder of models, viewers and caches (default: ~/.local/share/samlabel)."),
 ]
 
 

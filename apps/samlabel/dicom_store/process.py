@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import structlog
 
-from samlabel.dicom_store.service import ROOT
+from samlabel.dicom_store.service import ROOT, digest_of
 from samlabel.errors import ArchiveError
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,21 @@ LOOPBACK = "127.0.0.1"
 BACKLOG = 128
 READY_WITHIN_S = 60.0
 RESTART_AFTER_S = 1.0
+ASKED_WITHIN_S = 3.0
+
+
+def address_at(port: int) -> str:
+    """The DICOMweb root of a store on this machine."""
+    return f"http://{LOOPBACK}:{port}{ROOT}"
+
+
+def serves(address: str, folder: Path) -> bool:
+    """Whether a store answers at an address, and serves this very folder."""
+    try:
+        reply = httpx.get(f"{address.removesuffix(ROOT)}/health", timeout=ASKED_WITHIN_S, trust_env=False)
+        return reply.is_success and reply.json().get("folder") == digest_of(folder)
+    except (httpx.HTTPError, ValueError, AttributeError):  # nobody, or somebody else
+        return False
 
 
 def end_with_parent() -> None:
@@ -54,7 +69,7 @@ class StoreProcess:
     @property
     def url(self) -> str:
         """The DICOMweb root."""
-        return f"http://{LOOPBACK}:{self._socket.getsockname()[1]}{ROOT}"
+        return address_at(self._socket.getsockname()[1])
 
     @property
     def pid(self) -> int | None:

@@ -19,7 +19,13 @@ def stopping() -> Iterator[Callable[[], bool]]:
         yield stop_requested.is_set
         return
     signals = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: stop_requested.set()) for number in signals}
+
+    def asked(*_: object) -> None:
+        if stop_requested.is_set():  # twice: whoever asks does not want to wait
+            raise KeyboardInterrupt
+        stop_requested.set()
+
+    before = {number: signal.signal(number, asked) for number in signals}
     try:
         yield stop_requested.is_set
     finally:

@@ -39,8 +39,12 @@ def packages() -> list[Check]:
     from packaging.requirements import Requirement  # only the doctor needs it
 
     checks = []
+    asked: dict[str, Requirement] = {}
     for text in requires("samlabel") or []:
-        wanted = Requirement(text)
+        one = Requirement(text)
+        known = asked.setdefault(one.name.lower(), one)
+        known.specifier &= one.specifier
+    for wanted in asked.values():
         try:
             found = version(wanted.name)
         except PackageNotFoundError:
@@ -96,8 +100,8 @@ def disk(home: Path) -> Check:
 def models(home: Path) -> list[Check]:
     """Every weight file, read and hashed."""
     from sam_infer.errors import ModelError
-    from sam_infer.models.load import EMBEDDED
     from sam_infer.networks.tiny.backbone import verify_embedded
+    from sam_infer.weights.available import EMBEDDED
     from sam_infer.weights.store import ModelStore
 
     store = ModelStore(home)
@@ -119,7 +123,7 @@ def adapters(home: Path) -> list[Check]:
     from sam_infer.adapters.store import AdapterStore
     from sam_infer.errors import SamError
     from sam_infer.models.load import load_network
-    from sam_infer.weights.fingerprint import SHOWN_DIGITS
+    from sam_infer.weights.available import SHOWN_DIGITS
 
     checks = []
     for folder in sorted((home / "adapters").glob("*/")):
@@ -141,13 +145,18 @@ def studies(address: str) -> Check:
     """A studies folder with images, or an archive that answers."""
     from sam_infer.imaging.image_file import suffix_of
     from sam_trainer.studies import Studies
+    from samlabel.store.open import DEMO, DEMO_FILES, is_dicom_folder
 
+    if address in (DEMO, DEMO_FILES):
+        return Check("studies", True, f"{address}: made when it is first served")
     if (named := Studies.of(address)).is_archive:
         return _archive(str(named))
 
     folder = Path(address).expanduser()
     if not folder.is_dir():
         return Check("studies", False, f"there is no folder {address}", "create it, or give --studies another folder")
+    if is_dicom_folder(folder):
+        return Check("studies", True, f"DICOM files in {folder}")
     images = [path for path in folder.iterdir() if suffix_of(path)]
     cure = "put images (.nii.gz, .nrrd, .png, ...) at the top of the folder"
     return Check("studies", bool(images), f"{len(images)} images in {folder}", cure)

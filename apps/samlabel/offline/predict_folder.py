@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +19,13 @@ from sam_infer.errors import SamError, VolumeError
 from sam_infer.files import write_whole
 from sam_infer.imaging.image_file import suffix_of, write_mask
 from samlabel.errors import ConfigError
-from samlabel.offline.predict_one import Predicted
+from samlabel.store.answers import FOLDER_RECORD, answers_in
 
-RECORD = "predictions.json"
+if TYPE_CHECKING:  # the images of a folder are listed before torch is loaded
+    from samlabel.offline.predict_one import Predicted
+
+# What a mask of a picture, and of a volume, is written as.
+MASK_SUFFIXES = (".png", ".nii.gz")
 
 
 @dataclass
@@ -48,17 +52,22 @@ def images_in(folder: Path) -> dict[str, Path]:
 
     None in a folder of DICOM files: it is one image itself, whatever lies beside the slices.
     """
+    answers = answers_in(folder)
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     if any(_is_dicom(path) for path in files):
         return {}
     found: dict[str, Path] = {}
     for path in files:
         suffix = suffix_of(path)
-        if not suffix:
+        if not suffix or path.name in answers:
             continue
         name = path.name[: -len(suffix)]
         if name in found:
-            raise VolumeError(f"{folder.name} has two images called {name}: rename or move one", "image")
+            raise VolumeError(
+                f"{folder.resolve()} has two images called {name} ({found[name].name} and {path.name}): rename or move "
+                "one",
+                "image",
+            )
         found[name] = path
     if found:
         return found
@@ -100,9 +109,13 @@ class FolderRun:
         self, name: str, path: Path, answer: Callable[[str, Path], Predicted], outcome: Outcome, record: dict[str, Any]
     ) -> None:
         started = time.perf_counter()
+        taken = next((f"{name}{suffix}" for suffix in MASK_SUFFIXES if (self.out / f"{name}{suffix}").exists()), None)
+        if taken is not None and not self.force:
+            outcome.failed[name] = f"{taken} exists and is not of this run: move it, or use --force to replace it"
+            return
         try:
             found = answer(name, path)
-            file = write_mask(found.mask, self.out / f"{name}{'.png' if flat(found) else '.nii.gz'}")
+            file = write_mask(found.mask, self.out / f"{name}{MASK_SUFFIXES[not flat(found)]}")
         except SamError as error:
             outcome.failed[name] = str(error)
             return
@@ -118,7 +131,7 @@ class FolderRun:
 
     def _record(self) -> dict[str, Any]:
         """What is done already by these settings; masks of other settings are not mixed with ours."""
-        file = self.out / RECORD
+        file = self.out / FOLDER_RECORD
         fresh: dict[str, Any] = {"settings": dict(self.settings), "cases": {}}
         if self.force or not file.is_file():
             return fresh
@@ -138,7 +151,18 @@ class FolderRun:
         return {**fresh, "cases": cases}
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        write_whole(self.out / RECORD, json.dumps(record, indent=1))
+        write_whole(self.out / FOLDER_RECORD, json.dumps(record, indent=1))
+
+
+def answered(out: Path, images: Mapping[str, Path]) -> Iterator[tuple[str, Path, Path]]:
+    """Name, image and mask of every case whose mask is there, from this run or an earlier one."""
+    try:
+        cases = json.loads((out / FOLDER_RECORD).read_text())["cases"]
+    except FileNotFoundError:  # every case failed
+        return
+    for name, path in images.items():
+        if name in cases and (out / cases[name]["file"]).is_file():
+            yield name, path, out / cases[name]["file"]
 
 
 def flat(answer: Predicted) -> bool:

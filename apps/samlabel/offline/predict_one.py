@@ -10,25 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from sam_infer.arrays import Int64Array
 from sam_infer.ask.answer import Answer, answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import LabelQuestion, ObjectQuestion, SliceQuestion
 from sam_infer.automatic.example import AcceptedCase, affordable
 from sam_infer.automatic.modes import SEMANTIC
 from sam_infer.automatic.semantic import require_head
-from sam_infer.errors import PromptError
 from sam_infer.imaging.image_file import read_image, read_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
-from sam_infer.prompts.object_prompts import Box, Prompts
-from sam_infer.prompts.slice_index import Marks, choose_slice
+from sam_infer.prompts.slice_index import choose_slice
 from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
-from sam_infer.weights.fingerprint import SHOWN_DIGITS
+from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
 from samlabel.label_names import LabelNames
+from samlabel.offline.hints import parsed
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,16 @@ class OfflinePredictor:
     examples: Sequence[Case] = ()
     _read: dict[Path, AcceptedCase] = field(default_factory=dict, repr=False)
 
-    def answer(self, request: PredictRequest, path: Path, progress: Callable[[int], None] | None = None) -> Predicted:
-        """What the network makes of one image."""
+    def answer(
+        self,
+        request: PredictRequest,
+        path: Path,
+        progress: Callable[[int], None] | None = None,
+        volume: Volume | None = None,
+    ) -> Predicted:
+        """What the network makes of one image; `volume` is what `path` holds, where it was read already."""
         started = time.perf_counter()
-        volume = read_image(path)
+        volume = volume or read_image(path)
         job = Job(progress=progress) if progress is not None else Job()
         found, sentence, notes = self._asked(request, volume, Context(job, lambda: self._cases(request, path)))
         if self.predictor.adapter != NO_ADAPTER:
@@ -136,49 +140,3 @@ class OfflinePredictor:
             labels = names.renumbered(read_mask(case.label), case.labels)
             self._read[case.image] = AcceptedCase(read_image(case.image), labels)
         return self._read[case.image]
-
-
-def parsed(volume: Volume, points: Sequence[str], box: str | None, plane: str | None) -> tuple[Prompts, Marks]:
-    """The prompts of a command line, and the same in the order in which they were typed."""
-    axis = 2 if plane is None else volume.geometry.axis_of_plane(plane)
-    voxels, labels = [], []
-    for text in points:
-        parts = text.replace(" ", "").split(",")
-        labels.append(0 if parts[-1] == "-" else 1)
-        voxels.append(_numbers("point", ",".join(parts[:-1] if parts[-1] in "+-" else parts), (3,), volume))
-    array, chosen = np.array(voxels, np.int64).reshape(-1, 3), np.array(labels, np.int64)
-    corners = Box.of(*_corners(box, array, volume)).clipped(volume.geometry) if box else None
-    prompts = Prompts(axis, array, chosen, corners).checked(volume.geometry)
-    return prompts, Marks(array[chosen == 1], array[chosen == 0], corners)
-
-
-def _corners(box: str, points: Int64Array, volume: Volume) -> tuple[list[int], list[int]]:
-    """Two corners of a box that was given in one slice or in space."""
-    numbers = _numbers("box", box, (4, 5, 6), volume)
-    if len(numbers) == 6:
-        return numbers[:3], numbers[3:]
-    i0, j0, i1, j1 = numbers[:4]
-    if len(numbers) == 5:
-        k = numbers[4]
-    elif volume.geometry.shape[2] == 1:
-        k = 0
-    else:
-        slices = {int(p[2]) for p in points}
-        if len(slices) != 1:
-            raise PromptError("box needs its slice: i0,j0,i1,j1,k", "box")
-        k = slices.pop()
-    return [i0, j0, k], [i1, j1, k]
-
-
-def _numbers(name: str, text: str, lengths: tuple[int, ...], volume: Volume) -> list[int]:
-    """Whole numbers between commas; a point of a picture may leave out its only slice."""
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise PromptError(f"{name} must be whole numbers between commas, got {text!r}", name) from None
-    if name == "point" and len(numbers) == 2 and volume.geometry.shape[2] == 1:
-        numbers.append(0)
-    if len(numbers) not in lengths:
-        wanted = " or ".join(str(length) for length in lengths)
-        raise PromptError(f"{name} must have {wanted} numbers, got {text!r}", name)
-    return numbers

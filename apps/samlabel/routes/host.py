@@ -26,6 +26,7 @@ from monailabel.endpoints import (
 from starlette.datastructures import UploadFile
 
 from samlabel.access.names import check_name, check_session_id, check_tag, check_upload_name, json_object
+from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError, RefusedError
 from samlabel.host.handle import infer_tasks, running_app, scoring_methods, strategies
 from samlabel.tasks import scoring_task
@@ -45,6 +46,30 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 JSON_FIELDS = ("params", "info")
 
+
+def _image_info(_: Any, arguments: dict[str, Any]) -> Any:
+    """What is recorded of an image; of one that is not there nothing is."""
+    store, image = running_app().datastore(), arguments["image"]
+    if image not in store.list_images():
+        raise NotFoundError(f"there is no image {image!r}", "image")
+    return without_places(dict(store.get_image_info(image) or {}))
+
+
+def _label_info(_: Any, arguments: dict[str, Any]) -> Any:
+    """What is recorded of a label."""
+    store, label, tag = running_app().datastore(), arguments["label"], arguments["tag"]
+    store.get_label_uri(label, tag)  # refused when there is none
+    return without_places(dict(store.get_label_info(label, tag) or {}))
+
+
+# Answers of the host that say nothing: a change is answered with what is recorded now.
+COMPLETED: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+    "api_get_image_info": _image_info,
+    "api_put_image_info": _image_info,
+    "api_get_label_info": _label_info,
+    "api_put_label_info": _label_info,
+}
+
 # Which argument of which module names what part of the app: the host starts a process before it looks.
 PARTS: dict[str, tuple[str, Callable[[], Mapping[str, object]]]] = {
     batch_infer.__name__: ("model", infer_tasks),
@@ -62,7 +87,7 @@ def mended_routes() -> APIRouter:
         for route in module.router.routes:
             router.add_api_route(
                 route.path,
-                off_the_loop(route.endpoint),
+                off_the_loop(route.endpoint, COMPLETED.get(route.name)),
                 methods=list(route.methods),
                 include_in_schema=False,
                 name=route.name,
@@ -81,7 +106,7 @@ def off_the_loop(
     def run(**arguments: Any) -> Any:
         check_arguments(arguments)
         check_known(endpoint.__module__, arguments)
-        answer = _finish(endpoint(**arguments))
+        answer = without_places(_finish(endpoint(**arguments)))
         return answer if complete is None else complete(answer, arguments)
 
     # The signature is all that FastAPI reads; `functools.wraps` would make it see the coroutine again.

@@ -33,7 +33,8 @@ def _as_saved(answer: dict[str, Any], arguments: dict[str, Any]) -> dict[str, An
 
 
 save = off_the_loop(host.api_save_label, _as_saved)
-router.put("/datastore/label", summary="Save a label")(save)
+# A name of its own: the host has an operation of the same address.
+router.put("/datastore/label", summary="Save a label", name="save_label")(save)
 
 
 @router.get("/labels/", summary="The newest event of every case's label", dependencies=[USER])

@@ -18,6 +18,7 @@ from sam_trainer.training.record import CURVES
 from sam_trainer.training.run_round import training_folder
 from samlabel.access.callers import ADMIN, USER
 from samlabel.access.names import check_name
+from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError
 from samlabel.host.handle import running_app, trainers
 from samlabel.loop.stopping import stop_requested
@@ -47,7 +48,7 @@ def status(all: bool = False, check_if_running: bool = False) -> Any:
     if standing is not None and not all:
         return standing.status()
     found = host.status(all, check_if_running)
-    return found if all else {**found, "progress": _progress_of(found)}
+    return without_places(found if all else {**found, "progress": _progress_of(found)})
 
 
 @router.get("/curves", summary="Learning curves of the last training, as PNG", dependencies=[USER])
@@ -80,7 +81,7 @@ def start(model: str, params: dict[str, Any] | None = None, run_sync: bool = Fal
         )
     if not order.resume:
         _require_labels()
-    return host.run_model(model, dict(params or {}), run_sync, enqueue)
+    return without_places(host.run_model(model, dict(params or {}), run_sync, enqueue))
 
 
 def _require_labels() -> None:
@@ -114,7 +115,7 @@ def stop() -> Any:
     except subprocess.TimeoutExpired:
         log.warning("the training did not end in time and is killed", seconds=STOP_SECONDS)
         return host.stop()
-    return {**task, "progress": _progress_of(task)}
+    return without_places({**task, "progress": _progress_of(task)})
 
 
 def _running() -> tuple[str, subprocess.Popen[str]] | None:

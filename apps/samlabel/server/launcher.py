@@ -10,7 +10,7 @@ import ipaddress
 import json
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,12 +37,14 @@ class ServeOptions:
     verbose: bool = False
 
 
-def serve(options: ServeOptions, home: Path) -> None:
-    """Run until interrupted."""
+def serve(options: ServeOptions, home: Path, say: Callable[[str], object] = lambda sentence: None) -> None:
+    """Run until interrupted; `say` hears what is being done until the server listens."""
     require_free_port(options.host, options.port)
+    say("opening the studies; the demo is made at its first start")
     with opened(options.studies, home) as studies:
         app_dir = prepare_app_dir(home)
         prepare_environment(options, studies, app_dir, os.environ)
+        say("loading MONAI Label and the network")
         # After the environment: the host reads it when it is imported.
         with light_host():
             import uvicorn

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from segment_anything import sam_model_registry
 
-from sam_infer.models.load import EMBEDDED
+from sam_infer.weights.available import EMBEDDED
 from sam_infer.weights.store import ModelStore
 from samlabel.server_bench.server_process import Launch, ServerError
 

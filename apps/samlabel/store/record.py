@@ -24,6 +24,7 @@ from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastor
 from sam_infer.files import write_whole
 from samlabel.access.uploads import IMAGE_SUFFIXES
 from samlabel.errors import NotFoundError
+from samlabel.store.answers import answers_in
 
 log = structlog.get_logger(__name__)
 
@@ -113,13 +114,19 @@ class RecordedStore(LocalDatastore):
         """Bring the record in line with the files: new ones in, vanished ones out, recorded facts kept."""
         with self._transaction():
             before = self._datastore.objects
-            images = self._files(self._datastore.image_path())
+            images = self._images(before)
             labels_root = Path(self._datastore.label_path(None))
             tags = sorted(path.name for path in labels_root.glob("*/"))
             labels = {tag: self._files(self._datastore.label_path(tag)) for tag in tags}
             after = {name: _entry(before.get(name), name, files, labels) for name, files in images.items()}
             if after != before:
                 self._replace_objects(after)
+
+    def _images(self, before: Objects) -> dict[str, list[str]]:
+        """Suffixes of the image files per id; what `samlabel predict` wrote beside them is no image."""
+        folder = self._datastore.image_path()
+        answers = {self._to_id(file)[0] for file in answers_in(Path(folder))} - set(before)
+        return {name: files for name, files in self._files(folder).items() if name not in answers}
 
     def _files(self, folder: str) -> dict[str, list[str]]:
         """Suffixes of the files per id, in alphabetical order; hidden files are nobody's images."""

@@ -57,6 +57,7 @@ class SamAutoTask(SamTask):
             **describe(found, question, volume.geometry, time.perf_counter() - started),
             "reader": current_reader(),
         }
+        facts["warnings"] = [*wanted.notes, *facts["warnings"]]
         if doubting is not None and found.found.whole:
             try:
                 facts[doubt_reply.KEY] = doubting.about(volume, found.mask, question.axis, question.labels, job.slice)

@@ -44,6 +44,7 @@ class Sam3dTask(SamTask):
         found = answer(ObjectQuestion(prompts, wanted.options), predictor, volume, context)
         facts = {
             "label_names": {label: 1},
+            **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
             **network_facts(predictor),
             **describe_object(found.found, volume, found.notes),
             "latencies": milliseconds({"segment": time.perf_counter() - started}),

@@ -41,6 +41,7 @@ class AutoRequest:
     question: LabelQuestion
     prior_tag: str | None  # a stored label of the image that is to be the prior
     reply: slice_request.ReplyFormat
+    notes: tuple[str, ...] = ()
 
     def with_prior(self, prior: Mask) -> LabelQuestion:
         """The question once the stored label is read."""
@@ -53,6 +54,7 @@ def decode(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) ->
     mode, extent = _choice(given, "mode", MODES), _choice(given, "extent", EXTENTS)
     axis, limit = _axis(given, mode, geometry), slice_request.decode_box(given, geometry)
     low, high = (0, geometry.shape[axis] - 1) if limit is None else (int(limit.low[axis]), int(limit.high[axis]))
+    slice_request.require_device(given)
     wish = slice_request.decode_slice(given)
     start = wish if wish is not None and 0 <= wish < geometry.shape[axis] else (low + high + 1) // 2
     if not low <= start <= high:
@@ -71,7 +73,10 @@ def decode(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) ->
         prior,
         decode_classes(request, names) if mode == SEMANTIC else None,
     )
-    return AutoRequest(question, check_tag(tag) if tag is not None else None, slice_request.decode_reply(given))
+    notes: tuple[str, ...] = ()
+    if wish is not None and wish != start and extent == "slice":
+        notes = (f"slice {wish} is not in the image, which has {geometry.shape[axis]}: slice {start} was used",)
+    return AutoRequest(question, check_tag(tag) if tag is not None else None, slice_request.decode_reply(given), notes)
 
 
 def decode_semantic(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> AutoRequest:

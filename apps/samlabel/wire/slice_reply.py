@@ -16,6 +16,7 @@ def describe(answer: Answer[Prediction], request: InferRequest, geometry: Geomet
     prediction, question = answer.found, request.question
     return {
         "label_names": {request.label: 1},
+        **({"label_assumed": request.assumed} if request.assumed else {}),
         "score": round(prediction.score, 4),
         "scores": [round(float(s), 4) for s in prediction.candidates.scores[:CLIENT_CANDIDATES]],
         "candidate": prediction.chosen,

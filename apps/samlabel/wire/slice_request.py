@@ -11,6 +11,7 @@ know are left alone (OHIF sends those of earlier requests along), keys it knows 
     plane                                      axial, coronal, sagittal; without it slices run along the stored k
     slice                                      counts only where the prompts agree
     label                                      name of what is segmented
+    device                                     only what the server computes on
     window, candidate, zoom, keep_largest, fill_holes      see `OPTIONS`; text is taken for numbers and switches
     result_extension, result_compress          .nrrd, .nii.gz, .nii or .mha; compressed unless the client says no
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from sam_infer.arrays import Float64Array, Int64Array
 from sam_infer.ask.question import SliceQuestion
@@ -75,6 +77,7 @@ class InferRequest:
     lasso: Lasso
     reply: ReplyFormat
     notes: tuple[str, ...]  # what a reader should know about how the request was read
+    assumed: str | None = None  # said where the request names no label
 
 
 def decode(request: Mapping[str, Any], geometry: Geometry, labels: LabelNames) -> InferRequest:
@@ -91,15 +94,20 @@ def decode(request: Mapping[str, Any], geometry: Geometry, labels: LabelNames) -
         box,
         prior,
     )
-    index, notes = choose_slice(geometry, axis, decode_slice(given), marks)
+    require_device(given)
+    wish = decode_slice(given)
+    if wish is not None and len(foreground) + len(background) and not 0 <= wish < max(geometry.shape):
+        # of a box alone 3D Slicer sends an offset in millimetres
+        raise PromptError(f"slice must be from 0 to {geometry.shape[axis] - 1}, got {wish}", "slice")
+    index, notes = choose_slice(geometry, axis, wish, marks)
     here, around = strokes.on_slice(axis, index), lassos.on_slice(index)
     clicked = np.repeat([FOREGROUND, BACKGROUND], [len(foreground), len(background)])
     prompts = Prompts(axis, np.concatenate([foreground, background]), clicked, box, around.prior(prior))
     prompts = with_points(prompts, here.points(geometry), around.points())
     prompts = replace(prompts, painted=around.painted(here.painted(geometry), marked_one_by_one(foreground, here)))
-    label = labels.checked(given.get("label"))
+    label, assumed = labels.checked(given.get("label")), labels.assumed(given.get("label"))
     question = SliceQuestion(prompts, index, decode_options(given))
-    return InferRequest(question, label, here, around, decode_reply(given), tuple(notes))
+    return InferRequest(question, label, here, around, decode_reply(given), tuple(notes), assumed)
 
 
 def with_points(prompts: Prompts, *more: tuple[Int64Array, Int64Array]) -> Prompts:
@@ -124,6 +132,17 @@ def decode_axis(given: Mapping[str, Any], geometry: Geometry) -> int:
     if any(geometry.shape[other] == 1 for other in range(3) if other != axis):
         raise PromptError(f"the image is one slice, and {plane} would cut it into lines: leave plane out", "plane")
     return axis
+
+
+def require_device(given: Mapping[str, Any]) -> None:
+    """Refuse a device that this server does not compute on: it was chosen when the server was started."""
+    wish = given.get("device") or AUTO[0]
+    here = ("cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))) if torch.cuda.is_available() else ("cpu",)
+    if not isinstance(wish, str) or wish.lower() not in (*AUTO, *here):
+        raise RequestError(
+            f"device must be {' or '.join(here)}, what this server computes on, got {str(wish)[:40]!r}; leave it out",
+            "device",
+        )
 
 
 def decode_slice(given: Mapping[str, Any]) -> int | None:

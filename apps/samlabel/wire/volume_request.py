@@ -38,6 +38,7 @@ class VolumeRequest:
     prompts: Mapping[str, Prompts]
     options: VolumeOptions
     reply: slice_request.ReplyFormat
+    assumed: str | None = None  # said where the request names no label
 
 
 def decode_object(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> VolumeRequest:
@@ -55,12 +56,13 @@ def decode_object(request: Mapping[str, Any], geometry: Geometry, names: LabelNa
         mask=lassos.prior(slice_request.decode_prior(given, geometry)),
         painted=lassos.painted(strokes.painted(geometry), said),
     )
-    return VolumeRequest({wanted.label: prompts}, decode_options(given), wanted.reply)
+    return VolumeRequest({wanted.label: prompts}, decode_options(given), wanted.reply, wanted.assumed)
 
 
 def decode_labels(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> VolumeRequest:
     """A request with points per label; labels without points are left out."""
     given = _given(request)
+    slice_request.require_device(given)
     axis, box = slice_request.decode_axis(given, geometry), slice_request.decode_box(given, geometry)
     background = slice_request.decode_voxels(given, "background")
     prompts = {}

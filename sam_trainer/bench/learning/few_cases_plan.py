@@ -23,7 +23,7 @@ class Plan:
     left_out_epochs: int = 4  # of each training with one case left out: there are many
     most_left_out: int = 4  # cases per folder
     unet_epochs: int | None = None  # None: as many as the others
-    precision: str = "bfloat16"
+    precision: str = TrainConfig.precision
 
     def config(self, method: str, seed: int) -> TrainConfig:
         """A training of the bench; nothing stops it early, as no case is left to watch."""

@@ -19,6 +19,7 @@ from sam_infer.networks.semantic_head import PICTURE_MEAN, PICTURE_STD, picture_
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss
 from sam_trainer.optimizer import PlainAdamW
+from sam_trainer.training.precision import on_cpu
 from sam_trainer.training.schedule import Schedule
 
 # About as many parameters as `tiny` with its semantic head.
@@ -61,7 +62,7 @@ class UNetNamer:
             batch = batches.draw(None, images, np.random.default_rng((seed, step)))
             for group in optimizer.param_groups:
                 group["lr"] = RATE * schedule.factor(step, step / steps)
-            with torch.autocast("cpu", torch.bfloat16):  # as the adapters are trained
+            with on_cpu():  # as the adapters are trained
                 logits = self._logits(batch.pictures)
             loss = semantic_loss(logits.float(), batch.numbers, batch.known)
             loss.backward()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sam_infer.adapters.adapter import Adapter
-from sam_infer.adapters.store import ADAPTER_FILE, POINTER_FILE, AdapterStore
+from sam_infer.adapters.ids import ADAPTER_FILE
+from sam_infer.adapters.store import POINTER_FILE, AdapterStore
 from sam_infer.errors import AdapterError, UnknownAdapterError
 from tests.processes import apart, wait_until
 from tests.sam_infer.adapters.promotions import promote

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from sam_infer.adapters.adapter import Adapter, Provenance
+from sam_infer.adapters.ids import ADAPTER_FILE
 from sam_infer.adapters.kinds.low_rank import low_rank_name
-from sam_infer.adapters.store import ADAPTER_FILE, AdapterStore
+from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.models.current import CurrentPredictor

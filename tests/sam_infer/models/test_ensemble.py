@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam_infer.adapters.store import ADAPTER_FILE, AdapterStore
+from sam_infer.adapters.ids import ADAPTER_FILE
+from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import choose_window

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sam_infer.errors import ModelError
-from sam_infer.models.load import MODEL_NAMES, load_backbone
+from sam_infer.models.load import load_backbone
 from sam_infer.networks.sam import SamBackbone
+from sam_infer.weights.available import MODEL_NAMES
 from sam_infer.weights.store import ModelStore
 
 

@@ -91,6 +91,18 @@ def test_weeks_structures_and_worth(tmp_path: Path) -> None:
     assert "Calibration error" in page
 
 
+def test_an_empty_report_says_what_to_do_and_no_nothing(tmp_path: Path) -> None:
+    page = LoopReport(Benefit(), [], [], {}).page("demo-files").write(tmp_path, "report").read_text()
+    assert "None" not in page and "ci_low" not in page and page.count("Nothing yet.") == 2
+    assert "Studies demo-files, 0 accepted labels, written on 2" in page
+    assert "samlabel next --studies demo-files" in page
+    labelled = LoopReport(Benefit(), [], [record("a", "2026-01-05T10:00:00+00:00")], {})
+    assert "samlabel train --studies x" in labelled.next_step("x")
+    judged = LoopReport(Benefit(), [], labelled.records, {"liver": [(2, 0.5)]})
+    assert "samlabel loop measure --studies x" in judged.next_step("x")
+    assert "not known" in labelled.page().write(tmp_path, "labelled").read_text()
+
+
 def test_a_label_that_was_released_counts_once_and_in_the_week_of_its_reader(tmp_path: Path) -> None:
     ledger, label = Ledger(tmp_path / "ledger"), tmp_path / "label.nii.gz"
     for case, doubts in (("a", []), ("b", [Doubt("swapped_sides", "left is right")]), ("c", [Doubt("empty", "empty")])):

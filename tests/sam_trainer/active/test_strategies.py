@@ -121,11 +121,24 @@ def test_random_fg_draws_only_where_something_was_found() -> None:
 def test_what_cannot_decide_says_who_stood_in() -> None:
     embedded = pool(scored("typical", None, (1.0, 0.0)), scored("odd", None, (0.0, 9.0)), scored("too", None, (1, 1)))
     found = choose("sam_uncertain", embedded, rng())
-    assert found is not None and found.strategy == "sam_diverse" and "no case has a score" in found.why
+    assert found is not None and found.strategy == "sam_diverse" and "no label is accepted yet" in found.why
+    waiting = pool(*embedded.scores.values(), labelled=(scored("done", 0.5),))
+    found = choose("sam_uncertain", waiting, rng())
+    assert found is not None and "waits for new scores" in found.why
+    bare = choose("sam_random_fg", pool(scored("empty", 0.9, found=0.0)), rng())
+    assert bare is not None and "nothing was found in the scored cases" in bare.why
     bare = choose("sam_hybrid", Pool(("a", "b")), rng())
     assert bare is not None and bare.strategy == "random" and "no case is scored yet" in bare.why
     with pytest.raises(TrainingError, match="strategy must be one of sam_hybrid"):
         choose("best", Pool(("a",)), rng())
+
+
+def test_cases_that_were_scored_before_the_first_label_are_not_called_unscored() -> None:
+    """`samlabel next` said "no case has a score for sam_hybrid yet" right after `samlabel score`."""
+    embedded = pool(scored("typical", None, (1.0, 0.0)), scored("odd", None, (0.0, 9.0)), scored("too", None, (1, 1)))
+    found = choose("sam_hybrid", embedded, rng())
+    assert found is not None and found.strategy == "sam_hybrid" and found.case in ("typical", "too")
+    assert found.why == "it is the most typical case: a good start"
 
 
 def test_ranks_share_ties() -> None:

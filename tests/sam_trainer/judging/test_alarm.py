@@ -11,7 +11,8 @@ import pytest
 from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.store import AdapterStore
 from sam_trainer.errors import TrainingError
-from sam_trainer.judging.alarm import WatchPolicy, alarm_of, watch
+from sam_trainer.judging.alarm import alarm_of, watch
+from sam_trainer.judging.policy import WatchPolicy
 from sam_trainer.labels.ledger import ACCEPTED, QUARANTINED, Record
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
 

@@ -48,6 +48,14 @@ def test_resuming_goes_on_exactly(tmp_path: Path) -> None:
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_a_stop_keeps_the_state_after_the_step(tmp_path: Path) -> None:
+    """Ctrl-C lost up to five minutes of steps."""
+    asked = iter(range(10))
+    report = pretrain(config(tmp_path, steps=9), lambda: next(asked) >= 1)
+    assert report.steps == 1 and (tmp_path / STATE_FILE).is_file()
+    assert pretrain(config(tmp_path, steps=2, resume=True)).steps == 2
+
+
 def test_the_log_of_a_resumed_run_is_continued(tmp_path: Path) -> None:
     pretrain(config(tmp_path, steps=2))
     pretrain(config(tmp_path, steps=3, resume=True))

@@ -172,6 +172,25 @@ def test_a_stop_before_or_during_the_first_validation_learned_nothing(
     result = TrainingRound(SHORT, POLICY, tmp_path).run(accepted(cases), lambda: next(asked) >= after)
     assert result.adapter is None and "nothing was learned" in result.message
     assert AdapterStore("tiny", tmp_path).adapters() == []
+    assert read_progress(training_folder("tiny", tmp_path) / PROGRESS_FILE)["state"] == "stopped"
+
+
+def test_a_stop_while_labels_are_read_keeps_them_for_a_resume(
+    whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
+) -> None:
+    """Ctrl-C was heard only after everything was read; nothing could be resumed."""
+    stopped = TrainingRound(SHORT, POLICY, tmp_path).run(accepted(cases), lambda: True)
+    assert stopped.adapter is None and "--resume begins it again" in stopped.message
+    assert TrainingRound(SHORT, POLICY, tmp_path).run([], resume=True).adapter == whole[0].adapter
+
+
+def test_a_second_training_names_the_process_of_the_first(cases: list[Case], tmp_path: Path) -> None:
+    def asked_meanwhile() -> bool:
+        with pytest.raises(TrainingError, match=rf"is running \(process {os.getpid()}, 0 %\).*kill {os.getpid()}"):
+            TrainingRound(SHORT, POLICY, tmp_path).run([], resume=True)
+        return True
+
+    assert TrainingRound(SHORT, POLICY, tmp_path).run(accepted(cases), asked_meanwhile).adapter is None
 
 
 def test_too_few_held_out_cases_leave_a_candidate(cases: list[Case], tmp_path: Path) -> None:

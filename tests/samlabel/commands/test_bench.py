@@ -19,7 +19,7 @@ RUNNER = CliRunner()
 
 @pytest.fixture(autouse=True)
 def stand_in(network: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "load_backbone", lambda name: network)
+    monkeypatch.setattr("sam_infer.models.load.load_backbone", lambda name: network)
 
 
 @pytest.mark.parametrize(

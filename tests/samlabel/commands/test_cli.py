@@ -20,7 +20,7 @@ from samlabel.commands import cli, doctor
 from samlabel.commands.cli import COMMANDS, app, main
 from samlabel.errors import ConfigError
 from samlabel.offline import checks
-from samlabel.offline.predict_one import parsed
+from samlabel.offline.hints import parsed
 from samlabel.server.launcher import ServeOptions, is_loopback, prepare_app_dir, prepare_environment, require_free_port
 from tests.samlabel.region_growing import RegionGrowing
 
@@ -54,6 +54,10 @@ def test_help_lists_every_command_without_importing_it(monkeypatch: pytest.Monke
     assert all(name in result.output for name in COMMANDS)
 
 
+def test_the_shell_can_complete_commands() -> None:
+    assert "--install-completion" in run(app, ["--help"], env={"COLUMNS": "200"}).output
+
+
 def test_version() -> None:
     assert run(app, ["--version"]).output.strip().count(".") == 2
 
@@ -62,6 +66,8 @@ def test_version() -> None:
 def test_every_command_has_help(name: str) -> None:
     result = run(app, [name, "--help"])
     assert result.exit_code == 0, result.output
+    shown = " ".join(result.output.split())
+    assert "<list" not in shown and "no login yet" not in shown and " . " not in shown, "words, and no holes in them"
 
 
 def test_a_wrong_command_line_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +199,9 @@ def test_doctor_names_a_cure_for_every_failure(tmp_path: Path, monkeypatch: pyte
 
 
 def test_this_environment_fits_the_requirements() -> None:
-    assert [check for check in checks.packages() if not check.ok] == []
+    found = checks.packages()
+    assert [check for check in found if not check.ok] == []
+    assert len({check.name for check in found}) == len(found)
 
 
 def test_doctor_on_studies(scan: Path, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sam_infer.adapters.adapter import Adapter
-from sam_infer.adapters.store import ADAPTER_FILE, AdapterStore
+from sam_infer.adapters.ids import ADAPTER_FILE
+from sam_infer.adapters.store import AdapterStore
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.models.load import load_network
@@ -134,6 +135,31 @@ def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.Capture
         assert end.value.code == 1
         assert sentence in capsys.readouterr().err
     assert store.pointer().adapter == first
+
+
+def test_every_command_takes_the_demo_and_no_folder_that_is_not_there(
+    isolated_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`labels list` and `loop report` called a typing mistake an empty folder; `train` did not know the demo."""
+    monkeypatch.chdir(tmp_path)
+    for command in (["labels", "list"], ["loop", "report"]):
+        for named in ("demo", "demo-files"):
+            known = run(app, [*command, "--studies", named])
+            assert known.exit_code == 0, known.output
+        lost = run(app, [*command, "--studies", "nowhere"])
+        assert lost.exit_code == 1 and "there is no studies folder 'nowhere'" in str(lost.exception)
+    for command in (
+        ["labels", "export", "out"],
+        ["train"],
+        ["score"],
+        ["next"],
+        ["precompute"],
+        ["adapters", "retrain"],
+    ):
+        lost = run(app, [*command, "--studies", "nowhere"])
+        assert (lost.exit_code == 1 and "nowhere" in str(lost.exception)) or "which one to train" in str(lost.exception)
+    (tmp_path / "runs").rename(tmp_path / "kept")
+    assert run(app, ["loop", "report", "--studies", "nowhere"]).exit_code == 1 and not (tmp_path / "runs").exists()
 
 
 def test_the_doctor_looks_at_the_adapter_that_serves(isolated_home: Path) -> None:

@@ -15,9 +15,8 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.uncertainty.calibration import Calibration
-from sam_trainer.judging.alarm import WatchPolicy
 from sam_trainer.judging.calibrate import calibration_file
-from sam_trainer.judging.policy import GatePolicy
+from sam_trainer.judging.policy import GatePolicy, WatchPolicy
 from sam_trainer.labels.ledger import ACCEPTED, Ledger, Record
 from sam_trainer.studies import Studies
 from samlabel.commands.cli import main

@@ -11,7 +11,7 @@ import pytest
 START = """
 import sys
 from samlabel.commands import serve
-serve.run = lambda options, home: None
+serve.run = lambda options, home, say: None
 serve.serve(setting=["prefetch=false"])
 from samlabel.host.lazy_host import NEEDED_LATER, light_host
 with light_host():

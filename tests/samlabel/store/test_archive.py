@@ -22,7 +22,7 @@ from samlabel.access import identity
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.dicom.seg_write import Origin, referenced_series, write_seg
 from samlabel.dicom_store.process import StoreProcess
-from samlabel.errors import ArchiveError, NotFoundError
+from samlabel.errors import ArchiveError, NotFoundError, RefusedError
 from samlabel.label_names import LabelNames
 from samlabel.loop.accepted_labels import note_label
 from samlabel.loop.answers_given import Work
@@ -61,6 +61,16 @@ def label_file(store: DicomWebStore, folder: Path) -> tuple[Path, Mask]:
 
 
 def test_every_modality_is_offered(store: DicomWebStore) -> None:
+    assert set(store.list_images()) == {series.uid("series") for series in SMALL}
+
+
+def test_images_are_neither_put_beside_the_archive_nor_taken_out_of_it(store: DicomWebStore, tmp_path: Path) -> None:
+    """An upload was answered 200 and never seen again."""
+    file = write_mask(label_file(store, tmp_path)[1], tmp_path / "a.nii.gz")
+    with pytest.raises(RefusedError, match="store the DICOM files there"):
+        store.add_image("a", str(file), {})
+    with pytest.raises(RefusedError, match="delete them there"):
+        store.remove_image(SERIES)
     assert set(store.list_images()) == {series.uid("series") for series in SMALL}
 
 

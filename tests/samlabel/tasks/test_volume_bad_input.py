@@ -62,6 +62,10 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("a label's point is background too", "sam_multi", {"object": [INSIDE], "background": [INSIDE]}, "both"),
     ("a label's point outside", "sam_multi", {"object": [[40, 0, 0]]}, "outside"),
     ("a label's roi elsewhere", "sam_multi", {"object": [INSIDE], "roi": [0, 5, 0, 5, 0, 3]}, "outside the roi"),
+    ("a device in 3D", "sam_3d", {"foreground": [INSIDE], "device": "cuda:9"}, "device must be"),
+    ("a device for labels", "sam_multi", {"object": [INSIDE], "device": "cuda:9"}, "device must be"),
+    ("a device without a hint", "sam_auto", {"device": "cuda:9"}, "device must be"),
+    ("a slice in 3D", "sam_3d", {"foreground": [INSIDE], "slice": -1}, "slice must be from 0 to 23"),
     ("no such mode", "sam_auto", {"mode": "best"}, "mode must be"),
     ("slice outside the roi", "sam_auto", {"slice": 2, "roi": [0, 39, 0, 31, 10, 15]}, "outside the roi"),
     ("roi outside", "sam_auto", {"extent": "volume", "roi": [0, 39, 0, 31, 40, 50]}, "outside the image"),
@@ -73,6 +77,12 @@ def test_refusals_say_what_is_wrong(server: Server, model: str, params: dict[str
     answer = ask(server, model, **params)
     assert answer.status == 422, answer.facts
     assert word in answer.facts["detail"] and answer.facts["field"] and "Traceback" not in json.dumps(answer.facts)
+
+
+def test_a_slice_that_is_not_there_is_said_where_nothing_was_pointed_at(server: Server) -> None:
+    """3D Slicer sends an offset in millimetres: to refuse it would refuse every proposal."""
+    answer = ask(server, "sam_auto", slice=417)
+    assert answer.status == 200 and "slice 417 is not in the image" in answer.facts["warnings"][0]
 
 
 def test_an_empty_result_says_so(server: Server, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sam_infer.adapters.store import ADAPTER_FILE, AdapterStore
+from sam_infer.adapters.ids import ADAPTER_FILE
+from sam_infer.adapters.store import AdapterStore
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.models.load import load_network
 from sam_trainer.active.score_table import ScoreTable
