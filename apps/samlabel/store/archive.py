@@ -27,7 +27,7 @@ from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import read_geometry, read_image, read_mask, write_image, write_mask
 from sam_infer.imaging.volume import Mask
 from samlabel.access.identity import current_reader
-from samlabel.access.uploads import LABEL_SUFFIXES, allowed_suffix, check_attached, read_upload
+from samlabel.access.uploads import LABEL_SUFFIXES, allowed_suffix, read_upload
 from samlabel.dicom.flat_image import FlatImage
 from samlabel.dicom.slice_stack import stack_of
 from samlabel.errors import ArchiveError, NotFoundError, RefusedError, UnsafeNameError
@@ -161,7 +161,7 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
 
         Of an image without a place in the patient every viewer thinks differently where it lies: pixels count.
         """
-        check_attached(label, allowed_suffix(label.name, LABEL_SUFFIXES, "label"), "label")
+        allowed_suffix(label.name, LABEL_SUFFIXES, "label")
         image = self.get_image_uri(image_id)
         if not self._flat(image_id):
             yield label
