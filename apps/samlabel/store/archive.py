@@ -30,9 +30,10 @@ from samlabel.access.identity import current_reader
 from samlabel.access.uploads import LABEL_SUFFIXES, allowed_suffix, read_upload
 from samlabel.dicom.flat_image import FlatImage
 from samlabel.dicom.slice_stack import stack_of
-from samlabel.errors import ArchiveError, NotFoundError, RefusedError, UnsafeNameError
+from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
 from samlabel.host.handle import archive_settings
 from samlabel.store.archive_client import archive_client
+from samlabel.store.archive_images import ArchiveImages
 from samlabel.store.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
 from samlabel.store.folder import FINAL, StudyStore
 
@@ -45,7 +46,7 @@ _UID = re.compile(r"[0-9][0-9.]{0,63}")
 _MODALITY, _SERIES_UID = "00080060", "0020000E"
 
 
-class DicomWebStore(DICOMWebDatastore, StudyStore):
+class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
     """The host's view of a DICOMweb archive; image ids are SeriesInstanceUIDs."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -76,18 +77,6 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
         """Series without an accepted label."""
         labeled = set(self.get_labeled_images())
         return [uid for uid in self.list_images() if uid not in labeled]
-
-    def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any] | None) -> str:
-        """Refused: what is kept here is a copy of the archive, and nobody would ever see another image."""
-        raise RefusedError(
-            "the images of this server come from a DICOMweb archive: store the DICOM files there; a file that is only "
-            "to be segmented goes to PUT /session/",
-            "file",
-        )
-
-    def remove_image(self, image_id: str) -> None:
-        """Refused: an archive keeps its series."""
-        raise RefusedError("the images of this server come from a DICOMweb archive: delete them there", "id")
 
     def get_image_uri(self, image_id: str) -> str:
         """The series as a local file: always the cached one, downloaded by one thread."""
@@ -224,7 +213,7 @@ class DicomWebStore(DICOMWebDatastore, StudyStore):
         (file,) = (Path(self._datastore.image_path()) / image_id).glob("*.dcm")
         with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
             converted = write_image(image.read(file), Path(folder) / "image.nii.gz")
-            self.add_image(image_id, str(converted), self._dicom_info(image_id))
+            StudyStore.add_image(self, image_id, str(converted), self._dicom_info(image_id))
         return Path(self._datastore.image_path()) / f"{image_id}.nii.gz"
 
     def _import_label(self, image_id: str) -> None:
