@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 # The labels and the settings are kept, and there is nothing else yet.
 STOPPED_EARLY = "stopped before the first epoch was over: nothing was learned yet; --resume begins it again"
+STOPPED_AGAIN = "stopped while the labels were read again: what was learned before is kept; --resume goes on"
 
 PROGRESS_FILE, CONFIG_FILE, END_FILE = "progress.json", "config.json", "end.json"
 LOCK_FILE = ".lock"  # held as long as a training runs
@@ -136,7 +137,7 @@ class TrainingRound:
             try:
                 teacher = setup.teacher(found, progress.reading)
             except StoppedError:
-                return RoundOutcome(None, False, STOPPED_EARLY)
+                return RoundOutcome(None, False, STOPPED_AGAIN if resume else STOPPED_EARLY)
             fit = Fit(trainable(base), self.config, teacher, folder, group)
             if resume:
                 fit.resume()

@@ -159,8 +159,10 @@ def test_a_stop_keeps_the_best_version_unjudged(cases: list[Case], tmp_path: Pat
     assert store.get(result.adapter).provenance.metrics["epochs"] == 1
     assert store.pointer().adapter is None and store.verdict(result.adapter) is None
     assert read_progress(progress)["state"] == "stopped"
-    again = TrainingRound(config, POLICY, tmp_path).run([], lambda: True, resume=True)  # its state was kept
-    assert again.adapter == result.adapter and "resume goes on" in again.message
+    again = TrainingRound(config, POLICY, tmp_path).run([], lambda: True, resume=True)
+    assert (
+        "resume goes on" in again.message and len(list(progress.parent.glob(f"*/{fit_state.STATE_FILE}"))) == 1
+    )  # it is kept
 
 
 @pytest.mark.parametrize("after", [0, 3])
