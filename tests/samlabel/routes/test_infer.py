@@ -140,7 +140,6 @@ def test_slicer_on_slice_zero_sends_the_points_of_all_slices(server: Server) -> 
         ({"foreground": [[24, 12, 9], [24, 12, 12]]}, 12),
         ({"foreground": [[24, 12, 9], [24, 12, 12]], "slice": 9}, 9),
         ({"foreground": [[24, 12, 9]], "slice": 12}, 9),
-        ({"foreground": [[24, 12, 9]], "slice": 4711}, 9),
         ({"foreground": [[24, 12, 9]], "slice": None, "roi": [0, 39, 0, 31, 0, 23]}, 9),
         ({"roi": [39, 0, 0, 31, 10, 16]}, 13),
         ({"roi": [39, 0, 0, 31, 16, 10], "slice": 11}, 11),
