@@ -53,7 +53,7 @@ CONTENT = {
     ("get", "/train/curves"): ("image/png",),
     ("get", "/datastore/image"): IMAGE,
     ("get", "/datastore/label"): IMAGE,
-    ("get", "/datastore/dataset"): ("application/zip",),
+    ("get", "/datastore/dataset"): ("application/zip", "application/octet-stream"),
     ("get", "/session/{session_id}"): ("application/json", *IMAGE),
 }
 
