@@ -44,11 +44,11 @@ $(STAMP): requirements.lock pyproject.toml | $(UV)
 serve: setup  ## serve the app on a demo study (STUDIES=folder or DICOMweb address, PORT=8000)
 	$(BIN)/samlabel serve --studies $(STUDIES) --port $(PORT)
 
-check: setup  ## format, lint, types, fast tests
+check: setup  ## format, lint, types, tests that need no server and run no network at length
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not slow and not client and not accept"
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) --quick -m "not slow and not client and not accept"
 
 test: setup  ## everything but the long runs; what lacks a system package skips visibly
 	$(BIN)/ruff format --check .

@@ -74,6 +74,42 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
 
 
+# Rooms whose tests ask whole servers, or run networks at length: `make check` leaves them to `make test`.
+AT_LENGTH = (
+    "sam_infer/ask",
+    "sam_infer/automatic",
+    "sam_infer/models",
+    "sam_infer/networks",
+    "sam_infer/propagation",
+    "sam_trainer/active",
+    "sam_trainer/bench",
+    "sam_trainer/methods",
+    "sam_trainer/pretraining",
+    "sam_trainer/training",
+    "samlabel/access",
+    "samlabel/commands",
+    "samlabel/dicom_store",
+    "samlabel/loop",
+    "samlabel/offline",
+    "samlabel/routes",
+    "samlabel/server",
+    "samlabel/tasks",
+    "accept",
+    "client",
+    "hostile",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out the rooms whose tests take long, unread")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--quick"):
+        return None
+    return True if collection_path in {Path(__file__).parent / room for room in AT_LENGTH} else None
+
+
 class BrightNetwork:
     """A network whose answer can be computed by hand: what is brighter than grey 150, near the hints.
 

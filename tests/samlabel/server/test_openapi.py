@@ -65,7 +65,9 @@ def ask(server: Server, method: str, path: str, operation: dict[str, Any], draw:
     for parameter in operation.get("parameters", []):
         value = draw.choice(TEXTS)
         if parameter["in"] == "path":
-            path = path.replace(f"{{{parameter['name']}}}", value.replace("/", "%2F").replace("..", "%2E%2E") or "nothing")
+            path = path.replace(
+                f"{{{parameter['name']}}}", value.replace("/", "%2F").replace("..", "%2E%2E") or "nothing"
+            )
         elif parameter.get("required") or draw.random() < 0.5:
             (headers if parameter["in"] == "header" else query)[parameter["name"]] = value
     headers = {name: value.encode("ascii", "ignore").decode() for name, value in headers.items()}
