@@ -61,7 +61,7 @@ def reference() -> HTMLResponse:
         swagger_js_url="/docs/swagger-ui-bundle.js",
         swagger_css_url="/docs/swagger-ui.css",
         swagger_favicon_url="/docs/favicon.png",
-        swagger_ui_parameters={"defaultModelsExpandDepth": -1, "docExpansion": "none"},
+        swagger_ui_parameters={"defaultModelsExpandDepth": -1},
     )
 
 
