@@ -146,3 +146,9 @@ def test_conventions_say_what_each_word_is_called_elsewhere() -> None:
     assert rows[0] == "| word | meaning | elsewhere called |"
     assert len(rows) > 40 and all(len(row.strip("|").split("|")) == 3 and row.rstrip("| ") for row in rows)
     assert not [row for row in rows if any(banned_in(word.strip()) for word in row.split("|")[1].split(","))]
+
+
+def test_nobody_switches_the_formatter_off() -> None:
+    switch = "# fmt: " + "skip"
+    folders = (ROOT / name for name in ("apps", "benchmarks", "sam_infer", "sam_trainer", "tests"))
+    assert [path for folder in folders for path in folder.rglob("*.py") if switch in path.read_text()] == []

@@ -33,9 +33,17 @@ def png(
 def tiff(entries: dict[int, tuple[int, int, int]], tail: bytes = b"", next_ifd: int = 0) -> bytes:
     """A little-endian TIFF of one directory: tag to type, count and value."""
     fields = {
-        256: (4, 1, 8), 257: (4, 1, 8), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1),
-        273: (4, 1, 200), 277: (3, 1, 1), 278: (4, 1, 8), 279: (4, 1, 64), **entries,
-    }  # fmt: skip
+        256: (4, 1, 8),
+        257: (4, 1, 8),
+        258: (3, 1, 8),
+        259: (3, 1, 1),
+        262: (3, 1, 1),
+        273: (4, 1, 200),
+        277: (3, 1, 1),
+        278: (4, 1, 8),
+        279: (4, 1, 64),
+        **entries,
+    }
     body = b"".join(struct.pack("<HHII", tag, *fields[tag]) for tag in sorted(fields))
     head = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", len(fields)) + body + struct.pack("<I", next_ifd)
     return head.ljust(200, b"\0") + (tail or bytes(64))

@@ -79,9 +79,13 @@ NRRD_CHANGES: dict[str, Changes] = {
     "another-file-by-its-short-name": {"datafile": "/etc/passwd"},
     "a-list-of-files": {"data file": "LIST"},
     "a-pattern-of-files": {"data file": "/etc/%d 1 3 1"},
-    "five-channels": {"dimension": "4", "sizes": "5 4 4 4", "kinds": "vector domain domain domain",
-                      "space directions": "none (1,0,0) (0,1,0) (0,0,1)"},
-}  # fmt: skip
+    "five-channels": {
+        "dimension": "4",
+        "sizes": "5 4 4 4",
+        "kinds": "vector domain domain domain",
+        "space directions": "none (1,0,0) (0,1,0) (0,0,1)",
+    },
+}
 
 META_CHANGES: dict[str, Changes] = {
     "claims-a-cube": {"DimSize": "32767 32767 32767"},
@@ -94,8 +98,13 @@ META_CHANGES: dict[str, Changes] = {
     "no-sizes": {"DimSize": None},
     "dimensions-zero": {"NDims": "0"},
     "dimensions-minus-one": {"NDims": "-1"},
-    "dimensions-five": {"NDims": "5", "DimSize": "2 2 2 2 2", "ElementSpacing": "1 1 1 1 1", "Offset": "0 0 0 0 0",
-                        "TransformMatrix": " ".join("1" if i % 6 == 0 else "0" for i in range(25))},
+    "dimensions-five": {
+        "NDims": "5",
+        "DimSize": "2 2 2 2 2",
+        "ElementSpacing": "1 1 1 1 1",
+        "Offset": "0 0 0 0 0",
+        "TransformMatrix": " ".join("1" if i % 6 == 0 else "0" for i in range(25)),
+    },
     "dimensions-thousand": {"NDims": "1000"},
     "no-dimensions": {"NDims": None},
     "spacing-nan": {"ElementSpacing": "nan 1 1"},
@@ -118,7 +127,7 @@ META_CHANGES: dict[str, Changes] = {
     "compressed-but-is-not": {"CompressedData": "True"},
     "compressed-size-lies": {"CompressedData": "True", "CompressedDataSize": "99999999999"},
     "header-of-minus-one": {"HeaderSize": "999999999"},
-}  # fmt: skip
+}
 
 
 def nrrd(changes: Changes, voxels: bytes = VOXELS, end: str = "\n") -> bytes:

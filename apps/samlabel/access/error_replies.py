@@ -38,6 +38,7 @@ from sam_infer.errors import (
 from sam_infer.job import CancelledError
 from sam_trainer.errors import TrainingError
 from samlabel.access.html_page import html_page
+from samlabel.access.names import shown
 from samlabel.errors import (
     ArchiveError,
     ConfigError,
@@ -97,6 +98,8 @@ STATUS: dict[type[SamError], int] = {
 HOST_NOT_FOUND = {MONAILabelError.INVALID_INPUT, MONAILabelError.APP_INIT_ERROR}
 
 
+MOST_SHOWN = 60  # characters of a value that was refused
+
 # How the kinds of pydantic's complaints begin, and what a field must be instead.
 EXPECTED = {
     "int": "a whole number",
@@ -154,16 +157,11 @@ def _sentence(name: str, fault: Mapping[str, Any]) -> str:
     if kind == "missing":
         return f"{name} is missing: it must be sent"
     if kind == "enum":
-        return f"{name} must be one of {limits.get('expected')}, got {_short(got)}"
+        return f"{name} must be one of {limits.get('expected')}, got {shown(got, MOST_SHOWN)}"
     for beginning, expected in EXPECTED.items():
         if kind.startswith(beginning):
-            return f"{name} must be {expected}, got {_short(got)}"
+            return f"{name} must be {expected}, got {shown(got, MOST_SHOWN)}"
     return f"{name}: {fault['msg']}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 async def on_host_error(request: Request, error: MONAILabelException) -> JSONResponse:

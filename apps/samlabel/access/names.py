@@ -25,9 +25,9 @@ def check_name(value: object, field: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise UnsafeNameError(f"{field} must be a name, got {value!r}", field)
     if "/" in value or "\\" in value:
-        raise UnsafeNameError(f"{field} must not contain path separators, got {_shown(value)}", field)
+        raise UnsafeNameError(f"{field} must not contain path separators, got {shown(value)}", field)
     if value.startswith((".", "~")) or value != value.strip():
-        raise UnsafeNameError(f"{field} must not start with a dot, tilde or space, got {_shown(value)}", field)
+        raise UnsafeNameError(f"{field} must not start with a dot, tilde or space, got {shown(value)}", field)
     if any(unicodedata.category(character).startswith("C") for character in value):
         raise UnsafeNameError(f"{field} must not contain control or invisible characters", field)
     if len(value.encode()) > MAX_NAME_BYTES:
@@ -38,7 +38,7 @@ def check_name(value: object, field: str) -> str:
 def check_tag(value: object) -> str:
     """A label's tag: letters, digits, `_` and `-`."""
     if not isinstance(value, str) or not _TAG.fullmatch(value):
-        raise UnsafeNameError(f"tag must be up to 64 letters, digits, _ or -, got {_shown(value)}", "tag")
+        raise UnsafeNameError(f"tag must be up to 64 letters, digits, _ or -, got {shown(value)}", "tag")
     return value
 
 
@@ -56,7 +56,7 @@ def _uuid(value: Any, field: str) -> str:
     try:
         return str(uuid.UUID(value))
     except (ValueError, AttributeError, TypeError):
-        raise UnsafeNameError(f"{field} must be a UUID, got {_shown(value)}", field) from None
+        raise UnsafeNameError(f"{field} must be a UUID, got {shown(value)}", field) from None
 
 
 def check_upload_name(value: str | None, field: str = "file") -> str:
@@ -65,7 +65,7 @@ def check_upload_name(value: str | None, field: str = "file") -> str:
         raise UnsafeNameError(f"{field} needs a file name with a suffix, such as image.nii.gz", field)
     path = PurePath(value.replace("\\", "/"))
     if ".." in path.parts:
-        raise UnsafeNameError(f"{field} must not be named with '..', got {_shown(value)}", field)
+        raise UnsafeNameError(f"{field} must not be named with '..', got {shown(value)}", field)
     return check_name(path.name, field)
 
 
@@ -97,6 +97,7 @@ def json_object(text: str | None, field: str) -> dict[str, Any]:
     return value
 
 
-def _shown(value: object) -> str:
+def shown(value: object, most: int = 80) -> str:
+    """What was sent, as a refusal repeats it: cut short where it is long."""
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -92,8 +92,13 @@ def test_progress_moves_slice_by_slice_to_the_end(server: Server, network: Patie
     network.until_it_waits()
     told = facts(server, job)
     assert {**told, "seconds": 0} == {
-        "id": job, "model": "sam_3d", "state": "running", "done": 0, "total": 24, "seconds": 0,
-    }  # fmt: skip
+        "id": job,
+        "model": "sam_3d",
+        "state": "running",
+        "done": 0,
+        "total": 24,
+        "seconds": 0,
+    }
     done = []
     for _ in range(3):
         network.go_on()
@@ -240,10 +245,18 @@ def test_hanging_up_still_ends_the_work(server: Server, network: PatientNetwork)
 
         headers = [(b"content-type", f"multipart/form-data; boundary={boundary}".encode()), (b"host", b"testserver")]
         scope = {
-            "type": "http", "method": "POST", "path": "/infer/sam_3d", "raw_path": b"/infer/sam_3d", "root_path": "",
-            "query_string": b"image=l", "headers": headers, "scheme": "http", "http_version": "1.1",
-            "server": ("testserver", 80), "client": ("testclient", 1),
-        }  # fmt: skip
+            "type": "http",
+            "method": "POST",
+            "path": "/infer/sam_3d",
+            "raw_path": b"/infer/sam_3d",
+            "root_path": "",
+            "query_string": b"image=l",
+            "headers": headers,
+            "scheme": "http",
+            "http_version": "1.1",
+            "server": ("testserver", 80),
+            "client": ("testclient", 1),
+        }
         await app(scope, receive, send)
 
     with ThreadPoolExecutor(1) as pool:

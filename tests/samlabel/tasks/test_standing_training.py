@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,7 +91,7 @@ def test_a_server_that_ends_ends_its_training(server: Server, monkeypatch: pytes
     from fastapi.testclient import TestClient
 
     @asynccontextmanager
-    async def life(app: FastAPI):  # type: ignore[no-untyped-def]
+    async def life(app: FastAPI) -> AsyncIterator[None]:
         yield
 
     command = [sys.executable, "-c", "import time; time.sleep(1000)"]
