@@ -19,8 +19,9 @@ export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 3000
 
 # A file's tests share servers and stay together, and some files too: see TOGETHER in tests/conftest.py.
-# Browsers and archives need the whole machine: those tests run alone.
+# A browser, its archive and its server are four processes that wait for each other: two such groups fill two cores.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
+BROWSERS := --numprocesses logical --maxprocesses 2 --dist loadfile
 
 .PHONY: help setup serve check test accept format lock fuzz-lock viewer pictures clean
 
@@ -55,7 +56,7 @@ test: setup  ## everything but the long runs; what lacks a system package skips 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not client and not accept"
-	$(BIN)/pytest -q -m "client and not accept" tests/client
+	$(BIN)/pytest -q $(BROWSERS) -m "client and not accept" tests/client
 
 accept: setup $(FUZZ_STAMP)  ## the long runs; JSON results go to benchmarks/results
 	$(BIN)/pytest -q -m "accept"
