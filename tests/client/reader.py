@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.processes import wait_until
+
 # A page keeps the viewer's services to itself: one more extension hands them to the test, whatever the version.
 PROBE = """export default { id: 'probe', preRegistration({ servicesManager, extensionManager }) {
   window.probe = servicesManager.services;
@@ -47,6 +49,15 @@ WATCH = """() => { window.told = []; new MutationObserver(() => {
   if (!job.hidden) window.told.push(job.innerText);
 }).observe(document.querySelector('#samlabel'),
   {subtree: true, childList: true, characterData: true, attributes: true}); }"""
+
+
+# Presses a button of that bar as soon as it is there: a test's own click can come after the work is done.
+STOP = """() => new MutationObserver((_, watch) => {
+  const job = document.querySelector('#samlabel [data-samlabel=job]');
+  if (job.hidden) return;
+  watch.disconnect();
+  [...job.querySelectorAll('button')].find(button => button.innerText === 'Cancel').click();
+}).observe(document.querySelector('#samlabel'), {subtree: true, childList: true, attributes: true})"""
 
 
 class Reader:
@@ -134,6 +145,22 @@ class Reader:
         """Press a button by its text."""
         self.page.click(f"#samlabel button:text-is('{name}')")
 
+    def take(self, tool: str) -> None:
+        """Take one of OHIF's own tools."""
+        self.press(tool)
+        self.page.wait_for_selector(f"#samlabel button[aria-pressed=true]:text-is('{tool}')")
+
+    def painted(self, label: str, before: np.ndarray) -> np.ndarray:
+        """Wait until a label has more voxels than before and gets no more."""
+        seen = [before]
+
+        def settled() -> bool:
+            seen.append(self.voxels(label))
+            return bool(seen[-1].sum() > before.sum() and np.array_equal(seen[-1], seen[-2]))
+
+        wait_until(settled, f"{label} is painted", every_s=0.5)
+        return seen[-1]
+
     def in_3d(self, on: bool = True) -> None:
         """Whether the next prompts ask for the whole object."""
         self.page.set_checked("#samlabel [data-samlabel=volume]", on)
@@ -157,6 +184,10 @@ class Reader:
     def watch_the_bar(self) -> None:
         """Keep what the bar of long work says from now on."""
         self.page.evaluate(WATCH)
+
+    def cancel_the_next(self) -> None:
+        """Press Cancel as soon as the next long work shows its bar."""
+        self.page.evaluate(STOP)
 
     def bar_said(self) -> list[str]:
         """What the bar said since it is watched."""
