@@ -29,7 +29,7 @@ SURE = 0.95
 DICE_SHARE, FOCAL_SHARE, FOCAL_POWER = 0.8, 0.2, 2.0
 
 # Steps over batches of lessons; one order, the same numbers every time.
-STEPS, BATCH, RATE = 150, 8, 0.2
+STEPS, BATCH, RATE = 150, 8, 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -262,13 +262,14 @@ def test_a_mode_goes_about_it_in_a_way_that_is_known() -> None:
             ModeOptions(**wrong)
 
 
-def test_trained_heads_know_looks_alone(network, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The brightest is told from the rest; what lies between dark and bright needs a place, which they do not know."""
-    monkeypatch.setattr(self_prompt, "STEPS", 40)
+def test_trained_heads_prompt_the_network(network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(self_prompt, "STEPS", 60)
     volume, truth = two_boxes()
-    cases = [AcceptedCase(*two_boxes(2))]
-    found = selfprompt_labels(survey_of(volume, network, range(4, 6)), cases, TRAINED, 1)
-    assert dice(found.mask.array[:, :, 4:6] == 2, truth.array[:, :, 4:6] == 2) > 0.9
+    taught, labels = two_boxes(2)
+    only = AcceptedCase(taught, Mask((labels.array > 0).astype(np.uint8, order="F"), labels.geometry))
+    survey = LabelSearch(Predictor(network, EmbeddingCache()), volume, 2, range(4, 6), ("block",), "full")
+    found = selfprompt_labels(survey, [only], TRAINED, 1)
+    assert dice(found.mask.array[:, :, 4:6] == 1, truth.array[:, :, 4:6] > 0) > 0.9
 
 
 def test_grid_expects_labels_where_a_learned_map_does(network) -> None:
