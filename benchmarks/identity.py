@@ -38,7 +38,7 @@ HOMES = {
     "AdapterStore": ("sam_infer.adapters.store", "sam_infer.adapter_store"),
     "LabelSearch": ("sam_infer.automatic.label_search", "sam_infer.survey", "Survey"),
     "propose_labels": ("sam_infer.automatic.modes", "sam_infer.auto_modes"),
-    "selfprompt_labels": ("sam_infer.automatic.modes", "sam_infer.auto_modes"),
+    "selfprompt_labels": ("sam_infer.automatic.expected", "sam_infer.auto_modes"),
     "AcceptedCase": ("sam_infer.automatic.example", "sam_infer.accepted_case"),
     "read_image": ("sam_infer.imaging.image_file", "sam_infer.image_file"),
     "read_mask": ("sam_infer.imaging.image_file", "sam_infer.image_file"),

@@ -151,6 +151,10 @@ class BrightNetwork:
         logits = np.stack([bright, near, np.full_like(bright, -10.0)]).astype(np.float32)
         return Candidates(logits, np.array([0.9, 0.6, 0.1], np.float32), 0)
 
+    def decode_clicks(self, features: Features, points_xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        answers = [self.decode(features, Hints(point[None], np.ones(1, np.int64))) for point in points_xy]
+        return np.stack([one.logits for one in answers]), np.stack([one.scores for one in answers])
+
 
 @pytest.fixture
 def network() -> BrightNetwork:

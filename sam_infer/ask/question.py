@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sam_infer.automatic.modes import MODES
+from sam_infer.automatic.modes import MODES, ModeOptions
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask
 from sam_infer.prompts.object_prompts import Box, Prompts
@@ -55,6 +55,7 @@ class LabelQuestion:
     limit: Box | None = None
     prior: Mask | None = None  # `grid`: where the labels should be, values as here
     wanted: Sequence[str] | None = None  # `semantic`: the labels that are asked for; None: all that were learned
+    how: ModeOptions = field(default_factory=ModeOptions)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

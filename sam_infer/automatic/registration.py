@@ -12,6 +12,7 @@ from typing import Any
 
 import itk
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from sam_infer.arrays import Float32Array, Float64Array
@@ -50,7 +51,18 @@ class Registration:
     def warp(self, labels: Mask) -> Mask:
         """Labels of the moving volume on the fixed grid, nearest neighbour; 0 where it does not reach."""
         out = Mask.empty(self.fixed)
+        self._warp(labels.array, out.array, order=0)
+        return out
+
+    def warp_image(self, grey: Float32Array) -> Float32Array:
+        """Grey values of the moving volume on the fixed grid, between its voxels; its edge where it does not reach."""
+        out = np.zeros(self.fixed.shape, np.float32)
+        self._warp(grey, out, order=1)
+        return out
+
+    def _warp(self, values: npt.NDArray[Any], out: npt.NDArray[Any], order: int) -> None:
         height, width, depth = self.fixed.shape
+        outside = "nearest" if order else "constant"
         for start in range(0, depth, SLAB):
             stop = min(start + SLAB, depth)
             voxels = np.indices((height, width, stop - start)).reshape(3, -1).astype(np.float64)
@@ -59,9 +71,8 @@ class Registration:
             samples += np.stack(
                 [ndimage.map_coordinates(part, samples, order=1, mode="nearest") for part in self.shift]
             )
-            found = ndimage.map_coordinates(labels.array, _moved(self.across, samples), order=0, cval=0)
-            out.array[:, :, start:stop] = found.reshape(height, width, stop - start)
-        return out
+            found = ndimage.map_coordinates(values, _moved(self.across, samples), order=order, mode=outside)
+            out[:, :, start:stop] = found.reshape(height, width, stop - start)
 
 
 def prepare() -> None:

@@ -65,6 +65,13 @@ class Backbone(Protocol):
         """Features and hints to candidate masks."""
         ...
 
+    def decode_clicks(self, features: Features, points_xy: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Many objects at once, each meant by one foreground click (N, 2).
+
+        Returns logits (N, M, low_res, low_res) and predicted IoU (N, M), candidates in the order of `decode`.
+        """
+        ...
+
 
 def only_slice(stack: UInt8Array) -> UInt8Array:
     """The slice (h, w, 3) in a stack of one: what networks of depth 1 look at."""

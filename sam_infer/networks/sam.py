@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from sam_infer.arrays import UInt8Array
+from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.errors import ModelError
 from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.encode_batches import EncodeBatches
@@ -126,6 +126,20 @@ class SamBackbone:
         iou = scores[0, TOKEN_ORDER].cpu().numpy()
         preferred = int(iou[:SINGLE_MASK].argmax()) if hints.is_ambiguous else SINGLE_MASK
         return Candidates(logits[0, TOKEN_ORDER].cpu().numpy(), iou, preferred)
+
+    @torch.inference_mode()
+    def decode_clicks(self, features: Features, points_xy: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Four masks for each click."""
+        points = torch.tensor(points_xy, dtype=torch.float32, device=self._device)[:, None]
+        labels = torch.ones(points.shape[:2], dtype=torch.int32, device=self._device)
+        sparse, dense = self._sam.prompt_encoder((points, labels), None, None)
+        logits, scores = self._sam.mask_decoder.predict_masks(
+            image_embeddings=self._embedding(features),
+            image_pe=self._sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+        )
+        return logits[:, TOKEN_ORDER].cpu().numpy(), scores[:, TOKEN_ORDER].cpu().numpy()
 
     def _embedding(self, features: Features) -> torch.Tensor:
         embedding = features["embedding"].to(self._device)

@@ -17,8 +17,8 @@ from sam_infer.ask.answer import answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import LabelQuestion
 from sam_infer.automatic.example import AcceptedCase
+from sam_infer.automatic.expected import coarse_maps
 from sam_infer.automatic.label_search import FEWEST_PIXELS, LabelSearch
-from sam_infer.automatic.modes import coarse_maps
 from sam_infer.errors import PromptError
 from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.imaging.slice_view import SliceView

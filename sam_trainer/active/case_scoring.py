@@ -8,7 +8,7 @@ import structlog
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.automatic.example import AcceptedCase
-from sam_infer.automatic.modes import MOST_TEACHERS
+from sam_infer.automatic.looks import MOST_TEACHERS
 from sam_infer.errors import PromptError
 from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.job import Job

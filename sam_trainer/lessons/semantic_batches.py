@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sam_infer.arrays import UInt8Array
-from sam_infer.automatic.coarse_map import in_frame
+from sam_infer.automatic.taught.coarse_map import in_frame
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.frame import Frame, resize_stack, whole
 from sam_infer.networks.semantic_head import PICTURE_SIDE, picture_of

@@ -15,7 +15,7 @@ AMBIENT_ROOM = "samlabel.access"
 
 # The ways to label a volume without a hint. A file that names three of them chooses between them for somebody; scoring
 # names two, and takes the head where there is one.
-MODES = {"propose_labels", "grid_labels", "selfprompt_labels", "atlas_labels", "semantic_labels"}
+MODES = {"propose_labels", "grid_labels", "selfprompt_labels", "detect_labels", "atlas_labels", "semantic_labels"}
 
 
 def wrong_arrows(house: House) -> Iterator[str]:

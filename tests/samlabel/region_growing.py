@@ -34,7 +34,7 @@ class RegionGrowing:
 
     def __init__(self, encoder_id: str) -> None:
         self.encoder_id = encoder_id
-        self.encodes = 0
+        self.encodes = self.clicks = 0
         self.encode_seconds = 0.0
         self.permits: threading.Semaphore | None = None
         self.pictures: deque[np.ndarray] = deque(maxlen=4)  # the last that were encoded
@@ -69,6 +69,11 @@ class RegionGrowing:
             region &= ~self._flood(grey, point)
         logits = np.where(region, SURE, -SURE).astype(np.float32)
         return Candidates(np.stack([logits, logits, logits]), np.array([0.9, 0.8, 0.7], np.float32), 0)
+
+    def decode_clicks(self, features: Features, points_xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.clicks += len(points_xy)
+        answers = [self.decode(features, Hints(point[None], np.ones(1, np.int64))) for point in points_xy]
+        return np.stack([one.logits for one in answers]), np.stack([one.scores for one in answers])
 
     def _flood(self, grey: np.ndarray, point_xy: np.ndarray) -> np.ndarray:
         col, row = np.clip(np.rint(point_xy), 0, self.input_size - 1).astype(int)

@@ -1,20 +1,27 @@
 """Parses requests for automatic labels: mode, extent, prior, and the keys of `slice_request`.
 
-mode         propose, grid, selfprompt, atlas or semantic; see `sam_infer/automatic/modes.py` and `semantic.py`
+mode         propose, grid, selfprompt, detect, atlas or semantic; see `sam_infer/automatic/modes.py`
 extent       slice: one slice, the one named by `slice`, else the middle one; volume: all of them, inside `roi`
 label_prompt `semantic`: the classes that are wanted, values or names; by default all that were learned
 prior        `grid`: a label map of the image to match to, the upload `label` of the request
-prior_tag    `grid`: the same, a stored label of the image; without either the nearest accepted case is warped
+prior_tag    `grid`: the same, a stored label of the image; without either accepted cases say where (`expects`)
+gallery      `grid`: near (clicks where labels are expected) or full (32 x 32 clicks)
+expects      `grid` without a prior: atlas (accepted cases are warped) or map (a map is learned from them)
+heads        `selfprompt`: ridge (a map in closed form) or trained (heads at four scales)
+passes       `selfprompt`: 1 or 2; the second draws around what the first drew
+atlases      `atlas`, and `grid` that expects by it: how many accepted cases vote, 1 to 5
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sam_infer.ask.question import LabelQuestion
-from sam_infer.automatic.modes import MODES, SEMANTIC
+from sam_infer.automatic.expected import HEADS
+from sam_infer.automatic.grid import GALLERIES
+from sam_infer.automatic.modes import MODES, PRIORS, SEMANTIC, ModeOptions
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
@@ -29,9 +36,16 @@ EXTENTS = ("slice", "volume")
 OPTIONS: dict[str, Any] = {
     "mode": list(MODES),
     "extent": list(EXTENTS),
+    "gallery": list(GALLERIES),
+    "expects": list(PRIORS),
+    "heads": list(HEADS),
+    "passes": [2, 1],
+    "atlases": 1,
     "plane": slice_request.OPTIONS["plane"],
     "window": slice_request.OPTIONS["window"],
 }
+
+HOW = tuple(field.name for field in fields(ModeOptions))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +86,7 @@ def decode(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) ->
         limit,
         prior,
         decode_classes(request, names) if mode == SEMANTIC else None,
+        ModeOptions(**{name: given[name] for name in HOW if name in given}),
     )
     notes: tuple[str, ...] = ()
     if wish is not None and wish != start and extent == "slice":

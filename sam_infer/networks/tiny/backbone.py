@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sam_infer.arrays import UInt8Array
+from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.errors import ModelError
 from sam_infer.files import file_sha256
 from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
@@ -95,6 +95,15 @@ class TinyBackbone:
         iou = scores[0, TOKEN_ORDER].cpu().numpy()
         masks = logits[0, TOKEN_ORDER].cpu().numpy() + MASK_OFFSET
         return Candidates(masks, iou, int(iou[:SINGLE_MASK].argmax()) if hints.is_ambiguous else SINGLE_MASK)
+
+    @torch.inference_mode()
+    def decode_clicks(self, features: Features, points_xy: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Four masks for each click."""
+        maps = {name: values.to(self._device).float() for name, values in features.items()}
+        points = torch.tensor(points_xy, dtype=torch.float32, device=self._device)[:, None]
+        labels = torch.ones(points.shape[:2], dtype=torch.int64, device=self._device)
+        logits, scores = self._model.decode(maps, points, labels)
+        return logits[:, TOKEN_ORDER].cpu().numpy() + MASK_OFFSET, scores[:, TOKEN_ORDER].cpu().numpy()
 
 
 def embedded_model(weights: Path = WEIGHTS) -> TinySam:

@@ -18,7 +18,7 @@ import numpy as np
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.automatic.example import AcceptedCase, affordable
-from sam_infer.automatic.modes import MOST_TEACHERS
+from sam_infer.automatic.looks import MOST_TEACHERS
 from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.lru_cache import LruCache
 from sam_infer.models.current import CurrentPredictor

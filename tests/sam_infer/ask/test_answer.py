@@ -11,8 +11,9 @@ from sam_infer.ask.answer import NOTHING_FOUND, answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import LabelQuestion, ObjectQuestion, ObjectsQuestion, SliceQuestion
 from sam_infer.automatic.example import AcceptedCase
+from sam_infer.automatic.grid import grid_labels
 from sam_infer.automatic.label_search import LabelSearch
-from sam_infer.automatic.modes import MODES, grid_labels, propose_labels
+from sam_infer.automatic.modes import MODES, propose_labels
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job

@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from sam_infer.automatic.atlas import atlas_labels, warped_labels
 from sam_infer.automatic.example import AcceptedCase, affordable, others
+from sam_infer.automatic.expected import TRAINED, expected_labels, selfprompt_labels
+from sam_infer.automatic.grid import FULL, grid_labels
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
-from sam_infer.automatic.modes import (
-    atlas_labels,
-    grid_labels,
-    propose_labels,
-    propose_on_slice,
-    selfprompt_labels,
-    warped_labels,
-)
+from sam_infer.automatic.modes import ModeOptions, propose_labels, propose_on_slice
+from sam_infer.automatic.taught import self_prompt
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import CancelledError, Job
@@ -250,3 +247,55 @@ def test_a_part_of_the_slices_is_kept_where_it_is_wanted(network, mode: str) -> 
     assert not part.whole and len(steps) == stop["at"]
     kept, all_of_it = part.mask.array > 0, whole.mask.array > 0
     assert kept.any() and not (kept & ~all_of_it).any() and kept.sum() < all_of_it.sum()
+
+
+def test_a_mode_goes_about_it_in_a_way_that_is_known() -> None:
+    for wrong in (
+        {"gallery": "all"},
+        {"expects": "nothing"},
+        {"heads": 2},
+        {"passes": 3},
+        {"passes": True},
+        {"atlases": 0},
+    ):
+        with pytest.raises(PromptError, match=next(iter(wrong))):
+            ModeOptions(**wrong)
+
+
+def test_trained_heads_prompt_the_network(network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(self_prompt, "STEPS", 60)
+    volume, truth = two_boxes()
+    taught, labels = two_boxes(2)
+    only = AcceptedCase(taught, Mask((labels.array > 0).astype(np.uint8, order="F"), labels.geometry))
+    survey = LabelSearch(Predictor(network, EmbeddingCache()), volume, 2, range(4, 6), ("block",), "full")
+    found = selfprompt_labels(survey, [only], TRAINED, 1)
+    assert dice(found.mask.array[:, :, 4:6] == 1, truth.array[:, :, 4:6] > 0) > 0.9
+
+
+def test_grid_expects_labels_where_a_learned_map_does(network) -> None:
+    volume, truth = two_boxes()
+    cases = [AcceptedCase(*two_boxes(2)), AcceptedCase(*two_boxes(-2))]
+    survey = survey_of(volume, network)
+    found = grid_labels(survey, expected_labels(survey, cases))
+    assert min(dice(found.mask.array == n, truth.array == n) for n in (1, 2)) > 0.9
+
+
+def test_the_full_gallery_shows_what_clicks_nearby_show(network) -> None:
+    volume, truth = two_boxes()
+    prior = Mask(np.roll(truth.array, 2, axis=1), volume.geometry)
+    survey = survey_of(volume, network, range(5, 6))
+    found = grid_labels(survey, prior, FULL)
+    assert min(dice(found.mask.array[:, :, 5] == n, truth.array[:, :, 5] == n) for n in (1, 2)) > 0.9
+    encodes, clicks = network.encodes, network.clicks
+    grid_labels(survey, prior, FULL)
+    assert network.encodes == encodes and network.clicks == clicks  # the gallery of the slice is kept
+
+
+def test_several_atlases_vote_and_the_odd_one_is_outvoted(network) -> None:
+    volume, truth = two_boxes()
+    odd_volume, odd = two_boxes(1)
+    swapped = np.choose(odd.array, [0, 2, 1]).astype(np.uint8, order="F")
+    wrong = AcceptedCase(odd_volume, Mask(swapped, odd.geometry))
+    cases = [wrong, AcceptedCase(*two_boxes(2)), AcceptedCase(*two_boxes(3, 20))]
+    voted = warped_labels(survey_of(volume, network), cases, 3)
+    assert min(dice(voted.array == n, truth.array == n) for n in (1, 2)) > 0.8

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.automatic.coarse_map import CoarseMap, Lesson, in_frame, likeliest, places
+from sam_infer.automatic.taught.coarse_map import CoarseMap, Lesson, in_frame, likeliest, places
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Volume
 from sam_infer.networks.frame import fit_longest, whole
