@@ -13,6 +13,8 @@ from sam_infer.weights.available import EMBEDDED
 from sam_trainer.bench.card.facts import ModelFacts, embedded_manifest, facts_of
 from sam_trainer.bench.card.sections import by_source, careless, first_answer, over_clicks, speed, table
 from sam_trainer.bench.card.weaknesses import Weaknesses
+from sam_trainer.bench.prompts import DEPLOYABLE
+from sam_trainer.reports.table import ALL, MEAN, Row
 
 Documents = Mapping[str, dict[str, Any]]
 
@@ -45,7 +47,9 @@ def write_card(name: str, results: Path, out: Path) -> None:
     facts = facts_of(name)
     _require_same_weights(facts, documents)
     write_whole(out, card(facts, documents))
-    write_whole(out.with_suffix(".json"), json.dumps(as_data(facts, documents), indent=1, ensure_ascii=False) + "\n")
+    data = as_data(facts, documents)
+    parts = [f"{json.dumps(key)}: {json.dumps(data[key], ensure_ascii=False)}" for key in data]
+    write_whole(out.with_suffix(".json"), "{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def card(facts: ModelFacts, documents: Documents) -> str:
@@ -68,7 +72,7 @@ def card(facts: ModelFacts, documents: Documents) -> str:
 
 
 def as_data(facts: ModelFacts, documents: Documents) -> dict[str, Any]:
-    """The card for programs: the same figures, without the rows of single labels."""
+    """The card for programs: the same figures, the mean and every source."""
     rows = {name: document["rows"] for name, document in documents.items()}
     return {
         "model": facts.as_dict(),
@@ -76,11 +80,18 @@ def as_data(facts: ModelFacts, documents: Documents) -> dict[str, Any]:
         "benches": {
             name: {
                 **{key: value for key, value in document.items() if key != "rows"},
-                "rows": [row for row in document["rows"] if row.get("label", "all") == "all"],
+                "rows": [row for row in document["rows"] if _is_shown(row)],
             }
             for name, document in documents.items()
         },
     }
+
+
+def _is_shown(row: Row) -> bool:
+    """Whole sources and the mean over them, of careless prompts the mean; rows of the latency name neither."""
+    if "mode" in row and row["source"] != MEAN:
+        return False
+    return bool(row.get("label", ALL) == ALL == row.get("modality", ALL) and row.get("rule", DEPLOYABLE) == DEPLOYABLE)
 
 
 def _intended(name: str) -> str:
