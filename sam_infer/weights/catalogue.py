@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 SAM_FILES = "https://dl.fbaipublicfiles.com/segment_anything"
+HQ_SAM_FILES = "https://huggingface.co/lkeab/hq-sam/resolve/main"
 MOBILE_SAM_COMMIT = "f706ad9c4eb7f219c00d9050e46328518ffb65d2"
 
 APACHE = "Apache-2.0"
@@ -27,11 +28,17 @@ class KnownModel:
     licence: str
     sha256: str | None = None
     md5: str | None = None
+    published_as: str | None = None  # the file's name, where the address does not end in it
 
     @property
     def file_name(self) -> str:
         """What the published file is called."""
-        return urlsplit(self.url).path.rpartition("/")[2]
+        return self.published_as or urlsplit(self.url).path.rpartition("/")[2]
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the published file's hash is known: only then it may be downloaded, or its name be a promise."""
+        return bool(self.sha256 or self.md5)
 
     @property
     def pinned_hash(self) -> str:
@@ -93,6 +100,26 @@ KNOWN_MODELS: dict[str, KnownModel] = {
             preprocessing="sam",
             licence=APACHE,
             sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        ),
+        *(
+            KnownModel(
+                f"hq_{vit}",
+                f"HQ-SAM, {title}",
+                f"{HQ_SAM_FILES}/sam_hq_{vit}.pth",
+                layout=f"hq_{vit}",
+                preprocessing="sam",
+                licence=APACHE,
+            )
+            for vit, title in (("vit_b", "ViT-B"), ("vit_l", "ViT-L"), ("vit_h", "ViT-H"))
+        ),
+        KnownModel(
+            "sam_med2d",
+            "SAM-Med2D, ViT-B",
+            "https://github.com/OpenGVLab/SAM-Med2D",
+            layout="sam_med2d",
+            preprocessing="sam_med2d",
+            licence=APACHE,
+            published_as="sam-med2d_b.pth",
         ),
     )
 }

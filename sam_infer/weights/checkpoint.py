@@ -132,7 +132,8 @@ def _same_layout(checkpoint: Checkpoint, models: list[KnownModel]) -> KnownModel
 def _refuse_false_name(checkpoint: Checkpoint) -> None:
     """An official name is a promise about the content: half a download or another file must not pass under it."""
     for model in KNOWN_MODELS.values():
-        if checkpoint.path.name == model.file_name and not model.is_published(checkpoint.sha256, checkpoint.md5):
+        named = model.is_pinned and checkpoint.path.name == model.file_name
+        if named and not model.is_published(checkpoint.sha256, checkpoint.md5):
             promise = f"an MD5 of {model.md5[:6]}..." if model.md5 else f"a SHA-256 of {str(model.sha256)[:12]}..."
             raise ModelError(
                 f"{checkpoint.path.name} is named like the published file, which has {promise}, but has MD5 "
