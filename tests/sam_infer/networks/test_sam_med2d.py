@@ -30,7 +30,7 @@ def test_the_embedding_is_the_authors_and_a_click_is_answered(seeded_weights: Ca
     image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         embedding = network.image_encoder(image)
-    np.testing.assert_allclose(embedding[0, ::64, ::3, ::3].flatten(1), OFFICIAL, atol=1e-4)
+    np.testing.assert_allclose(embedding[0, ::64, ::3, ::3].flatten(1), OFFICIAL, atol=1e-3)
 
     backbone = SamBackbone("med2d_small", network, "sam_med2d")
     frame = backbone.frame(whole(40, 90), (1.0, 1.0))
