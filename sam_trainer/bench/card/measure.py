@@ -108,7 +108,8 @@ def _words(seen: Sequence[Observation]) -> str:
     """The figure that a person waits for."""
     wished = {"box": {"strategy": "S5", "rule": "deployable"}, "one point": {"strategy": "S2", "rule": "deployable"}}
     method = next((dict(s.keys)["method"] for s in seen if "encodes" in s.values), None)
-    wished |= {f"{n} clicks": {"clicks": n, "method": method} for n in (1, 5, 10)}
+    counts = {"1 click": 1, "5 clicks": 5, "10 clicks": 10}
+    wished |= {name: {"clicks": n, "method": method} for name, n in counts.items()}
     words = []
     for name, keys in wished.items():
         some = [s for s in seen if dict(s.keys) == keys]

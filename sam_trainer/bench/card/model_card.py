@@ -18,7 +18,7 @@ from sam_trainer.reports.table import ALL, MEAN, Row
 
 Documents = Mapping[str, dict[str, Any]]
 
-NEEDED, BESIDES = ("prompts", "clicks", "latency"), ("robustness",)
+BENCHES, OPTIONAL = ("prompts", "clicks", "robustness", "latency"), "robustness"
 
 INTENDED = """\
 `{name}` is an annotation aid. It proposes outlines that a trained reader checks and corrects; every mask that matters
@@ -42,8 +42,8 @@ were among its training data."""
 
 def write_card(name: str, results: Path, out: Path) -> None:
     """Write the card of a model to `out`, and beside it as JSON, from the benches' files in `results`."""
-    documents = {bench: _document(results / f"{bench}.json") for bench in NEEDED}
-    documents |= {bench: _document(path) for bench in BESIDES if (path := results / f"{bench}.json").is_file()}
+    paths = {bench: results / f"{bench}.json" for bench in BENCHES}
+    documents = {bench: _document(path) for bench, path in paths.items() if bench != OPTIONAL or path.is_file()}
     facts = facts_of(name)
     _require_same_weights(facts, documents)
     write_whole(out, card(facts, documents))

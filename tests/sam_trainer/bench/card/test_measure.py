@@ -37,9 +37,9 @@ def rows(bench: CardBench, name: str) -> list[dict[str, Any]]:
 def test_a_run_that_was_broken_off_goes_on_where_it_was(bench: CardBench, small_studies: Path) -> None:
     first = run(bench, [small_studies / "flat"])
     assert [line.split(" in ")[0] for line in first[:2]] == ["flat: prompts measured", "flat: clicks measured"]
-    assert "box 0.9" in first[0] and "10 clicks" in first[1]
+    assert "box 1.000" in first[0] and "10 clicks" in first[1]
     both = run(bench, [small_studies / "flat", small_studies / "balls"])
-    assert both[0].startswith("flat: prompts kept from before, box 0.9")
+    assert both[0].startswith("flat: prompts kept from before, box 1.000")
     assert both[1].startswith("balls: prompts measured in ")
     means = [row for row in rows(bench, "prompts") if row["source"] == "mean" and row["strategy"] == "S5"]
     assert means[0]["sources"] == 2 and {row["phase"] for row in rows(bench, "latency")} >= {"encode", "first_click"}
