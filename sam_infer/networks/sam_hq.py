@@ -18,12 +18,12 @@ class HqImageEncoder(ImageEncoderViT):
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 3, S, S) to embedding and early features (B, 256 + width, S/16, S/16)."""
         x = self.patch_embed(x) + self.pos_embed
-        early = None
+        whole: list[Tensor] = []
         for block in self.blocks:
             x = block(x)
-            if early is None and block.window_size == 0:
-                early = x.permute(0, 3, 1, 2)
-        return torch.cat([self.neck(x.permute(0, 3, 1, 2)), early], dim=1)
+            if block.window_size == 0:
+                whole.append(x)
+        return torch.cat([self.neck(x.permute(0, 3, 1, 2)), whole[0].permute(0, 3, 1, 2)], dim=1)
 
 
 class HqMaskDecoder(MaskDecoder):

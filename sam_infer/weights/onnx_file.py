@@ -46,9 +46,10 @@ class OnnxFile:
 
 def read_onnx(content: bytes) -> OnnxFile:
     """The graph of an ONNX file; ModelError where the bytes end early or are something else."""
+    nodes: list[OnnxNode] = []
+    tensors: dict[str, torch.Tensor] = {}
     try:
         graph = next(value for number, value in _fields(memoryview(content)) if number == MODEL_GRAPH)
-        nodes, tensors = [], {}
         for number, value in _fields(_message(graph)):
             if number == GRAPH_NODE:
                 nodes.append(_node(_message(value)))

@@ -106,10 +106,14 @@ def _kept(path: Path, of: dict[str, Any]) -> list[Observation] | None:
 
 def _words(seen: Sequence[Observation]) -> str:
     """The figure that a person waits for."""
-    wished = {"box": {"strategy": "S5", "rule": "deployable"}, "one point": {"strategy": "S2", "rule": "deployable"}}
     method = next((dict(s.keys)["method"] for s in seen if "encodes" in s.values), None)
-    counts = {"1 click": 1, "5 clicks": 5, "10 clicks": 10}
-    wished |= {name: {"clicks": n, "method": method} for name, n in counts.items()}
+    wished: dict[str, dict[str, Any]] = {
+        "box": {"strategy": "S5", "rule": "deployable"},
+        "one point": {"strategy": "S2", "rule": "deployable"},
+        "1 click": {"clicks": 1, "method": method},
+        "5 clicks": {"clicks": 5, "method": method},
+        "10 clicks": {"clicks": 10, "method": method},
+    }
     words = []
     for name, keys in wished.items():
         some = [s for s in seen if dict(s.keys) == keys]
