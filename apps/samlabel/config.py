@@ -2,7 +2,7 @@
 
 `samlabel serve` passes them on from its options; the host's own command line as `--conf KEY VALUE`:
 
-    model           name of the network: tiny, vit_b, vit_l, vit_h, medsam, mobile_sam           (tiny)
+    model           name of the network: tiny, or one that `samlabel models list` names            (tiny)
     adapter         trained on accepted labels: latest, none, or an adapter's id               (latest)
     precision       of the encoder's numbers: auto (bfloat16 or half where that is faster), float32, bfloat16 (auto)
     compile         have torch compile the encoder when it is loaded: minutes, worth it on a GPU only (false)

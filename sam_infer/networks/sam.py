@@ -57,6 +57,7 @@ def normalise_medsam(pixels: torch.Tensor) -> torch.Tensor:
 PREPROCESSING = {
     "sam": Preprocessing("sam", stretches=False, normalise=normalise_sam),
     "medsam": Preprocessing("medsam", stretches=True, normalise=normalise_medsam),
+    "sam_med2d": Preprocessing("sam_med2d", stretches=True, normalise=normalise_sam),
 }
 
 

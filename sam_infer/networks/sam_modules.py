@@ -11,9 +11,12 @@ from sam_infer.lazy_imports import deferred
 with deferred("torchvision"):
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
     from segment_anything.modeling.common import LayerNorm2d
-    from segment_anything.modeling.image_encoder import window_partition, window_unpartition
+    from segment_anything.modeling.image_encoder import Block, window_partition, window_unpartition
+    from segment_anything.modeling.mask_decoder import MLP
 
 __all__ = [
+    "MLP",
+    "Block",
     "ImageEncoderViT",
     "LayerNorm2d",
     "MaskDecoder",

@@ -1,9 +1,9 @@
-"""SAM architectures (ViT-B, ViT-L, ViT-H, TinyViT) without weights, built from SAM's own classes."""
+"""SAM architectures (ViT-B, ViT-L, ViT-H, TinyViT, HQ-SAM, SAM-Med2D) without weights, of SAM's own classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -11,6 +11,8 @@ from torch import nn
 
 from sam_infer.errors import ModelError
 from sam_infer.networks.mobile_sam import TinyViT
+from sam_infer.networks.sam_hq import HqImageEncoder, HqMaskDecoder
+from sam_infer.networks.sam_med2d import with_adapters
 from sam_infer.networks.sam_modules import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from sam_infer.weights.tensor_layout import compare, layout_of
 
@@ -41,8 +43,16 @@ VIT_SHAPES = {
 }
 
 
+HQ = "hq_"  # an HQ-SAM's layout is called like that of the SAM that it began as
+MED2D_SHAPE = replace(VIT_SHAPES["vit_b"], input_size=256)
+
+
 def build(name: str) -> Sam:
     """The architecture called `name` on the meta device: shapes, no memory."""
+    if name.startswith(HQ):
+        return build_hq(VIT_SHAPES[name.removeprefix(HQ)])
+    if name == "sam_med2d":
+        return build_med2d(MED2D_SHAPE)
     with torch.device("meta"):
         return _sam(TinyViT(INPUT_SIZE)) if name == "mobile_sam" else _sam(_vit(VIT_SHAPES[name]))
 
@@ -51,6 +61,18 @@ def build_vit(shape: VitShape) -> Sam:
     """A SAM of any depth, width or input size on the meta device."""
     with torch.device("meta"):
         return _sam(_vit(shape))
+
+
+def build_hq(shape: VitShape) -> Sam:
+    """An HQ-SAM of any size on the meta device."""
+    with torch.device("meta"):
+        return _sam(_vit(shape, HqImageEncoder), HqMaskDecoder(EMBEDDING_WIDTH, _transformer(), shape.width))
+
+
+def build_med2d(shape: VitShape) -> Sam:
+    """A SAM with adapters in its encoder, of any size, on the meta device."""
+    with torch.device("meta"):
+        return _sam(with_adapters(_vit(shape), shape.width, shape.heads, shape.input_size // PATCH))
 
 
 def with_weights(sam: Sam, tensors: Mapping[str, torch.Tensor]) -> Sam:
@@ -62,23 +84,24 @@ def with_weights(sam: Sam, tensors: Mapping[str, torch.Tensor]) -> Sam:
     return sam.requires_grad_(False).eval()
 
 
-def _sam(encoder: TinyViT | ImageEncoderViT) -> Sam:
+def _sam(encoder: TinyViT | ImageEncoderViT, decoder: MaskDecoder | None = None) -> Sam:
     side = encoder.img_size
     grid = (side // PATCH, side // PATCH)
     return Sam(
         image_encoder=encoder,
         prompt_encoder=PromptEncoder(EMBEDDING_WIDTH, grid, (side, side), mask_in_chans=16),
-        mask_decoder=MaskDecoder(
-            transformer_dim=EMBEDDING_WIDTH,
-            transformer=TwoWayTransformer(depth=2, embedding_dim=EMBEDDING_WIDTH, num_heads=8, mlp_dim=2048),
-        ),
+        mask_decoder=decoder or MaskDecoder(transformer_dim=EMBEDDING_WIDTH, transformer=_transformer()),
         pixel_mean=list(PIXEL_MEAN),
         pixel_std=list(PIXEL_STD),
     )
 
 
-def _vit(shape: VitShape) -> ImageEncoderViT:
-    return ImageEncoderViT(
+def _transformer() -> TwoWayTransformer:
+    return TwoWayTransformer(depth=2, embedding_dim=EMBEDDING_WIDTH, num_heads=8, mlp_dim=2048)
+
+
+def _vit(shape: VitShape, kind: type[ImageEncoderViT] = ImageEncoderViT) -> ImageEncoderViT:
+    return kind(
         img_size=shape.input_size,
         patch_size=PATCH,
         embed_dim=shape.width,

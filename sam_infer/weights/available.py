@@ -32,8 +32,10 @@ def require_added(name: str, home: Path | None = None) -> None:
     """Refuse a model whose weights were never added."""
     require_known(name)
     if name != EMBEDDED and not record_path(name, home).exists():
+        known = KNOWN_MODELS[name]
+        fetch = f"run `samlabel models fetch {name}`, or " if known.is_pinned else ""
         raise ModelError(
-            f"{name} has not been added: run `samlabel models fetch {name}`, or download {KNOWN_MODELS[name].url} "
+            f"{name} has not been added: {fetch}download {known.file_name} from {known.url} "
             "on another machine and run `samlabel models add FILE`",
             "model",
         )

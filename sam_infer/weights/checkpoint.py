@@ -1,7 +1,8 @@
 """Safe loading of foreign checkpoints: no pickle code runs, the architecture is recognised by its tensors.
 
-The only place that opens anything but safetensors. A `.pth` is a pickle: it is read by torch's restricted reader, which
-builds tensors and containers and refuses the rest, so a hostile file ends in a sentence, not in its code.
+The only place that opens anything but safetensors and known archives. A `.pth` is a pickle: it is read by torch's
+restricted reader, which builds tensors and containers and refuses the rest, so a hostile file ends in a sentence, not
+in its code.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from sam_infer.errors import ModelError
-from sam_infer.weights.catalogue import KNOWN_MODELS, KnownModel
+from sam_infer.weights.archive import archive_of, read_archive
+from sam_infer.weights.catalogue import KNOWN_ARCHIVES, KNOWN_MODELS, KnownModel
 from sam_infer.weights.tensor_layout import compare, layout_of, published_layout
 
-Kind = Literal["safetensors", "zip", "pickle"]
+Kind = Literal["safetensors", "zip", "pickle", "archive"]
 
 # Training scripts store the weights beside the optimiser's state, under one of these.
 WRAPPERS = ("model", "state_dict")
 
-FORMATS = "a .pth, .pt or .safetensors file"
+FORMATS = f"a .pth, .pt or .safetensors file, or {', '.join(KNOWN_ARCHIVES)}"
 READ_BYTES = 1 << 20
 
 
@@ -44,8 +46,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """A weight file from anywhere, or ModelError with one sentence on why not."""
     if not path.is_file():
         raise ModelError(f"there is no file {path}", "file")
-    tensors = read_safetensors(path) if _kind(path) == "safetensors" else _read_torch(path)
-    return Checkpoint(path, tensors, *file_hashes(path))
+    sha256, md5 = file_hashes(path)
+    return Checkpoint(path, _tensors(path, sha256), sha256, md5)
 
 
 def recognise(checkpoint: Checkpoint, name: str | None = None) -> KnownModel:
@@ -102,6 +104,16 @@ def file_hashes(path: Path) -> tuple[str, str]:
     return sha256.hexdigest(), md5.hexdigest()
 
 
+def _tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+    archive = archive_of(path, sha256)
+    if archive is not None:
+        return read_archive(path, archive)
+    kind = _kind(path)
+    if kind == "archive":
+        raise ModelError(f"{path.name} is an archive that this version does not know: expected {FORMATS}", "file")
+    return read_safetensors(path) if kind == "safetensors" else _read_torch(path)
+
+
 def _known(name: str) -> KnownModel:
     if name not in KNOWN_MODELS:
         raise ModelError(f"{name!r} is not a model that takes a file; choose from {', '.join(KNOWN_MODELS)}", "name")
@@ -120,7 +132,8 @@ def _same_layout(checkpoint: Checkpoint, models: list[KnownModel]) -> KnownModel
 def _refuse_false_name(checkpoint: Checkpoint) -> None:
     """An official name is a promise about the content: half a download or another file must not pass under it."""
     for model in KNOWN_MODELS.values():
-        if checkpoint.path.name == model.file_name and not model.is_published(checkpoint.sha256, checkpoint.md5):
+        named = model.is_pinned and checkpoint.path.name == model.file_name
+        if named and not model.is_published(checkpoint.sha256, checkpoint.md5):
             promise = f"an MD5 of {model.md5[:6]}..." if model.md5 else f"a SHA-256 of {str(model.sha256)[:12]}..."
             raise ModelError(
                 f"{checkpoint.path.name} is named like the published file, which has {promise}, but has MD5 "
@@ -137,6 +150,8 @@ def _kind(path: Path) -> Kind:
         raise ModelError(f"{path.name} is empty; get it again", "file")
     if head.startswith(b"PK\x03\x04"):
         return "zip"
+    if head.startswith(b"\x1f\x8b"):
+        return "archive"
     if head[8:] == b"{":
         return "safetensors"
     if head[0] == 0x80:

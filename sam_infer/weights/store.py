@@ -106,6 +106,12 @@ class ModelStore:
         if name not in KNOWN_MODELS:
             raise ModelError(f"{name!r} cannot be downloaded; choose from {', '.join(KNOWN_MODELS)}", "name")
         model = KNOWN_MODELS[name]
+        if not model.is_pinned:
+            raise ModelError(
+                f"{name} is not downloaded, since its hash is not known: get {model.file_name} from {model.url} "
+                "yourself and run `samlabel models add FILE`",
+                "name",
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".download-") as folder:
             downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=DOWNLOAD_BLOCK_BYTES)

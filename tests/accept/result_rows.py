@@ -31,3 +31,4 @@ KILLS = ResultRows(
     "kill", "pytest -m accept tests/accept/test_kill.py tests/sam_trainer/training/test_kill_learning.py"
 )
 ACTIVE_LEARNING = ResultRows("active_learning", "pytest -m accept tests/accept/test_active_learning.py")
+EXPORTED_MODEL = ResultRows("exported_model", "pytest -m accept tests/accept/test_exported_model.py")

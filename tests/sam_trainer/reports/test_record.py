@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def test_the_json_carries_where_its_numbers_come_from(tmp_path: Path) -> None:
     assert {"processor", "cores", "memory_gib"} <= document["machine"].keys()
     assert {"python", "torch", "numpy"} <= document["versions"].keys()
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["p.json"]
+
+
+@pytest.mark.skipif(not (Path(__file__).parents[3] / ".git").exists(), reason="not a git checkout")
+def test_the_json_says_its_commit() -> None:
+    assert re.fullmatch(r"[0-9a-f]{40}(-changed)?", Report("", 0, [], 0.0).document()["commit"])
 
 
 def test_the_command_is_written_without_the_folder_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:

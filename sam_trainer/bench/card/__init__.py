@@ -1,0 +1,1 @@
+"""Model cards: measured source by source, written from files."""
