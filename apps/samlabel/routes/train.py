@@ -61,7 +61,7 @@ def curves() -> FileResponse:
     return FileResponse(picture, media_type="image/png", headers={"cache-control": "no-cache"})
 
 
-@router.post("/", summary="Train", include_in_schema=False, dependencies=[ADMIN])
+@router.post("/", summary="Train", deprecated=True, dependencies=[ADMIN])
 def start_all(params: dict[str, Any] | None = None, run_sync: bool = False) -> Any:
     """Train the only trainer there is; OHIF asks in this way."""
     return {TRAINER: {"result": start(TRAINER, params, run_sync, enqueue=True), "detail": None}}
