@@ -82,6 +82,7 @@ COMPLETED: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "api_put_image_info": _image_info,
     "api_get_label_info": _label_info,
     "api_put_label_info": _label_info,
+    "api_update_label_info": _label_info,
     "api_download_dataset": _dataset,
 }
 
