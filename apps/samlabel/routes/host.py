@@ -25,6 +25,7 @@ from monailabel.endpoints import (
     scoring,
     session,
 )
+from monailabel.utils.async_tasks.utils import tasks
 from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 
@@ -76,6 +77,9 @@ def _dataset(answer: Any, _: dict[str, Any]) -> Any:
     return answer
 
 
+# How the host calls a task that has not ended.
+UNDER_WAY = ("SUBMITTED", "RUNNING")
+
 # Answers of the host that say nothing: a change is answered with what is recorded now.
 COMPLETED: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "api_get_image_info": _image_info,
@@ -126,6 +130,8 @@ def off_the_loop(
     def run(**arguments: Any) -> Any:
         check_arguments(arguments)
         check_known(endpoint.__module__, arguments)
+        if endpoint is scoring.api_run and any(task["status"] in UNDER_WAY for task in tasks("scoring")):
+            raise HTTPException(429)  # the host would let them queue without end
         answer = without_places(_finish(endpoint(**arguments)))
         return answer if complete is None else complete(answer, arguments)
 

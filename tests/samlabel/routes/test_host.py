@@ -63,8 +63,10 @@ def test_the_session_is_not_called_what_the_host_calls_its_folder(server: Server
 
 def test_a_second_task_of_a_kind_is_refused_in_words(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(utils.background_processes, "scoring", {"one": object()})
-    refused = server.client.post("/scoring/sam_uncertainty", json={})
-    assert refused.status_code == 429 and "is running already" in refused.json()["detail"]
+    monkeypatch.setitem(utils.background_tasks, "scoring", [{"id": "one", "status": "RUNNING"}])
+    for address in ("/scoring/sam_uncertainty", "/scoring/"):
+        refused = server.client.post(address, json={})
+        assert refused.status_code == 429 and "is running already" in refused.json()["detail"]
 
 
 def test_what_is_switched_off_says_why_and_what_is_left(server: Server) -> None:
