@@ -15,7 +15,7 @@ from tests.accept.server import ServerProcess, two_images
 from tests.client.stations import free_port
 from tests.realm import ALL_ROLES, realm, token
 
-pytestmark = pytest.mark.accept
+pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
 
 FUZZ = ResultRows("fuzz", "pytest -m accept tests/accept/test_fuzz.py")
 

@@ -16,7 +16,7 @@ from tests.accept.server import ServerProcess, two_images
 from tests.hostile.corpus import corpus
 from tests.hostile.file import HostileFile
 
-pytestmark = pytest.mark.accept
+pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
 
 HOSTILE = ResultRows("hostile", "pytest -m accept tests/accept/test_hostile.py")
 

@@ -22,7 +22,7 @@ from tests.accept.result_rows import ResultRows
 from tests.processes import HANG_S, running, wait_until
 from tests.small_studies import ball_case
 
-pytestmark = pytest.mark.accept
+pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
 
 LONG = ResultRows("long_commands", "pytest -m accept tests/accept/test_long_commands.py")
 
