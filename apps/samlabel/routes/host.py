@@ -29,7 +29,14 @@ from monailabel.utils.async_tasks.utils import tasks
 from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 
-from samlabel.access.names import check_name, check_session_id, check_tag, check_upload_name, json_object
+from samlabel.access.names import (
+    check_finite,
+    check_name,
+    check_session_id,
+    check_tag,
+    check_upload_name,
+    json_object,
+)
 from samlabel.access.places import without_places
 from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix
 from samlabel.errors import NotFoundError, RefusedError
@@ -151,6 +158,8 @@ def check_arguments(arguments: dict[str, Any]) -> None:
             CHECKS[name](value)
         if name in JSON_FIELDS and isinstance(value, str) and not json_object(value, name):
             arguments[name] = "{}"  # the host stumbles over null, and over nothing
+        if isinstance(value, dict):
+            check_finite(value, name)
     if arguments.get("uncompress"):
         raise RefusedError("archives are not unpacked on this server: upload the image itself", "uncompress")
 

@@ -36,6 +36,17 @@ def test_no_facts_are_no_fault(server: Server, nothing: str) -> None:
     assert server.client.delete("/datastore/image?id=twin").status_code == 200
 
 
+@pytest.mark.parametrize("number", ["1e400", "-Infinity", "NaN"])
+def test_numbers_that_no_answer_can_hold_are_not_recorded(server: Server, number: str) -> None:
+    """Once recorded, every answer that told of the image was 500 from then on."""
+    refused = server.client.put("/datastore/image/info?image=l", data={"info": f'{{"a": [{number}]}}'})
+    assert refused.status_code == 422 and refused.json()["field"] == "info"
+    assert server.client.get("/datastore/image/info?image=l").status_code == 200
+    body = {"content": f'{{"a": {number}}}', "headers": {"content-type": "application/json"}}
+    for address in ("/train/sam", "/scoring/sam_uncertainty", "/batch/infer/sam_2d", "/activelearning/random"):
+        assert server.client.post(address, **body).status_code == 422, address
+
+
 def test_a_dataset_is_sent_and_not_kept(server: Server, temporary: Path) -> None:
     """Every one that was asked for stayed in the folder for temporary files."""
     sent = server.client.get("/datastore/dataset")
