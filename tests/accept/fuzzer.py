@@ -27,9 +27,9 @@ class FuzzRun:
     texts: tuple[str, ...]  # of all answers
     printed: str
 
-    def naming(self, places: Sequence[Path]) -> int:
+    def naming(self, places: Sequence[str]) -> int:
         """Answers in which a path of this machine occurs."""
-        return sum(any(str(place) in text for place in places) for text in self.texts)
+        return sum(any(place in text for place in places) for text in self.texts)
 
 
 def fuzz(address: str, folder: Path, checks: str, examples: int, *options: str) -> FuzzRun:

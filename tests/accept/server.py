@@ -22,6 +22,8 @@ from sam_trainer.synthetic.patients import grid
 
 SIDE, SLICES = 32, 8
 
+ROOT = Path(__file__).parents[2]
+
 # On a machine that is busy with other things, importing alone takes minutes.
 START_TIMEOUT_S = 1200
 
@@ -84,6 +86,10 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 self.kill()
         self.client.close()
+
+    def places(self) -> tuple[str, ...]:
+        """Paths of this machine that no answer should hold."""
+        return (str(self.home), str(self.studies), str(ROOT), sys.prefix)
 
     def memory_bytes(self) -> int:
         """Resident memory of the process."""

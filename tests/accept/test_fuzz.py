@@ -50,7 +50,7 @@ def test_generated_requests(server: ServerProcess, tmp_path: Path) -> None:
     left = server.memory_mb()
     row = {"what": "generated requests", "requests": run.requests, "answers": run.answers, "failures": run.failures}
     row |= {"answers_5xx": run.answers.get("5xx", 0), "connections_reset": run.answers.get("none", 0)}
-    row |= {"paths_in_answers": run.naming((server.home, server.studies)), "mb_idle": idle, "mb_highest": high}
+    row |= {"paths_in_answers": run.naming(server.places()), "mb_idle": idle, "mb_highest": high}
     FUZZ.add(row | {"mb_after_30s": left}, started)
     assert run.requests >= REQUESTS and not run.failures, run.printed[-6000:]
     assert (row["answers_5xx"], row["connections_reset"], row["paths_in_answers"]) == (0, 0, 0)

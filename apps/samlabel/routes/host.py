@@ -84,6 +84,13 @@ def _dataset(answer: Any, _: dict[str, Any]) -> Any:
     return answer
 
 
+def _session(answer: Any, _: dict[str, Any]) -> Any:
+    """What is kept of a session, or its image; the host sends a folder of files as a file, and fails."""
+    if isinstance(answer, FileResponse) and not Path(answer.path).is_file():
+        raise NotFoundError("this session holds several files, and no image that could be sent as one", "image")
+    return answer
+
+
 # How the host calls a task that has not ended.
 UNDER_WAY = ("SUBMITTED", "RUNNING")
 
@@ -95,6 +102,7 @@ COMPLETED: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "api_put_label_info": _label_info,
     "api_update_label_info": _label_info,
     "api_download_dataset": _dataset,
+    "api_get_session": _session,
 }
 
 # Which argument of which module names what part of the app: the host starts a process before it looks.

@@ -69,6 +69,8 @@ def test_the_session_is_not_called_what_the_host_calls_its_folder(server: Server
     session = server.client.put("/session/", files=parts).json()["session_id"]
     refused = server.client.post(f"/infer/sam_2d?session_id={session}", data={"params": '{"foreground": [[1, 1, 1]]}'})
     assert refused.status_code == 422 and "the session holds no DICOM series" in refused.json()["detail"]
+    several = server.client.get(f"/session/{session}?image=true")
+    assert several.status_code == 404 and "several files" in several.json()["detail"]
     assert server.client.delete(f"/session/{session}").status_code == 200
 
 
