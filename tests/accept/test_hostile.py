@@ -61,7 +61,7 @@ def sent(client: httpx.Client, file: HostileFile) -> Iterator[tuple[str, httpx.R
 def test_hostile_files(server: ServerProcess) -> None:
     started, idle = time.time(), server.memory_mb()
     counts, classes, highest = Counter[str](), Counter[str](), (0, "")
-    slowest, accepted = (0.0, ""), []
+    slowest, accepted = (0.0, ""), list[str]()
     for file in corpus():
         server.forget_highest()
         try:
