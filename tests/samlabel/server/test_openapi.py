@@ -24,6 +24,7 @@ LEFT_OUT |= {("post", "/scoring/"), ("post", "/scoring/{method}")}
 TEXTS = (
     "",
     "l",
+    "final",
     "nothing",
     "..",
     "../../etc/passwd",
@@ -37,6 +38,9 @@ TEXTS = (
     "{}",
 )
 VALUES: tuple[Any, ...] = (None, True, -1, 2**70, 1e308, "text", [], [[]], {}, {"a": {"b": []}}, "\ud7ff")
+
+# Only there: what `json` would refuse to send.
+IN_FORMS = (*VALUES, {"a": float("inf")}, {"a": [float("nan")]})
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -81,7 +85,7 @@ def ask(server: Server, method: str, path: str, operation: dict[str, Any], draw:
 
 
 def _form(draw: random.Random) -> dict[str, Any]:
-    data = {name: json.dumps(draw.choice(VALUES)) for name in ("params", "info") if draw.random() < 0.7}
+    data = {name: json.dumps(draw.choice(IN_FORMS)) for name in ("params", "info") if draw.random() < 0.7}
     part = (draw.choice(("a.nii.gz", "a.png", "", "../a.nii")), draw.choice((b"", b"hello", b"\x1f\x8b\x08")))
     return {"data": data, "files": {name: part for name in ("file", "label", "files") if draw.random() < 0.5}}
 
