@@ -50,6 +50,7 @@ def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
 # What files share that takes longer than their tests: the host, monai and ITK's registration, half a minute to load;
 # and a process that has imported what a training needs.
 TOGETHER = {
+    "tests/samlabel/commands/test_interrupt.py": "apart",
     "tests/samlabel/": "host",
     "tests/sam_infer/automatic/": "host",
     "tests/sam_trainer/bench/learning/": "host",

@@ -9,25 +9,45 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+
+from sam_infer.imaging.image_file import write_image
+from sam_infer.imaging.volume import Volume
+from sam_trainer.synthetic.patients import grid
+
+SIDE, SLICES = 32, 8
+
+ROOT = Path(__file__).parents[2]
 
 # On a machine that is busy with other things, importing alone takes minutes.
 START_TIMEOUT_S = 1200
 
 
+def two_images(folder: Path) -> Path:
+    """A studies folder with two small images of noise, `a` and `b`."""
+    shape = (SIDE, SIDE, SLICES)
+    noise = np.random.default_rng(0).integers(-100, 200, shape, dtype=np.int16)
+    for name in ("a", "b"):
+        write_image(Volume(noise, grid(shape, (1, 1, 3))), folder / f"{name}.nii.gz")
+    return folder
+
+
 class ServerProcess:
     """`samlabel serve` on a free port of this machine."""
 
-    def __init__(self, studies: Path, home: Path) -> None:
-        self.studies, self.home = studies, home
+    def __init__(self, studies: Path, home: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.studies, self.home, self._settings = studies, home, settings or {}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.process: subprocess.Popen[bytes] | None = None
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=120)
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.address, timeout=120)
 
     def start(self) -> None:
         """Start and wait for the first answer."""
@@ -35,7 +55,7 @@ class ServerProcess:
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "samlabel", "serve", "--studies", str(self.studies), "--port", str(self.port)],
-                env={**os.environ, "SAMLABEL_HOME": str(self.home)},
+                env={**os.environ, "SAMLABEL_HOME": str(self.home), **self._settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -67,10 +87,24 @@ class ServerProcess:
                 self.kill()
         self.client.close()
 
+    def places(self) -> tuple[str, ...]:
+        """Paths of this machine that no answer should hold."""
+        return (str(self.home), str(self.studies), str(ROOT), sys.prefix)
+
     def memory_bytes(self) -> int:
         """Resident memory of the process."""
         status = Path(f"/proc/{self.process.pid}/status").read_text() if self.process else ""
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+
+    def memory_mb(self, field: str = "VmRSS") -> int:
+        """Resident memory now, or (`VmHWM`) at its highest."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text() if self.process else ""
+        return next(int(line.split()[1]) >> 10 for line in status.splitlines() if line.startswith(f"{field}:"))
+
+    def forget_highest(self) -> None:
+        """Let `VmHWM` begin anew."""
+        if self.process is not None:
+            Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
     def click(self, image: str, params: dict[str, Any]) -> httpx.Response:
         """A click as OHIF sends it: only the mask comes back."""

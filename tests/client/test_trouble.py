@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
-import jwt
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from sam_infer.imaging.image_file import read_image, write_mask
 from sam_infer.imaging.volume import Mask
@@ -26,6 +17,7 @@ from tests.client.conftest import LOGIN, fill, orthanc
 from tests.client.stations import Station, free_port, serving
 from tests.client.test_pages import PAGES, wrong_requests
 from tests.processes import HANG_S, wait_until
+from tests.realm import realm, token
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
@@ -110,35 +102,6 @@ def test_an_archive_that_comes_and_goes(tmp_path: Path) -> None:
             station = Station(address, archive, SMALL[:1])
             assert station.completed() == 1
             assert len(station.client().search_for_series(search_filters={"Modality": "SEG"})) == 1
-
-
-@contextmanager
-def realm(port: int, key: RSAPrivateKey) -> Iterator[None]:
-    """A login service, as far as the server asks one: it tells the key that tokens are signed with."""
-
-    class Realm(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            body = json.dumps({"public_key": base64.b64encode(public).decode()}).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Realm) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join()
-
-
-def token(key: RSAPrivateKey, *roles: str) -> dict[str, str]:
-    claims = {"preferred_username": "anna", "realm_access": {"roles": roles}, "exp": time.time() + 600}
-    return {"authorization": "Bearer " + jwt.encode(claims, key, "RS256")}
 
 
 def test_with_logins_on_only_readers_who_are_logged_in_are_told_anything(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from monailabel.interfaces.exception import (
     MONAILabelException,
 )
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sam_infer.errors import (
@@ -59,6 +60,12 @@ log = structlog.get_logger(__name__)
 CLIENT_GONE = 499
 
 UNAUTHORISED = 401
+
+# The host's word for a second training, batch or scoring; 3D Slicer shows the status.
+RUNNING = 429
+RUNS_ALREADY = "a task of this kind is running already: wait for its end, or stop it"
+
+METHOD_NOT_ALLOWED = 405
 
 # Said to a person who opens a page of a server that asks who everybody is.
 NO_LOGIN = """
@@ -134,7 +141,21 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
     """What the host and the framework refuse: a sentence; for a person at a browser who has to log in, a page."""
     if error.status_code == UNAUTHORISED and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(html_page("Log in first", NO_LOGIN), UNAUTHORISED, headers=error.headers)
+    if error.status_code == RUNNING:
+        return JSONResponse(body_of(RUNS_ALREADY), RUNNING)
+    if error.status_code == METHOD_NOT_ALLOWED:
+        return JSONResponse(body_of(str(error.detail)), METHOD_NOT_ALLOWED, {"allow": _allowed(request, error)})
     return await http_exception_handler(request, error)
+
+
+def _allowed(request: Request, error: HTTPException) -> str:
+    """Every method that an address has: the router names those of one route, where several share the address."""
+    documented = request.app.openapi()["paths"]
+    fitting = [path for path in documented if compile_path(path)[0].match(request.url.path)]
+    if not fitting:
+        return (error.headers or {}).get("allow", "")
+    nearest = min(fitting, key=lambda path: path.count("{"))
+    return ", ".join(sorted(method.upper() for method in documented[nearest]))
 
 
 async def on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -94,7 +94,16 @@ def json_object(text: str | None, field: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise RequestError(f"{field} must be a JSON object, got {type(value).__name__}", field)
+    check_finite(value, field)
     return value
+
+
+def check_finite(value: object, field: str) -> None:
+    """Refuse NaN and infinity, which Python reads and JSON does not know: an answer that holds one cannot be sent."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise RequestError(f"{field} must hold finite numbers only, no NaN and no infinity", field) from None
 
 
 def shown(value: object, most: int = 80) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,9 @@ from typing import Any
 from monailabel.config import settings
 
 from sam_infer.home import default_home
+
+# Where programs lie, as tracebacks in the log of a task tell.
+CODE = (Path(__file__).parents[3], sys.prefix, sys.base_prefix)
 
 
 def without_places(answer: Any) -> Any:
@@ -27,6 +33,7 @@ def _roots() -> Sequence[str]:
         default_home(),
         Path.home(),
         tempfile.gettempdir(),
+        *CODE,
     )
     given = [path for path in own if str(path).startswith("/")]
     places = {str(place).rstrip("/") for path in given for place in (path, Path(path).resolve())}
@@ -36,7 +43,7 @@ def _roots() -> Sequence[str]:
 def _named(value: Any, roots: Sequence[str]) -> Any:
     if isinstance(value, dict):
         return {key: _named(inner, roots) for key, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple | deque):
         return [_named(inner, roots) for inner in value]
     return _text(value, roots) if isinstance(value, str) else value
 
@@ -46,5 +53,5 @@ def _text(value: str, roots: Sequence[str]) -> str:
     if any(value == root or value.startswith(f"{root}/") for root in roots):
         return Path(value).name
     for root in roots:
-        value = value.replace(f"{root}/", "")
+        value = re.sub(rf"(?<![\w.-]){re.escape(root)}(?![\w-])", Path(root).name, value.replace(f"{root}/", ""))
     return value

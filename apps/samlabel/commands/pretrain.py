@@ -13,9 +13,6 @@ import typer
 from rich.console import Console
 
 from sam_infer.errors import SamError
-from sam_trainer.pretraining.config import PretrainConfig
-from sam_trainer.pretraining.run import pretrain as run
-from sam_trainer.pretraining.train_tracker import TrackingConfig, train_tracker
 from samlabel.loop.stopping import stopping
 
 
@@ -27,10 +24,15 @@ def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
     seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 0,
     processes: Annotated[int, typer.Option(min=1, help="Training processes, one CPU thread each.")] = 1,
     init: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Start from these weights.")] = None,
-    lr: Annotated[float, typer.Option(help="Highest learning rate; half of it suits --init.")] = 1e-3,
+    lr: Annotated[float, typer.Option(min=0, max=1, help="Highest learning rate; half of it suits --init.")] = 1e-3,
     resume: Annotated[bool, typer.Option(help="Go on exactly where the run in --out stopped.")] = False,
 ) -> None:
     """Train `tiny` from procedural scans; nothing else is read."""
+    if init is not None and resume:
+        raise typer.BadParameter("give either weights to start from (--init) or a run to go on with (--resume)")
+    from sam_trainer.pretraining.config import PretrainConfig  # here: it loads torch
+    from sam_trainer.pretraining.run import pretrain as run
+
     console = Console(stderr=True)
     try:
         config = PretrainConfig(
@@ -56,6 +58,8 @@ def pretrain_tracker(
     resume: Annotated[bool, typer.Option(help="Go on where the run in --out stopped.")] = False,
 ) -> None:
     """Train the tracker of `sam_3d` from procedural scans; nothing else is read."""
+    from sam_trainer.pretraining.train_tracker import TrackingConfig, train_tracker  # here: it loads torch
+
     console = Console(stderr=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:

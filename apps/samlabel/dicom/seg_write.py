@@ -58,10 +58,18 @@ class Origin:
             )
 
 
-def write_seg(mask: Mask, names: Mapping[int, str], sources: Sequence[Dataset], origin: Origin) -> Segmentation:
+def series_uid(mask: Mask, names: Mapping[int, str], image: str, origin: Origin, after: str = "") -> str:
+    """The SeriesInstanceUID that `write_seg` gives a label of an image series, without writing it."""
+    return _uid(_digest(mask, names, image, origin, after), "series")
+
+
+def write_seg(
+    mask: Mask, names: Mapping[int, str], sources: Sequence[Dataset], origin: Origin, after: str = ""
+) -> Segmentation:
     """A SEG with one segment per value that occurs in the mask, on the slices of its series.
 
     Of an image without a place in the patient it says on which pixels of which frame it lies, and no place either.
+    `after` is the segmentation that it replaces, where the same label was replaced by that one before.
     """
     values = mask.values()
     if not values:
@@ -73,7 +81,7 @@ def write_seg(mask: Mask, names: Mapping[int, str], sources: Sequence[Dataset], 
     numbers[values] = np.arange(1, len(values) + 1)
     # (k, rows, columns): slices in the order of the label's grid
     pixels = np.ascontiguousarray(numbers[mask.array].transpose(2, 1, 0))
-    content = _digest(mask, names, sources[0].SeriesInstanceUID, origin)
+    content = _digest(mask, names, sources[0].SeriesInstanceUID, origin, after)
     described = [_describe(number, names[value], origin, content) for number, value in enumerate(values, 1)]
     flat = FlatImage.of(sources)
     if flat is None:
@@ -178,10 +186,11 @@ def _describe(number: int, name: str, origin: Origin, content: str) -> SegmentDe
     return segment
 
 
-def _digest(mask: Mask, names: Mapping[int, str], series: str, origin: Origin) -> str:
+def _digest(mask: Mask, names: Mapping[int, str], series: str, origin: Origin, after: str) -> str:
     state = hashlib.blake2b(digest_size=16)
     state.update(repr((series, sorted(names.items()), origin, mask.geometry.shape)).encode())
     state.update(mask.array.tobytes(order="F"))
+    state.update(after.encode())
     return state.hexdigest()
 
 

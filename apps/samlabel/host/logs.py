@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from sam_infer.errors import SamError
 
 MAX_BYTES, KEPT = 10 << 20, 10
 
@@ -53,3 +58,27 @@ def log_config(file: Path, verbose: bool = False) -> dict[str, Any]:
         | {"timeloop": {"handlers": [], "propagate": False, "level": "WARNING"}}
         | {"uvicorn.access": {**both, "level": "INFO" if verbose else "WARNING"}},
     }
+
+
+@contextmanager
+def starting_in_words() -> Iterator[None]:
+    """What is refused while the app starts is a sentence in the web server's log, which shows a traceback."""
+    try:
+        yield
+    except (SamError, OSError) as error:
+        logging.getLogger("uvicorn.error").addFilter(_InWords(f"the app does not start: {error}"))
+        raise
+
+
+class _InWords(logging.Filter):
+    """A sentence in the place of tracebacks."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self._sentence = sentence
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes."""
+        if str(record.msg).startswith("Traceback"):
+            record.msg, record.args = self._sentence, ()
+        return True

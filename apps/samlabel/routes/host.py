@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse
 from monailabel.endpoints import (
     activelearning,
     batch_infer,
@@ -23,10 +25,20 @@ from monailabel.endpoints import (
     scoring,
     session,
 )
+from monailabel.utils.async_tasks.utils import tasks
+from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 
-from samlabel.access.names import check_name, check_session_id, check_tag, check_upload_name, json_object
+from samlabel.access.names import (
+    check_finite,
+    check_name,
+    check_session_id,
+    check_tag,
+    check_upload_name,
+    json_object,
+)
 from samlabel.access.places import without_places
+from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix
 from samlabel.errors import NotFoundError, RefusedError
 from samlabel.host.handle import infer_tasks, running_app, scoring_methods, strategies
 from samlabel.tasks import scoring_task
@@ -46,6 +58,9 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 JSON_FIELDS = ("params", "info")
 
+# Uploads by name: the host gives them a name of its own, of which no sentence should tell.
+FILES = {"file": IMAGE_SUFFIXES, "label": LABEL_SUFFIXES}
+
 
 def _image_info(_: Any, arguments: dict[str, Any]) -> Any:
     """What is recorded of an image; of one that is not there nothing is."""
@@ -62,12 +77,32 @@ def _label_info(_: Any, arguments: dict[str, Any]) -> Any:
     return without_places(dict(store.get_label_info(label, tag) or {}))
 
 
+def _dataset(answer: Any, _: dict[str, Any]) -> Any:
+    """The host leaves every archive that it has sent in the folder for temporary files."""
+    if isinstance(answer, FileResponse):
+        answer.background = BackgroundTask(Path(answer.path).unlink, missing_ok=True)
+    return answer
+
+
+def _session(answer: Any, _: dict[str, Any]) -> Any:
+    """What is kept of a session, or its image; the host sends a folder of files as a file, and fails."""
+    if isinstance(answer, FileResponse) and not Path(answer.path).is_file():
+        raise NotFoundError("this session holds several files, and no image that could be sent as one", "image")
+    return answer
+
+
+# How the host calls a task that has not ended.
+UNDER_WAY = ("SUBMITTED", "RUNNING")
+
 # Answers of the host that say nothing: a change is answered with what is recorded now.
 COMPLETED: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "api_get_image_info": _image_info,
     "api_put_image_info": _image_info,
     "api_get_label_info": _label_info,
     "api_put_label_info": _label_info,
+    "api_update_label_info": _label_info,
+    "api_download_dataset": _dataset,
+    "api_get_session": _session,
 }
 
 # Which argument of which module names what part of the app: the host starts a process before it looks.
@@ -82,14 +117,18 @@ def mended_routes() -> APIRouter:
     """The host's endpoints off the event loop and with checked arguments, and refusals for the harmful ones."""
     router = APIRouter()
     for path, methods, sentence in switched_off():
-        router.add_api_route(path, _refusal(sentence), methods=methods, include_in_schema=False)
+        router.add_api_route(path, _refusal(path, sentence), methods=methods, include_in_schema=False)
     for module in MODULES:
         for route in module.router.routes:
             router.add_api_route(
                 route.path,
                 off_the_loop(route.endpoint, COMPLETED.get(route.name)),
                 methods=list(route.methods),
-                include_in_schema=False,
+                # A second address of the same, which the host does not describe.
+                include_in_schema=bool(route.deprecated),
+                deprecated=route.deprecated,
+                tags=route.tags,
+                summary=route.summary,
                 name=route.name,
             )
     return router
@@ -106,6 +145,8 @@ def off_the_loop(
     def run(**arguments: Any) -> Any:
         check_arguments(arguments)
         check_known(endpoint.__module__, arguments)
+        if endpoint is scoring.api_run and any(task["status"] in UNDER_WAY for task in tasks("scoring")):
+            raise HTTPException(429)  # the host would let them queue without end
         answer = without_places(_finish(endpoint(**arguments)))
         return answer if complete is None else complete(answer, arguments)
 
@@ -120,13 +161,21 @@ def check_arguments(arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         for upload in value if isinstance(value, list) else [value]:
             if isinstance(upload, UploadFile):
-                check_upload_name(upload.filename, name)
+                _check_file(upload, name)
         if isinstance(value, str) and name in CHECKS and (value or name != "image"):
             CHECKS[name](value)
-        if name in JSON_FIELDS and isinstance(value, str):
-            json_object(value, name)
+        if name in JSON_FIELDS and isinstance(value, str) and not json_object(value, name):
+            arguments[name] = "{}"  # the host stumbles over null, and over nothing
+        if isinstance(value, dict):
+            check_finite(value, name)
     if arguments.get("uncompress"):
         raise RefusedError("archives are not unpacked on this server: upload the image itself", "uncompress")
+
+
+def _check_file(upload: UploadFile, name: str) -> None:
+    file = check_upload_name(upload.filename, name)
+    if name in FILES:
+        allowed_suffix(file, FILES[name], name)
 
 
 def check_known(module: str, arguments: dict[str, Any]) -> None:
@@ -151,6 +200,10 @@ def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise RuntimeError("this endpoint of the host needs the event loop")
 
 
+# What remains of an address of which something is switched off.
+HAVE = {"/model/{name}": ("GET",)}
+
+
 def switched_off() -> Iterator[tuple[str, list[str], str]]:
     """Addresses of the host that are refused here, with their methods and why."""
     yield "/reload", ["POST"], "reloading is switched off: restart the server"
@@ -159,8 +212,11 @@ def switched_off() -> Iterator[tuple[str, list[str], str]]:
     yield "/infer/wsi_v2/{name}", ["POST"], "whole-slide inference is not part of this server"
 
 
-def _refusal(sentence: str) -> Callable[[], None]:
+def _refusal(path: str, sentence: str) -> Callable[[], None]:
+    """As an address refuses what it cannot do (405): with the methods that it has."""
+    allowed = ", ".join(HAVE.get(path, ()))
+
     def refuse() -> None:
-        raise RefusedError(sentence)
+        raise HTTPException(405, sentence, {"allow": allowed})
 
     return refuse

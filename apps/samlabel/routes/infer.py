@@ -23,6 +23,7 @@ from fastapi import APIRouter, File, Form, Header, UploadFile
 from fastapi.responses import JSONResponse, Response
 from monailabel.endpoints.user.auth import User
 
+from sam_infer.errors import VolumeError
 from sam_infer.masks.encode import gzipped
 from sam_infer.serving.activity import Activity
 from samlabel.access import identity
@@ -100,9 +101,22 @@ def _answered(model: str, params: str, source: tuple[str, str, Path | None], pri
     with JOBS.tracked(TrackedJob(wanted.id, model, who, wanted.partial)) as job:
         app = running_app()
         image, session_id, uploaded = source
-        named = uploaded or _session_image(app, session_id) or image
-        reply: Reply = app.answer({**given, "model": model, "image": named, "prior": prior, "job": job})
+        kept = None if uploaded else _session_image(app, session_id)
+        named = uploaded or kept or image
+        with _told_of(kept):
+            reply: Reply = app.answer({**given, "model": model, "image": named, "prior": prior, "job": job})
     return reply
+
+
+@contextmanager
+def _told_of(kept: Path | None) -> Iterator[None]:
+    """The folder that the host made of a session's files has a name that says nothing to whoever sent them."""
+    try:
+        yield
+    except VolumeError as error:
+        if kept is None:
+            raise
+        raise VolumeError(str(error).replace(f"folder {kept.name}", "the session"), error.field) from error
 
 
 @cache

@@ -19,6 +19,7 @@ from monailabel.config import settings
 
 from samlabel.access.callers import ADMIN
 from samlabel.access.html_page import html_page
+from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError, RequestError
 
 router = APIRouter(include_in_schema=False)
@@ -85,6 +86,7 @@ def log(
         raise NotFoundError("this server writes no log file; look at the terminal or service that it runs in", "lines")
     with file.open(errors="replace") as stream:
         last = "".join(deque(stream, lines))
+    last = without_places(f"\n{last}")[1:]  # within a text: what begins with a path would become its last name
     if text or not page:
         return PlainTextResponse(last)
     return HTMLResponse(_log_page(last), headers={"refresh": str(max(refresh, FASTEST_S))} if refresh > 0 else {})

@@ -17,7 +17,7 @@ from sam_trainer.errors import TrainingError
 from sam_trainer.training.record import CURVES
 from sam_trainer.training.run_round import training_folder
 from samlabel.access.callers import ADMIN, USER
-from samlabel.access.names import check_name
+from samlabel.access.names import check_finite, check_name
 from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError
 from samlabel.host.handle import running_app, trainers
@@ -61,7 +61,7 @@ def curves() -> FileResponse:
     return FileResponse(picture, media_type="image/png", headers={"cache-control": "no-cache"})
 
 
-@router.post("/", summary="Train", include_in_schema=False, dependencies=[ADMIN])
+@router.post("/", summary="Train", deprecated=True, dependencies=[ADMIN])
 def start_all(params: dict[str, Any] | None = None, run_sync: bool = False) -> Any:
     """Train the only trainer there is; OHIF asks in this way."""
     return {TRAINER: {"result": start(TRAINER, params, run_sync, enqueue=True), "detail": None}}
@@ -71,6 +71,7 @@ def start_all(params: dict[str, Any] | None = None, run_sync: bool = False) -> A
 def start(model: str, params: dict[str, Any] | None = None, run_sync: bool = False, enqueue: bool = False) -> Any:
     """Start a training; what cannot work is refused here, not in the log of a process."""
     task = trainer(check_name(model, "model"))
+    check_finite(params, "params")
     order = task.order(params or {})
     standing = standing_training(task.model)
     if standing is not None:

@@ -31,6 +31,7 @@ from samlabel.engine import load_serving, warm_up
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.host import sessions
 from samlabel.host import settings as host_settings
+from samlabel.host.logs import starting_in_words
 from samlabel.label_names import app_labels
 from samlabel.loop.accepted_labels import note_label
 from samlabel.loop.answers_given import AnswersGiven
@@ -53,9 +54,13 @@ class SamApp(TaskRegistry, MONAILabelApp):
     """Segment Anything for radiology: interactive masks, proposals, checked storage."""
 
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str] | None) -> None:
+        with starting_in_words():
+            self._build(app_dir, studies, conf or {})
+
+    def _build(self, app_dir: str, studies: str, conf: Mapping[str, str]) -> None:
         host_settings.align(settings)
-        self.config = AppConfig.of(conf or {})
-        if "image_mb" in (conf or {}):
+        self.config = AppConfig.of(conf)
+        if "image_mb" in conf:
             os.environ[VARIABLE] = str(self.config.image_mb)  # the processes that train and score inherit it
         self.source = Studies.of(studies)
         self.label_names = app_labels(self.config, studies)
@@ -65,7 +70,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
         super().__init__(
             app_dir,
             studies,
-            dict(conf or {}),
+            dict(conf),
             name="samlabel",
             description="Segment Anything for radiology annotation",
             labels=list(self.label_names.names),

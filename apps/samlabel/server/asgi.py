@@ -35,7 +35,7 @@ from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
 from samlabel.server import background
 from samlabel.server.openapi import document
-from samlabel.tasks.standing_training import ending_trainings
+from samlabel.tasks.standing_training import end_trainings_with_this_life, ending_trainings
 
 # Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
 HOSTS_VARIABLE = "SAMLABEL_HOSTS"
@@ -84,6 +84,7 @@ def mend(app: FastAPI) -> FastAPI:
             CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
         )
     app.router.lifespan_context = ending_trainings(app.router.lifespan_context)
+    end_trainings_with_this_life()
     error_replies.install(app)
     app.__dict__["openapi"] = cache(partial(document, app))  # asked for by the app's own /openapi.json
     login_fix.mend()

@@ -48,10 +48,12 @@ def serve(options: ServeOptions, home: Path, say: Callable[[str], object] = lamb
         # After the environment: the host reads it when it is imported.
         with light_host():
             import uvicorn
+            from monailabel.interfaces.utils.app import app_instance
 
             from samlabel.server.app import SamApp  # noqa: F401 - the host loads it later, from a file
             from samlabel.server.asgi import app
 
+        app_instance()  # what it refuses is a sentence here; in the web server's start it is a traceback
         uvicorn.run(
             app,
             host=options.host,

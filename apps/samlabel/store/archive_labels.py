@@ -22,7 +22,7 @@ from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
 from samlabel.dicom.seg_read import read_seg
-from samlabel.dicom.seg_write import ALGORITHM_TYPES, MAX_TEXT, Origin, referenced_series, write_seg
+from samlabel.dicom.seg_write import ALGORITHM_TYPES, MAX_TEXT, Origin, referenced_series, series_uid, write_seg
 from samlabel.errors import ArchiveError
 
 log = structlog.get_logger(__name__)
@@ -71,17 +71,24 @@ class ArchiveLabels:
         self._listed = -LIST_SECONDS
 
     def store(self, mask: Mask, names: Mapping[int, str], sources: Sequence[Dataset], origin: Origin) -> str:
-        """Send a label to the archive, once however often it is called; the new SeriesInstanceUID."""
-        segmentation = write_seg(mask, names, sources, origin)
-        study, series = str(segmentation.StudyInstanceUID), str(segmentation.SeriesInstanceUID)
-        already = self._client.search_for_series(study, search_filters={"SeriesInstanceUID": series})
-        if not already:
-            told = self._client.store_instances([segmentation])
-            if told.get("FailedSOPSequence"):
-                reason = told.FailedSOPSequence[0].get("FailureReason", "unknown")
-                raise ArchiveError(f"the DICOM archive did not take the label (reason {reason})", "studies")
+        """Send a label to the archive, once in a row however often it is called; its SeriesInstanceUID.
+
+        Readers see the newest: a label that comes back after another one is a new segmentation with a name of its own.
+        """
         self.forget()
-        return series
+        image = str(sources[0].SeriesInstanceUID)
+        stored = [seg.series for seg in self.by_image().get(image, [])]
+        known = {series_uid(mask, names, image, origin, after) for after in ("", *stored)}
+        if stored and stored[0] in known:
+            return stored[0]
+        replaces = stored[0] if known & set(stored) else ""
+        segmentation = write_seg(mask, names, sources, origin, replaces)
+        told = self._client.store_instances([segmentation])
+        if told.get("FailedSOPSequence"):
+            reason = told.FailedSOPSequence[0].get("FailureReason", "unknown")
+            raise ArchiveError(f"the DICOM archive did not take the label (reason {reason})", "studies")
+        self.forget()
+        return str(segmentation.SeriesInstanceUID)
 
     def fetch(self, seg: StoredSeg, grid: Geometry) -> tuple[Mask, dict[int, str]]:
         """A segmentation as label map on an image's grid, and the name of each value."""

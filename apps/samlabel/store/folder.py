@@ -21,7 +21,7 @@ from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_geometry, read_imag
 from samlabel.access.identity import current_reader
 from samlabel.access.names import check_name, check_tag
 from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix, read_upload
-from samlabel.errors import NotFoundError
+from samlabel.errors import NotFoundError, RequestError
 from samlabel.store.leases import Leases, holder
 from samlabel.store.record import RecordedStore
 
@@ -109,6 +109,14 @@ class StudyStore(RecordedStore):
         with self._transaction():
             super().remove_label(label_id, label_tag)
             self.refresh()
+
+    def get_dataset_archive(self, limit_cases: int | None) -> str:
+        """Images with their accepted labels as a ZIP file, which the caller deletes; refused when there are none."""
+        if limit_cases is not None and limit_cases < 1:
+            raise RequestError(f"limit_cases must be at least 1, got {limit_cases}", "limit_cases")
+        if not self.get_labeled_images():
+            raise NotFoundError("there is no accepted label yet, and so no dataset to send", "studies")
+        return str(super().get_dataset_archive(limit_cases))
 
     def _check_image(self, source: Path) -> None:
         """Refuse what could not be served: truncated, empty, four-dimensional."""

@@ -24,7 +24,8 @@ from samlabel.store.folder import StudyStore
 
 SCORING = "sam_uncertainty"
 
-KNOWN = {"method", "measure", "force", "user", "client_id", SCORING}
+# The host itself puts in the method and, before it starts a process, the GPUs.
+KNOWN = {"method", "gpus", "measure", "force", "user", "client_id", SCORING}
 
 # Steps of niceness: on two cores a click would otherwise wait for it.
 BEHIND_CLICKS = 10

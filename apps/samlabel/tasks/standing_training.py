@@ -7,6 +7,7 @@ says so, tells how far it is, and stops it when somebody asks.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -120,6 +121,19 @@ def ending_trainings(lifespan: Lifespan) -> Lifespan:
         await to_thread.run_sync(end_trainings)
 
     return until_the_end
+
+
+def end_trainings_with_this_life() -> None:
+    """Called while the application lives already, as under the host's own command line: trainings end with it too.
+
+    What carries its life from its start to its end is one task, the one that this runs in.
+    """
+    try:
+        life = asyncio.current_task()
+    except RuntimeError:
+        return  # it has not begun: `ending_trainings` sees to it
+    if life is not None:
+        life.add_done_callback(lambda _: end_trainings())
 
 
 def stand_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,11 @@ def test_a_path_of_this_machine_becomes_a_name(tmp_path: Path) -> None:
     }
     told = without_places(f"reading {inside} now")
     assert told.endswith("scan.nii.gz now") and str(tmp_path) not in told
+    log = deque(
+        [f'App from: {tmp_path}; File "{__file__}", line 7'], maxlen=20
+    )  # as the host keeps a task's last lines
+    (line,) = without_places({"details": log})["details"]
+    assert str(tmp_path) not in line and str(Path(__file__).parents[3]) not in line and "line 7" in line
     for kept in ("/infer/sam_2d", "http://pacs/dicom-web", "a/b", "/", ""):
         assert without_places(kept) == kept
     assert without_places(inside) is inside  # no JSON

@@ -73,6 +73,9 @@ TYPOS = [
     (["bench", "volumes", "--out", "scan.nii.gz"], "holds no results of a command"),
     (["bench", "loop", "--strategies", "best"], "strategy must be one of"),
     (["bench", "train", "--methods", "magic"], "magic"),
+    (["pretrain", "--lr", "7"], "less than or equal to 1"),
+    (["pretrain", "--init", "scan.nii.gz", "--resume"], "give either weights to start from"),
+    (["pretrain-tracker", "--steps", "0"], "greater than or equal to 1"),
     (["predct"], "No such command"),
 ]
 

@@ -47,6 +47,8 @@ def test_the_log_is_shown_as_text(server: Server) -> None:
     assert server.client.get("/logs/?text=true&lines=2").text == "line 499\n<script>x</script>\n"
     for lines in (0, -1, 10**9):
         assert "from 1 to" in server.client.get(f"/logs/?lines={lines}").json()["detail"]
+    (logs / "app.log").write_text(f"{server.studies}/l.nii.gz: read\nfrom {server.studies}; done\n")
+    assert server.client.get("/logs/?text=true").text == "l.nii.gz: read\nfrom studies; done\n"
     (logs / "app.log").unlink()
     assert server.client.get("/logs/").status_code == 404
 

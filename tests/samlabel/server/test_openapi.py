@@ -24,6 +24,7 @@ LEFT_OUT |= {("post", "/scoring/"), ("post", "/scoring/{method}")}
 TEXTS = (
     "",
     "l",
+    "final",
     "nothing",
     "..",
     "../../etc/passwd",
@@ -37,6 +38,9 @@ TEXTS = (
     "{}",
 )
 VALUES: tuple[Any, ...] = (None, True, -1, 2**70, 1e308, "text", [], [[]], {}, {"a": {"b": []}}, "\ud7ff")
+
+# Only there: what `json` would refuse to send.
+IN_FORMS = (*VALUES, {"a": float("inf")}, {"a": [float("nan")]})
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -81,7 +85,7 @@ def ask(server: Server, method: str, path: str, operation: dict[str, Any], draw:
 
 
 def _form(draw: random.Random) -> dict[str, Any]:
-    data = {name: json.dumps(draw.choice(VALUES)) for name in ("params", "info") if draw.random() < 0.7}
+    data = {name: json.dumps(draw.choice(IN_FORMS)) for name in ("params", "info") if draw.random() < 0.7}
     part = (draw.choice(("a.nii.gz", "a.png", "", "../a.nii")), draw.choice((b"", b"hello", b"\x1f\x8b\x08")))
     return {"data": data, "files": {name: part for name in ("file", "label", "files") if draw.random() < 0.5}}
 
@@ -100,18 +104,22 @@ def differs(reply: Any, operation: dict[str, Any], secret: str) -> str:
     return "a path of this machine" if secret in reply.text else ""
 
 
-def test_other_methods_are_refused(server: Server) -> None:
+def test_other_methods_are_refused_and_those_that_there_are_are_named(server: Server) -> None:
+    """Of an address with several routes the router names the methods of one."""
     document = server.client.get("/openapi.json").json()
     for path, found in document["paths"].items():
         address = path.replace("{", "").replace("}", "")
         reply = server.client.request("TRACE", address)
-        assert reply.status_code == 405 and reply.headers.get("allow"), (path, reply.status_code)
-        assert found
+        assert reply.status_code == 405, (path, reply.status_code)
+        assert reply.headers["allow"].lower().split(", ") == sorted(found), path
+        assert isinstance(reply.json()["detail"], str)
 
 
 def test_what_is_switched_off_and_what_is_twice_is_not_described_wrongly(server: Server) -> None:
     document = server.client.get("/openapi.json").json()
     assert "/infer/wsi/{model}" not in document["paths"] and "put" not in document["paths"].get("/model/{model}", {})
+    for method, path in (("put", "/datastore/"), ("post", "/train/"), ("post", "/scoring/")):
+        assert document["paths"][path][method]["deprecated"], "the second address of a route is described too"
     ours = document["paths"]["/infer/{model}"]["post"]
     assert ours["summary"] == "Segment" and "413" in ours["responses"]
     assert document["components"]["schemas"]["Refusal"]["required"] == ["detail"]

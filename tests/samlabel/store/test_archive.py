@@ -122,6 +122,26 @@ def test_saving_twice_stores_once(archive: StoreProcess, store: DicomWebStore, t
     assert len(client.search_for_series(CT.uid("study"), search_filters={"Modality": "SEG"})) == 1
 
 
+def test_a_label_that_comes_back_after_another_one_is_the_newest(
+    archive: StoreProcess, store: DicomWebStore, tmp_path: Path
+) -> None:
+    """A, B, A: the archive had A already, and B stayed what readers saw."""
+    file, mask = label_file(store, tmp_path)
+    changed = mask.array.copy()
+    changed[changed > 0] = 1
+    other = write_mask(Mask(changed, mask.geometry), tmp_path / "other.nrrd")
+    for sent, expected in ((file, mask.array), (other, changed), (file, mask.array), (file, mask.array)):
+        store.save_label(SERIES, str(sent), "final", INFO)
+        newest = store._newest(SERIES)
+        assert newest is not None and newest.series == store.get_label_info(SERIES, "final")["SeriesInstanceUID"]
+        back, _ = store._segs.fetch(newest, mask.geometry)
+        assert (back.array > 0).sum() == (expected > 0).sum() and len(back.values()) == len(
+            Mask(expected, mask.geometry).values()
+        )
+    client = DICOMwebClient(archive.url)
+    assert len(client.search_for_series(CT.uid("study"), search_filters={"Modality": "SEG"})) == 3
+
+
 def test_a_withdrawn_label_does_not_count_until_it_is_saved_again(store: DicomWebStore, tmp_path: Path) -> None:
     file, _ = label_file(store, tmp_path)
     store.save_label(SERIES, str(file), "final", INFO)

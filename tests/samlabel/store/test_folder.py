@@ -70,6 +70,12 @@ def test_images_and_labels_of_a_folder(make: Any, folder: Path, tmp_path: Path) 
     assert store.status() == {"total": 3, "completed": 1, "label_tags": {"final": 1}}
 
 
+def test_without_labels_there_is_no_dataset(make: Any) -> None:
+    """The host failed with an assertion, and the client was told 500."""
+    with pytest.raises(NotFoundError, match="no accepted label yet"):
+        make().get_dataset_archive(None)
+
+
 def test_two_stores_on_one_folder_lose_nothing(make: Any, folder: Path, tmp_path: Path) -> None:
     one, two = make(), make()
     label = str(label_file(tmp_path / "l.nii.gz"))

@@ -19,6 +19,7 @@ from sam_trainer.active.score_table import Scored, ScoreTable
 from sam_trainer.active.served import ServedCases
 from sam_trainer.studies import Studies
 from samlabel.store.leases import NAME
+from samlabel.tasks.scoring_task import parse
 from tests.processes import wait_until
 from tests.samlabel.conftest import Server
 
@@ -186,6 +187,11 @@ def test_scores_are_made_on_demand_and_kept(server: Server, pool: None) -> None:
 def test_scoring_refuses_before_a_process_is_started(server: Server, body: dict[str, Any], sentence: str) -> None:
     answer = server.client.post("/scoring/sam_uncertainty", json=body)
     assert answer.status_code == 422 and sentence in answer.json()["detail"]
+
+
+def test_what_the_host_adds_before_it_starts_a_process_is_no_fault() -> None:
+    """Every scoring in a process of its own ended at once: "unknown parameter 'gpus'"."""
+    assert parse({"method": "sam_uncertainty", "gpus": "all"}) == (None, False)
 
 
 @pytest.mark.slow

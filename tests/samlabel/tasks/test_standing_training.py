@@ -14,7 +14,7 @@ import pytest
 from monailabel.utils.async_tasks import utils
 
 from sam_trainer.training.run_round import LOCK_FILE, PROGRESS_FILE, training_folder
-from samlabel.tasks.standing_training import ending_trainings, standing_training
+from samlabel.tasks.standing_training import end_trainings_with_this_life, ending_trainings, standing_training
 from tests.processes import running, wait_until
 from tests.samlabel.conftest import Server
 
@@ -84,7 +84,9 @@ def test_a_number_that_belongs_to_another_process_by_now_is_no_training(server: 
     assert (folder / LOCK_FILE).exists() and server.client.delete("/train/").json() is None
 
 
-def test_a_server_that_ends_ends_its_training(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("begun", [False, True], ids=["ours", "under the host's command line"])
+def test_a_server_that_ends_ends_its_training(server: Server, monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
+    """The host's command line loads the app, and with it what mends the server, when its life has begun."""
     from contextlib import asynccontextmanager
 
     from fastapi import FastAPI
@@ -92,6 +94,8 @@ def test_a_server_that_ends_ends_its_training(server: Server, monkeypatch: pytes
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        if begun:
+            end_trainings_with_this_life()
         yield
 
     command = [sys.executable, "-c", "import time; time.sleep(1000)"]
@@ -99,7 +103,7 @@ def test_a_server_that_ends_ends_its_training(server: Server, monkeypatch: pytes
         task = {"id": "one", "status": "RUNNING"}
         monkeypatch.setitem(utils.background_processes, "train", {"one": training})
         monkeypatch.setitem(utils.background_tasks, "train", [task])
-        with TestClient(FastAPI(lifespan=ending_trainings(life))):
+        with TestClient(FastAPI(lifespan=life if begun else ending_trainings(life))):
             assert training.poll() is None
         assert training.poll() == -signal.SIGTERM and task["status"] == "STOPPED"
 
