@@ -42,8 +42,8 @@ AllowChanged = Annotated[
     bool, typer.Option("--allow-changed", help="Measure a source tree that no commit names; the result says so.")
 ]
 
-# Options that say how a command runs, not what it measures.
-NOT_SPELLED = ("resume", "allow_changed", "help")
+# Options that say how a command runs and where its result goes, not what it measures.
+NOT_SPELLED = ("out", "page", "keep", "resume", "allow_changed", "help")
 
 
 @dataclass(frozen=True)

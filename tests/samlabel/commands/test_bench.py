@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sam_infer.networks.backbone import Backbone
+from sam_trainer.bench import robustness
 from samlabel.commands import bench
 
 pytestmark = pytest.mark.slow  # seconds of real predictions
@@ -29,10 +30,15 @@ def stand_in(network: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bench_writes_its_json_and_its_page(small_studies: Path, tmp_path: Path, name: str, extra: list[str]) -> None:
     out, page = tmp_path / f"{name}.json", tmp_path / "pages"
     common = ["--studies", str(small_studies), "--out", str(out), "--page", str(page), "--limit", "2", "--seed", "3"]
+    common.append("--allow-changed")
     result = RUNNER.invoke(bench.app, [name, *common, *extra])
     assert result.exit_code == 0, result.output
     document: dict[str, Any] = json.loads(out.read_text())
     assert (document["seed"], document["model"], document["weights"]) == (3, "bright", "bright-1")
+    assert document["complete"] is True and document["command"].startswith(f"samlabel bench {name} --studies ")
+    assert " --limit 2" in document["command"] and " --model tiny " in document["command"]
+    assert not any(word in document["command"] for word in ("--resume", "--allow-changed", "None"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([out.name, page.name, "samlabel-home"])
     assert document["rows"][-1]["source"] == "mean"
     assert "stardist_nuclei" in {row["source"] for row in document["rows"]}
     assert document["rows"][-1]["n"] <= 4 * 3
@@ -42,9 +48,38 @@ def test_a_bench_writes_its_json_and_its_page(small_studies: Path, tmp_path: Pat
 def test_a_source_can_be_kept_out_of_the_headline(small_studies: Path, tmp_path: Path) -> None:
     out = tmp_path / "clicks.json"
     arguments = ["clicks", "--studies", str(small_studies), "--separate", "balls", "--no-baselines", "--limit", "1"]
+    arguments.append("--allow-changed")
     assert RUNNER.invoke(bench.app, [*arguments, "--out", str(out), "--page", str(tmp_path)]).exit_code == 0
     rows = json.loads(out.read_text())["rows"]
     assert rows[-1]["sources"] == 1
+
+
+def test_an_interrupted_bench_goes_on(small_studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the second case: --resume asks about the others only, and the file is that of an unbroken run."""
+    whole, broken = tmp_path / "whole.json", tmp_path / "broken.json"
+    words = ["robustness", "--studies", str(small_studies), "--repeats", "1", "--limit", "2", "--allow-changed"]
+    words += ["--page", str(tmp_path / "page")]
+    assert RUNNER.invoke(bench.app, [*words, "--out", str(whole)]).exit_code == 0
+    asked, real = [], robustness._object
+
+    def stopped(one: Any, seed: int, repeats: int) -> Any:
+        asked.append(one.target.key)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return real(one, seed, repeats)
+
+    monkeypatch.setattr(robustness, "_object", stopped)
+    result = RUNNER.invoke(bench.app, [*words, "--out", str(broken)])
+    assert result.exit_code == 130 and "--resume goes on" in result.output and not broken.exists()
+    before = len(asked)
+    assert RUNNER.invoke(bench.app, [*words, "--out", str(broken), "--resume"]).exit_code == 0
+    assert asked[0] not in asked[before:]
+    told = [json.loads(path.read_text()) for path in (whole, broken)]
+    for document in told:
+        del document["seconds"], document["command"]
+    assert told[0] == told[1]
+    again = RUNNER.invoke(bench.app, [*words, "--out", str(broken), "--resume"])
+    assert again.exit_code == 1 and "no interrupted run" in " ".join(again.output.split())
 
 
 def test_wrong_studies_are_a_sentence_and_exit_code_1(tmp_path: Path) -> None:

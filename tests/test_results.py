@@ -1,0 +1,84 @@
+"""The committed results: each has a row in benchmarks/runs.toml, and every figure in a document is that of its file."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sam_trainer.reports.figures_in_text import figures_in, filled
+from sam_trainer.reports.run_table import SHORT_FORM_MINUTES, SHORT_MINUTES, by_file, cost, faults, read_table
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+ROWS = read_table(ROOT / "benchmarks" / "runs.toml")
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@cache
+def document(name: str) -> dict[str, Any] | None:
+    path = RESULTS / name
+    return dict(json.loads(path.read_text())) if path.exists() else None
+
+
+def test_every_committed_file_has_a_row() -> None:
+    assert not {path.name for path in RESULTS.iterdir()} - set(by_file(ROWS))
+
+
+@pytest.mark.parametrize("file", by_file(ROWS))
+def test_a_file_is_whole_of_a_clean_tree_and_of_its_command(file: str) -> None:
+    row = by_file(ROWS)[file]
+    found = faults(row, document(file))
+    if row.stale:
+        assert found, f"{file} is as it should be: take `stale` from its row"
+        pytest.skip(f"stale, {row.stale}: {'; '.join(found)}")
+    assert not found
+
+
+def test_the_short_forms_fit_into_an_hour() -> None:
+    assert all(0 < row.short_minutes <= SHORT_FORM_MINUTES for row in ROWS.values())
+    assert cost(list(ROWS.values()), short=True) <= SHORT_MINUTES
+
+
+def test_columns_that_may_not_move_are_columns() -> None:
+    for file, row in by_file(ROWS).items():
+        columns = {column for one in (document(file) or {"rows": []})["rows"] for column in one}
+        if columns and not row.stale:
+            assert set(row.tolerance) <= columns and row.keys, file
+
+
+def test_every_long_test_is_in_the_table() -> None:
+    named = {word for row in ROWS.values() for word in row.command.split() if word.startswith("tests/")}
+    marked = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if re.search(r"mark\.accept\b", path.read_text()) and path.name != "test_results.py"
+    }
+    assert not {test for test in marked if not any(test == name or test.startswith(f"{name}/") for name in named)}
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_figures_are_those_of_the_files(path: Path) -> None:
+    text = path.read_text()
+    found = list(figures_in(text))
+    assert {figure.file for figure in found} <= {name for name in by_file(ROWS) if document(name)}
+    assert filled(text, lambda name: document(name) or {}) == text, "run `make figures`"
+
+
+def test_the_first_page_quotes_figures() -> None:
+    assert len(list(figures_in((ROOT / "README.md").read_text()))) >= 5
+
+
+def test_the_runner_says_what_it_would_run() -> None:
+    words = [sys.executable, "benchmarks/accept.py", "--short", "--list", "--only", "train,kill"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("2 rows, about ") and lines[1].startswith("train: samlabel bench train --cases 1 ")
+    assert lines[2].startswith("kill: SAMLABEL_KILLS=2 pytest -m accept ")
