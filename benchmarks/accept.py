@@ -2,12 +2,11 @@
 
     .venv/bin/python benchmarks/accept.py [--only train,clicks] [--short] [--keep] [--resume]
 
-
-Results go to runs/accept and are compared with benchmarks/results, short forms with benchmarks/short; what moved by more
-than the table allows is printed and makes the exit code 1. `--keep` puts them in the place of what is committed.
+Results go to runs/accept and are compared with benchmarks/results, short forms with benchmarks/short. What moved by
+more than the table allows is printed and makes the exit code 1. `--keep` puts them in the place of what is committed,
 `--resume` goes on after an interruption, `--list` only says what would run, `--allow-changed` measures a tree that no
-commit names. Rows on real images need a folder of labelled studies in SAMLABEL_VALIDATION
-(or `../shared/data` beside the checkout).
+commit names. Rows on real images need a folder of labelled studies in SAMLABEL_VALIDATION (or `../shared/data` beside
+the checkout).
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class Journal:
         self._path = path
         self._told = told
         self._known: dict[str, Any] = {}
-        self._expected, self._done = 0, 0
+        self._waiting: set[str] = set()
+        self._done = 0
         self._began = time.monotonic()
         self.seconds_before = 0.0
         if path is not None:
@@ -42,7 +43,7 @@ class Journal:
 
     def expect(self, keys: list[str]) -> None:
         """Units that will be asked for: those that are not known yet are the work of this session."""
-        self._expected += sum(key not in self._known for key in keys)
+        self._waiting |= {key for key in keys if key not in self._known}
 
     def knows(self, key: str) -> bool:
         """Whether a unit is done."""
@@ -51,7 +52,7 @@ class Journal:
     def unit(self, key: str, work: Callable[[], Any]) -> Any:
         """What a unit came to, from an earlier session or measured now."""
         if key not in self._known:
-            self._told(key, self._done, self._expected)
+            self._tell(key)
             self.keep(key, work())
         return self._known[key]
 
@@ -62,13 +63,18 @@ class Journal:
             seconds = round(self.seconds_before + time.monotonic() - self._began, 1)
             append_line(self._path, {"unit": key, "value": plain, "seconds": seconds})
         self._known[key] = plain
-        self._done += 1
-        self._told(key, self._done, self._expected)
+        if key in self._waiting:
+            self._waiting.remove(key)
+            self._done += 1
+        self._tell(key)
 
     def close(self) -> None:
         """The result is whole and written: there is nothing to go on with."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+
+    def _tell(self, key: str) -> None:
+        self._told(key, self._done, self._done + len(self._waiting))
 
     def _open(self, path: Path, origin: dict[str, Any], resume: bool) -> None:
         lines = list(read_lines(path)) if resume else []

@@ -39,13 +39,15 @@ class RunRow:
 
     def words(self, short: bool, out: Path, places: Mapping[str, str]) -> Spoken:
         """What is typed; the result goes to `out`. A place that this machine lacks leaves the row out."""
-        words = shlex.split(self.short if short and self.short else self.command)
+        command = self.short if short and self.short else self.command
+        words = shlex.split(command)
         missing = tuple(name for word in words for name in PLACES if word == f"{{{name}}}" and name not in places)
         said = [places.get(word[1:-1], word) if word.startswith("{") else word for word in words]
         environ = dict(word.split("=", 1) for word in said if _assigns(word))
         typed = [word for word in said if not _assigns(word)]
         if self.file and typed[0] == "pytest":
-            environ["SAMLABEL_RESULTS"] = str(out.parent)
+            environ |= {"SAMLABEL_RESULTS": str(out.parent), "SAMLABEL_COMMAND": command}
+            environ |= {"SAMLABEL_SHORT": "1"} if command != self.command else {}
         elif self.file:
             typed += ["--out", str(out)]
         return Spoken(tuple(typed), environ, missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from sam_trainer.reports.record import Report
 from samlabel.dicom.demo import DEMO
-from tests.accept.result_rows import results
+from tests.accept.result_rows import command, results
 from tests.client.browser import browser, new_page
 from tests.client.conftest import embedded
 from tests.client.phantom import ORGAN, lps, middle_of
@@ -103,6 +104,6 @@ def test_click_to_paint_and_first_image(tmp_path: Path, shots: Path) -> None:
         "first_image_stock_ms": round(statistics.median(stock for _, stock in visits), 1),
         "first_image_ratio": round(statistics.median(ratios), 3),
     }
-    command = "pytest -m accept tests/client/test_viewer_speed.py"
-    Report(command, 0, [result], started).write(results() / "viewer_speed.json")
+    told = command("pytest -m accept tests/client/test_viewer_speed.py")
+    Report(told, 0, [result], started).write(results() / "viewer_speed.json")
     assert len(over) == CLICKS and min(over) > 0

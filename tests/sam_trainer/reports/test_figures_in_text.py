@@ -22,7 +22,8 @@ GAIN = "<!-- figure: t.json method=lora cases=5 | {gain:+.3f} ({ci_low:+.3f}) --
 
 
 def test_what_stands_between_markers_is_written_anew() -> None:
-    text = f"One click: {GAIN}+0.5<!-- / -->, in <!-- figure: t.json method=full | {{median_ms/1000:.1f}} s -->?<!-- / -->."
+    seconds = "<!-- figure: t.json method=full | {median_ms/1000:.1f} s -->?<!-- / -->"
+    text = f"One click: {GAIN}+0.5<!-- / -->, in {seconds}."
     after = filled(text, FILES.__getitem__)
     assert after == text.replace("+0.5", "+0.023 (+0.006)").replace("?", "2.8 s")
     assert filled(after, FILES.__getitem__) == after

@@ -28,7 +28,13 @@ def test_a_command_gets_its_places_and_where_the_result_goes() -> None:
 def test_a_test_is_told_by_its_environment() -> None:
     said = TEST.words(True, OUT, {})
     assert said.words == ("pytest", "-m", "accept and not b", "tests/a.py")
-    assert said.environ == {"KILLS": "2", "SAMLABEL_RESULTS": "runs/accept"}
+    assert said.environ == {
+        "KILLS": "2",
+        "SAMLABEL_RESULTS": "runs/accept",
+        "SAMLABEL_COMMAND": TEST.short,
+        "SAMLABEL_SHORT": "1",
+    }
+    assert "SAMLABEL_SHORT" not in TEST.words(False, OUT, {}).environ
     assert RunRow("t", "pytest tests/b.py", 1, 1).words(False, OUT, {}).environ == {}
 
 

@@ -110,7 +110,7 @@ def test_samed_gives_one_mask_more_than_labels_and_its_loss_falls_with_the_truth
     namer = SamedNamer(base, ("core", "disk", "ring"), 0)
     with torch.inference_mode():
         features = trainable(base).encode(torch.zeros(2, 3, 256, 256))
-        assert namer._logits(features).shape == (2, 4, 64, 64)
+        assert namer._samed.logits(features).shape == (2, 4, 64, 64)
     assert namer.head_parameters < namer.parameters
     numbers_of = torch.zeros(1, 256, 256, dtype=torch.long)
     numbers_of[:, 64:128, 64:128] = 2
