@@ -6,6 +6,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ class Exam:
         return [
             seen
             for key, subject in named.items()
-            for seen in read_observations(self.journal.unit(key, lambda one=subject: plain_observations(work(one))))
+            for seen in read_observations(self.journal.unit(key, partial(_plain, work, subject)))
         ]
 
     def _slices(self, subject: Subject) -> Iterable[list[Asked]]:
@@ -114,3 +115,7 @@ class Exam:
             if own_cache:
                 predictor = Predictor(self.backbone, EmbeddingCache())
             yield Asked(target, volume, subject.headline, predictor, self.options)
+
+
+def _plain(work: Callable[[Subject], list[Observation]], subject: Subject) -> list[dict[str, Any]]:
+    return plain_observations(work(subject))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -36,7 +37,7 @@ def side_by_side(
     left = {key: job for key, job in jobs.items() if not journal.knows(key)}
     if workers == 1:
         for key, job in left.items():
-            told(journal.unit(key, lambda job=job: work(job)))
+            told(journal.unit(key, partial(work, job)))
     elif left:
         _in_processes(left, work, workers, lambda key, value: told(_kept(journal, key, value)))
     return [journal.unit(key, dict) for key in jobs]
