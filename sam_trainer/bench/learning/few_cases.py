@@ -121,12 +121,6 @@ def named_by_case(scores: Iterable[SemanticScore]) -> dict[str, list[float]]:
     return found
 
 
-def line(row: Row) -> str:
-    """A training in one line."""
-    told = ", ".join(f"{name} {row[name]:.3f}" for name in ("dice_1click", "dice_box", SEMANTIC) if name in row)
-    return f"{row['source']}: {row['method']}, {row['cases']} cases, seed {row['seed']}, {row['seconds']:.0f} s: {told}"
-
-
 def _clicked(mine: Sequence[Outcomes], untrained: Sequence[Outcomes]) -> Iterator[Row]:
     """Clicks and boxes, over those of the network that nobody taught."""
     marks, before = _marks(mine), _marks(untrained)
