@@ -59,7 +59,7 @@ class Taught:
     parameters: int = 0  # of the network, that train
     head_parameters: int = 0  # of what names labels
     steps: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # of one core, from the first step to the last
 
 
 def answered(job: tuple[str, Plan, Training]) -> dict[str, Any]:
@@ -80,7 +80,6 @@ def answered(job: tuple[str, Plan, Training]) -> dict[str, Any]:
 
 def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case], arm: Arm) -> Taught:
     """Train on cases as a round does, to the end: there is no case left to choose an epoch by."""
-    started = time.perf_counter()
     network, backbone, epochs = trainable(base), base.backbone(), count(1)
     lessons = [lesson for case in cases for lesson in lessons_of(case, depth=backbone.depth)]
     cache = None if config.trains_encoder else EmbeddingCache()
@@ -89,28 +88,28 @@ def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case], arm: Ar
         head = SemanticTraining(labels, _slices(base, cases), config.seed, arm.tapped)
     teacher = Teacher(LessonBatches(lessons, backbone, cache), lambda _: float(next(epochs)), head)
     with tempfile.TemporaryDirectory(prefix="samlabel-bench-") as folder:
-        fit = Fit(network, config, teacher, Path(folder))
+        fit, started = Fit(network, config, teacher, Path(folder)), time.process_time()
         fitted = fit.run(Progress(None, config.epochs), lambda: False)
+        seconds = time.process_time() - started
     where = Provenance(base.name, base.fingerprint.weights, config.method, {}, config.seed, tuple(labels), ())
-    seconds = time.perf_counter() - started
     numbers = head.numbers if head is not None else 0
     return Taught(Adapter(fitted.tensors, where), fit.parameters, numbers, config.steps, seconds)
 
 
 def teach_unet(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[UNetNamer, Taught]:
     """The U-Net on the same slices, for what the same seconds pay for."""
-    started = time.perf_counter()
-    namer = UNetNamer(labels_of(cases), base.backbone(), config.seed)
-    namer.train(_slices(base, cases), config)
-    return namer, Taught(None, 0, namer.parameters, config.steps, time.perf_counter() - started)
+    namer, slices = UNetNamer(labels_of(cases), base.backbone(), config.seed), _slices(base, cases)
+    started = time.process_time()
+    namer.train(slices, config)
+    return namer, Taught(None, 0, namer.parameters, config.steps, time.process_time() - started)
 
 
 def teach_samed(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[SamedNamer, Taught]:
     """SAMed's way on the same slices, for what the same seconds pay for."""
-    started = time.perf_counter()
-    namer = SamedNamer(base, labels_of(cases), config.seed)
-    namer.train(_slices(base, cases), config)
-    seconds = time.perf_counter() - started
+    namer, slices = SamedNamer(base, labels_of(cases), config.seed), _slices(base, cases)
+    started = time.process_time()
+    namer.train(slices, config)
+    seconds = time.process_time() - started
     return namer, Taught(None, namer.parameters, namer.head_parameters, config.steps, seconds)
 
 
