@@ -64,7 +64,9 @@ class Order:
         from sam_trainer.reports.record import spelled
 
         said = context.params
-        options = {name: value for name, value in said.items() if name not in NOT_SPELLED}
+        # as the command declares them, in whatever order they were typed
+        names = [parameter.name or "" for parameter in context.command.params]
+        options = {name: said[name] for name in names if name in said and name not in NOT_SPELLED}
         program = f"samlabel bench {context.info_name}"
         return cls(
             spelled(program, options),

@@ -36,7 +36,7 @@ def test_a_bench_writes_its_json_and_its_page(small_studies: Path, tmp_path: Pat
     document: dict[str, Any] = json.loads(out.read_text())
     assert (document["seed"], document["model"], document["weights"]) == (3, "bright", "bright-1")
     assert document["complete"] is True and document["command"].startswith(f"samlabel bench {name} --studies ")
-    assert " --limit 2" in document["command"] and " --model tiny " in document["command"]
+    assert " --model tiny --seed 3 --limit 2" in document["command"]
     assert not any(word in document["command"] for word in ("--resume", "--allow-changed", "None"))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([out.name, page.name, "samlabel-home"])
     assert document["rows"][-1]["source"] == "mean"
