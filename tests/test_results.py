@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
-import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -76,9 +78,35 @@ def test_the_first_page_quotes_figures() -> None:
     assert len(list(figures_in((ROOT / "README.md").read_text()))) >= 5
 
 
-def test_the_runner_says_what_it_would_run() -> None:
-    words = [sys.executable, "benchmarks/accept.py", "--short", "--list", "--only", "train,kill"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = done.stdout.splitlines()
+def runner() -> ModuleType:
+    """benchmarks/accept.py, which is no package's."""
+    spec = importlib.util.spec_from_file_location("accept", ROOT / "benchmarks" / "accept.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_runner_says_what_it_would_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["accept.py", "--short", "--list", "--only", "train,kill"])
+    assert runner().main() == 0
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("2 rows, about ") and lines[1].startswith("train: samlabel bench train --cases 1 ")
     assert lines[2].startswith("kill: SAMLABEL_KILLS=2 pytest -m accept ")
+
+
+def test_the_runner_compares_and_keeps_only_what_is_complete(tmp_path: Path) -> None:
+    accept, row = runner(), replace(ROWS["kill"], file="kill.json")
+    out, committed = tmp_path / "new" / "kill.json", tmp_path / "old" / "kill.json"
+    assert accept.judged(row, out, committed, keep=True) == ["kill.json was not written"]
+    out.parent.mkdir()
+    kills = {"what": "save", "kills": 10, "labels_lost_or_damaged": 0}
+    out.write_text(json.dumps({"complete": False, "rows": [kills]}))
+    assert accept.judged(row, out, committed, keep=True) == ["kill.json is not complete"] and not committed.exists()
+    out.write_text(json.dumps({"complete": True, "rows": [kills]}))
+    assert accept.judged(row, out, committed, keep=True) == [] and committed.exists()
+    out.write_text(json.dumps({"complete": True, "rows": [kills | {"labels_lost_or_damaged": 1}]}))
+    (moved,) = accept.judged(row, out, committed, keep=False)
+    assert moved.startswith("save: labels_lost_or_damaged 0 -> 1") and json.loads(committed.read_text())["rows"] == [
+        kills
+    ]
