@@ -23,7 +23,7 @@ export GOMP_SPINCOUNT := 3000
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 BROWSERS := --numprocesses logical --maxprocesses 2 --dist loadfile
 
-.PHONY: help setup serve check test accept format lock fuzz-lock viewer pictures clean
+.PHONY: help setup serve check test accept figures format lock fuzz-lock viewer pictures clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -58,9 +58,14 @@ test: setup  ## everything but the long runs; what lacks a system package skips 
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not client and not accept"
 	$(BIN)/pytest -q $(BROWSERS) -m "client and not accept" tests/client
 
-accept: setup $(FUZZ_STAMP)  ## the long runs; JSON results go to benchmarks/results
-	$(BIN)/pytest -q -m "accept"
-	$(BIN)/python benchmarks/accept.py
+# ONLY=train,clicks SHORT=1 KEEP=1 RESUME=1: see benchmarks/accept.py
+ACCEPT := $(if $(ONLY),--only $(ONLY)) $(if $(SHORT),--short) $(if $(KEEP),--keep) $(if $(RESUME),--resume)
+
+accept: setup $(FUZZ_STAMP)  ## run benchmarks/runs.toml and compare (ONLY=train, SHORT=1; KEEP=1 replaces, RESUME=1)
+	$(BIN)/python benchmarks/accept.py $(ACCEPT)
+
+figures: setup  ## fill in the figures of README and docs from benchmarks/results
+	$(BIN)/python benchmarks/figures.py
 
 format: setup  ## format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from sam_trainer.measures.paired import drawn_again
-from sam_trainer.reports.record import Report, command_line
+from sam_trainer.provenance import require_clean
+from sam_trainer.reports.record import Report, spelled
 from samlabel.server_bench.click import Station
 from samlabel.server_bench.ours import launch
 from samlabel.server_bench.scene import Scene, write_scenes
@@ -58,7 +59,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="pairs of clicks")
     parser.add_argument("--threads", type=int, default=1, help="per server")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--allow-changed", action="store_true", help="measure a source tree that no commit names")
     options = parser.parse_args()
+    require_clean(options.allow_changed)
     started = time.time()
     with tempfile.TemporaryDirectory(prefix="samlabel-pairs-") as name:
         folder = Path(name)
@@ -77,7 +80,8 @@ def main() -> None:
         "ratio": round(float(np.exp(np.median(ratios))), 4),
         "mean_ratio_ci": [round(float(low), 4), round(float(high), 4)],
     }
-    Report(command_line(), 0, [row], started).write(options.out)
+    told = {name: value for name, value in vars(options).items() if name not in ("out", "allow_changed")}
+    Report(spelled("benchmarks/paired_clicks.py", told), 0, [row], started).write(options.out)
     sys.stdout.write(f"{row}\n")
 
 

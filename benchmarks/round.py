@@ -21,7 +21,8 @@ from typing import Any
 
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.imaging.image_file import write_image, write_mask
-from sam_trainer.reports.record import Report, command_line
+from sam_trainer.provenance import require_clean
+from sam_trainer.reports.record import Report
 from sam_trainer.synthetic.lesion_patients import LABELS, picture
 from sam_trainer.synthetic.pools import CANDIDATE, JUDGE, WATCH, pool
 from sam_trainer.training.progress import read_progress
@@ -83,10 +84,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "round.json")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--allow-changed", action="store_true", help="measure a source tree that no commit names")
     arguments, options = parser.parse_known_args()
+    require_clean(arguments.allow_changed)
     started = time.time()
     row = measure(arguments.seed, options)
-    Report(command_line(), arguments.seed, [row], started).write(arguments.out)
+    command = " ".join([f"benchmarks/round.py --seed {arguments.seed}", *options])
+    Report(command, arguments.seed, [row], started).write(arguments.out)
     sys.stdout.write(json.dumps(row, indent=1) + "\n")
 
 

@@ -11,24 +11,46 @@ from typing import Any
 
 import torch
 
+from sam_trainer.errors import TrainingError
+
 PACKAGES = ("samlabel", "torch", "numpy", "scipy", "opencv-python-headless", "scikit-image", "segment-anything")
 
+UNKNOWN, CHANGED = "unknown", "-changed"
 
-def commit() -> str:
+ROOT = Path(__file__).parents[1]
+
+# What may differ from the commit without changing a number: documents, and results themselves.
+NOT_SOURCE = (":(exclude)benchmarks/results", ":(exclude)benchmarks/short", ":(exclude)docs", ":(exclude)*.md")
+
+SHOWN_CHANGES = 3
+
+
+def commit(root: Path = ROOT) -> str:
     """The commit of the source tree, marked when files differ from it; "unknown" for an installed package."""
-    folder = Path(__file__).parent
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no", "--", "../sam_infer", "../sam_trainer"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        head = _git(root, "rev-parse", "HEAD").strip()
+        return head + (CHANGED if changes(root) else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("-changed" if changes.stdout.strip() else "")
+        return UNKNOWN
+
+
+def changes(root: Path = ROOT) -> tuple[str, ...]:
+    """Files of the source tree that differ from the commit; results and documents do not count."""
+    told = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *NOT_SOURCE)
+    return tuple(line[3:] for line in told.splitlines())
+
+
+def require_clean(allow_changed: bool = False, root: Path = ROOT) -> None:
+    """Refuse to measure a tree that no commit names, unless that is wanted; the result says so then."""
+    if allow_changed or not commit(root).endswith(CHANGED):
+        return
+    found = changes(root)
+    shown = ", ".join(found[:SHOWN_CHANGES]) + (", ..." if len(found) > SHOWN_CHANGES else "")
+    raise TrainingError(
+        f"the source tree differs from its commit ({shown}), and nobody could measure this again: commit first, or "
+        "measure with --allow-changed, and the result says so",
+        "allow_changed",
+    )
 
 
 def machine() -> dict[str, Any]:
@@ -52,6 +74,10 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _git(root: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 def _processor() -> str:

@@ -30,8 +30,9 @@ def measure(
     exam: Exam, gallery: Gallery, with_baselines: bool = True, with_gestures: bool = False
 ) -> list[Observation]:
     """Dice after 1 to CLICKS clicks of every object for the model and, if wanted, the baselines and gestures."""
-    seen: list[Observation] = []
-    for asked in exam.objects("clicks", own_cache=True):
+
+    def work(asked: Asked) -> list[Observation]:
+        seen: list[Observation] = []
         for name, method in _methods(asked, with_baselines).items():
             masks = session(asked.target.mask, method)
             found = [dice(mask, asked.target.mask) for mask in masks]
@@ -41,7 +42,9 @@ def measure(
         for name, (gestures, draw) in _gestures(asked, with_baselines).items() if with_gestures else ():
             masks = gesture_session(asked.target.mask, gestures, draw, asked.rng(exam.seed))
             seen += _observations(asked, name, [dice(mask, asked.target.mask) for mask in masks])
-    return seen
+        return seen
+
+    return exam.each("clicks", work, own_cache=True)
 
 
 def _methods(asked: Asked, with_baselines: bool) -> dict[str, Method]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.imaging.image_file import read_image
@@ -22,7 +21,8 @@ from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Options, Prediction, Predictor
 from sam_trainer.labels.cases import Subject, Target
 from sam_trainer.measures.overlap import dice, hd95_mm, jaccard, nsd
-from sam_trainer.reports.table import Observation, observation
+from sam_trainer.reports.journal import Journal
+from sam_trainer.reports.table import Observation, observation, plain_observations, read_observations
 from sam_trainer.simulation.prompt_styles import Drawn
 
 # Within this distance an edge counts as drawn right: about what two readers differ by. Photographs have no
@@ -78,19 +78,35 @@ class Exam:
     subjects: Sequence[Subject]
     seed: int = 0
     options: Options = field(default_factory=Options)
+    journal: Journal = field(default_factory=Journal)
 
-    def objects(self, title: str, own_cache: bool = False) -> Iterator[Asked]:
-        """Every object in turn; `own_cache` gives each its own, so that its encodes can be counted."""
-        for subject in track(self.subjects, title, console=Console(stderr=True)):
-            yield from self._asked(subject, own_cache)
+    def each(
+        self, title: str, work: Callable[[Asked], Iterable[Observation]], own_cache: bool = False
+    ) -> list[Observation]:
+        """What `work` observes on every object; `own_cache` gives each its own, so that its encodes can be counted."""
+        return self._units(
+            title, lambda subject: [seen for asked in self._asked(subject, own_cache) for seen in work(asked)]
+        )
 
-    def slices(self, title: str) -> Iterator[list[Asked]]:
-        """The objects of every slice together."""
-        for subject in track(self.subjects, title, console=Console(stderr=True)):
-            together: dict[SliceView, list[Asked]] = defaultdict(list)
-            for asked in self._asked(subject, own_cache=False):
-                together[asked.target.view].append(asked)
-            yield from together.values()
+    def each_slice(self, title: str, work: Callable[[list[Asked]], Iterable[Observation]]) -> list[Observation]:
+        """What `work` observes on every slice with its objects."""
+        return self._units(title, lambda subject: [seen for some in self._slices(subject) for seen in work(some)])
+
+    def _units(self, title: str, work: Callable[[Subject], list[Observation]]) -> list[Observation]:
+        """Case by case: one that was measured before an interruption is not measured again."""
+        named = {f"{title}: {one.case.source}/{one.case.name}": one for one in self.subjects}
+        self.journal.expect(list(named))
+        return [
+            seen
+            for key, subject in named.items()
+            for seen in read_observations(self.journal.unit(key, partial(_plain, work, subject)))
+        ]
+
+    def _slices(self, subject: Subject) -> Iterable[list[Asked]]:
+        together: dict[SliceView, list[Asked]] = defaultdict(list)
+        for asked in self._asked(subject, own_cache=False):
+            together[asked.target.view].append(asked)
+        return together.values()
 
     def _asked(self, subject: Subject, own_cache: bool) -> Iterator[Asked]:
         volume = read_image(subject.case.image)
@@ -99,3 +115,7 @@ class Exam:
             if own_cache:
                 predictor = Predictor(self.backbone, EmbeddingCache())
             yield Asked(target, volume, subject.headline, predictor, self.options)
+
+
+def _plain(work: Callable[[Subject], list[Observation]], subject: Subject) -> list[dict[str, Any]]:
+    return plain_observations(work(subject))

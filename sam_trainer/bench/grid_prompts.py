@@ -36,7 +36,7 @@ class _Best:
 
 def measure(exam: Exam, grid: int) -> list[Observation]:
     """S1 with `grid` points per side on every object."""
-    return [seen for together in exam.slices("everything") for seen in _slice(together, grid)]
+    return exam.each_slice("everything", lambda together: _slice(together, grid))
 
 
 def _slice(together: list[Asked], grid: int) -> list[Observation]:

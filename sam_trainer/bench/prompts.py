@@ -25,11 +25,7 @@ PICTURED = ("S2", "S5")
 
 def measure(exam: Exam, gallery: Gallery) -> list[Observation]:
     """S2 to S6 and every baseline on every object."""
-    seen: list[Observation] = []
-    for asked in exam.objects("prompts"):
-        seen += _strategies(asked, gallery)
-        seen += _baselines(asked)
-    return seen
+    return exam.each("prompts", lambda asked: [*_strategies(asked, gallery), *_baselines(asked)])
 
 
 def _strategies(asked: Asked, gallery: Gallery) -> Iterator[Observation]:

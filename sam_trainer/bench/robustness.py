@@ -46,7 +46,7 @@ class Disturbance:
 
 def measure(exam: Exam, repeats: int = REPEATS) -> list[Observation]:
     """Dice and its loss per mode and level on every object, `repeats` draws each."""
-    return [seen for asked in exam.objects("robustness") for seen in _object(asked, exam.seed, repeats)]
+    return exam.each("robustness", lambda asked: _object(asked, exam.seed, repeats))
 
 
 def _object(asked: Asked, seed: int, repeats: int) -> Iterator[Observation]:

@@ -69,7 +69,9 @@ def run_robustness(exam: Exam, repeats: int) -> Outcome:
 
 def run_latency(exam: Exam, model: str, repeats: int) -> Outcome:
     """Times per phase, and what a fresh process needs."""
-    rows = latency.fresh_process(model) + latency.measure(exam.backbone, exam.subjects, repeats)
+    exam.journal.expect(["fresh processes", "phases"])
+    rows = exam.journal.unit("fresh processes", lambda: latency.fresh_process(model))
+    rows += exam.journal.unit("phases", lambda: latency.measure(exam.backbone, exam.subjects, repeats))
     page = Page(f"Latency: {exam.backbone.name}")
     page.table("Phases", rows, ("server", "phase", "clients", "n", "median_ms", "p95_ms", "bytes", "peak_bytes"))
     return Outcome(rows, page)

@@ -6,8 +6,10 @@ minus Dice, over volumes and over slices. A network that is sure of what it gets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -25,6 +27,7 @@ from sam_infer.uncertainty.case_score import Scorer, ScoreSettings, Seen
 from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, PROMPTS, SEMANTIC, VIEWS
 from sam_trainer.labels.cases import Case, labelled_image, slice_axis
 from sam_trainer.measures.overlap import dice
+from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.table import Row
 
 RESAMPLES = 1000
@@ -64,22 +67,28 @@ class Question:
     labels: Mapping[int, str] = field(default_factory=dict)  # that are asked for; none means all
 
 
-def measure(
-    backbone: Backbone, questions: Sequence[Question], slices: int, told: Callable[[str], None] = lambda _: None
-) -> Findings:
+def measure(backbone: Backbone, questions: Sequence[Question], slices: int, journal: Journal | None = None) -> Findings:
     """Scores and errors of all cases; one that cannot be answered is left out and said."""
     predictor, memo, found = Predictor(backbone, EmbeddingCache(1 << 30)), LruCache(64), Findings()
     ready: dict[tuple[str, str], AcceptedCase] = {}
-    for question in questions:
-        told(question.case.name)
+    named, kept = {f"uncertainty: {q.case.source}/{q.case.name}": q for q in questions}, journal or Journal()
+    kept.expect(list(named))
+
+    def work(question: Question) -> dict[str, Any]:
         try:
             teachers = [_canonical(case, ready, slices) for case in question.teachers]
             volume, slice_rows = _judged(predictor, question, teachers, slices, memo)
         except (PromptError, VolumeError) as error:
-            found.left_out.append(f"{question.case.name}: {error}")
-            continue
-        found.volumes.append(volume)
-        found.slices += slice_rows
+            return {"left_out": f"{question.case.name}: {error}"}
+        return {"volume": vars(volume), "slices": [vars(row) for row in slice_rows]}
+
+    for key, question in named.items():
+        said = kept.unit(key, partial(work, question))
+        if "left_out" in said:
+            found.left_out.append(said["left_out"])
+        else:
+            found.volumes.append(Judged(**said["volume"]))
+            found.slices += [Judged(**row) for row in said["slices"]]
     return found
 
 

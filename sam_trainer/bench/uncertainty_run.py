@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -18,8 +18,9 @@ from sam_trainer.bench import uncertainty
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.bench.uncertainty import Findings, Question
 from sam_trainer.judging.calibrate import calibrate
-from sam_trainer.labels.cases import Case, read_sources
+from sam_trainer.labels.cases import Case, read_sources, spread
 from sam_trainer.labels.round import AcceptedLabel
+from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import Row
 from sam_trainer.synthetic.pools import CANDIDATE, GRADED, pool, write_pool
@@ -48,13 +49,25 @@ def folder_questions(folder: Path, labels: int) -> Iterator[list[Question]]:
     yield questions
 
 
+@dataclass(frozen=True)
+class DoubtPlan:
+    """What is asked, and how closely it is looked at."""
+
+    name: str  # of the pool, or the folder
+    slices: int  # per volume
+    seed: int
+    limit: int | None = None  # cases per source
+
+
 def run_uncertainty(
-    backbone: Backbone, questions: AbstractContextManager[list[Question]], name: str, slices: int, seed: int
+    backbone: Backbone, questions: AbstractContextManager[list[Question]], plan: DoubtPlan, journal: Journal
 ) -> Outcome:
     """Correlations of every measure with the true error, and the calibration of the network."""
+    name, seed = plan.name, plan.seed
     with questions as asked:
-        found = uncertainty.measure(backbone, asked, slices)
-        calibration = _calibration(backbone, asked, seed)
+        kept = _limited(asked, plan.limit)
+        found = uncertainty.measure(backbone, kept, plan.slices, journal)
+        calibration = journal.unit("calibration", lambda: _calibration(backbone, kept, seed))
     label = name if name == GRADED else "folders"
     rows = list(uncertainty.rows(found, label, seed))
     page = Page(f"Doubt and error: {backbone.name}")
@@ -65,6 +78,12 @@ def run_uncertainty(
     for sentence in found.left_out:
         page.text(f"left out: {sentence}")
     return Outcome([*rows, calibration, *({"left_out": sentence} for sentence in found.left_out)], page)
+
+
+def _limited(asked: Sequence[Question], limit: int | None) -> list[Question]:
+    """At most so many questions of each source, evenly spread."""
+    sources = {question.case.source: [q for q in asked if q.case.source == question.case.source] for question in asked}
+    return [question for some in sources.values() for question in spread(some, limit)]
 
 
 def _calibration(backbone: Backbone, asked: Sequence[Question], seed: int) -> Row:

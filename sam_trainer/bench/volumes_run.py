@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.progress import track
 
 from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.imaging.image_file import read_image
@@ -21,8 +20,17 @@ from sam_trainer.bench.gallery import picture
 from sam_trainer.bench.runs import GREEN_RED, Outcome
 from sam_trainer.bench.volumes import EXTRUDED, ORACLE, Protocol3d, answers, views
 from sam_trainer.labels.objects3d import Structure
+from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.page import Page
-from sam_trainer.reports.table import MEAN, Observation, Row, modality_group, table
+from sam_trainer.reports.table import (
+    MEAN,
+    Observation,
+    Row,
+    modality_group,
+    plain_observations,
+    read_observations,
+    table,
+)
 
 # Which slices of a structure are pictured, as shares of the way through it.
 PICTURED = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -61,26 +69,39 @@ class _Seen:
 
 
 def run_volumes(
-    backbone: Backbone, structures: Sequence[tuple[bool, Structure]], options: VolumeOptions, seed: int
+    backbone: Backbone,
+    structures: Sequence[tuple[bool, Structure]],
+    options: VolumeOptions,
+    seed: int,
+    journal: Journal | None = None,
 ) -> Outcome:
     """All protocols on `(headline, structure)` pairs."""
-    seen = _Seen()
-    for headline, structure in track(structures, "volumes", console=Console(stderr=True)):
-        volume = read_image(structure.case.image)
-        _structure(Protocol3d(structure, volume, backbone, options), headline, seen)
+    kept, seen = journal or Journal(), _Seen()
+    named = {f"volumes: {one.case.source}/{one.case.name} {one.label}": (head, one) for head, one in structures}
+    kept.expect(list(named))
+    for key, (headline, structure) in named.items():
+
+        def work(headline: bool = headline, structure: Structure = structure) -> list[dict[str, Any]]:
+            volume = read_image(structure.case.image)
+            trial = Protocol3d(structure, volume, backbone, options)
+            return plain_observations(_structure(trial, headline, seen.strips))
+
+        seen.observations += read_observations(kept.unit(key, work))
     rows = [_compared(row, rows_of) for rows_of in (table(seen.observations, seed=seed),) for row in rows_of]
     return Outcome(rows, _page(backbone.name, rows, seen.strips))
 
 
-def _structure(trial: Protocol3d, headline: bool, seen: _Seen) -> None:
+def _structure(trial: Protocol3d, headline: bool, strips: dict[str, list[Strip]]) -> list[Observation]:
     structure, case = trial.structure, trial.structure.case
+    found = []
     for protocol, mask, values in answers(trial):
         keys = (("protocol", protocol),)
-        seen.observations.append(
+        found.append(
             Observation(case.source, case.name, structure.label, modality_group(case.modality), headline, keys, values)
         )
         if protocol == PICTURED_PROTOCOL:
-            seen.strips[case.source].append(strip(trial, mask, values["dice"]))
+            strips[case.source].append(strip(trial, mask, values["dice"]))
+    return found
 
 
 def strip(trial: Protocol3d, mask: BoolArray, dice: float) -> Strip:

@@ -120,7 +120,7 @@ def collect(sources: Sequence[Source], limit: int | None = None) -> list[Subject
     subjects = []
     for source in sources:
         found = [(case, targets_of(case)) for case in source.cases]
-        kept = _spread([target for _, targets in found for target in targets], limit)
+        kept = spread([target for _, targets in found for target in targets], limit)
         for case, _ in found:
             targets = tuple(target for target in kept if target.case is case)
             if targets:
@@ -168,11 +168,12 @@ def components(mask: BoolArray) -> list[BoolArray]:
     sizes = np.bincount(numbered.ravel(), minlength=count + 1)
     big = [number for number in range(1, count + 1) if sizes[number] >= MIN_PIXELS]
     if len(big) > MAX_PER_SLICE:
-        big = sorted(_spread(sorted(big, key=lambda number: (sizes[number], number)), MAX_PER_SLICE))
+        big = sorted(spread(sorted(big, key=lambda number: (sizes[number], number)), MAX_PER_SLICE))
     return [np.asarray(numbered == number) for number in big]
 
 
-def _spread(items: Sequence[Any], limit: int | None) -> list[Any]:
+def spread(items: Sequence[Any], limit: int | None) -> list[Any]:
+    """At most `limit` items, evenly spread over the list."""
     if limit is None or len(items) <= limit:
         return list(items)
     return [items[int((n + 0.5) * len(items) / limit)] for n in range(limit)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sam_trainer.lessons.prompt_batch import BatchShape, draw_batch, pad_clicks
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.pretraining.run import new_state, take_step
 from sam_trainer.process_group import ProcessGroup
+from sam_trainer.reports.record import Report, command_line
 from sam_trainer.simulation.clicks import centre_click, tight_box
 
 # Parts that a variant silences, by the module whose output becomes zero.
@@ -33,13 +35,19 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 HELD_OUT_SEED, HELD_OUT_BATCHES = 999, 12
 
 
-def ablate(config: PretrainConfig, names: list[str], report: Path) -> list[dict[str, Any]]:
-    """Train every named variant for `config.steps` and write what it reached on held-out scenes to `report`."""
-    rows = [_run(config, name) for name in names]
+def ablate(config: PretrainConfig, names: list[str], report: Path, command: str = "") -> list[dict[str, Any]]:
+    """Train every named variant for `config.steps`; `report` gets what each reached on held-out scenes, one by one.
+
+    Rows that `report` has of other variants stay; it is complete when every variant is there.
+    """
+    started, rows = time.time(), []
     known = json.loads(report.read_text())["rows"] if report.exists() else []
-    merged = {row["variant"]: row for row in [*known, *rows]}
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(json.dumps({"rows": list(merged.values())}, indent=1) + "\n")
+    merged = {row["variant"]: row for row in known}
+    for name in names:
+        rows.append(_run(config, name))
+        merged[name] = rows[-1]
+        complete = set(merged) >= set(VARIANTS)
+        Report(command or command_line(), config.seed, list(merged.values()), started, complete=complete).write(report)
     return rows
 
 

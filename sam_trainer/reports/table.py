@@ -48,6 +48,16 @@ def observation(target: Target, headline: bool, keys: Mapping[str, Any], values:
     )
 
 
+def plain_observations(seen: Iterable[Observation]) -> list[dict[str, Any]]:
+    """Measurements as JSON keeps them."""
+    return [{**vars(one), "keys": [list(pair) for pair in one.keys], "values": dict(one.values)} for one in seen]
+
+
+def read_observations(plain: Iterable[Mapping[str, Any]]) -> list[Observation]:
+    """What `plain_observations` gave."""
+    return [Observation(**{**one, "keys": tuple((name, value) for name, value in one["keys"])}) for one in plain]
+
+
 def modality_group(name: str) -> str:
     """One word per kind of scanner: every MR sequence is MR."""
     kind = name.split(" (")[0]

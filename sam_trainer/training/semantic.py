@@ -19,12 +19,15 @@ RATE = 2e-3
 
 
 class SemanticTraining:
-    """A head under training; see `Adaptation`. With other labels than an earlier one it is another head."""
+    """A head under training; see `Adaptation`. With other labels than an earlier one it is another head.
 
-    def __init__(self, labels: Sequence[str], batches: SemanticBatches, seed: int) -> None:
+    One that is not `tapped` sees the picture only: what the network's embedding is good for is measured by that.
+    """
+
+    def __init__(self, labels: Sequence[str], batches: SemanticBatches, seed: int, tapped: bool = True) -> None:
         self._batches = batches
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        taps = taps_of(batches.blank_features())
+        taps = taps_of(batches.blank_features()) if tapped else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.head = SemanticHead(labels, taps).to(self._device).train()

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from sam_infer.models.load import load_network
 from sam_trainer.bench.learning.few_cases import SEMANTIC
 from sam_trainer.bench.learning.few_cases_plan import Plan
-from sam_trainer.bench.learning.few_cases_run import run_train
+from sam_trainer.bench.learning.few_cases_run import run_train, trainings_of
+from sam_trainer.reports.journal import Journal
 
 
 @pytest.mark.accept
 @pytest.mark.timeout(5400)
 def test_five_cases_make_one_click_better_and_name_labels_at_least_as_well_as_a_unet(tmp_path: Path) -> None:
-    plan = Plan(counts=(5,), methods=("lora",))
-    outcome = run_train(load_network("tiny"), plan, tmp_path, [], lambda _: None)
+    plan = Plan(counts=(5,), methods=("lora+decoder", "unet"))
+    outcome = run_train("tiny", plan, trainings_of(plan, tmp_path, []), Journal(), lambda _: None)
     gains = {(row["measure"], row["over"]): row for row in outcome.rows if "gain" in row}
     clicked, named = gains["dice_1click", "none"], gains[SEMANTIC, "unet"]
     assert clicked["held_out"] == named["held_out"] == 20 and clicked["seeds"] == named["seeds"] == 3

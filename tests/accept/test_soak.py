@@ -14,12 +14,12 @@ import pytest
 from sam_infer.imaging.image_file import read_mask
 from sam_trainer.reports.record import Report
 from sam_trainer.synthetic.patients import demo_studies
+from tests.accept.result_rows import command, results
 from tests.accept.server import ServerProcess
 
 pytestmark = pytest.mark.accept
 MINUTES = float(os.environ.get("SAMLABEL_SOAK_MINUTES", "10"))
 READERS = 4
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 MAX_GROWTH = 0.03
 
 
@@ -89,7 +89,8 @@ def test_many_readers_for_many_minutes(tmp_path: Path) -> None:
         "memory_mb": round(memory / 1e6),
         "memory_growth": round(growth, 4),
     }
-    Report("pytest tests/accept/test_soak.py", 0, [row], started).write(RESULTS / "soak.json")
+    told = command(f"SAMLABEL_SOAK_MINUTES={MINUTES:g} pytest -m accept tests/accept/test_soak.py")
+    Report(told, 0, [row], started).write(results() / "soak.json")
     assert [failure for reader in readers for failure in reader.failures] == []
     assert row["requests_with_two_answers"] == 0
     assert growth < MAX_GROWTH

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import statistics
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sam_trainer.reports.record import Report
 from samlabel.dicom.demo import DEMO
+from tests.accept.result_rows import command, results
 from tests.client.browser import browser, new_page
-from tests.client.conftest import ROOT, embedded
+from tests.client.conftest import embedded
 from tests.client.phantom import ORGAN, lps, middle_of
 from tests.client.reader import Reader
 
@@ -73,6 +75,7 @@ def visit(chromium: Any, address: str, mode: str, study: str) -> float:
 
 
 def test_click_to_paint_and_first_image(tmp_path: Path, shots: Path) -> None:
+    started = time.time()
     for station in embedded(tmp_path, DEMO[:1]):
         (series,) = station.series
         with browser() as chromium:
@@ -101,5 +104,6 @@ def test_click_to_paint_and_first_image(tmp_path: Path, shots: Path) -> None:
         "first_image_stock_ms": round(statistics.median(stock for _, stock in visits), 1),
         "first_image_ratio": round(statistics.median(ratios), 3),
     }
-    (ROOT / "benchmarks" / "results" / "viewer_speed.json").write_text(json.dumps(result, indent=1) + "\n")
+    told = command("pytest -m accept tests/client/test_viewer_speed.py")
+    Report(told, 0, [result], started).write(results() / "viewer_speed.json")
     assert len(over) == CLICKS and min(over) > 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sam_trainer.bench.runs import Outcome
+from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import Row
 from samlabel.server_bench import ours, readers, stock, training_beside
@@ -55,29 +57,39 @@ class ServerPlan:
     crowd_seconds: float
 
 
-def run_servers(plan: ServerPlan, keep: Callable[[Outcome], None] = lambda _: None) -> Outcome:
+def run_servers(
+    plan: ServerPlan, keep: Callable[[Outcome], None] = lambda _: None, journal: Journal | None = None
+) -> Outcome:
     """Start every server, visit it, compare; `keep` gets what there is after each of them."""
     rows: list[Row] = []
-
-    def kept(found: Sequence[Row]) -> Outcome:
-        rows.extend(found)
-        outcome = _outcome(rows)
-        keep(outcome)
-        return outcome
-
+    kept = journal or Journal()
     with tempfile.TemporaryDirectory(prefix="samlabel-") as name:
-        folder = Path(name)
-        studies = folder / "studies"
-        scenes = write_scenes(studies, VOLUMES)
-        (thin,) = write_scenes(studies, 1, THIN_SHAPE, "thin")
-        for number, model in enumerate(plan.models):
-            launch = ours.launch(folder / model, studies, model, plan.threads)
-            kept(_visited(launch, scenes, thin, plan.repeats))
-            kept(_restarted(launch, scenes))
-            if not number:
-                kept(_stock_rows(plan, studies, scenes, thin))
-                kept(_readers(launch, scenes, plan.crowd_seconds) if plan.crowd_seconds else [])
-        return _outcome(rows)
+        stages = _stages(plan, Path(name))
+        kept.expect(list(stages))
+        for key, stage in stages.items():
+            rows += kept.unit(key, stage)
+            keep(_outcome(rows))
+    return _outcome(rows)
+
+
+def _stages(plan: ServerPlan, folder: Path) -> dict[str, Callable[[], list[Row]]]:
+    """What is measured one after the other, each with servers of its own."""
+    studies = folder / "studies"
+    scenes = write_scenes(studies, VOLUMES)
+    (thin,) = write_scenes(studies, 1, THIN_SHAPE, "thin")
+    stages: dict[str, Callable[[], list[Row]]] = {}
+    for number, model in enumerate(plan.models):
+        launch = ours.launch(folder / model, studies, model, plan.threads)
+        stages[f"visit {model}"] = partial(_visited_and_restarted, launch, scenes, thin, plan.repeats)
+        if not number:
+            stages["visit the stock server"] = partial(_stock_rows, plan, studies, scenes, thin)
+            if plan.crowd_seconds:
+                stages["readers"] = partial(_readers, launch, scenes, plan.crowd_seconds)
+    return stages
+
+
+def _visited_and_restarted(launch: Launch, scenes: Sequence[Scene], thin: Scene, repeats: int) -> list[Row]:
+    return _visited(launch, scenes, thin, repeats) + _restarted(launch, scenes)
 
 
 def _outcome(rows: Sequence[Row]) -> Outcome:

@@ -6,15 +6,20 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.imaging.volume import Volume
-from sam_infer.models.load import BaseNetwork
+from sam_infer.models.load import BaseNetwork, load_network
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
+from sam_trainer.bench.learning.arms import ARMS, NONE, SAMED, UNET, Arm
+from sam_trainer.bench.learning.few_cases_plan import Plan, Training
+from sam_trainer.bench.learning.samed import SamedNamer
 from sam_trainer.bench.learning.unet import UNetNamer
 from sam_trainer.config import TrainConfig
 from sam_trainer.judging.gate import SemanticScore
@@ -23,7 +28,7 @@ from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.lesson import lessons_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
-from sam_trainer.lessons.semantic_lesson import SemanticLesson, semantic_lessons
+from sam_trainer.lessons.semantic_lesson import semantic_lessons
 from sam_trainer.measures.overlap import dice
 from sam_trainer.methods.trainable import trainable
 from sam_trainer.simulation.prompt_styles import drawn
@@ -50,36 +55,62 @@ class Mark:
 class Taught:
     """What came of a training, and what it cost."""
 
-    adapter: Adapter | None  # None: nothing was trained, or something else than an adapter
-    parameters: int = 0  # that train, with the semantic head's
-    seconds: float = 0.0
+    adapter: Adapter | None = None  # None: nothing was trained, or something else than an adapter
+    parameters: int = 0  # of the network, that train
+    head_parameters: int = 0  # of what names labels
+    steps: int = 0
+    seconds: float = 0.0  # of one core, from the first step to the last
 
 
-def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> Taught:
+def answered(job: tuple[str, Plan, Training]) -> dict[str, Any]:
+    """Train, ask, and say what came out, as JSON knows it."""
+    model, plan, training = job
+    base, exam = _network(model), _Exam(training)
+    if training.method == NONE:
+        return exam.told(Taught(), ask(base, None, exam.targets()), [])
+    arm = ARMS[training.method]
+    config = arm.config(plan.budget, training.seed, plan.precision)
+    if arm.method is None:
+        namer, taught = _namers()[training.method](base, config, training.teaching)
+        return exam.told(taught, [], name_by(namer, training.asked))
+    taught = teach(base, config, training.teaching, arm)
+    names = name(base, taught.adapter, training.asked) if taught.adapter is not None and arm.names_labels else []
+    return exam.told(taught, ask(base, taught.adapter, exam.targets()), names)
+
+
+def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case], arm: Arm) -> Taught:
     """Train on cases as a round does, to the end: there is no case left to choose an epoch by."""
-    started = time.perf_counter()
     network, backbone, epochs = trainable(base), base.backbone(), count(1)
     lessons = [lesson for case in cases for lesson in lessons_of(case, depth=backbone.depth)]
     cache = None if config.trains_encoder else EmbeddingCache()
-    labels = labels_of(cases)
-    head = SemanticTraining(labels, SemanticBatches(_slices(cases, labels, backbone.depth), backbone), config.seed)
+    labels, head = labels_of(cases), None
+    if arm.names_labels:
+        head = SemanticTraining(labels, _slices(base, cases), config.seed, arm.tapped)
     teacher = Teacher(LessonBatches(lessons, backbone, cache), lambda _: float(next(epochs)), head)
     with tempfile.TemporaryDirectory(prefix="samlabel-bench-") as folder:
-        fit = Fit(network, config, teacher, Path(folder))
+        fit, started = Fit(network, config, teacher, Path(folder)), time.process_time()
         fitted = fit.run(Progress(None, config.epochs), lambda: False)
+        seconds = time.process_time() - started
     where = Provenance(base.name, base.fingerprint.weights, config.method, {}, config.seed, tuple(labels), ())
-    return Taught(Adapter(fitted.tensors, where), fit.parameters + head.numbers, time.perf_counter() - started)
+    numbers = head.numbers if head is not None else 0
+    return Taught(Adapter(fitted.tensors, where), fit.parameters, numbers, config.steps, seconds)
 
 
 def teach_unet(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[UNetNamer, Taught]:
-    """The U-Net on the same slices, for as many steps of as many slices as the semantic head."""
-    started = time.perf_counter()
-    labels, backbone = labels_of(cases), base.backbone()
-    namer = UNetNamer(labels, backbone, config.seed)
-    batches = SemanticBatches(_slices(cases, labels, backbone.depth), backbone)
-    steps = config.epochs * config.steps * config.semantic_steps
-    namer.train(batches, steps, config.semantic_images, config.seed)
-    return namer, Taught(None, namer.parameters, time.perf_counter() - started)
+    """The U-Net on the same slices, for what the same seconds pay for."""
+    namer, slices = UNetNamer(labels_of(cases), base.backbone(), config.seed), _slices(base, cases)
+    started = time.process_time()
+    namer.train(slices, config)
+    return namer, Taught(None, 0, namer.parameters, config.steps, time.process_time() - started)
+
+
+def teach_samed(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[SamedNamer, Taught]:
+    """SAMed's way on the same slices, for what the same seconds pay for."""
+    namer, slices = SamedNamer(base, labels_of(cases), config.seed), _slices(base, cases)
+    started = time.process_time()
+    namer.train(slices, config)
+    seconds = time.process_time() - started
+    return namer, Taught(None, namer.parameters, namer.head_parameters, config.steps, seconds)
 
 
 def labels_of(cases: Sequence[Case]) -> list[str]:
@@ -103,8 +134,8 @@ def name(base: BaseNetwork, adapter: Adapter, cases: Sequence[Case]) -> list[Sem
     return semantic_scores(Predictor(base.backbone(adapter), EmbeddingCache(), semantic=head), cases)
 
 
-def name_by_unet(namer: UNetNamer, cases: Sequence[Case]) -> list[SemanticScore]:
-    """What the U-Net finds."""
+def name_by(namer: UNetNamer | SamedNamer, cases: Sequence[Case]) -> list[SemanticScore]:
+    """What another network finds."""
     return [score for case in cases for score in score_case(case, namer.labels, namer)]
 
 
@@ -119,8 +150,40 @@ def chosen_targets(cases: Sequence[Case], each: int, wanted: Callable[[Target], 
     return found
 
 
-def _slices(cases: Sequence[Case], labels: Sequence[str], depth: int) -> list[SemanticLesson]:
-    return [lesson for case in cases for lesson in semantic_lessons(case, labels, depth=depth)]
+@dataclass(frozen=True)
+class _Exam:
+    """What is asked after a training."""
+
+    training: Training
+
+    def wanted(self, label: str) -> bool:
+        return self.training.labels is None or label in self.training.labels
+
+    def targets(self) -> list[Target]:
+        return chosen_targets(self.training.asked, self.training.objects, lambda target: self.wanted(target.label))
+
+    def told(self, taught: Taught, marks: Sequence[Mark], names: Sequence[SemanticScore]) -> dict[str, Any]:
+        cost = {key: value for key, value in vars(taught).items() if key != "adapter"}
+        return {**cost, "marks": [vars(m) for m in marks], "names": [vars(n) for n in names if self.wanted(n.label)]}
+
+
+Namer = Callable[[BaseNetwork, TrainConfig, Sequence[Case]], tuple[UNetNamer | SamedNamer, Taught]]
+
+
+def _namers() -> dict[str, Namer]:
+    return {UNET: teach_unet, SAMED: teach_samed}
+
+
+@lru_cache(maxsize=1)
+def _network(model: str) -> BaseNetwork:
+    """A worker trains many times from the same weights."""
+    return load_network(model)
+
+
+def _slices(base: BaseNetwork, cases: Sequence[Case]) -> SemanticBatches:
+    backbone, labels = base.backbone(), labels_of(cases)
+    lessons = [lesson for case in cases for lesson in semantic_lessons(case, labels, depth=backbone.depth)]
+    return SemanticBatches(lessons, backbone)
 
 
 def _mark(predictor: Predictor, volume: Volume, target: Target) -> Mark:

@@ -6,23 +6,23 @@ shared: an encoder that nobody trains answers the same for all.
 
 from __future__ import annotations
 
-import multiprocessing
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import process_time
 from typing import Any
 
 import numpy as np
-import torch
 
 from sam_infer.models.load import load_network
 from sam_trainer.bench.learning.project import LoopConfig, Project, RoundResult
+from sam_trainer.bench.learning.side_by_side import side_by_side
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, read_sources
 from sam_trainer.labels.round import part_of
 from sam_trainer.measures.paired import Difference, area_under, difference
+from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.table import Row
 from sam_trainer.synthetic.pools import CANDIDATE, JUDGE, PARTS, POOLS, TEST, WATCH, name_for, pool, write_pool
 
@@ -44,6 +44,7 @@ class LoopOrder:
     workers: int = 2
     studies: Path | None = None  # a labelled folder instead of the pools
     config: LoopConfig = field(default_factory=LoopConfig)
+    limit: int | None = None  # cases that may be chosen; None: all of a pool
 
 
 @dataclass(frozen=True)
@@ -76,45 +77,49 @@ class Played:
             for r in self.rounds
         ]
 
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Played:
+        """What `asdict` gave, after JSON."""
+        rounds = tuple(RoundResult(**{**one, "chosen": tuple(one["chosen"])}) for one in plain["rounds"])
+        return cls(**{**plain, "rounds": rounds})
+
     @property
     def fall(self) -> float:
         """How much fewer clicks the last round needs than the first, as a share."""
         return 1.0 - self.rounds[-1].test_clicks / max(self.rounds[0].test_clicks, 1e-9)
 
 
-def play(order: LoopOrder, folder: Path, told: Callable[[Played], None] = lambda _: None) -> list[Played]:
+def play(
+    order: LoopOrder, folder: Path, told: Callable[[Played], None] = lambda _: None, journal: Journal | None = None
+) -> list[Played]:
     """Every project of an order, in the order of pools, seeds and strategies; `folder` keeps pools and projects."""
     pools = (order.studies.name,) if order.studies is not None else order.pools
-    jobs = []
+    jobs = {}
     for name in pools:
         for seed in range(order.first_seed, order.first_seed + order.seeds):
             place = folder / f"{name}-{seed}"
             if order.studies is None:
                 write_pool(pool(name, seed), place / "studies")
-            jobs += [(name, strategy, seed, place, order.config, order.studies) for strategy in order.strategies]
-    context = multiprocessing.get_context("spawn")
-    played = []
-    with ProcessPoolExecutor(order.workers, context) as workers:
-        for done in workers.map(_play_one, jobs):
-            told(done)
-            played.append(done)
-    return played
+            for strategy in order.strategies:
+                jobs[f"{name} {strategy} seed {seed}"] = (name, strategy, seed, place, order)
+    found = side_by_side(jobs, _play_one, order.workers, journal or Journal(), lambda plain: told(Played.read(plain)))
+    return [Played.read(plain) for plain in found]
 
 
-def _play_one(job: tuple[str, str, int, Path, LoopConfig, Path | None]) -> Played:
-    name, strategy, seed, place, config, studies = job
-    torch.set_num_threads(1)
+def _play_one(job: tuple[str, str, int, Path, LoopOrder]) -> dict[str, Any]:
+    name, strategy, seed, place, order = job
     started = process_time()
     home = place / strategy
-    home.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(home, ignore_errors=True)  # half a project of an interrupted run
+    home.mkdir(parents=True)
     shared = place.parent / "embeddings"
     shared.mkdir(exist_ok=True)
-    if not (home / "embeddings").exists():
-        (home / "embeddings").symlink_to(shared.resolve(), target_is_directory=True)
-    roles = pool_roles(place / "studies") if studies is None else folder_roles(studies, seed)
-    project = Project(roles, home, load_network(config.train.model), config)
+    (home / "embeddings").symlink_to(shared.resolve(), target_is_directory=True)
+    roles = pool_roles(place / "studies") if order.studies is None else folder_roles(order.studies, seed)
+    roles[CANDIDATE] = roles[CANDIDATE][: order.limit]
+    project = Project(roles, home, load_network(order.config.train.model), order.config)
     rounds = tuple(project.run(strategy, seed))
-    return Played(name, strategy, seed, rounds, process_time() - started)
+    return asdict(Played(name, strategy, seed, rounds, process_time() - started))
 
 
 def pool_roles(folder: Path) -> dict[str, list[Case]]:

@@ -12,17 +12,18 @@ from matplotlib.figure import Figure
 from sam_trainer.active.strategies import HYBRID, RANDOM_FG
 from sam_trainer.bench.learning.projects import LoopOrder, Played, play, summary
 from sam_trainer.bench.runs import Outcome
+from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import Row
 
 
-def run_loop(order: LoopOrder, folder: Path | None, told: Callable[[Played], None]) -> Outcome:
+def run_loop(order: LoopOrder, folder: Path | None, told: Callable[[Played], None], journal: Journal) -> Outcome:
     """Play every project of an order; `folder` keeps them, without one nothing is kept."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        return outcome(play(order, folder, told), order)
+        return outcome(play(order, folder, told, journal), order)
     with tempfile.TemporaryDirectory(prefix="samlabel-loop-") as made:
-        return outcome(play(order, Path(made), told), order)
+        return outcome(play(order, Path(made), told, journal), order)
 
 
 def outcome(played: Sequence[Played], order: LoopOrder) -> Outcome:

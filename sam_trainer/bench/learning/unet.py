@@ -1,12 +1,13 @@
-"""U-Net baseline of the semantic head: the same slices and augmentation, for as many steps."""
+"""U-Net baseline of the semantic head: the same slices and augmentation, for as long."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sam_infer.arrays import UInt8Array
 from sam_infer.automatic.semantic import likeliest_label
@@ -15,11 +16,12 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import choose_window
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.frame import resize_pixels, whole
+from sam_infer.networks.precision import BFLOAT16
 from sam_infer.networks.semantic_head import PICTURE_MEAN, PICTURE_STD, picture_of
-from sam_trainer.lessons.semantic_batches import SemanticBatches
+from sam_trainer.config import TrainConfig
+from sam_trainer.lessons.semantic_batches import SemanticBatch, SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss
 from sam_trainer.optimizer import PlainAdamW
-from sam_trainer.training.precision import on_cpu
 from sam_trainer.training.schedule import Schedule
 
 # About as many parameters as `tiny` with its semantic head.
@@ -53,22 +55,15 @@ class UNetNamer:
         """How many numbers train."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
-    def train(self, batches: SemanticBatches, steps: int, images: int, seed: int) -> None:
-        """`steps` batches of `images` slices."""
-        optimizer = PlainAdamW(self.network.parameters(), RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98))
-        schedule = Schedule(0.4, 10)
+    def train(self, batches: SemanticBatches, config: TrainConfig) -> None:
+        """As many batches as the config has steps."""
+
+        def loss(batch: SemanticBatch) -> Tensor:
+            return semantic_loss(self._logits(batch.pictures).float(), batch.numbers, batch.known)
+
         self.network.train()
-        for step in range(steps):
-            batch = batches.draw(None, images, np.random.default_rng((seed, step)))
-            for group in optimizer.param_groups:
-                group["lr"] = RATE * schedule.factor(step, step / steps)
-            with on_cpu():  # as the adapters are trained
-                logits = self._logits(batch.pictures)
-            loss = semantic_loss(logits.float(), batch.numbers, batch.known)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
+        draw = partial(batches.draw, None, config.semantic_images)
+        train_namer(list(self.network.parameters()), loss, draw, config)
         self.network.eval()
 
     @torch.inference_mode()
@@ -82,3 +77,23 @@ class UNetNamer:
     def _logits(self, pictures: torch.Tensor) -> torch.Tensor:
         answer: torch.Tensor = self.network((pictures - PICTURE_MEAN) / PICTURE_STD)
         return answer
+
+
+def train_namer(
+    parameters: Sequence[nn.Parameter],
+    loss: Callable[[SemanticBatch], Tensor],
+    draw: Callable[[np.random.Generator], SemanticBatch],
+    config: TrainConfig,
+) -> None:
+    """The loop of a network that names labels by itself: batches that seed and step decide, and one rate for all."""
+    optimizer = PlainAdamW(parameters, RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98))
+    schedule = Schedule(0.4, 10)
+    for step in range(config.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * schedule.factor(step, step / config.steps)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == BFLOAT16):  # as adapters are trained
+            found = loss(draw(np.random.default_rng((config.seed, step))))
+        found.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 from pathlib import Path
 
@@ -12,15 +13,18 @@ from matplotlib.figure import Figure
 
 from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.runs import run_clicks, run_prompts, run_robustness
+from sam_trainer.errors import TrainingError
+from sam_trainer.provenance import commit, require_clean
 from sam_trainer.reports.page import Page
-from sam_trainer.reports.record import Report, command_line
+from sam_trainer.reports.record import Report, command_line, spelled
 
 
 def test_the_json_carries_where_its_numbers_come_from(tmp_path: Path) -> None:
     rows = [{"source": "a", "dice": 0.5}, {"source": "mean", "dice": float("nan")}]
     Report("samlabel bench prompts", 7, rows, time.time() - 3, {"model": "tiny"}).write(tmp_path / "new" / "p.json")
     document = json.loads((tmp_path / "new" / "p.json").read_text())
-    assert list(document) == ["command", "commit", "machine", "versions", "seed", "seconds", "model", "rows"]
+    first = ["complete", "command", "commit", "machine", "versions", "seed", "seconds"]
+    assert list(document) == [*first, "model", "rows"] and document["complete"] is True
     assert document["rows"] == [{"source": "a", "dice": 0.5}, {"source": "mean", "dice": None}]
     assert (document["seed"], document["model"]) == (7, "tiny")
     assert document["seconds"] >= 3
@@ -37,6 +41,44 @@ def test_the_json_says_its_commit() -> None:
 def test_the_command_is_written_without_the_folder_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/somewhere/bin/samlabel", "bench", "prompts", "--seed", "1"])
     assert command_line() == "samlabel bench prompts --seed 1"
+
+
+def test_a_command_is_spelled_with_every_value() -> None:
+    options = {"seed": 0, "grid": 8, "limit": None, "separate": ("a", "b"), "held_out": 3, "fast": False, "pools": ""}
+    expected = 'bench x --seed 0 --grid 8 --separate a --separate b --held-out 3 --no-fast --pools ""'
+    assert spelled("bench x", options) == expected
+
+
+def test_what_is_missing_and_what_was_measured_before_is_said(tmp_path: Path) -> None:
+    report = Report("c", 0, [], time.time(), complete=False, measured_at="abc", seconds_before=60.0)
+    document = report.document()
+    assert document["complete"] is False and document["commit"] == "abc" and document["seconds"] >= 60
+
+
+def git(folder: Path, *words: str) -> None:
+    named = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+    subprocess.run(["git", *named, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_changed_tree_is_refused_unless_somebody_wants_it(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    for name in ("code.py", "README.md"):
+        (tmp_path / name).write_text("one")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "first")
+    (tmp_path / "README.md").write_text("documents change no number")
+    clean = commit(tmp_path)
+    assert len(clean) == 40
+    require_clean(root=tmp_path)
+    (tmp_path / "code.py").write_text("two")
+    assert commit(tmp_path) == f"{clean}-changed"
+    with pytest.raises(TrainingError, match=r"differs from its commit \(code.py\).*--allow-changed"):
+        require_clean(root=tmp_path)
+    require_clean(allow_changed=True, root=tmp_path)
+
+
+def test_this_tree_has_a_commit() -> None:
+    assert len(commit().removesuffix("-changed")) == 40 or commit() == "unknown"
 
 
 def test_a_page_needs_no_other_file_and_escapes_what_it_shows(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sam_infer.models import load
 from sam_infer.networks.backbone import Backbone
+from sam_trainer.bench import robustness
 from samlabel.commands import bench
 
 pytestmark = pytest.mark.slow  # seconds of real predictions
@@ -31,10 +32,15 @@ def stand_in(network: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bench_writes_its_json_and_its_page(small_studies: Path, tmp_path: Path, name: str, extra: list[str]) -> None:
     out, page = tmp_path / f"{name}.json", tmp_path / "pages"
     common = ["--studies", str(small_studies), "--out", str(out), "--page", str(page), "--limit", "2", "--seed", "3"]
+    common.append("--allow-changed")
     result = RUNNER.invoke(bench.app, [name, *common, *extra])
     assert result.exit_code == 0, result.output
     document: dict[str, Any] = json.loads(out.read_text())
     assert (document["seed"], document["model"], document["weights"]) == (3, "bright", "bright-1")
+    assert document["complete"] is True and document["command"].startswith(f"samlabel bench {name} --studies ")
+    assert " --model tiny --seed 3 --limit 2" in document["command"]
+    assert not any(word in document["command"] for word in ("--resume", "--allow-changed", "None"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([out.name, page.name, "samlabel-home"])
     assert document["rows"][-1]["source"] == "mean"
     assert "stardist_nuclei" in {row["source"] for row in document["rows"]}
     assert document["rows"][-1]["n"] <= 4 * 3
@@ -44,6 +50,7 @@ def test_a_bench_writes_its_json_and_its_page(small_studies: Path, tmp_path: Pat
 def test_a_source_can_be_kept_out_of_the_headline(small_studies: Path, tmp_path: Path) -> None:
     out = tmp_path / "clicks.json"
     arguments = ["clicks", "--studies", str(small_studies), "--separate", "balls", "--no-baselines", "--limit", "1"]
+    arguments.append("--allow-changed")
     assert RUNNER.invoke(bench.app, [*arguments, "--out", str(out), "--page", str(tmp_path)]).exit_code == 0
     rows = json.loads(out.read_text())["rows"]
     assert rows[-1]["sources"] == 1
@@ -57,7 +64,7 @@ def test_one_command_measures_and_writes_the_card_of_tiny(
     out = tmp_path / "card.md"
     places = ["--results", str(tmp_path / "results"), "--out", str(out)]
     folders = ["--studies", str(small_studies / "flat"), "--studies", str(small_studies / "balls")]
-    arguments = ["card", "--model", "tiny", *folders, *places, "--limit", "1", "--repeats", "3", "--threads", "1"]
+    arguments = ["card", "--model", "tiny", *folders, *places, "--limit", "1", "--repeats", "3", "--threads", "1", "--allow-changed"]
     for words in ("balls: clicks measured in", "balls: clicks kept from before"):
         result = RUNNER.invoke(bench.app, arguments)
         assert result.exit_code == 0, result.output
@@ -75,6 +82,34 @@ def test_the_card_of_a_model_that_is_not_here_is_refused(tmp_path: Path) -> None
     assert result.exit_code == 1 and "vit_b has not been added" in " ".join(result.output.split())
     result = RUNNER.invoke(bench.app, ["card", "--results", str(tmp_path), "--out", str(tmp_path / "card.md")])
     assert result.exit_code == 1 and "name labelled folders with --studies" in " ".join(result.output.split())
+
+
+def test_an_interrupted_bench_goes_on(small_studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the second case: --resume asks about the others only, and the file is that of an unbroken run."""
+    whole, broken = tmp_path / "whole.json", tmp_path / "broken.json"
+    words = ["robustness", "--studies", str(small_studies), "--repeats", "1", "--limit", "2", "--allow-changed"]
+    words += ["--page", str(tmp_path / "page")]
+    assert RUNNER.invoke(bench.app, [*words, "--out", str(whole)]).exit_code == 0
+    asked, real = [], robustness._object
+
+    def stopped(one: Any, seed: int, repeats: int) -> Any:
+        asked.append(one.target.key)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return real(one, seed, repeats)
+
+    monkeypatch.setattr(robustness, "_object", stopped)
+    result = RUNNER.invoke(bench.app, [*words, "--out", str(broken)])
+    assert result.exit_code == 130 and "--resume goes on" in result.output and not broken.exists()
+    before = len(asked)
+    assert RUNNER.invoke(bench.app, [*words, "--out", str(broken), "--resume"]).exit_code == 0
+    assert asked[0] not in asked[before:]
+    told = [json.loads(path.read_text()) for path in (whole, broken)]
+    for document in told:
+        del document["seconds"], document["command"]
+    assert told[0] == told[1]
+    again = RUNNER.invoke(bench.app, [*words, "--out", str(broken), "--resume"])
+    assert again.exit_code == 1 and "no interrupted run" in " ".join(again.output.split())
 
 
 def test_wrong_studies_are_a_sentence_and_exit_code_1(tmp_path: Path) -> None:

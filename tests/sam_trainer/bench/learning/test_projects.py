@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,11 @@ def test_the_same_curves_are_no_gain_and_one_seed_has_no_interval(tmp_path: Path
     assert any("no gain, +0.75" in line for line in told) and any("one seed, no interval" in line for line in told)
     assert found.rows[0]["chosen"] == ["case0"] and found.rows[-1]["mean"] == 20.0
     assert "Does choosing cases pay?" in found.page.write(tmp_path, "loop").read_text()
+
+
+def test_a_project_that_was_played_is_read_back() -> None:
+    one = played("random", 3, (4.0, 2.5))
+    assert Played.read(json.loads(json.dumps(asdict(one)))) == one
 
 
 def test_a_folder_is_shared_out_by_seed_and_names_fit_their_parts(tmp_path: Path) -> None:
