@@ -9,7 +9,8 @@ import numpy as np
 
 from sam_infer.arrays import BoolArray, UInt8Array
 from sam_trainer.synthetic.appearance import Look, draw_look, render, smooth_noise
-from sam_trainer.synthetic.scene_layout import Layout, draw_layout
+from sam_trainer.synthetic.layout import Layout
+from sam_trainer.synthetic.scene_layout import draw_layout
 from sam_trainer.synthetic.shapes import extent, rotation
 
 # Regions are painted at twice the resolution, so that edge pixels are mixtures as in a scanner.
@@ -17,6 +18,12 @@ OVERSAMPLING = 2
 
 # Tissue layers reach far beyond the scene: nothing to look at as a whole.
 LARGEST_ANCHOR = 2.0
+
+# Kinds of scene that are looked at from afar: of fine structure nothing is seen otherwise.
+SPREAD = ("vessels",)
+
+# How often the camera looks at what the scene is about.
+TARGETED = 0.85
 
 # Smaller objects than this squared are not asked for: masks have a stride of four pixels.
 MIN_OBJECT_PIXELS = 8
@@ -71,9 +78,11 @@ def _aim(rng: np.random.Generator, layout: Layout, aspect: tuple[float, float]) 
     parents = {node.parent for node in layout.nodes}
     whole = np.array([2.0 if i in parents else 1.0 for i in range(len(sizes))])
     urge = whole * np.sqrt(sizes) * (sizes < LARGEST_ANCHOR) + 1e-9
+    if layout.targets and rng.random() < TARGETED:
+        urge *= np.isin(np.arange(len(sizes)), layout.targets)
     index = int(rng.choice(len(sizes), p=urge / urge.sum()))
     low, high = boxes[index]
-    share = _object_share(rng)
+    share = rng.uniform(0.4, 1.1) if layout.kind in SPREAD else _object_share(rng)
     zoom = share / max(float(sizes[index]), 1e-3)
     room = np.maximum(frame - share, 0.1)
     spread = rng.normal(0, 0.12, 2) if rng.random() < 0.6 else rng.uniform(-0.5, 0.5, 2)

@@ -6,6 +6,7 @@ Exit code 0: trained; 1: the run could not be started or continued, and the sent
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 
 from sam_infer.errors import SamError
-from sam_trainer.pretraining.config import PretrainConfig
+from sam_trainer.pretraining.config import REFINING, PretrainConfig
 from sam_trainer.pretraining.run import pretrain as run
 from sam_trainer.pretraining.train_tracker import TrackingConfig, train_tracker
 from samlabel.loop.stopping import stopping
@@ -28,6 +29,9 @@ def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
     processes: Annotated[int, typer.Option(min=1, help="Training processes, one CPU thread each.")] = 1,
     init: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Start from these weights.")] = None,
     lr: Annotated[float, typer.Option(help="Highest learning rate; half of it suits --init.")] = 1e-3,
+    refine: Annotated[
+        bool, typer.Option(help="For trained weights: large pictures throughout, short warm-up, long decay.")
+    ] = False,
     resume: Annotated[bool, typer.Option(help="Go on exactly where the run in --out stopped.")] = False,
 ) -> None:
     """Train `tiny` from procedural scans; nothing else is read."""
@@ -36,6 +40,8 @@ def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
         config = PretrainConfig(
             out=out, minutes=minutes, seed=seed, processes=processes, init=init, lr=lr, resume=resume
         )
+        if refine:
+            config = replace(config, legs=REFINING, answers=(2, 3), warmup_steps=60, decay_share=0.5)
         with stopping() as should_stop:
             report = run(config, should_stop)
     except SamError as error:

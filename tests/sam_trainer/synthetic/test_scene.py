@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from sam_trainer.synthetic.appearance import MODALITIES, SHARES, Look, draw_look, render, smooth_noise
+from sam_trainer.synthetic.layout import Layout, Node
 from sam_trainer.synthetic.scene import MIN_OBJECT_PIXELS, Scene, draw_scene, paint, sample
-from sam_trainer.synthetic.scene_layout import Layout, Node, draw_layout
+from sam_trainer.synthetic.scene_layout import draw_layout
 
 SIDE = 96
 
