@@ -70,7 +70,7 @@ def draw_batch(seed: int, index: int, shape: BatchShape) -> Batch:
     return Batch(
         images=torch.from_numpy(np.ascontiguousarray(images)).float(),
         truth=torch.from_numpy(truth),
-        coverage=_taught(truth),
+        coverage=taught_coverage(truth),
         extent=extent,
         prompts=prompts,
         earlier=_earlier(prompts, shape.side // MASK_STRIDE, rng),
@@ -81,7 +81,7 @@ def _coverage(masks: Mask) -> Tensor:
     return F.avg_pool2d(torch.from_numpy(masks).float(), MASK_STRIDE)
 
 
-def _taught(masks: Mask) -> Tensor:
+def taught_coverage(masks: Mask) -> Tensor:
     """Coverage (N, S/4, S/4) as it is asked for: thin objects fill hardly a cell by half, and would be nowhere.
 
     A mask that is finer than its cells has the best Dice with every cell that it fills by about a third.

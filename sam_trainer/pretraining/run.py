@@ -160,6 +160,7 @@ def take_step(
             raise TrainingError(f"{MAX_SKIPPED} steps had no finite gradient; lower the learning rate")
     state.optimizer.zero_grad()
     state.counters.step += 1
+    state.counters.images += shape.images * group.size
     # the log has three answers; where fewer were given, the last one stands for the rest
     row = {f"mask{i}": float(losses[min(i, len(losses) - 1)].mask.detach()) for i in range(3)}
     score = float(torch.stack([part.score.detach() for part in losses]).mean())

@@ -1,4 +1,4 @@
-"""`samlabel pretrain`, `pretrain-tracker`: train the embedded model and its tracker on procedural scans.
+"""`samlabel pretrain`, `pretrain-tracker`, `renew`: train the embedded model and its tracker, and ship what came of it.
 
 Exit code 0: trained; 1: the run could not be started or continued, and the sentence says why.
 """
@@ -6,6 +6,9 @@ Exit code 0: trained; 1: the run could not be started or continued, and the sent
 from __future__ import annotations
 
 import logging
+import shlex
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +16,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import SamError
+from sam_infer.models.load import weights_id_of
+from sam_infer.propagation.tracker import WEIGHTS as TRACKER
+from sam_infer.slices.predictor import NO_ADAPTER
+from sam_infer.weights.available import EMBEDDED, SHOWN_DIGITS
+from sam_trainer.judging.calibrate import calibration_file
 from sam_trainer.pretraining.config import REFINING, PretrainConfig
+from sam_trainer.pretraining.dependents import old_results
+from sam_trainer.pretraining.export import write_manifest
+from sam_trainer.pretraining.run import WEIGHTS_FILE
 from sam_trainer.pretraining.run import pretrain as run
+from sam_trainer.pretraining.ship import ship, stage_of
 from sam_trainer.pretraining.train_tracker import TrackingConfig, train_tracker
+from samlabel.commands import adapters
 from samlabel.loop.stopping import stopping
 
 
@@ -75,3 +89,59 @@ def pretrain_tracker(
         markup=False,
         soft_wrap=True,
     )
+
+
+def renew(  # noqa: PLR0913 - every parameter is an option of the command
+    weights: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of a run of `pretrain`: embed its weights."),
+    ] = None,
+    what: Annotated[str, typer.Option(help="With --weights: what was new in the run, for the model card.")] = "",
+    share: Annotated[float, typer.Option(help="With --weights: their part; the rest stays as embedded now.")] = 1.0,
+    tracker_steps: Annotated[int, typer.Option(min=0, help="Train the tracker anew; 3200 take an hour.")] = 0,
+    studies: Annotated[str | None, typer.Option(help="Train the adapter that serves anew from these labels.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("benchmarks/results"),
+    measure: Annotated[bool, typer.Option(help="Run the command of every result file of other weights again.")] = False,
+) -> None:
+    """Embed trained weights; train again what depends on them, and say what else was made with other weights."""
+    try:
+        if weights is not None:
+            digest = ship(weights / WEIGHTS_FILE, stage_of(weights, what), share)
+            typer.echo(f"embedded: {digest[:SHOWN_DIGITS]}")
+        if tracker_steps:
+            _renew_tracker(tracker_steps)
+        base = weights_id_of(EMBEDDED)
+        _renew_learned(base, studies)
+        for old in old_results(results, base):
+            again = shlex.join(old.command)
+            typer.echo(f"{old.file} tells of other weights ({old.weights[:SHOWN_DIGITS]}): {again or 'made by hand'}")
+            if measure and old.command[:1] == ("samlabel",):
+                subprocess.run([sys.executable, "-m", *old.command], check=True)
+    except (SamError, subprocess.CalledProcessError) as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+def _renew_tracker(steps: int) -> None:
+    """The tracker sees procedural scenes only, not the embedded model: it is old when the scenes changed."""
+    with stopping() as should_stop:
+        report = train_tracker(TrackingConfig(out=Path("runs/tracker"), steps=steps), should_stop)
+    TRACKER.write_bytes(report.weights.read_bytes())
+    recipe = f"samlabel pretrain-tracker --steps {steps} --seed 1"
+    write_manifest(TRACKER, {"data": "procedural scenes; no real image", "recipe": recipe, "seed": 1, "steps": steps})
+
+
+def _renew_learned(base: str, studies: str | None) -> None:
+    """Calibration of other weights is dropped (it is fitted again when cases are scored), the adapter trained again."""
+    store = AdapterStore(EMBEDDED)
+    calibration_file(EMBEDDED, NO_ADAPTER).unlink(missing_ok=True)
+    serving = store.pointer().adapter
+    if serving is None or store.get(serving).provenance.base == base:
+        return
+    if studies is None:
+        typer.echo(
+            f"adapter {serving[:SHOWN_DIGITS]} was trained on other weights: give --studies, or run "
+            "`samlabel adapters retrain`"
+        )
+        return
+    adapters.retrain(studies, serving, EMBEDDED)

@@ -98,7 +98,7 @@ def test_family_is_the_node_and_everything_in_it() -> None:
 
 def test_layouts_vary_and_stay_within_bytes() -> None:
     kinds = set()
-    for seed in range(60):
+    for seed in range(120):
         layout = draw_layout(np.random.default_rng(seed))
         kinds.add(layout.kind)
         assert 0 < len(layout.nodes) < 255
