@@ -34,6 +34,7 @@ class BatchShape:
     side: int = 256
     images: int = 4
     objects: int = 4
+    kinds: tuple[str, ...] = ()  # of scenes; none named: all
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,9 @@ class Batch:
 
 def draw_batch(seed: int, index: int, shape: BatchShape) -> Batch:
     """Batch `index` of the sequence that `seed` names."""
-    samples = [sample(seed, index * shape.images + i, shape.side, shape.objects) for i in range(shape.images)]
+    samples = [
+        sample(seed, index * shape.images + i, shape.side, shape.objects, shape.kinds) for i in range(shape.images)
+    ]
     rng = np.random.default_rng((seed, index, 1))
     truth = np.concatenate([s.masks for s in samples])
     images = np.stack([s.image for s in samples]).transpose(0, 3, 1, 2)

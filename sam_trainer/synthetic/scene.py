@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
@@ -49,9 +50,9 @@ class Sample:
     masks: UInt8Array  # (M, S, S) 0 or 1
 
 
-def draw_scene(rng: np.random.Generator) -> Scene:
+def draw_scene(rng: np.random.Generator, kinds: Collection[str] = ()) -> Scene:
     """A random scene, seen by a camera that looks at one of its objects."""
-    layout = draw_layout(rng)
+    layout = draw_layout(rng, kinds)
     aspect = [1.0, 1.0]
     if rng.random() < 0.35:
         aspect[rng.integers(2)] = rng.uniform(0.5, 1.0)
@@ -210,12 +211,12 @@ def component(rng: np.random.Generator, mask: UInt8Array) -> UInt8Array:
     return (numbers == wanted).astype(np.uint8)
 
 
-def sample(seed: int, index: int, side: int, objects: int) -> Sample:
-    """Scene `index` of the endless sequence that `seed` names."""
+def sample(seed: int, index: int, side: int, objects: int, kinds: Collection[str] = ()) -> Sample:
+    """Scene `index` of the endless sequence that `seed` names, of some kinds or of all."""
     attempt = 0
     while True:
         rng = np.random.default_rng((seed, index, attempt))
-        drawn = render_scene(draw_scene(rng), side, objects, rng)
+        drawn = render_scene(draw_scene(rng, kinds), side, objects, rng)
         if drawn is not None:
             return drawn
         attempt += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from sam_trainer.synthetic.round_kinds import faint, optic, ventricle
 from sam_trainer.synthetic.shapes import Outline, bent, blob, mirrored, patch, shrunk, tube
 
 
-def draw_layout(rng: np.random.Generator) -> Layout:
-    """A random scene."""
-    names = list(_KINDS)
+def draw_layout(rng: np.random.Generator, kinds: Collection[str] = ()) -> Layout:
+    """A random scene of some kinds; without any named, of all of them."""
+    names = [name for name in _KINDS if not kinds or name in kinds]
     weights = np.array([_KINDS[name][1] for name in names])
     layout = Layout(kind=names[rng.choice(len(names), p=weights / weights.sum())])
     _KINDS[layout.kind][0](rng, layout)
