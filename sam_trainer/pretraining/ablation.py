@@ -82,11 +82,11 @@ def _run(config: PretrainConfig, name: str) -> dict[str, Any]:
     if not isinstance(model, TinySam):
         raise TypeError(f"expected the embedded model, got {type(model).__name__}")
     shape = config.leg(0.0).shape
-    return {"variant": name, "steps": steps, "images": steps * shape.images, **_examine(model, shape)}
+    return {"variant": name, "steps": steps, "images": steps * shape.images, **examine(model, shape)}
 
 
 @torch.inference_mode()
-def _examine(model: TinySam, shape: BatchShape) -> dict[str, float]:
+def examine(model: TinySam, shape: BatchShape) -> dict[str, float]:
     """Mean Dice of first answers on held-out scenes: a tight box, a click on the centre, its best candidate."""
     found: dict[str, list[Tensor]] = {"box": [], "click": [], "click_oracle": []}
     for index in range(HELD_OUT_BATCHES):
