@@ -93,14 +93,18 @@ def examine(model: TinySam, shape: BatchShape) -> dict[str, float]:
         batch = draw_batch(HELD_OUT_SEED, index, shape)
         features = {k: v.repeat_interleave(shape.objects, 0) for k, v in model.encode(batch.images).items()}
         masks = batch.truth.numpy()
+        # what has ended has no place to be asked at
+        there = np.flatnonzero(masks.any(axis=(1, 2)))
+        masks, coverage = masks[there], batch.coverage[there]
+        features = {k: v[there] for k, v in features.items()}
         boxes = torch.from_numpy(np.stack([tight_box(mask) for mask in masks]))
         nothing = torch.zeros(len(masks), 0, 2), torch.zeros(len(masks), 0)
         logits, _ = model.decode(features, *nothing, boxes)
-        iou = true_iou(logits, batch.coverage)
+        iou = true_iou(logits, coverage)
         found["box"].append(_dice(iou[:, 0]))
         points, labels = pad_clicks([[centre_click(mask)] for mask in masks])
         logits, scores = model.decode(features, points, labels)
-        iou = true_iou(logits, batch.coverage)
+        iou = true_iou(logits, coverage)
         best = scores[:, 1:].argmax(dim=1, keepdim=True)
         found["click"].append(_dice(iou[:, 1:].gather(1, best)[:, 0]))
         found["click_oracle"].append(_dice(iou[:, 1:].max(dim=1).values))
