@@ -58,6 +58,11 @@ class Calibration:
     ious: tuple[float, ...] = ()  # and these; without any it is taken as it is
     iou_error_before: float | None = None  # mean distance of predicted and true IoU
     iou_error_after: float | None = None
+    weights: str = ""  # hash of the network that it was fitted to; empty in files from before it was kept
+
+    def fitting(self, weights: str) -> Calibration:
+        """Itself for the network it was fitted to; for other weights there is none, until it is fitted again."""
+        return self if self.weights in ("", weights) else UNCALIBRATED
 
     def quality(self, scores: Float64Array) -> Float64Array:
         """What predicted IoUs (n,) are worth."""
@@ -69,7 +74,7 @@ class Calibration:
 
     def row(self) -> dict[str, float | int | None]:
         """The figures for a table, without the fit of the scores."""
-        shown = {name: value for name, value in asdict(self).items() if not isinstance(value, tuple)}
+        shown = {name: value for name, value in asdict(self).items() if not isinstance(value, tuple | str)}
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in shown.items()}
 
     def write(self, path: Path) -> None:

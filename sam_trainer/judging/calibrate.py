@@ -56,7 +56,8 @@ def calibrate(
     fit, judged = (said_about(predictor, parts[held], seed, job) for held in (False, True))
     if fit is None:
         return Calibration()
-    return calibrated(fit, judged, (len(parts[False]), len(parts[True])))
+    found = calibrated(fit, judged, (len(parts[False]), len(parts[True])))
+    return replace(found, weights=predictor.backbone.weights_id)
 
 
 def said_about(predictor: Predictor, cases: Sequence[Case], seed: int, job: Job | None = None) -> Said | None:

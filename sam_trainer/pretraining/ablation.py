@@ -90,25 +90,29 @@ def _run(config: PretrainConfig, name: str) -> dict[str, Any]:
     if not isinstance(model, TinySam):
         raise TypeError(f"expected the embedded model, got {type(model).__name__}")
     shape = config.leg(0.0).shape
-    return {"variant": name, "steps": steps, "images": steps * shape.images, **_examine(model, shape)}
+    return {"variant": name, "steps": steps, "images": steps * shape.images, **examine(model, shape)}
 
 
 @torch.inference_mode()
-def _examine(model: TinySam, shape: BatchShape) -> dict[str, float]:
+def examine(model: TinySam, shape: BatchShape) -> dict[str, float]:
     """Mean Dice of first answers on held-out scenes: a tight box, a click on the centre, its best candidate."""
     found: dict[str, list[Tensor]] = {"box": [], "click": [], "click_oracle": []}
     for index in range(HELD_OUT_BATCHES):
         batch = draw_batch(HELD_OUT_SEED, index, shape)
         features = {k: v.repeat_interleave(shape.objects, 0) for k, v in model.encode(batch.images).items()}
         masks = batch.truth.numpy()
+        # what has ended has no place to be asked at
+        there = np.flatnonzero(masks.any(axis=(1, 2)))
+        masks, coverage = masks[there], batch.coverage[there]
+        features = {k: v[there] for k, v in features.items()}
         boxes = torch.from_numpy(np.stack([tight_box(mask) for mask in masks]))
         nothing = torch.zeros(len(masks), 0, 2), torch.zeros(len(masks), 0)
         logits, _ = model.decode(features, *nothing, boxes)
-        iou = true_iou(logits, batch.coverage)
+        iou = true_iou(logits, coverage)
         found["box"].append(_dice(iou[:, 0]))
         points, labels = pad_clicks([[centre_click(mask)] for mask in masks])
         logits, scores = model.decode(features, points, labels)
-        iou = true_iou(logits, batch.coverage)
+        iou = true_iou(logits, coverage)
         best = scores[:, 1:].argmax(dim=1, keepdim=True)
         found["click"].append(_dice(iou[:, 1:].gather(1, best)[:, 0]))
         found["click_oracle"].append(_dice(iou[:, 1:].max(dim=1).values))

@@ -24,6 +24,12 @@ LEGS = (
     Leg(1.0, BatchShape(256, 2, 4)),
 )
 
+# For weights that can do most of it already: close to what is served, more scenes, fewer objects of each.
+REFINING = (
+    Leg(0.5, BatchShape(192, 3, 3)),
+    Leg(1.0, BatchShape(256, 2, 4)),
+)
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -40,6 +46,7 @@ class PretrainConfig:
     warmup_steps: int = 200
     decay_share: float = 0.2
     ema_decay: float = 0.998
+    answers: tuple[int, ...] = (3,)  # of a dialogue, taken in turn by the steps
     init: Path | None = None  # start from these weights
     resume: bool = False  # go on exactly where `out` stopped
     save_every_s: float = 300.0
@@ -49,6 +56,8 @@ class PretrainConfig:
             raise TrainingError("a run needs a positive number of minutes or steps")
         if not 0 < self.lr < 1:
             raise TrainingError(f"the learning rate must lie between 0 and 1, got {self.lr}")
+        if not self.answers or min(self.answers) < 1:
+            raise TrainingError("a dialogue needs at least one answer")
         if self.processes < 1:
             raise TrainingError(f"processes must be at least 1, got {self.processes}")
         if not self.legs or self.legs[-1].until < 1.0:

@@ -142,7 +142,7 @@ def take_step(
     batch = draw_batch(config.seed, index, shape)
     rng = np.random.default_rng((config.seed, index, 2))
     with on_cpu():
-        losses = hold_dialogue(state.model, batch, rng)
+        losses = hold_dialogue(state.model, batch, rng, config.answers[step % len(config.answers)])
         total = torch.stack([part.total for part in losses]).mean()
     total.backward()
     grads = gradients(state.model.parameters())
@@ -160,7 +160,9 @@ def take_step(
             raise TrainingError(f"{MAX_SKIPPED} steps had no finite gradient; lower the learning rate")
     state.optimizer.zero_grad()
     state.counters.step += 1
-    row = {f"mask{i}": float(part.mask.detach()) for i, part in enumerate(losses)}
+    state.counters.images += shape.images * group.size
+    # the log has three answers; where fewer were given, the last one stands for the rest
+    row = {f"mask{i}": float(losses[min(i, len(losses) - 1)].mask.detach()) for i in range(3)}
     score = float(torch.stack([part.score.detach() for part in losses]).mean())
     return {"loss": float(total.detach()), **row, "score": score, "norm": float(norm), "lr": rate, "side": shape.side}
 

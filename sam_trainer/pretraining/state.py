@@ -27,6 +27,7 @@ class Counters:
     step: int = 0
     seconds: float = 0.0
     skipped: int = 0  # steps whose gradient was not finite
+    images: int = 0  # that were looked at, by all processes
 
 
 @dataclass

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from sam_infer.arrays import Float32Array, UInt8Array
-from sam_trainer.synthetic.scene_layout import Node
+from sam_trainer.synthetic.layout import Node
 
 FloatImage = Float32Array
 
@@ -22,6 +22,12 @@ SHARES = {
     "packed": (0.3, 0.3, 0.12, 0.06, 0.12, 0.1),
     "pair": (0.24, 0.24, 0.02, 0.4, 0.04, 0.06),
     "fundus": (0.08, 0.08, 0.04, 0.04, 0.7, 0.06),
+    "ventricle": (0.14, 0.6, 0.12, 0.02, 0.04, 0.08),
+    "optic": (0.04, 0.1, 0.04, 0.02, 0.74, 0.06),
+    "faint": (0.22, 0.22, 0.16, 0.04, 0.28, 0.08),
+    "vessels": (0.12, 0.14, 0.02, 0.12, 0.54, 0.06),
+    "cells": (0.06, 0.08, 0.04, 0.1, 0.32, 0.4),
+    "texture": (0.24, 0.24, 0.2, 0.06, 0.16, 0.1),
 }
 
 
@@ -52,7 +58,7 @@ def draw_look(rng: np.random.Generator, nodes: list[Node], kind: str) -> Look:
         levels[0] = rng.uniform(0.4, 1.0) * np.asarray(tint)
     contrast = np.exp(rng.uniform(np.log(0.07), np.log(0.4)))
     for i, node in enumerate(nodes):
-        step = contrast * np.exp(rng.normal(0, 0.6)) * rng.choice((-1.0, 1.0))
+        step = node.contrast * contrast * np.exp(rng.normal(0, 0.6)) * rng.choice((-1.0, 1.0))
         if rng.random() < 0.1:
             step *= 0.3  # hardly to be told from its surroundings
         colour = step * np.ones(3) if modality != "rgb" else step * (1 + rng.normal(0, 0.5, 3))
@@ -60,14 +66,14 @@ def draw_look(rng: np.random.Generator, nodes: list[Node], kind: str) -> Look:
         if (base + colour).min() < -0.05 or (base + colour).max() > 1.05:
             colour = -colour
         levels[i + 1] = np.clip(base + colour, 0, 1)
-        if i and rng.random() < 0.2:
+        if i and rng.random() < 0.2 and node.contrast == 1.0:
             levels[i + 1] = levels[rng.integers(1, i + 1)]  # tissues repeat
         if node.alike is not None:
             levels[i + 1] = levels[node.alike + 1]
     # noise and texture are relative to the contrast: what counts is how well the eye can tell regions apart
     rough = contrast * (0.9 if rng.random() < 0.12 else 0.2) * rng.random() ** 1.5
     noise = contrast * (1.2 if rng.random() < 0.12 else 0.25) * rng.random() ** 1.5
-    texture = _textures(rng, nodes, rough)
+    texture = _textures(rng, nodes, rough, contrast)
     sharp = np.exp(rng.uniform(np.log(0.001), np.log(0.01)))
     return Look(
         modality=modality,
@@ -82,11 +88,13 @@ def draw_look(rng: np.random.Generator, nodes: list[Node], kind: str) -> Look:
     )
 
 
-def _textures(rng: np.random.Generator, nodes: list[Node], rough: float) -> Float32Array:
+def _textures(rng: np.random.Generator, nodes: list[Node], rough: float, contrast: float) -> Float32Array:
     """Amplitudes (labels, 2) of two texture fields; what is of the same tissue has the same."""
     labels = len(nodes) + 1
     texture = rough * rng.exponential(1, (labels, 2)) * (rng.random((labels, 2)) < 0.6)
     for i, node in enumerate(nodes):
+        if node.rough is not None:
+            texture[i + 1] = node.rough * contrast * rng.uniform(0.2, 1.0, 2)
         if node.alike is not None:
             texture[i + 1] = texture[node.alike + 1]
     return texture.astype(np.float32)

@@ -10,8 +10,8 @@ import numpy as np
 from sam_infer.arrays import BoolArray, Float32Array, UInt8Array
 from sam_infer.networks.tracker_net import SIDE
 from sam_infer.propagation.intensity_model import MOST_EVIDENCE, IntensityModel
+from sam_trainer.synthetic.layout import Layout
 from sam_trainer.synthetic.scene import component, draw_scene, lookup
-from sam_trainer.synthetic.scene_layout import Layout
 from sam_trainer.synthetic.stack import draw_stack, render_stack
 
 Mask = UInt8Array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 
 from sam_infer.arrays import BoolArray, UInt8Array
 from sam_trainer.synthetic.appearance import Look, draw_look, render, smooth_noise
-from sam_trainer.synthetic.scene_layout import Layout, draw_layout
+from sam_trainer.synthetic.layout import Layout
+from sam_trainer.synthetic.scene_layout import draw_layout
 from sam_trainer.synthetic.shapes import extent, rotation
 
 # Regions are painted at twice the resolution, so that edge pixels are mixtures as in a scanner.
@@ -17,6 +19,12 @@ OVERSAMPLING = 2
 
 # Tissue layers reach far beyond the scene: nothing to look at as a whole.
 LARGEST_ANCHOR = 2.0
+
+# Kinds of scene that are looked at from afar: of fine structure nothing is seen otherwise.
+SPREAD = ("vessels",)
+
+# How often the camera looks at what the scene is about.
+TARGETED = 0.85
 
 # Smaller objects than this squared are not asked for: masks have a stride of four pixels.
 MIN_OBJECT_PIXELS = 8
@@ -42,9 +50,9 @@ class Sample:
     masks: UInt8Array  # (M, S, S) 0 or 1
 
 
-def draw_scene(rng: np.random.Generator) -> Scene:
+def draw_scene(rng: np.random.Generator, kinds: Collection[str] = ()) -> Scene:
     """A random scene, seen by a camera that looks at one of its objects."""
-    layout = draw_layout(rng)
+    layout = draw_layout(rng, kinds)
     aspect = [1.0, 1.0]
     if rng.random() < 0.35:
         aspect[rng.integers(2)] = rng.uniform(0.5, 1.0)
@@ -71,9 +79,11 @@ def _aim(rng: np.random.Generator, layout: Layout, aspect: tuple[float, float]) 
     parents = {node.parent for node in layout.nodes}
     whole = np.array([2.0 if i in parents else 1.0 for i in range(len(sizes))])
     urge = whole * np.sqrt(sizes) * (sizes < LARGEST_ANCHOR) + 1e-9
+    if layout.targets and rng.random() < TARGETED:
+        urge *= np.isin(np.arange(len(sizes)), layout.targets)
     index = int(rng.choice(len(sizes), p=urge / urge.sum()))
     low, high = boxes[index]
-    share = _object_share(rng)
+    share = rng.uniform(0.4, 1.1) if layout.kind in SPREAD else _object_share(rng)
     zoom = share / max(float(sizes[index]), 1e-3)
     room = np.maximum(frame - share, 0.1)
     spread = rng.normal(0, 0.12, 2) if rng.random() < 0.6 else rng.uniform(-0.5, 0.5, 2)
@@ -201,12 +211,12 @@ def component(rng: np.random.Generator, mask: UInt8Array) -> UInt8Array:
     return (numbers == wanted).astype(np.uint8)
 
 
-def sample(seed: int, index: int, side: int, objects: int) -> Sample:
-    """Scene `index` of the endless sequence that `seed` names."""
+def sample(seed: int, index: int, side: int, objects: int, kinds: Collection[str] = ()) -> Sample:
+    """Scene `index` of the endless sequence that `seed` names, of some kinds or of all."""
     attempt = 0
     while True:
         rng = np.random.default_rng((seed, index, attempt))
-        drawn = render_scene(draw_scene(rng), side, objects, rng)
+        drawn = render_scene(draw_scene(rng, kinds), side, objects, rng)
         if drawn is not None:
             return drawn
         attempt += 1

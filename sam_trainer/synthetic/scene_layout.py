@@ -1,52 +1,20 @@
-"""Layout of a procedural scene: a tree of shapes, which lies in which, painted in order."""
+"""Kinds of procedural scene: which shapes lie where and in which."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
 
 import numpy as np
 
+from sam_trainer.synthetic.fine_kinds import cells, texture, vessel_trees
+from sam_trainer.synthetic.layout import Layout
+from sam_trainer.synthetic.round_kinds import faint, optic, ventricle
 from sam_trainer.synthetic.shapes import Outline, bent, blob, mirrored, patch, shrunk, tube
 
-# Labels are bytes, and 0 is the background.
-MAX_NODES = 120
 
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One shape, the union of its parts; it shows only inside its parent (-1 is the whole scene)."""
-
-    parts: list[Outline]
-    parent: int = -1
-    alike: int | None = None  # the node whose tissue it is made of; None is a tissue of its own
-
-
-@dataclass
-class Layout:
-    """Nodes in painting order, in units of the scene's side."""
-
-    nodes: list[Node] = field(default_factory=list)
-    kind: str = "trunk"
-
-    def add(self, *parts: Outline, parent: int = -1, alike: int | None = None) -> int:
-        """Index of the new node."""
-        if len(self.nodes) < MAX_NODES:
-            self.nodes.append(Node(list(parts), parent, alike))
-        return len(self.nodes) - 1
-
-    def family(self, index: int) -> list[int]:
-        """The node and all that lies in it."""
-        members = [index]
-        for i in range(index + 1, len(self.nodes)):
-            if self.nodes[i].parent in members:
-                members.append(i)
-        return members
-
-
-def draw_layout(rng: np.random.Generator) -> Layout:
-    """A random scene."""
-    names = list(_KINDS)
+def draw_layout(rng: np.random.Generator, kinds: Collection[str] = ()) -> Layout:
+    """A random scene of some kinds; without any named, of all of them."""
+    names = [name for name in _KINDS if not kinds or name in kinds]
     weights = np.array([_KINDS[name][1] for name in names])
     layout = Layout(kind=names[rng.choice(len(names), p=weights / weights.sum())])
     _KINDS[layout.kind][0](rng, layout)
@@ -173,16 +141,19 @@ def _nested(rng: np.random.Generator, layout: Layout) -> None:
 
 def _fundus(rng: np.random.Generator, layout: Layout) -> None:
     """A disc with a cup and vessels running over both, which belong to what they cross."""
-    disc = layout.add(blob(rng, _point(rng, 0.35, 0.65), rng.uniform(0.06, 0.25), rng.uniform(0.0, 0.08)))
-    outline = layout.nodes[disc].parts[0]
-    cup = layout.add(shrunk(outline, rng.uniform(0.3, 0.85), rng.normal(0, 0.01, 2)), parent=disc)
+    outline = blob(rng, _point(rng, 0.35, 0.65), rng.uniform(0.06, 0.25), rng.uniform(0.0, 0.08))
+    inner = shrunk(outline, rng.uniform(0.3, 0.85), rng.normal(0, 0.01, 2))
     centre = outline.mean(axis=0)
-    for _ in range(rng.integers(2, 9)):
-        at = centre + rng.normal(0, 0.03, 2)
-        vessel = tube(rng, at, rng.uniform(0.3, 0.8), rng.uniform(0.006, 0.03))
-        outside = layout.add(vessel)
-        for parent in (disc, cup):
-            layout.add(vessel, parent=parent, alike=outside)
+    vessels = [
+        tube(rng, centre + rng.normal(0, 0.03, 2), rng.uniform(0.3, 0.8), rng.uniform(0.006, 0.03))
+        for _ in range(rng.integers(2, 9))
+    ]
+    outside = [layout.add(vessel) for vessel in vessels]
+    parent = -1
+    for shape in (outline, inner):  # each covers the vessels behind it; those before it are painted as a part of it
+        parent = layout.add(shape, parent=parent)
+        for vessel, same in zip(vessels, outside, strict=True):
+            layout.add(vessel, parent=parent, alike=same)
 
 
 def _packed(rng: np.random.Generator, layout: Layout) -> None:
@@ -220,4 +191,10 @@ _KINDS: dict[str, tuple[Callable[[np.random.Generator, Layout], None], float]] =
     "packed": (_packed, 0.1),
     "pair": (_pair, 0.12),
     "fundus": (_fundus, 0.06),
+    "ventricle": (ventricle, 0.16),
+    "optic": (optic, 0.14),
+    "faint": (faint, 0.16),
+    "vessels": (vessel_trees, 0.12),
+    "cells": (cells, 0.08),
+    "texture": (texture, 0.06),
 }

@@ -13,14 +13,21 @@ Outline = Float64Array
 PATCH_GRID = 48
 
 
-def blob(rng: np.random.Generator, centre: Outline, radius: float, roughness: float) -> Outline:
-    """A star-convex outline: an ellipse whose radius is disturbed by a few Fourier terms."""
+def blob(
+    rng: np.random.Generator, centre: Outline, radius: float, roughness: float, stretch: float | None = None
+) -> Outline:
+    """A star-convex outline: an ellipse whose radius is disturbed by a few Fourier terms.
+
+    `stretch` is the spread of the logarithm of its aspect; without it most are compact and some are long.
+    """
     angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     orders = np.arange(2, 9)
     amplitude = roughness * rng.standard_normal(len(orders)) / orders**1.2
     phase = rng.uniform(0, 2 * np.pi, len(orders))
     r = np.exp((amplitude[:, None] * np.cos(orders[:, None] * angle + phase[:, None])).sum(axis=0))
-    aspect = np.exp(rng.normal(0, 0.8 if rng.random() < 0.15 else 0.25))
+    if stretch is None:
+        stretch = 0.8 if rng.random() < 0.15 else 0.25
+    aspect = np.exp(rng.normal(0, stretch))
     local = radius * r[:, None] * np.stack([np.cos(angle) * np.sqrt(aspect), np.sin(angle) / np.sqrt(aspect)], axis=1)
     return centre + local @ rotation(rng.uniform(0, 2 * np.pi))
 
@@ -83,3 +90,25 @@ def extent(outlines: list[Outline]) -> tuple[Outline, Outline]:
     """Corners of the bounding box of several outlines."""
     everything = np.concatenate(outlines)
     return everything.min(axis=0), everything.max(axis=0)
+
+
+def branches(rng: np.random.Generator, start: Outline, length: float, width: float, forks: int) -> list[Outline]:
+    """A vessel and what branches off it, each thinner than what it leaves: outlines of bands."""
+    waiting = [(start, rng.uniform(0, 2 * np.pi), length, width, forks)]
+    found: list[Outline] = []
+    while waiting:
+        at, heading, reach, wide, left = waiting.pop()
+        steps = 12
+        turns = heading + np.cumsum(rng.normal(0, rng.uniform(0.05, 0.25), steps))
+        way = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+        path = at + np.cumsum(way * reach / steps, axis=0)
+        half = 0.5 * wide * np.linspace(1.0, 0.5, steps)[:, None]
+        normal = way[:, ::-1] * np.array([-1.0, 1.0])
+        found.append(np.concatenate([path + normal * half, (path - normal * half)[::-1]]))
+        share = left // 2
+        for part in (share, left - share) if left > 1 else (0,) * left:
+            k = int(rng.integers(1, steps - 1))
+            aside = turns[k] + rng.choice((-1.0, 1.0)) * rng.uniform(0.3, 1.1)
+            thin = 2 * float(half[k, 0]) * rng.uniform(0.5, 0.9)
+            waiting.append((path[k], aside, reach * rng.uniform(0.4, 0.9), thin, max(part - 1, 0)))
+    return found

@@ -14,8 +14,8 @@ import numpy as np
 
 from sam_infer.arrays import Float32Array, Float64Array, UInt8Array
 from sam_trainer.synthetic.appearance import FloatImage, Look, smooth_noise
+from sam_trainer.synthetic.layout import Layout, Node
 from sam_trainer.synthetic.scene import Scene, paint
-from sam_trainer.synthetic.scene_layout import Layout, Node
 from sam_trainer.synthetic.shapes import Outline, extent
 
 # Wider shapes than this (in frames) have no ends: the trunk, its layers.

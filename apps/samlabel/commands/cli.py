@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "pretrain_tracker",
         "Train what follows objects from slice to slice.",
     ),
+    "renew": ("samlabel.commands.pretrain", "renew", "Embed trained weights; train again what depends on them."),
     "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
     "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
     "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),

@@ -1,4 +1,4 @@
-"""`samlabel pretrain`, `pretrain-tracker`: train the embedded model and its tracker on procedural scans.
+"""`samlabel pretrain`, `pretrain-tracker`, `renew`: train the embedded model and its tracker, and ship what came of it.
 
 Exit code 0: trained; 1: the run could not be started or continued, and the sentence says why.
 """
@@ -6,6 +6,8 @@ Exit code 0: trained; 1: the run could not be started or continued, and the sent
 from __future__ import annotations
 
 import logging
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,8 @@ import typer
 from rich.console import Console
 
 from sam_infer.errors import SamError
+from sam_infer.weights.available import EMBEDDED, SHOWN_DIGITS
+from samlabel.commands import adapters
 from samlabel.loop.stopping import stopping
 
 
@@ -25,12 +29,15 @@ def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
     processes: Annotated[int, typer.Option(min=1, help="Training processes, one CPU thread each.")] = 1,
     init: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Start from these weights.")] = None,
     lr: Annotated[float, typer.Option(min=0, max=1, help="Highest learning rate; half of it suits --init.")] = 1e-3,
+    refine: Annotated[
+        bool, typer.Option(help="For trained weights: large pictures throughout, short warm-up, long decay.")
+    ] = False,
     resume: Annotated[bool, typer.Option(help="Go on exactly where the run in --out stopped.")] = False,
 ) -> None:
     """Train `tiny` from procedural scans; nothing else is read."""
     if init is not None and resume:
         raise typer.BadParameter("give either weights to start from (--init) or a run to go on with (--resume)")
-    from sam_trainer.pretraining.config import PretrainConfig  # here: it loads torch
+    from sam_trainer.pretraining.config import REFINING, PretrainConfig  # here: it loads torch
     from sam_trainer.pretraining.run import pretrain as run
 
     console = Console(stderr=True)
@@ -38,6 +45,8 @@ def pretrain(  # noqa: PLR0913 - every parameter is an option of the command
         config = PretrainConfig(
             out=out, minutes=minutes, seed=seed, processes=processes, init=init, lr=lr, resume=resume
         )
+        if refine:
+            config = replace(config, legs=REFINING, answers=(2, 3), warmup_steps=60, decay_share=0.5)
         with stopping() as should_stop:
             report = run(config, should_stop)
     except SamError as error:
@@ -73,3 +82,36 @@ def pretrain_tracker(
         markup=False,
         soft_wrap=True,
     )
+
+
+def renew(  # noqa: PLR0913 - every parameter is an option of the command
+    weights: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of a run of `pretrain`: embed its weights."),
+    ] = None,
+    what: Annotated[str, typer.Option(help="With --weights: what was new in the run, for the model card.")] = "",
+    share: Annotated[float, typer.Option(help="With --weights: their part; the rest stays as embedded now.")] = 1.0,
+    tracker_steps: Annotated[int, typer.Option(min=0, help="Train the tracker anew; 3200 take an hour.")] = 0,
+    studies: Annotated[str | None, typer.Option(help="Train the adapter that serves anew from these labels.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("benchmarks/results"),
+    measure: Annotated[bool, typer.Option(help="Run the command of every result file of other weights again.")] = False,
+) -> None:
+    """Embed trained weights; train again what depends on them, and say what else was made with other weights."""
+    from samlabel.offline import renewing  # here: it loads torch
+
+    try:
+        if weights is not None:
+            typer.echo(f"embedded: {renewing.embed(weights, what, share)}")
+        if tracker_steps:
+            renewing.tracker(tracker_steps)
+        old = renewing.old_adapter()
+        if old is not None and studies is None:
+            again = "give --studies, or run `samlabel adapters retrain`"
+            typer.echo(f"adapter {old[:SHOWN_DIGITS]} was trained on other weights: {again}")
+        elif old is not None and studies is not None:
+            adapters.retrain(studies, old, EMBEDDED)
+        for told in renewing.results_of_others(results, measure):
+            typer.echo(told)
+    except (SamError, subprocess.CalledProcessError) as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error

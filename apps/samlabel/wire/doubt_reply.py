@@ -83,7 +83,9 @@ class Doubting:
 
     def about(self, volume: Volume, mask: Mask, axis: int, names: Sequence[str], run: Runner) -> dict[str, Any]:
         """Doubt about every label of a label map (values in the order of the names), slice by slice."""
-        calibration = Calibration.read(calibration_file(self.predictor.backbone.name, self.predictor.adapter))
+        network = self.predictor.backbone
+        kept = Calibration.read(calibration_file(network.name, self.predictor.adapter))
+        calibration = kept.fitting(network.weights_id)
         doubt = np.zeros(volume.geometry.shape, np.int8, order="F")
         found: dict[str, _Label] = {}
         across = tuple(a for a in range(3) if a != axis)

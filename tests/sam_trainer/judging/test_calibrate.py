@@ -28,4 +28,6 @@ def test_a_first_label_or_two_set_no_temperature_and_three_do(tmp_path: Path, mo
     predictor = Predictor(TinyBackbone.embedded(), EmbeddingCache())
     assert calibrate(predictor, accepted[:2]) == Calibration()
     found = calibrate(predictor, accepted)
+    assert found.fitting(predictor.backbone.weights_id) is found
+    assert found.fitting("other weights") == Calibration()
     assert (found.cases, found.held_out, found.ece_before) == (3, 0, None) and found.temperature != 1.0

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from sam_trainer.synthetic.appearance import MODALITIES, SHARES, Look, draw_look, render, smooth_noise
+from sam_trainer.synthetic.layout import Layout, Node
 from sam_trainer.synthetic.scene import MIN_OBJECT_PIXELS, Scene, draw_scene, paint, sample
-from sam_trainer.synthetic.scene_layout import Layout, Node, draw_layout
+from sam_trainer.synthetic.scene_layout import draw_layout
 
 SIDE = 96
 
@@ -97,7 +98,7 @@ def test_family_is_the_node_and_everything_in_it() -> None:
 
 def test_layouts_vary_and_stay_within_bytes() -> None:
     kinds = set()
-    for seed in range(60):
+    for seed in range(120):
         layout = draw_layout(np.random.default_rng(seed))
         kinds.add(layout.kind)
         assert 0 < len(layout.nodes) < 255

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sam_trainer.synthetic.shapes import bent, blob, extent, mirrored, patch, rotation, shrunk, tube
+from sam_trainer.synthetic.shapes import bent, blob, branches, extent, mirrored, patch, rotation, shrunk, tube
 
 CENTRE = np.array([0.4, 0.6])
 
@@ -48,3 +48,10 @@ def test_bending_changes_the_shape_but_not_its_place() -> None:
     curved = bent(np.random.default_rng(5), outline, 0.8)
     assert np.abs(curved - outline).max() > 0.01
     assert np.abs(curved.mean(axis=0) - CENTRE).max() < 0.1
+
+
+def test_branches_leave_their_vessel_and_grow_thinner() -> None:
+    found = branches(np.random.default_rng(2), CENTRE, 0.5, 0.04, 6)
+    assert len(found) == 7
+    widths = [float(np.linalg.norm(outline[0] - outline[-1])) for outline in found]
+    assert widths[0] == max(widths) and len(branches(np.random.default_rng(2), CENTRE, 0.5, 0.04, 0)) == 1

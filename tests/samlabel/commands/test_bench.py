@@ -64,7 +64,20 @@ def test_one_command_measures_and_writes_the_card_of_tiny(
     out = tmp_path / "card.md"
     places = ["--results", str(tmp_path / "results"), "--out", str(out)]
     folders = ["--studies", str(small_studies / "flat"), "--studies", str(small_studies / "balls")]
-    arguments = ["card", "--model", "tiny", *folders, *places, "--limit", "1", "--repeats", "3", "--threads", "1", "--allow-changed"]
+    arguments = [
+        "card",
+        "--model",
+        "tiny",
+        *folders,
+        *places,
+        "--limit",
+        "1",
+        "--repeats",
+        "3",
+        "--threads",
+        "1",
+        "--allow-changed",
+    ]
     for words in ("balls: clicks measured in", "balls: clicks kept from before"):
         result = RUNNER.invoke(bench.app, arguments)
         assert result.exit_code == 0, result.output
