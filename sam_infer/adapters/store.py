@@ -3,6 +3,7 @@
     HOME/adapters/MODEL/ID/adapter.safetensors   never changes once it is there
     HOME/adapters/MODEL/ID/verdict.json          how it was judged
     HOME/adapters/MODEL/promoted.json            the pointer, with everything it pointed to before
+    HOME/adapters/MODEL/ranker-ID.json           what one click means, calibrated on accepted labels
 
 An adapter's folder appears whole: it is filled beside its place and moved. The pointer is replaced in one move, so a
 reader sees the old adapter or the new one. Candidates that were not promoted stay where they are.
@@ -73,6 +74,10 @@ class AdapterStore:
     def __init__(self, model: str, home: Path | None = None) -> None:
         self.model = model
         self.folder = (home or default_home()) / "adapters" / model
+
+    def ranker_file(self, adapter: str) -> Path:
+        """Where the ranker of first clicks lies that was calibrated for an adapter, or for the network without one."""
+        return self.folder / f"ranker-{adapter}.json"
 
     def put(self, adapter: Adapter) -> str:
         """Keep an adapter; its id. The same adapter is kept once."""

@@ -23,6 +23,7 @@ from sam_trainer.active.score_table import ScoreTable
 from sam_trainer.active.scoring import Images, Made, Scoring, ScoringOutcome, waiting
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.calibrate import calibrate, calibration_file
+from sam_trainer.judging.rank_accepted import calibrated_ranker
 from sam_trainer.labels.cases import slice_axis
 
 log = structlog.get_logger(__name__)
@@ -114,6 +115,9 @@ class CaseScoring:
         found = calibrate(predictor, accepted, job=self._job(lambda: False))
         if found.cases:
             found.write(file)
+            ranker = calibrated_ranker(predictor, accepted, self._job(lambda: False))
+            if ranker is not None:
+                ranker.write(AdapterStore(self._model).ranker_file(predictor.adapter))
             log.info(
                 "calibrated",
                 adapter=predictor.adapter,

@@ -1,4 +1,4 @@
-"""`samlabel pretrain`, `pretrain-tracker`: train the embedded model and its tracker on procedural scans.
+"""`samlabel pretrain`, `pretrain-tracker`, `pretrain-ranker`: train on procedural scans, nothing else is read.
 
 Exit code 0: trained; 1: the run could not be started or continued, and the sentence says why.
 """
@@ -13,8 +13,10 @@ import typer
 from rich.console import Console
 
 from sam_infer.errors import SamError
+from sam_infer.models.load import load_backbone
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.pretraining.run import pretrain as run
+from sam_trainer.pretraining.train_ranker import train_ranker
 from sam_trainer.pretraining.train_tracker import TrackingConfig, train_tracker
 from samlabel.loop.stopping import stopping
 
@@ -69,3 +71,22 @@ def pretrain_tracker(
         markup=False,
         soft_wrap=True,
     )
+
+
+def pretrain_ranker(
+    model: Annotated[str, typer.Option(help="Whose candidates of a first click are ranked.")] = "tiny",
+    out: Annotated[Path, typer.Option(help="Folder of the prompting manifest.")] = Path("runs/ranker"),
+    scenes: Annotated[int, typer.Option(min=10, help="Procedural scenes; a fifth of them judges.")] = 250,
+    seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 1,
+) -> None:
+    """Train the choice of what a single click means from procedural scans; the network stays as it is."""
+    console = Console(stderr=True)
+    try:
+        with stopping() as should_stop:
+            report = train_ranker(load_backbone(model), scenes, seed, should_stop)
+        file = out / f"prompting-{model}.json"
+        report.prompting.write(file)
+    except SamError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    console.print(f"{report.objects} objects, Dice {report.figures}; {file}", markup=False, soft_wrap=True)
