@@ -116,7 +116,7 @@ def _at_the_click(mask: BoolArray, shown: Shown) -> dict[str, float]:
     piece = numbered == numbered[shown.click]
     row, col = ndimage.center_of_mass(piece)
     apart = math.hypot(row - shown.click[0], col - shown.click[1]) / math.sqrt(float(piece.sum()))
-    bounds = ndimage.find_objects(piece)[0]
+    bounds = ndimage.find_objects(piece.astype(np.uint8))[0]
     box = (bounds[0].stop - bounds[0].start) * (bounds[1].stop - bounds[1].start)
     return {
         "off_centre": min(apart, 1.0),

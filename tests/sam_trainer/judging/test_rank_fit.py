@@ -27,7 +27,8 @@ def test_a_fit_finds_what_tells() -> None:
     learning, judging = objects(60), objects(40, 1)
     ranker = fitted(learning)
     assert set(ranker.weights) == set(FEATURES) and ranker.weights["border"] < -0.5
-    assert mean_dice(judging, ranker) == pytest.approx(0.9) > mean_dice(judging, None)
+    assert mean_dice(judging, ranker) == pytest.approx(0.9)
+    assert mean_dice(judging, None) < 0.6
 
 
 def test_a_few_objects_move_a_shipped_ranker_little() -> None:
