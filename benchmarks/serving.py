@@ -12,7 +12,6 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -58,7 +57,7 @@ class Prompted:
 
 def ways(prompting: Prompting) -> dict[str, Prompting]:
     """What is compared, by name."""
-    return {"at once": PLAIN, "ranked only": replace(PLAIN, ranker=prompting.ranker), "as served": prompting}
+    return {"at once": PLAIN, "as served": prompting}
 
 
 def measured(backbone: Backbone, studies: Path, limit: int | None, folder: Path) -> Iterator[Observation]:
