@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--models", default="tiny,mobile_sam", help="comma-separated; they must have been added")
     parser.add_argument("--limit", type=int, default=4, help="objects per source")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--embeddings", type=Path, help="keep encoded slices here, for a further run")
     parser.add_argument("--out", type=Path, default=OUT)
     wish = parser.parse_args()
     torch.set_num_threads(wish.threads)
@@ -110,9 +111,9 @@ def main() -> None:
         backbone = load_backbone(name)
         facts[name] = backbone.weights_id
         with tempfile.TemporaryDirectory() as folder:
-            seen += list(measured(backbone, wish.studies, wish.limit, Path(folder)))
-    rows = kept(table(seen))
-    Report(command_line(), 0, rows, started, {"weights": facts}).write(wish.out)
+            seen += list(measured(backbone, wish.studies, wish.limit, wish.embeddings or Path(folder)))
+        rows = kept(table(seen))
+        Report(command_line(), 0, rows, started, {"weights": facts}).write(wish.out)
     for row in (row for row in rows if row["source"] == "mean"):
         Console().print(*(row[key] for key in ("model", "serving", "prompt", "dice")))
 
