@@ -18,7 +18,7 @@ from sam_infer.networks.backbone import Backbone, Candidates, Features, Hints, d
 from sam_infer.networks.frame import Crop, Frame
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.prompts.scribble import SURELY_INSIDE, SURELY_OUTSIDE
-from sam_infer.slices.rank import Ranking, Shown, agreeing, ranked
+from sam_infer.slices.rank import Ranking, Shown, ranked
 
 # A prior mask enters as confident logits; a network's own previous logits enter as they are.
 PRIOR_LOGIT = 6.0
@@ -87,8 +87,6 @@ class Look:
             candidates = self.backbone.decode(features, hints)
             if self.ranking is not None and hints.is_ambiguous:
                 candidates = replace(candidates, preferred=self._best(self.ranking, candidates, frame, hints))
-            elif self.backbone.prompting.heeds_clicks:
-                candidates = replace(candidates, preferred=agreeing(candidates, hints, frame))
             for _ in range(passes - 1):
                 best = candidates.logits[candidates.preferred]
                 candidates = self.backbone.decode(features, replace(hints, mask_logits=best))

@@ -192,7 +192,7 @@ class _Asked:
         policy, crop = self.options.zoom, None
         if stage.box is not None:
             crop = self._boxed(stage)
-        elif policy is not None and len(stage.points) >= self.predictor.backbone.prompting.zooms_from:
+        elif policy is not None and len(stage.points) >= policy.least_points:
             logits = before.logits(self.view) if isinstance(before, Seen) else before
             crop = self._around(logits, stage, policy)
         return self._look(stage).decode(crop or self._whole(), stage, before)

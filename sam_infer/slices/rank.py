@@ -68,15 +68,6 @@ def ranked(candidates: Candidates, shown: Shown, ranking: Ranking) -> int:
     return int(np.argmax(values))
 
 
-def agreeing(candidates: Candidates, hints: Hints, frame: Frame) -> int:
-    """The candidate that agrees with the most points; of several the preferred one, else the highest score."""
-    side = candidates.logits.shape[-1]
-    cols, rows = np.clip(np.floor((hints.points_xy.T + 0.5) * side / frame.input_size).astype(int), 0, side - 1)
-    agree = ((candidates.logits[:, rows, cols] > 0) == (hints.labels == 1)).sum(axis=1)
-    order = [(int(n), k == candidates.preferred, float(candidates.scores[k])) for k, n in enumerate(agree)]
-    return max(range(len(order)), key=order.__getitem__)
-
-
 def _value(candidates: Candidates, number: int, shown: Shown, ranking: Ranking) -> float:
     found = features(candidates.logits[number], float(candidates.scores[number]), number, shown)
     sizes = ranking.ranker.sizes.get(ranking.label)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,6 @@ class Prompting:
     """How one network wants to be prompted."""
 
     feeds_back: bool = False  # every click sees the logits of the answer to the clicks before it
-    zooms_from: int = 4  # so many clicks, each answered before, say enough about the object's size to look closer
-    heeds_clicks: bool = False  # of a further click the candidate is shown that agrees with the most clicks
     box_passes: int = 1  # decodes of a box alone; the second sees the first one's mask
     ranker: Ranker | None = None  # None: the first click shows what the network itself scores highest
 
@@ -88,16 +86,16 @@ class Prompting:
             return PLAIN
         try:
             facts = json.loads(file.read_text())
-            ranker = Ranker.from_json(facts["ranker"]) if facts["ranker"] is not None else None
-            return cls(**{**facts, "ranker": ranker})
+            ranker = Ranker.from_json(facts["ranker"]) if facts.get("ranker") is not None else None
+            return cls(bool(facts["feeds_back"]), int(facts["box_passes"]), ranker)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelError(f"prompting-{name}.json is damaged: install the package again", "model") from error
 
     def write(self, path: Path) -> None:
         """Keep it; appears whole."""
         ranker = self.ranker.as_json() if self.ranker is not None else None
-        facts = {one.name: getattr(self, one.name) for one in fields(self)}
-        write_whole(path, json.dumps({**facts, "ranker": ranker}, indent=1, sort_keys=True) + "\n")
+        facts = {"feeds_back": self.feeds_back, "box_passes": self.box_passes, "ranker": ranker}
+        write_whole(path, json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 PLAIN = Prompting()
