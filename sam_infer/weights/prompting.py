@@ -86,7 +86,7 @@ class Prompting:
             return PLAIN
         try:
             facts = json.loads(file.read_text())
-            ranker = Ranker.from_json(facts["ranker"]) if facts.get("ranker") is not None else None
+            ranker = Ranker.from_json(facts["ranker"]) if facts["ranker"] is not None else None
             return cls(bool(facts["feeds_back"]), int(facts["box_passes"]), ranker)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelError(f"prompting-{name}.json is damaged: install the package again", "model") from error
