@@ -44,7 +44,7 @@ class Clock:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class FrameAnswer:
     """What a network said about one frame of a slice."""
 
     frame: Frame
@@ -58,7 +58,7 @@ class Seen:
 
 
 # What is known of the object before the hints are asked: logits (H, W) of the slice, or an earlier answer.
-Prior = Float32Array | Seen
+Prior = Float32Array | FrameAnswer
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Look:
         None  # how to choose among the candidates of a single click; None leaves it to the network
     )
 
-    def decode(self, crop: Crop, here: Prompts, prior: Prior | None, passes: int = 1) -> Seen:
+    def decode(self, crop: Crop, here: Prompts, prior: Prior | None, passes: int = 1) -> FrameAnswer:
         """Encode (or recall) a crop and answer the hints; further `passes` see the mask of the one before."""
         frame = self.backbone.frame(crop, self.view.pixel_mm)
         with self.clock.stage("encode"):
@@ -90,11 +90,11 @@ class Look:
             for _ in range(passes - 1):
                 best = candidates.logits[candidates.preferred]
                 candidates = self.backbone.decode(features, replace(hints, mask_logits=best))
-        return Seen(frame, candidates, self.window)
+        return FrameAnswer(frame, candidates, self.window)
 
     def _low_res(self, prior: Prior, frame: Frame) -> Float32Array:
         """The prior as the network takes masks: an answer to the same frame unchanged, all else resampled."""
-        if isinstance(prior, Seen):
+        if isinstance(prior, FrameAnswer):
             if prior.frame == frame:
                 same: Float32Array = prior.candidates.logits[prior.candidates.preferred]
                 return same

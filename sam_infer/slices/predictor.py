@@ -23,7 +23,7 @@ from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_infer.slices.look import (
     Clock,
     Look,
-    Seen,
+    FrameAnswer,
     box_corners,
     full_logits,
     prior_logits,
@@ -157,7 +157,7 @@ class _Asked:
     options: Options
     clock: Clock
 
-    def at_once(self, here: Prompts) -> Seen:
+    def at_once(self, here: Prompts) -> FrameAnswer:
         """All hints together, on the crop that suits the object: a box says which, points ask the whole slice first."""
         look, prior, policy = self._look(here), prior_logits(here, self.view), self.options.zoom
         if here.box is not None:
@@ -170,14 +170,14 @@ class _Asked:
         crop = self._around(logits, here, policy)
         return seen if crop is None else look.decode(crop, here, logits)
 
-    def in_turn(self, here: Prompts) -> Seen:
+    def in_turn(self, here: Prompts) -> FrameAnswer:
         """One turn after the other, each told the answer to those before it."""
         prior, asked = prior_logits(here, self.view), stages(here)
         network, said = self.predictor.backbone, (self.options.window, self.options.zoom, self.options.label)
         ranker = self.predictor.ranker
         about = (network.weights_id, network.encoder_id, ranker and ranker.key, self.volume.digest, *said)
 
-        def answer(number: int) -> Seen:
+        def answer(number: int) -> FrameAnswer:
             stage = asked[number]
             before = (lambda: answer(number - 1)) if number else None
             key = (about, stage_key(stage, self.view, prior))
@@ -185,7 +185,7 @@ class _Asked:
 
         return answer(len(asked) - 1)
 
-    def _next(self, stage: Prompts, before: Seen | Float32Array | None) -> Seen:
+    def _next(self, stage: Prompts, before: FrameAnswer | Float32Array | None) -> FrameAnswer:
         """One decode: what was answered before says where to look, and is where the network goes on from."""
         if before is None or not len(stage.points):
             return self.at_once(stage)
@@ -193,7 +193,7 @@ class _Asked:
         if stage.box is not None:
             crop = self._boxed(stage)
         elif policy is not None and len(stage.points) >= policy.least_points:
-            logits = before.logits(self.view) if isinstance(before, Seen) else before
+            logits = before.logits(self.view) if isinstance(before, FrameAnswer) else before
             crop = self._around(logits, stage, policy)
         return self._look(stage).decode(crop or self._whole(), stage, before)
 
