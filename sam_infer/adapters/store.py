@@ -75,10 +75,6 @@ class AdapterStore:
         self.model = model
         self.folder = (home or default_home()) / "adapters" / model
 
-    def ranker_file(self, adapter: str) -> Path:
-        """Where the ranker of first clicks lies that was calibrated for an adapter, or for the network without one."""
-        return self.folder / f"ranker-{adapter}.json"
-
     def put(self, adapter: Adapter) -> str:
         """Keep an adapter; its id. The same adapter is kept once."""
         if adapter.provenance.model != self.model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
@@ -20,18 +21,23 @@ from sam_infer.weights.prompting import Ranker
 log = structlog.get_logger(__name__)
 
 
+def ranker_file(store: AdapterStore, adapter: str) -> Path:
+    """Where the ranker of first clicks lies that was calibrated for an adapter, or for the network without one."""
+    return store.folder / f"ranker-{adapter}.json"
+
+
 def adapted(
     store: AdapterStore, name: str, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]
 ) -> Predictor:
     """The predictor of one stored adapter."""
     adapter = store.get(name)
-    ranker = Ranker.read(store.ranker_file(name))
+    ranker = Ranker.read(ranker_file(store, name))
     return Predictor(build(adapter), cache, adapter=name, semantic=SemanticHead.of(adapter.tensors), ranker=ranker)
 
 
 def unadapted(store: AdapterStore, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]) -> Predictor:
     """The predictor of the network as it was published."""
-    return Predictor(build(None), cache, ranker=Ranker.read(store.ranker_file(NO_ADAPTER)))
+    return Predictor(build(None), cache, ranker=Ranker.read(ranker_file(store, NO_ADAPTER)))
 
 
 class CurrentPredictor:

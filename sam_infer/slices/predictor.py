@@ -22,8 +22,8 @@ from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_cro
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_infer.slices.look import (
     Clock,
-    Look,
     FrameAnswer,
+    Look,
     box_corners,
     full_logits,
     prior_logits,

@@ -13,6 +13,7 @@ from sam_infer.errors import PromptError
 from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.job import Job
 from sam_infer.models import ensemble
+from sam_infer.models.current import ranker_file
 from sam_infer.serving.server_state import Serving
 from sam_infer.serving.work_queue import Priority
 from sam_infer.uncertainty.calibration import Calibration
@@ -117,7 +118,7 @@ class CaseScoring:
             found.write(file)
             ranker = calibrated_ranker(predictor, accepted, self._job(lambda: False))
             if ranker is not None:
-                ranker.write(AdapterStore(self._model).ranker_file(predictor.adapter))
+                ranker.write(ranker_file(AdapterStore(self._model), predictor.adapter))
             log.info(
                 "calibrated",
                 adapter=predictor.adapter,
