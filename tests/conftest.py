@@ -15,6 +15,7 @@ from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.frame import Crop, Frame, fit_longest
+from sam_infer.weights.prompting import PLAIN
 from sam_trainer.synthetic.patients import grid, l_shape, render, rotation
 from tests.small_studies import write_small_studies
 
@@ -124,7 +125,7 @@ class BrightNetwork:
     depth = 1
     input_size = 128
     low_res = 128
-    refine_passes = 1
+    prompting = PLAIN
     follows_masks = False
 
     def __init__(self) -> None:

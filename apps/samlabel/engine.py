@@ -15,14 +15,14 @@ from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.masks.encode import encode_nrrd
-from sam_infer.models.current import CurrentPredictor, adapted
+from sam_infer.models.current import CurrentPredictor, adapted, unadapted
 from sam_infer.models.ensemble import Ensemble
 from sam_infer.models.load import load_network
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.serving.server_state import Serving
 from sam_infer.serving.threads import settle_threads
 from sam_infer.slices.embedding_cache import EmbeddingCache
-from sam_infer.slices.predictor import NO_ADAPTER, Predictor
+from sam_infer.slices.predictor import NO_ADAPTER
 from samlabel.config import AppConfig
 
 MIB = 1 << 20
@@ -45,7 +45,7 @@ def load_serving(config: AppConfig) -> Serving:
         promoted = CurrentPredictor(store, cache, base.backbone)
         return Serving(promoted.first(), volume_bytes, promoted.follow, earlier, prefetch=config.prefetch)
     if config.adapter == NO_ADAPTER:
-        predictor = Predictor(base.backbone(), cache)
+        predictor = unadapted(store, cache, base.backbone)
     else:
         predictor = adapted(store, store.find(config.adapter), cache, base.backbone)
     return Serving(predictor, volume_bytes, earlier=earlier, prefetch=config.prefetch)

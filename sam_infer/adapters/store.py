@@ -3,6 +3,7 @@
     HOME/adapters/MODEL/ID/adapter.safetensors   never changes once it is there
     HOME/adapters/MODEL/ID/verdict.json          how it was judged
     HOME/adapters/MODEL/promoted.json            the pointer, with everything it pointed to before
+    HOME/adapters/MODEL/ranker-ID.json           what one click means, calibrated on accepted labels
 
 An adapter's folder appears whole: it is filled beside its place and moved. The pointer is replaced in one move, so a
 reader sees the old adapter or the new one. Candidates that were not promoted stay where they are.

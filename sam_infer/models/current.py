@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
@@ -13,9 +15,15 @@ from sam_infer.errors import AdapterError
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.slices.embedding_cache import EmbeddingCache
-from sam_infer.slices.predictor import Predictor
+from sam_infer.slices.predictor import NO_ADAPTER, Predictor
+from sam_infer.weights.prompting import Ranker
 
 log = structlog.get_logger(__name__)
+
+
+def ranker_file(store: AdapterStore, adapter: str) -> Path:
+    """Where the ranker of first clicks lies that was calibrated for an adapter, or for the network without one."""
+    return store.folder / f"ranker-{adapter}.json"
 
 
 def adapted(
@@ -23,7 +31,13 @@ def adapted(
 ) -> Predictor:
     """The predictor of one stored adapter."""
     adapter = store.get(name)
-    return Predictor(build(adapter), cache, adapter=name, semantic=SemanticHead.of(adapter.tensors))
+    ranker = Ranker.read(ranker_file(store, name))
+    return Predictor(build(adapter), cache, adapter=name, semantic=SemanticHead.of(adapter.tensors), ranker=ranker)
+
+
+def unadapted(store: AdapterStore, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]) -> Predictor:
+    """The predictor of the network as it was published."""
+    return Predictor(build(None), cache, ranker=Ranker.read(ranker_file(store, NO_ADAPTER)))
 
 
 class CurrentPredictor:
@@ -61,10 +75,11 @@ class CurrentPredictor:
         try:
             name = self._store.pointer().adapter
             if name is None:
-                return Predictor(self._build(None), self._cache)
+                return unadapted(self._store, self._cache, self._build)
             predictor = adapted(self._store, name, self._cache, self._build)
         except AdapterError as error:
             log.error("the promoted adapter cannot be used; the network answers without it", reason=str(error))
-            return Predictor(self._build(None), self._cache, note=f"the promoted adapter is not used: {error}")
+            base = unadapted(self._store, self._cache, self._build)
+            return replace(base, note=f"the promoted adapter is not used: {error}")
         log.info("adapter serves", adapter=name)
         return predictor

@@ -12,6 +12,7 @@ import torch
 from sam_infer.arrays import Float32Array, Int64Array, UInt8Array
 from sam_infer.errors import ModelError
 from sam_infer.networks.frame import Crop, Frame
+from sam_infer.weights.prompting import Prompting
 
 # What `encode` returns: named tensors, batch first, as they are cached and stored.
 Features = Mapping[str, torch.Tensor]
@@ -38,7 +39,7 @@ class Candidates:
 
     logits: Float32Array  # (M, low_res, low_res); the first three are what a client may choose from
     scores: Float32Array  # (M,) predicted IoU
-    preferred: int  # the network's own choice, made without any truth
+    preferred: int  # the choice made without any truth: the network's own, or its ranker's
 
 
 class Backbone(Protocol):
@@ -50,7 +51,7 @@ class Backbone(Protocol):
     depth: int  # slices that `encode` looks at: odd, the one that is asked about in the middle; most see no neighbour
     input_size: int
     low_res: int  # side of the logits that `decode` returns and takes
-    refine_passes: int  # decodes per answer: the second sees the first one's mask
+    prompting: Prompting  # how it wants to be prompted
     follows_masks: bool  # learned to take the mask of the slice before as its only hint
 
     def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:

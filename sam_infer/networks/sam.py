@@ -17,7 +17,9 @@ from sam_infer.networks.frame import Crop, Frame, fit_longest, fit_square
 from sam_infer.networks.precision import FLOAT32, number_type
 from sam_infer.networks.sam_modules import Sam
 from sam_infer.networks.sam_vit import PIXEL_MEAN, PIXEL_STD
+from sam_infer.weights.catalogue import KNOWN_MODELS
 from sam_infer.weights.fingerprint import Fingerprint
+from sam_infer.weights.prompting import PLAIN, Prompting
 
 # The decoder's first token answers a clear prompt, the other three an ambiguous one; ours come three first.
 SINGLE_MASK = 3
@@ -69,7 +71,6 @@ class SamBackbone:
     """
 
     depth = 1
-    refine_passes = 1
     follows_masks = False
 
     def __init__(
@@ -82,6 +83,8 @@ class SamBackbone:
         compiled: bool = False,
     ) -> None:
         self.name = name
+        known = KNOWN_MODELS.get(name)
+        self.prompting = Prompting.of(known.prompted_like) if known is not None else PLAIN
         self._look = PREPROCESSING[preprocessing]
         identity = fingerprint or Fingerprint.of(sam.state_dict(), ("image_encoder.",), preprocessing)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sam_infer.arrays import Int64Array
+from sam_infer.arrays import BoolArray, Int64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
@@ -58,7 +58,10 @@ class Prompts:
     """Every hint for one object, in voxel indices of its image, on slices across stored axis `axis`.
 
     Complete and immutable: a click never edits it, the client sends the whole set again. Points are kept in a
-    canonical order, so that the same hints give the same bits whatever order they were sent in.
+    canonical order, so that the same hints give the same bits whatever order they were sent in. When each was said is
+    told by `turns`: points of the same turn were said together, those of the last one with everything before them.
+    Nobody told: foreground one by one as it was sent, then all background, since of a list per side nobody knows how
+    they alternated.
     """
 
     axis: int = 2
@@ -67,6 +70,7 @@ class Prompts:
     box: Box | None = None
     mask: Mask | None = None  # a prior: non-zero is the object
     painted: Mask | None = None  # brush strokes: 1 surely the object, 2 surely not; see scribble.py
+    turns: Int64Array = field(default_factory=_no_labels)  # (N,) from 0 without gaps; empty: not told
 
     def __post_init__(self) -> None:
         if self.axis not in (0, 1, 2):
@@ -79,9 +83,13 @@ class Prompts:
             raise PromptError(f"point labels must be 0 or 1, got {np.unique(labels).tolist()}", "points")
         if len(points) > MAX_POINTS:
             raise PromptError(f"{len(points)} points are more than the {MAX_POINTS} allowed", "points")
+        turns = np.asarray(self.turns, dtype=np.int64).reshape(-1) if len(self.turns) else _untold_turns(labels)
+        if len(turns) != len(points):
+            raise PromptError(f"{len(points)} points came with {len(turns)} turns", "points")
         order = np.lexsort((points[:, 2], points[:, 1], points[:, 0], -labels))
         object.__setattr__(self, "points", points[order])
         object.__setattr__(self, "labels", labels[order])
+        object.__setattr__(self, "turns", np.unique(turns, return_inverse=True)[1].reshape(-1)[order])
 
     def checked(self, geometry: Geometry) -> Prompts:
         """These hints, inside this grid: points outside are refused, a box is clipped, a mask must fit."""
@@ -114,7 +122,31 @@ class Prompts:
         box = self.box
         if box is not None and not box.low[self.axis] <= index <= box.high[self.axis]:
             box = None
-        return Prompts(self.axis, self.points[here], self.labels[here], box, self.mask, self.painted)
+        return replace(self.kept(here), box=box)
+
+    def kept(self, which: BoolArray) -> Prompts:
+        """These hints with some of the points (N,) only."""
+        return replace(self, points=self.points[which], labels=self.labels[which], turns=self.turns[which])
+
+    def until(self, turn: int) -> Prompts:
+        """These hints as they were after a turn; before the first one (-1) there was no point."""
+        return self.kept(self.turns <= turn)
+
+    def followed_by(self, points: Int64Array, labels: Int64Array) -> Prompts:
+        """These hints and further points (N, 3) with labels (N,) that were said together, after all others."""
+        turns = np.full(len(points), self.turns.max(initial=-1) + 1)
+        return replace(
+            self,
+            points=np.concatenate([self.points, points]),
+            labels=np.concatenate([self.labels, labels]),
+            turns=np.concatenate([self.turns, turns]),
+        )
+
+
+def _untold_turns(labels: Int64Array) -> Int64Array:
+    """Turns (N,) of points that came as one list per side."""
+    foreground = labels == FOREGROUND
+    return np.where(foreground, np.cumsum(foreground) - 1, foreground.sum())
 
 
 def holds_switch(values: Any) -> bool:

@@ -75,7 +75,7 @@ def _within(prompts: Prompts, limit: Box | None) -> Prompts:
             "roi",
         )
     keep = inside | (prompts.labels == FOREGROUND)
-    return replace(prompts, points=prompts.points[keep], labels=prompts.labels[keep])
+    return prompts.kept(keep)
 
 
 def _touched(prompts: Prompts, flat: list[Box]) -> list[int]:

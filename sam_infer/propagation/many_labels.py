@@ -8,7 +8,7 @@ by the predicted quality of its mask on that slice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -76,8 +76,7 @@ def _against_others(name: str, prompts: Mapping[str, Prompts]) -> Prompts:
     points = points[np.isin(points[:, mine.axis], mine.positive[:, mine.axis])]
     if {tuple(p) for p in points} & {tuple(p) for p in mine.positive}:
         raise PromptError(f"a foreground point of {name!r} is also one of another label", "points")
-    labels = np.concatenate([mine.labels, np.zeros(len(points), np.int64)])
-    return replace(mine, points=np.concatenate([mine.points, points]), labels=labels)
+    return mine.followed_by(points, np.zeros(len(points), np.int64))
 
 
 def _settled(found: list[VolumePrediction], view: SliceView) -> tuple[UInt8Array, int]:

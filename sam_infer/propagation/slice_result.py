@@ -10,7 +10,8 @@ from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.networks.backbone import upscale_logits
 from sam_infer.networks.frame import Frame
-from sam_infer.slices.predictor import OUTSIDE_LOGIT, Prediction
+from sam_infer.slices.look import OUTSIDE_LOGIT
+from sam_infer.slices.predictor import Prediction
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -11,8 +11,8 @@ from sam_infer.arrays import BoolArray, Float64Array, Int64Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
-from sam_infer.networks.backbone import Candidates, Hints, downscale_mask
-from sam_infer.networks.frame import Frame, whole
+from sam_infer.networks.backbone import Hints, downscale_mask
+from sam_infer.networks.frame import whole
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.propagation.slice_result import Part, SliceAnswer
 from sam_infer.slices.crop import ZoomPolicy, crop_around
@@ -33,7 +33,6 @@ class FollowPolicy:
     box_margin: float = 0.0  # pixels added around that box
     prior_logit: float = 4.0  # how firmly the earlier mask is proposed
     points: bool = False  # also point at the middle of every piece
-    passes: int = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,17 +76,9 @@ class Follower:
             frame.box_to_model(low, high) if boxed else None,
             downscale_mask(frame.cut(prior), frame, backbone.low_res),
         )
-        candidates = self._decode(view, frame, hints)
-        return Part(frame, candidates.logits[candidates.preferred]), float(candidates.scores[candidates.preferred])
-
-    def _decode(self, view: SliceView, frame: Frame, hints: Hints) -> Candidates:
-        backbone = self.predictor.backbone
         features = self.predictor.features(self.volume, view, self.window, frame)
         candidates = backbone.decode(features, hints)
-        for _ in range(min(self.policy.passes, backbone.refine_passes) - 1):
-            best = candidates.logits[candidates.preferred]
-            candidates = backbone.decode(features, replace(hints, mask_logits=best))
-        return candidates
+        return Part(frame, candidates.logits[candidates.preferred]), float(candidates.scores[candidates.preferred])
 
     def _points(self, view: SliceView, piece: BoolArray, said: Prompts | None) -> tuple[Float64Array, Int64Array]:
         """Displayed points (N, 2) and labels (N,): what the reader said, and the middle of the piece."""

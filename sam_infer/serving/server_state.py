@@ -55,6 +55,7 @@ class Click:
             self.question.index,
             prompts.points.tobytes(),
             prompts.labels.tobytes(),
+            prompts.turns.tobytes(),
             box,
             self.question.options,
         )

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from sam_infer.arrays import BoolArray, Float32Array, Float64Array
+from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import Window, choose_window
+from sam_infer.lru_cache import LruCache
 from sam_infer.masks.cleanup2d import fill_holes, largest_component, stability
-from sam_infer.networks.backbone import Backbone, Candidates, Features, Hints, downscale_mask, upscale_logits
+from sam_infer.networks.backbone import Backbone, Candidates, Features
 from sam_infer.networks.frame import Crop, Frame, whole
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.prompts.object_prompts import Prompts
-from sam_infer.prompts.scribble import SURELY_INSIDE, SURELY_OUTSIDE
 from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_crop
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
+from sam_infer.slices.look import (
+    Clock,
+    FrameAnswer,
+    Look,
+    box_corners,
+    full_logits,
+    prior_logits,
+    repainted,
+    target_grey,
+)
+from sam_infer.slices.rank import Ranking
+from sam_infer.slices.replay import stage_key, stages
 from sam_infer.slices.slice_stack import slice_stack
-
-# A prior mask enters as confident logits; a network's own previous logits enter as they are.
-PRIOR_LOGIT = 6.0
-
-# Outside a crop nothing was looked at: surely background.
-OUTSIDE_LOGIT = -20.0
+from sam_infer.weights.prompting import Ranker
 
 CLIENT_CANDIDATES = 3
 
 # What answers say about a network as it was published.
 NO_ADAPTER = "none"
+
+# Answers that a next click may go on from; of SAM each takes a megabyte.
+REPLAYED = 64
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,7 @@ class Options:
     candidate: int | None = None  # None is the network's own choice, 0..2 another of its masks
     keep_largest: bool = False
     fill_holes: bool = False
+    label: str = ""  # what is segmented: known sizes of it help to choose what one click means
 
     def __post_init__(self) -> None:
         if self.candidate is not None and self.candidate not in range(CLIENT_CANDIDATES):
@@ -76,7 +85,7 @@ class Prediction:
 
     def candidate_logits(self, number: int) -> Float32Array:
         """Logits (H, W) of one of the candidates."""
-        return _full_logits(self.candidates.logits[number], self.frame, self.view)
+        return full_logits(self.candidates.logits[number], self.frame, self.view)
 
     def mask(self, geometry_of: Volume) -> Mask:
         """The answer as a mask of the whole image."""
@@ -95,6 +104,8 @@ class Predictor:
     adapter: str = NO_ADAPTER  # id of the adapter that is merged into the backbone
     note: str = ""  # what a reader should know about this network, e.g. that its adapter could not be used
     semantic: SemanticHead | None = None  # answers without hints; comes with an adapter
+    ranker: Ranker | None = field(default=None, compare=False)  # calibrated on accepted labels, else the network's own
+    replayed: LruCache = field(default_factory=partial(LruCache, REPLAYED), compare=False, repr=False)
 
     def predict(self, volume: Volume, prompts: Prompts, index: int, options: Options | None = None) -> Prediction:
         """The object meant by the hints on slice `index`."""
@@ -104,15 +115,14 @@ class Predictor:
             raise PromptError(f"no point, box or mask lies on slice {index}", "points")
         if not len(here.positive) and here.box is None and here.mask is None:
             raise PromptError("there are only background points: add a foreground point or a box", "foreground")
-        clock = _Clock()
-        view = volume.view(here.axis, index)
-        look = _Look(self, volume, view, choose_window(volume, options.window, _target(volume, here, view)), clock)
-        frame, candidates = self._zoomed(look, here, options.zoom)
+        clock, view = Clock(), volume.view(here.axis, index)
+        slice_ = _Asked(self, volume, view, options, clock)
+        seen = slice_.in_turn(here) if self.backbone.prompting.feeds_back else slice_.at_once(here)
         with clock.stage("post"):
-            chosen = candidates.preferred if options.candidate is None else options.candidate
-            logits = _full_logits(candidates.logits[chosen], frame, view)
+            chosen = seen.candidates.preferred if options.candidate is None else options.candidate
+            logits = seen.logits(view, chosen)
             pixels = _clean(logits > 0, here, view, options)
-        return Prediction(view, frame, candidates, chosen, logits, pixels, look.window, clock.seconds)
+        return Prediction(view, seen.frame, seen.candidates, chosen, logits, pixels, seen.window, clock.seconds)
 
     def features(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         """Encoded frame, from the cache when it was seen before."""
@@ -136,106 +146,81 @@ class Predictor:
     def _encode(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         return self.backbone.encode(slice_stack(volume, view, window, frame, self.backbone.depth))
 
-    def _zoomed(self, look: _Look, here: Prompts, policy: ZoomPolicy | None) -> tuple[Frame, Candidates]:
-        """The answer on the crop that suits the object: a box says which, points ask the whole slice first."""
-        shape = (look.view.height, look.view.width)
-        prior = _prior_logits(here, look.view)
-        if policy is not None and here.box is not None:
-            low, high = _box_corners(here, look.view)
-            crop = crop_around(low, high, shape, look.view.pixel_mm, policy)
-            if crop is not None:
-                return look.decode(crop, here, prior)
-        frame, candidates = look.decode(whole(*shape), here, prior)
-        if policy is None or here.box is not None or (here.mask is None and len(here.points) < policy.least_points):
-            return frame, candidates
-        seen = _full_logits(candidates.logits[candidates.preferred], frame, look.view)
-        extent = extent_of(seen > 0, look.view.to_display(here.positive))
-        crop = steady_crop(*extent, shape, look.view.pixel_mm, policy) if extent is not None else None
-        return (frame, candidates) if crop is None else look.decode(crop, here, seen)
 
-
-@dataclass
-class _Clock:
-    """Seconds spent per stage of one prediction."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-
-@dataclass(frozen=True)
-class _Look:
-    """One slice under one window during one prediction."""
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """One slice during one prediction."""
 
     predictor: Predictor
     volume: Volume
     view: SliceView
-    window: Window
-    clock: _Clock
+    options: Options
+    clock: Clock
 
-    def decode(self, crop: Crop, here: Prompts, prior: Float32Array | None) -> tuple[Frame, Candidates]:
-        """Encode (or recall) a crop and answer the hints, feeding the mask back as often as the backbone likes."""
-        backbone = self.predictor.backbone
-        frame = backbone.frame(crop, self.view.pixel_mm)
-        with self.clock.stage("encode"):
-            features = self.predictor.features(self.volume, self.view, self.window, frame)
-        with self.clock.stage("decode"):
-            hints = _hints(here, self.view, frame)
-            if prior is not None:
-                hints = replace(hints, mask_logits=downscale_mask(frame.cut(prior), frame, backbone.low_res))
-            candidates = backbone.decode(features, hints)
-            for _ in range(backbone.refine_passes - 1):
-                best = candidates.logits[candidates.preferred]
-                candidates = backbone.decode(features, replace(hints, mask_logits=best))
-        return frame, candidates
+    def at_once(self, here: Prompts) -> FrameAnswer:
+        """All hints together, on the crop that suits the object: a box says which, points ask the whole slice first."""
+        look, prior, policy = self._look(here), prior_logits(here, self.view), self.options.zoom
+        if here.box is not None:
+            passes = 1 if len(here.points) else self.predictor.backbone.prompting.box_passes
+            return look.decode(self._boxed(here), here, prior, passes)
+        seen = look.decode(self._whole(), here, prior)
+        if policy is None or (here.mask is None and len(here.points) < policy.least_points):
+            return seen
+        logits = seen.logits(self.view)
+        crop = self._around(logits, here, policy)
+        return seen if crop is None else look.decode(crop, here, logits)
 
+    def in_turn(self, here: Prompts) -> FrameAnswer:
+        """One turn after the other, each told the answer to those before it."""
+        prior, asked = prior_logits(here, self.view), stages(here)
+        network, said = self.predictor.backbone, (self.options.window, self.options.zoom, self.options.label)
+        ranker = self.predictor.ranker
+        about = (network.weights_id, network.encoder_id, ranker and ranker.key, self.volume.digest, *said)
 
-def _hints(here: Prompts, view: SliceView, frame: Frame) -> Hints:
-    points = frame.points_to_model(view.to_display(here.points)) if len(here.points) else np.zeros((0, 2), np.float32)
-    box = frame.box_to_model(*_box_corners(here, view)) if here.box is not None else None
-    return Hints(points, here.labels, box)
+        def answer(number: int) -> FrameAnswer:
+            stage = asked[number]
+            before = (lambda: answer(number - 1)) if number else None
+            key = (about, stage_key(stage, self.view, prior))
+            return self.predictor.replayed.get(key, lambda: self._next(stage, before() if before else prior))
 
+        return answer(len(asked) - 1)
 
-def _box_corners(here: Prompts, view: SliceView) -> tuple[Float64Array, Float64Array]:
-    if here.box is None:
-        raise PromptError("there is no box", "roi")
-    corners = view.to_display(np.stack([here.box.low, here.box.high]))
-    return corners.min(axis=0), corners.max(axis=0)
+    def _next(self, stage: Prompts, before: FrameAnswer | Float32Array | None) -> FrameAnswer:
+        """One decode: what was answered before says where to look, and is where the network goes on from."""
+        if before is None or not len(stage.points):
+            return self.at_once(stage)
+        policy, crop = self.options.zoom, None
+        if stage.box is not None:
+            crop = self._boxed(stage)
+        elif policy is not None and len(stage.points) >= policy.least_points:
+            logits = before.logits(self.view) if isinstance(before, FrameAnswer) else before
+            crop = self._around(logits, stage, policy)
+        return self._look(stage).decode(crop or self._whole(), stage, before)
 
+    def _look(self, here: Prompts) -> Look:
+        network, volume = self.predictor.backbone, self.volume
+        window = choose_window(volume, self.options.window, target_grey(volume, here, self.view))
+        ranker = self.predictor.ranker or network.prompting.ranker
+        ranking = Ranking(ranker, self.options.label) if ranker is not None else None
+        encoded = partial(self.predictor.features, volume)
+        return Look(network, encoded, volume, self.view, window, self.clock, ranking)
 
-def _prior_logits(here: Prompts, view: SliceView) -> Float32Array | None:
-    if here.mask is None:
-        return None
-    inside = _repainted(view.extract(here.mask.array) > 0, here, view)
-    return np.where(inside, PRIOR_LOGIT, -PRIOR_LOGIT).astype(np.float32) if inside.any() else None
+    def _whole(self) -> Crop:
+        return whole(self.view.height, self.view.width)
 
+    def _boxed(self, here: Prompts) -> Crop:
+        """The crop that suits a box."""
+        policy = self.options.zoom
+        if policy is None:
+            return self._whole()
+        shape = (self.view.height, self.view.width)
+        return crop_around(*box_corners(here, self.view), shape, self.view.pixel_mm, policy) or self._whole()
 
-def _target(volume: Volume, here: Prompts, view: SliceView) -> float | None:
-    """Typical intensity of what the hints point at: clicks first, else the middle of the box, else the prior."""
-    if volume.is_colour:
-        return None
-    pixels = volume.pixels(view)
-    if len(here.positive):
-        spots = view.to_display(here.positive).astype(int)
-        around = [pixels[max(r - 1, 0) : r + 2, max(c - 1, 0) : c + 2].ravel() for r, c in spots]
-        return float(np.median(np.concatenate(around)))
-    if here.box is not None:
-        low, high = _box_corners(here, view)
-        quarter = (high - low) / 4
-        (r0, c0), (r1, c1) = (low + quarter).astype(int), (high - quarter).astype(int)
-        return float(np.median(pixels[r0 : r1 + 1, c0 : c1 + 1]))
-    inside = here.mask is not None and view.extract(here.mask.array) > 0
-    return float(np.median(pixels[inside])) if np.any(inside) else None
-
-
-def _full_logits(logits: Float32Array, frame: Frame, view: SliceView) -> Float32Array:
-    return frame.paste(upscale_logits(logits[None], frame)[0], (view.height, view.width), OUTSIDE_LOGIT)
+    def _around(self, logits: Float32Array, here: Prompts, policy: ZoomPolicy) -> Crop | None:
+        """The crop that suits what was found (H, W) and the clicks on it."""
+        extent = extent_of(logits > 0, self.view.to_display(here.positive))
+        shape = (self.view.height, self.view.width)
+        return steady_crop(*extent, shape, self.view.pixel_mm, policy) if extent is not None else None
 
 
 def _clean(mask: BoolArray, here: Prompts, view: SliceView, options: Options) -> BoolArray:
@@ -244,12 +229,4 @@ def _clean(mask: BoolArray, here: Prompts, view: SliceView, options: Options) ->
         mask = largest_component(mask, points[here.labels == 1])
     if options.fill_holes:
         mask = fill_holes(mask, points[here.labels == 0])
-    return _repainted(mask, here, view)
-
-
-def _repainted(mask: BoolArray, here: Prompts, view: SliceView) -> BoolArray:
-    """A mask that keeps what the reader's brush promised."""
-    if here.painted is None:
-        return mask
-    stroke = view.extract(here.painted.array)
-    return np.asarray((mask | (stroke == SURELY_INSIDE)) & (stroke != SURELY_OUTSIDE))
+    return repainted(mask, here, view)

@@ -20,7 +20,8 @@ from sam_infer.networks.frame import Frame, resize_pixels, whole
 from sam_infer.networks.semantic_head import SemanticHead, picture_of
 from sam_infer.propagation.step import deepest
 from sam_infer.slices.crop import ZoomPolicy, crop_around
-from sam_infer.slices.predictor import PRIOR_LOGIT, Predictor
+from sam_infer.slices.look import PRIOR_LOGIT
+from sam_infer.slices.predictor import Predictor
 from sam_infer.slices.slice_stack import slice_stack
 from sam_infer.uncertainty.calibration import UNCALIBRATED, Calibration
 from sam_infer.uncertainty.measures import ADAPTERS, PROMPTS, SEMANTIC, VIEWS, Evidence, sigmoid

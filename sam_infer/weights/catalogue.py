@@ -29,6 +29,7 @@ class KnownModel:
     sha256: str | None = None
     md5: str | None = None
     published_as: str | None = None  # the file's name, where the address does not end in it
+    prompted_like: str = ""  # which prompting manifest it follows; none: asked once and believed
 
     @property
     def file_name(self) -> str:
@@ -62,6 +63,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
             licence=APACHE,
             sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
             md5="01ec64d29a2fca3f0661936605ae66f8",
+            prompted_like="mobile_sam",
         ),
         KnownModel(
             "vit_l",
@@ -72,6 +74,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
             licence=APACHE,
             sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
             md5="0b3195507c641ddb6910d2bb5adee89c",
+            prompted_like="mobile_sam",
         ),
         KnownModel(
             "vit_h",
@@ -82,6 +85,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
             licence=APACHE,
             sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
             md5="4b8939a88964f0f4ff5f5b2642c598a6",
+            prompted_like="mobile_sam",
         ),
         KnownModel(
             "medsam",
@@ -100,6 +104,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
             preprocessing="sam",
             licence=APACHE,
             sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+            prompted_like="mobile_sam",
         ),
         *(
             KnownModel(

@@ -13,6 +13,7 @@ from sam_infer.errors import PromptError
 from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.job import Job
 from sam_infer.models import ensemble
+from sam_infer.models.current import ranker_file
 from sam_infer.serving.server_state import Serving
 from sam_infer.serving.work_queue import Priority
 from sam_infer.uncertainty.calibration import Calibration
@@ -23,6 +24,7 @@ from sam_trainer.active.score_table import ScoreTable
 from sam_trainer.active.scoring import Images, Made, Scoring, ScoringOutcome, waiting
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.calibrate import calibrate, calibration_file
+from sam_trainer.judging.rank_accepted import calibrated_ranker
 from sam_trainer.labels.cases import slice_axis
 
 log = structlog.get_logger(__name__)
@@ -114,6 +116,9 @@ class CaseScoring:
         found = calibrate(predictor, accepted, job=self._job(lambda: False))
         if found.cases:
             found.write(file)
+            ranker = calibrated_ranker(predictor, accepted, self._job(lambda: False))
+            if ranker is not None:
+                ranker.write(ranker_file(AdapterStore(self._model), predictor.adapter))
             log.info(
                 "calibrated",
                 adapter=predictor.adapter,

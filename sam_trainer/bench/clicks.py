@@ -1,9 +1,9 @@
 """Clicks bench (NoC, number of clicks): a simulated reader corrects the largest error until the mask is right.
 
-Every request holds all clicks so far and nothing else: what a client sends. The reader keeps clicking to the end, so
-the tenth answer is the tenth answer, not the best of ten. Classical methods meet the same reader, who clicks on their
-errors. Where wanted, the reader also draws strokes and lassos instead of clicking, one per error; strokes are seeds of
-the random walker too.
+Every request holds all clicks so far, their order, and nothing else: what a client sends. The reader keeps clicking to
+the end, so the tenth answer is the tenth answer, not the best of ten. Classical methods meet the same reader, who
+clicks on their errors. Where wanted, the reader also draws strokes and lassos instead of clicking, one per error;
+strokes are seeds of the random walker too.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ class DialogueNetwork(Protocol):
 def hold_dialogue(model: DialogueNetwork, batch: Batch, rng: np.random.Generator, decodes: int = 3) -> list[Losses]:
     """Losses of `decodes` answers to growing prompts, with and without the previous answer as a mask prompt.
 
-    A server is sent all clicks every time and decodes twice: first without a mask, then with its own first answer. So
-    the mask is withheld from half of the answers, and sometimes the same clicks come again with it. Where the hint is
-    the mask of the slice before, it stays the mask prompt, whatever is clicked.
+    A server replays clicks, each with the answer to those before it, but a whole slice is also asked without one, and
+    several points may come at once. So the mask is withheld from half of the answers, and sometimes the same clicks
+    come again with it. Where the hint is the mask of the slice before, it stays the mask prompt, whatever is clicked.
     """
     features = model.encode(batch.images)
     copies = len(batch.truth) // len(batch.images)

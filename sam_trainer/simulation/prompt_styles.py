@@ -13,7 +13,7 @@ S6  S5 and S2
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import ndimage
@@ -34,6 +34,10 @@ def _none() -> Int64Array:
     return np.zeros((0, 2), np.int64)
 
 
+def _no_turns() -> Int64Array:
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """Prompts for one object on a displayed slice."""
@@ -41,6 +45,7 @@ class Drawn:
     foreground: Int64Array  # (N, 2) row, column
     background: Int64Array  # (M, 2)
     box: Int64Array | None = None  # (2, 2) inclusive corners: low row, low column; high row, high column
+    turns: Int64Array = field(default_factory=_no_turns)  # (N + M,) when each point was clicked; empty: nobody knows
 
     def on(self, view: SliceView) -> Prompts:
         """The same in voxel indices of the image, as a client sends them."""
@@ -48,7 +53,7 @@ class Drawn:
         labels = np.repeat([1, 0], [len(self.foreground), len(self.background)])
         points = view.to_stored(both).astype(np.int64) if len(both) else np.zeros((0, 3), np.int64)
         box = Box.of(*view.to_stored(self.box)) if self.box is not None else None
-        return Prompts(view.axis, points, labels, box)
+        return Prompts(view.axis, points, labels, box, turns=self.turns)
 
 
 def drawn(mask: BoolArray, strategy: str) -> Drawn:

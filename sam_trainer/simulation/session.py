@@ -31,10 +31,11 @@ def session(truth: BoolArray, method: Method, clicks: int = CLICKS) -> list[Bool
 
 
 def as_prompts(clicks: Sequence[Click]) -> Drawn:
-    """Clicks as points of one object."""
+    """Clicks as points of one object, in the order in which they were made."""
     places = {label: [(c.y, c.x) for c in clicks if c.label == label] for label in (1, 0)}
     foreground, background = (np.array(places[label], np.int64).reshape(-1, 2) for label in (1, 0))
-    return Drawn(foreground, background)
+    turns = [n for label in (1, 0) for n, c in enumerate(clicks) if c.label == label]
+    return Drawn(foreground, background, turns=np.array(turns, np.int64))
 
 
 def clicks_until(found: Sequence[float], goal: float) -> int:

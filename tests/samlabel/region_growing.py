@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.frame import Crop, Frame, fit_longest
+from sam_infer.weights.prompting import PLAIN
 from tests.processes import HANG_S
 
 TOLERANCE = 40.0
@@ -29,7 +30,7 @@ class RegionGrowing:
     depth = 1
     input_size = 256
     low_res = 256
-    refine_passes = 1
+    prompting = PLAIN
     follows_masks = False
 
     def __init__(self, encoder_id: str) -> None:

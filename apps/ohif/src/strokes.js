@@ -87,6 +87,8 @@ export function params(grid, prompts) {
   const said = {
     foreground: of('point', 1).flatMap(({ voxels }) => voxels),
     background: of('point', -1).flatMap(({ voxels }) => voxels),
+    order: prompts.filter(({ kind }) => kind === 'point')
+      .flatMap(({ voxels, sign }) => voxels.map(() => (sign > 0 ? 1 : 0))),
     foreground_scribble: of('scribble', 1).flatMap(({ voxels }) => painted(grid, voxels)),
     background_scribble: of('scribble', -1).flatMap(({ voxels }) => painted(grid, voxels)),
     foreground_lasso: of('lasso', 1).map((prompt) => flat(grid, prompt)),

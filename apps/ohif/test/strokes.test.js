@@ -36,7 +36,13 @@ test('a line has no gap', () => {
 test('a click is a point on its slice', () => {
   const prompt = promptOf(AXIAL, what('point', -1), [[3.4, 5.6, 7.2], [3.6, 5.6, 7.2]]);
   assert.deepEqual([prompt.voxels, prompt.slice], [[[3, 6, 7]], 7]);
-  assert.deepEqual(params(AXIAL, [prompt]), { foreground: [], background: [[3, 6, 7]] });
+  assert.deepEqual(params(AXIAL, [prompt]), { foreground: [], background: [[3, 6, 7]], order: [0] });
+});
+
+test('the order says how the two lists of points alternated', () => {
+  const at = (sign, i) => promptOf(AXIAL, what('point', sign), [[i, 5, 7]]);
+  const { foreground, background, order } = params(AXIAL, [at(1, 1), at(-1, 2), at(1, 3)]);
+  assert.deepEqual([foreground, background, order], [[[1, 5, 7], [3, 5, 7]], [[2, 5, 7]], [1, 0, 1]]);
 });
 
 test('a box is its corners in any order, and none without a size', () => {

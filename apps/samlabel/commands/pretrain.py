@@ -1,4 +1,4 @@
-"""`samlabel pretrain`, `pretrain-tracker`, `renew`: train the embedded model and its tracker, and ship what came of it.
+"""`samlabel pretrain`, `pretrain-tracker`, `pretrain-ranker`, `renew`: train what ships, from procedural scans only.
 
 Exit code 0: trained; 1: the run could not be started or continued, and the sentence says why.
 """
@@ -115,3 +115,25 @@ def renew(  # noqa: PLR0913 - every parameter is an option of the command
     except (SamError, subprocess.CalledProcessError) as error:
         Console(stderr=True).print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
+
+
+def pretrain_ranker(
+    model: Annotated[str, typer.Option(help="Whose candidates of a first click are ranked.")] = "tiny",
+    out: Annotated[Path, typer.Option(help="Folder of the prompting manifest.")] = Path("runs/ranker"),
+    scenes: Annotated[int, typer.Option(min=10, help="Procedural scenes; a fifth of them judges.")] = 250,
+    seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 1,
+) -> None:
+    """Train the choice of what a single click means from procedural scans; the network stays as it is."""
+    from sam_infer.models.load import load_backbone  # here: it loads torch
+    from sam_trainer.pretraining.train_ranker import train_ranker
+
+    console = Console(stderr=True)
+    try:
+        with stopping() as should_stop:
+            report = train_ranker(load_backbone(model), scenes, seed, should_stop)
+        file = out / f"prompting-{model}.json"
+        report.prompting.write(file)
+    except SamError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    console.print(f"{report.objects} objects, Dice {report.figures}; {file}", markup=False, soft_wrap=True)

@@ -63,7 +63,7 @@ def parsed(volume: Volume, points: Sequence[str], box: str | None, plane: str | 
         voxels.append(_point(_voxel(text), volume))
     array, chosen = np.array(voxels, np.int64).reshape(-1, 3), np.array(labels, np.int64)
     corners = Box.of(*_corners(box, array, volume)).clipped(volume.geometry) if box else None
-    prompts = Prompts(axis, array, chosen, corners).checked(volume.geometry)
+    prompts = Prompts(axis, array, chosen, corners, turns=np.arange(len(array))).checked(volume.geometry)
     return prompts, Marks(array[chosen == 1], array[chosen == 0], corners)
 
 

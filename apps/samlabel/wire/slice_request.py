@@ -4,6 +4,7 @@ The only file that knows what OHIF and 3D Slicer call things. Parsed once, here,
 know are left alone (OHIF sends those of earlier requests along), keys it knows are checked.
 
     foreground, background                     lists of voxels [i, j, k]
+    order                                      in which order they were clicked: see `click_order.py`
     foreground_scribble, background_scribble   lists of painted voxels [i, j, k]
     foreground_lasso, background_lasso         lists of closed lines, each a list of voxels on one slice
     roi                                        [i0, i1, j0, j1, k0, k1], corners in any order, may leave the image
@@ -42,6 +43,7 @@ from sam_infer.slices.predictor import CLIENT_CANDIDATES, Options
 from samlabel.config import FALSE, TRUE
 from samlabel.errors import RequestError
 from samlabel.label_names import LabelNames
+from samlabel.wire.click_order import decode_order
 
 # As the clients spell "leave it to the server".
 AUTO = ("auto", "stored", "")
@@ -102,18 +104,19 @@ def decode(request: Mapping[str, Any], geometry: Geometry, labels: LabelNames) -
     index, notes = choose_slice(geometry, axis, wish, marks)
     here, around = strokes.on_slice(axis, index), lassos.on_slice(index)
     clicked = np.repeat([FOREGROUND, BACKGROUND], [len(foreground), len(background)])
-    prompts = Prompts(axis, np.concatenate([foreground, background]), clicked, box, around.prior(prior))
+    points, turns = np.concatenate([foreground, background]), decode_order(given)
+    prompts = Prompts(axis, points, clicked, box, around.prior(prior), turns=turns)
     prompts = with_points(prompts, here.points(geometry), around.points())
     prompts = replace(prompts, painted=around.painted(here.painted(geometry), marked_one_by_one(foreground, here)))
     label, assumed = labels.checked(given.get("label")), labels.assumed(given.get("label"))
-    question = SliceQuestion(prompts, index, decode_options(given))
+    question = SliceQuestion(prompts, index, replace(decode_options(given), label=label))
     return InferRequest(question, label, here, around, decode_reply(given), tuple(notes), assumed)
 
 
 def with_points(prompts: Prompts, *more: tuple[Int64Array, Int64Array]) -> Prompts:
-    """The prompts with further points (N, 3) and their labels (N,)."""
-    points, labels = zip((prompts.points, prompts.labels), *more, strict=True)
-    return replace(prompts, points=np.concatenate(points), labels=np.concatenate(labels))
+    """The prompts with further points (N, 3) and their labels (N,): strokes and lassos count as said after clicks."""
+    points, labels = (np.concatenate(parts) for parts in zip(*more, strict=True))
+    return prompts.followed_by(points, labels)
 
 
 def marked_one_by_one(foreground: Int64Array, strokes: Scribble) -> Int64Array:

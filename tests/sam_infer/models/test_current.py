@@ -14,12 +14,13 @@ from sam_infer.adapters.kinds.low_rank import low_rank_name
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.models.current import CurrentPredictor
+from sam_infer.models.current import CurrentPredictor, adapted, ranker_file
 from sam_infer.models.load import BaseNetwork, load_network
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.serving.server_state import Serving
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import NO_ADAPTER, Predictor
+from sam_infer.weights.prompting import Ranker
 
 QKV = "image_encoder.blocks.{}.attn.qkv.weight"
 
@@ -107,3 +108,11 @@ def test_a_network_is_the_same_with_and_without_the_detour_over_its_weights(base
 
     assert base.backbone().weights_id == TinyBackbone.embedded().weights_id == base.fingerprint.weights
     assert base.backbone().encoder_id == base.fingerprint.encoder
+
+
+def test_a_ranker_that_was_calibrated_on_accepted_labels_serves(store: AdapterStore, base: BaseNetwork) -> None:
+    ranker = Ranker({"score": 1.0}, cases=6)
+    ranker.write(ranker_file(store, NO_ADAPTER))
+    assert CurrentPredictor(store, EmbeddingCache(), base.backbone).first().ranker == ranker
+    name = store.put(adapter(base))
+    assert adapted(store, name, EmbeddingCache(), base.backbone).ranker is None

@@ -10,6 +10,7 @@ from sam_infer.errors import ModelError
 from sam_infer.models.load import load_backbone
 from sam_infer.networks.sam import SamBackbone
 from sam_infer.weights.available import MODEL_NAMES
+from sam_infer.weights.prompting import Prompting
 from sam_infer.weights.store import ModelStore
 
 
@@ -23,7 +24,7 @@ def test_mobile_sam_is_loaded_from_the_store(mobile_file: Path) -> None:
     backbone = load_backbone("mobile_sam")
     assert isinstance(backbone, SamBackbone)
     assert (backbone.name, backbone.input_size, backbone.low_res) == ("mobile_sam", 1024, 256)
-    assert (backbone.weights_id, backbone.refine_passes) == (stored.weights_id, 1)
+    assert backbone.weights_id == stored.weights_id and backbone.prompting == Prompting.of("mobile_sam")
 
 
 @pytest.mark.parametrize("name", ["vit_b", "medsam", "mobile_sam"])

@@ -81,3 +81,15 @@ def test_prior_mask_of_another_place_is_refused(plain_geometry: Geometry) -> Non
     moved[2, 3] += 5
     with pytest.raises(VolumeError, match="another grid"):
         Prompts(mask=Mask.empty(Geometry(plain_geometry.shape, moved))).checked(plain_geometry)
+
+
+def test_points_know_when_they_were_said() -> None:
+    said = Prompts(points=np.array([[5, 1, 2], [1, 9, 2], [1, 2, 0]]), labels=np.array([0, 1, 1]))
+    assert said.points.tolist() == [[1, 2, 0], [1, 9, 2], [5, 1, 2]] and said.turns.tolist() == [1, 0, 2]
+    assert said.on_slice(2).turns.tolist() == [0, 1]
+    told = Prompts(points=said.points, labels=said.labels, turns=np.array([9, 5, 7]))
+    assert told.turns.tolist() == [2, 0, 1] and told.until(0).points.tolist() == [[1, 9, 2]]
+    more = told.followed_by(np.array([[0, 0, 2], [7, 7, 2]]), np.array([1, 0]))
+    assert more.turns[more.points[:, 0] == 0].tolist() == more.turns[more.points[:, 0] == 7].tolist() == [3]
+    with pytest.raises(PromptError, match="2 points came with 1 turns"):
+        Prompts(points=said.points[:2], labels=said.labels[:2], turns=np.array([0]))
