@@ -23,7 +23,8 @@ from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask
 from sam_infer.networks.backbone import Features, Hints, downscale_mask, upscale_logits
 from sam_infer.networks.frame import Frame
-from sam_infer.slices.predictor import OUTSIDE_LOGIT, Options
+from sam_infer.slices.look import OUTSIDE_LOGIT
+from sam_infer.slices.predictor import Options
 
 NEAR, FULL = "near", "full"
 GALLERIES = (NEAR, FULL)
