@@ -28,7 +28,7 @@ LONG = ResultRows("long_commands", "pytest -m accept tests/accept/test_long_comm
 
 CASES = 8
 SILENCE_S, END_S = 5.0, 5.0
-LATE_S = 1.0  # of a thread that wakes every five seconds, on a machine with two busy cores
+LATE_S = 1.0  # of any process, on a machine with two busy cores
 AT_WORK_S = 20.0  # when it is interrupted: far enough to be beyond loading
 
 TRAIN = ["train", "--studies", "studies", "--epochs", "200"]

@@ -1,4 +1,4 @@
-"""How far a command is: a bar with the time left on a terminal, else a line every five seconds.
+"""How far a command is: a bar with the time left on a terminal, else a line at least every five seconds.
 
 Whoever redirects a command into a file, or runs it in a batch system, sees that it lives and how long it will take.
 """
@@ -16,7 +16,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-EVERY_S = 5.0
+EVERY_S = 3.0  # so that five never pass: loading torch holds up every thread
 BAR_EVERY_S = 0.5
 
 
