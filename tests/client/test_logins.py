@@ -6,6 +6,10 @@ own, and its page loads our extension from there.
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +26,27 @@ from tests.client.reader import PROBE, Reader
 from tests.client.stations import free_port, serving
 from tests.processes import HANG_S
 
+SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
+
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
 CT = SMALL[0]
 FIRST, SECOND = "first password 1", "second password 2"
+
+
+def documented_steps() -> list[str]:
+    """The blocks of lines that docs/security.md tells to type: accounts, the start, a look."""
+    return re.findall(r"```bash\n(.*?)```", SECURITY.read_text(), re.DOTALL)
+
+
+def typed(lines: str, home: Path, **names: str) -> None:
+    """Type them into a shell."""
+    for name, value in names.items():
+        lines = lines.replace(name, value)
+    program = f'set -euo pipefail\nsamlabel() {{ "{sys.executable}" -m samlabel "$@"; }}\n{lines}'
+    told = {**os.environ, "SAMLABEL_HOME": str(home), "PASSWORD": FIRST}
+    done = subprocess.run(["bash", "-c", program], env=told, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def log_in(page: Any, password: str) -> None:
@@ -59,13 +80,15 @@ def elsewhere(page: Any, address: str) -> None:
 
 def test_a_login_that_runs_out_costs_no_work_here_and_on_another_site(tmp_path: Path, shots: Path) -> None:
     accounts, port = Accounts(tmp_path / FOLDER), free_port()
-    accounts.add("boss", "admin", FIRST)
-    accounts.add("anna", "annotator", FIRST)
+    make, start, look = documented_steps()
+    typed(make, tmp_path)
+    assert "--set logins=true" in start
     files = str(demo_dicom(tmp_path / "files", (CT,)))
     volume, mask = CT.build()
     place, viewer = lps(volume, middle_of(mask)), f"/ohif/samlabel?StudyInstanceUIDs={CT.uid('study')}"
     conf = ["logins=true", f"viewer_origins=http://localhost:{port}", "scoring=false"]
     with serving(files, tmp_path, answers=401, port=port, conf=conf) as address, browser() as chromium:
+        typed(look, tmp_path, **{"http://SERVER:8000": address})
         anna = Reader(new_page(chromium, address), shots)
         anna.page.goto(viewer)
         log_in(anna.page, "a wrong password")
