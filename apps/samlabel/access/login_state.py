@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -14,6 +14,7 @@ from monailabel.endpoints.user import auth
 from samlabel.access.forwarded import Network
 from samlabel.logins.desk import Desk, LoginEvent, to_log
 from samlabel.logins.person import ADMIN, ANNOTATOR, REVIEWER, USER, Person
+from samlabel.logins.projects import Case, Seen
 
 
 @dataclass
@@ -25,12 +26,19 @@ class LoginState:
     open_paths: frozenset[str] = frozenset()  # code without data, which a viewer elsewhere loads before any login
     origins: frozenset[str] = field(default_factory=frozenset)  # web sites whose viewer may be handed a login
 
+    cases: Callable[[], Iterable[Case]] | None = None  # of the studies, as projects look at them
     open_to_others: bool = False  # more than this machine may reach the server
 
     @property
     def on(self) -> bool:
         """Whether anybody has to log in, here or at the realm that the host's settings name."""
         return self.desk is not None or bool(settings.MONAI_LABEL_AUTH_ENABLE)
+
+    def seen(self, person: Person | None) -> Seen | None:
+        """What somebody sees who does not see every case; None for whoever does. It may ask the archive."""
+        if person is None or person.may(REVIEWER) or self.desk is None or not self.desk.projects.all():
+            return None
+        return self.desk.projects.seen_by(person, self.cases() if self.cases is not None else ())
 
     def tell(self, event: LoginEvent) -> None:
         """Have something recorded."""

@@ -16,6 +16,7 @@ from samlabel.logins.first import FirstLink
 from samlabel.logins.handover import Handovers
 from samlabel.logins.passwords import matches, outdated
 from samlabel.logins.person import Person
+from samlabel.logins.projects import Projects
 from samlabel.logins.sessions import BEARER, COOKIE, Limits, Sessions
 from samlabel.logins.throttle import Throttle
 
@@ -59,6 +60,7 @@ class Desk:
         self.accounts = Accounts(folder)
         self.first = FirstLink(folder, self.accounts, clock)
         self.handovers = Handovers(clock)
+        self.projects = Projects(folder)
         self.tell: Callable[[LoginEvent], None] = to_log
         self.tokens: Tokens | None = None
         self._sessions = Sessions(folder, limits, clock)

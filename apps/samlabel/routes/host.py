@@ -25,6 +25,9 @@ from monailabel.endpoints import (
 )
 from starlette.datastructures import UploadFile
 
+from samlabel.access.case_limits import without_unseen
+from samlabel.access.identity import current_person
+from samlabel.access.login_state import LOGINS
 from samlabel.access.names import check_name, check_session_id, check_tag, check_upload_name, json_object
 from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError, RefusedError
@@ -107,7 +110,9 @@ def off_the_loop(
         check_arguments(arguments)
         check_known(endpoint.__module__, arguments)
         answer = without_places(_finish(endpoint(**arguments)))
-        return answer if complete is None else complete(answer, arguments)
+        answer = answer if complete is None else complete(answer, arguments)
+        seen = LOGINS.seen(current_person())
+        return answer if seen is None else without_unseen(endpoint.__name__, answer, seen)
 
     # The signature is all that FastAPI reads; `functools.wraps` would make it see the coroutine again.
     run.__dict__["__signature__"] = inspect.signature(endpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 import structlog
 
@@ -10,8 +11,11 @@ from sam_infer.home import default_home
 from samlabel.access.forwarded import networks
 from samlabel.access.login_state import OPEN, LoginState
 from samlabel.config import AppConfig
+from samlabel.host.handle import running_app
 from samlabel.logins.desk import FOLDER, Desk
 from samlabel.logins.sessions import Limits
+from samlabel.store.cases import cases_of
+from samlabel.store.folder import StudyStore
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +29,7 @@ def switch(state: LoginState, config: AppConfig, open_paths: frozenset[str]) -> 
     state.origins = frozenset(config.viewer_origins)
     state.open_paths = open_paths
     state.desk = new_desk(config) if config.logins else None
+    state.cases = lambda: cases_of(cast(StudyStore, running_app().datastore()))
     # As far as is known: the host's own start does not say what it listens on, and by default that is everything.
     state.open_to_others = not os.environ.get(HOSTS_VARIABLE)
     if not state.on and state.open_to_others:
