@@ -22,7 +22,7 @@ from samlabel.access.forwarded import client_of
 from samlabel.access.html_page import html_page
 from samlabel.access.identity import logged_in_as
 from samlabel.access.login_state import LOGINS, LoginState
-from samlabel.logins.desk import LoginEvent
+from samlabel.logins.login_service import LoginEvent
 from samlabel.logins.person import MACHINE, REVIEWER, Person
 
 READS = {"GET", "HEAD", "OPTIONS"}

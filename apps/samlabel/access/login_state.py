@@ -12,7 +12,7 @@ from monailabel.config import settings
 from monailabel.endpoints.user import auth
 
 from samlabel.access.forwarded import Network
-from samlabel.logins.desk import Desk, LoginEvent, to_log
+from samlabel.logins.login_service import LoginEvent, LoginService, to_log
 from samlabel.logins.person import ADMIN, ANNOTATOR, REVIEWER, USER, Person
 from samlabel.logins.projects import Case, Seen
 
@@ -21,7 +21,7 @@ from samlabel.logins.projects import Case, Seen
 class LoginState:
     """Set when the application is put together; tests put another desk in."""
 
-    desk: Desk | None = None  # the built-in logins; None while they are off
+    desk: LoginService | None = None  # the built-in logins; None while they are off
     proxies: Sequence[Network] = ()  # whose word on addresses is believed
     open_paths: frozenset[str] = frozenset()  # code without data, which a viewer elsewhere loads before any login
     origins: frozenset[str] = field(default_factory=frozenset)  # web sites whose viewer may be handed a login
@@ -44,7 +44,7 @@ class LoginState:
         """Have something recorded."""
         (self.desk.tell if self.desk is not None else to_log)(event)
 
-    async def by_password(self, desk: Desk, name: str, password: str, where: str) -> Person:
+    async def by_password(self, desk: LoginService, name: str, password: str, where: str) -> Person:
         """Who has this name and password. Whoever sends a thousand waits here, in no thread that others need."""
         return await to_thread.run_sync(desk.by_password, name, password, where, limiter=_guesses())
 

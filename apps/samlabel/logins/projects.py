@@ -32,7 +32,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectFilter:
     """Which cases belong to it: every criterion that is there must fit, one of its patterns each."""
 
     name: str
@@ -66,12 +66,12 @@ class Projects:
     def __init__(self, folder: Path) -> None:
         self._file = PrivateFile(folder / FILE)
 
-    def all(self) -> list[Project]:
+    def all(self) -> list[ProjectFilter]:
         """Every project, by name."""
         found = self._file.read()
         return [_project(name, facts) for name, facts in sorted(found.items())]
 
-    def set(self, project: Project) -> None:
+    def set(self, project: ProjectFilter) -> None:
         """Make a project, or change what belongs to it."""
         if not _NAME.fullmatch(project.name):
             raise ConfigError("a project's name has up to 64 letters, digits or ._- and starts with one", "name")
@@ -108,9 +108,9 @@ def _fits(patterns: tuple[str, ...], text: str) -> bool:
     return any(fnmatchcase(text.lower(), pattern.lower()) for pattern in patterns)
 
 
-def _project(name: str, facts: dict[str, list[str]]) -> Project:
-    known = {field.name for field in fields(Project)} - {"name"}
+def _project(name: str, facts: dict[str, list[str]]) -> ProjectFilter:
+    known = {field.name for field in fields(ProjectFilter)} - {"name"}
     try:
-        return Project(name, **{key: tuple(map(str, facts[key])) for key in known & set(facts)})
+        return ProjectFilter(name, **{key: tuple(map(str, facts[key])) for key in known & set(facts)})
     except (TypeError, AttributeError):
         raise ConfigError(f"the project {name!r} in {FILE} is damaged: set it anew", FILE) from None

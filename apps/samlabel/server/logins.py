@@ -12,7 +12,7 @@ from samlabel.access.forwarded import networks
 from samlabel.access.login_state import OPEN, LoginState
 from samlabel.config import AppConfig
 from samlabel.host.handle import running_app
-from samlabel.logins.desk import FOLDER, Desk
+from samlabel.logins.login_service import FOLDER, LoginService
 from samlabel.logins.sessions import Limits
 from samlabel.store.cases import cases_of
 from samlabel.store.folder import StudyStore
@@ -38,7 +38,7 @@ def switch(state: LoginState, config: AppConfig, open_paths: frozenset[str]) -> 
         log.warning("nobody has an account yet: samlabel users add NAME --role admin")
 
 
-def new_desk(config: AppConfig) -> Desk:
+def new_desk(config: AppConfig) -> LoginService:
     """The desk of this user's server."""
     limits = Limits(config.login_idle_minutes * 60.0, config.login_hours * 3600.0)
-    return Desk(default_home() / FOLDER, limits)
+    return LoginService(default_home() / FOLDER, limits)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from samlabel.access.case_limits import STUDY_UID, refused, searched
-from samlabel.logins.projects import Project, Seen
+from samlabel.logins.projects import ProjectFilter, Seen
 from tests.samlabel.conftest import Server, captured
 from tests.samlabel.people import People
 
@@ -58,7 +58,7 @@ def test_a_search_finds_what_is_seen() -> None:
 
 def test_a_case_of_another_project_is_nowhere(server: Server, logins_on: People) -> None:
     desk = logins_on.desk
-    desk.projects.set(Project("other", patients=("l",), labels=("object",)))
+    desk.projects.set(ProjectFilter("other", patients=("l",), labels=("object",)))
     reader, boss = logins_on.bearer("annotator"), logins_on.bearer("reviewer")
     click = captured("slicer_sam_2d", "l", slice=12, foreground=[[24, 12, 12]])
 
@@ -88,7 +88,7 @@ def test_the_next_case_is_one_that_is_seen(server: Server, logins_on: People) ->
     store = server.app.datastore()
     store.add_image("waiting", str(server.studies / "l.nii.gz"), {})
     try:
-        logins_on.desk.projects.set(Project("other", patients=("waiting",)))
+        logins_on.desk.projects.set(ProjectFilter("other", patients=("waiting",)))
         reader = logins_on.bearer("annotator")
         assert server.client.post("/activelearning/first", json={}, headers=reader).json() == {}
         logins_on.desk.accounts.set_projects("annotator", ("other",))

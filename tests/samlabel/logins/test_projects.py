@@ -6,11 +6,11 @@ import pytest
 
 from samlabel.errors import ConfigError, NotFoundError
 from samlabel.logins.person import Person
-from samlabel.logins.projects import Case, Project, Projects
+from samlabel.logins.projects import Case, ProjectFilter, Projects
 from tests.samlabel.people import People
 
-LIVER = Project("liver", patients=("LIV-*",), modalities=("CT",), labels=("liver", "spleen"))
-CHEST = Project("chest", descriptions=("*thorax*",))
+LIVER = ProjectFilter("liver", patients=("LIV-*",), modalities=("CT",), labels=("liver", "spleen"))
+CHEST = ProjectFilter("chest", descriptions=("*thorax*",))
 CASES = [
     Case("1.1", "1", "LIV-1", "Abdomen", "CT"),
     Case("1.2", "1", "LIV-1", "Abdomen", "MR"),
@@ -46,15 +46,15 @@ def test_an_annotator_sees_the_cases_of_their_projects_and_of_none(
 
 def test_a_project_is_kept_changed_and_dissolved(projects: Projects, people: People) -> None:
     assert people.restarted().projects.all() == [CHEST, LIVER]
-    projects.set(Project("chest", modalities=("CR",)))
+    projects.set(ProjectFilter("chest", modalities=("CR",)))
     projects.remove("liver")
-    assert people.restarted().projects.all() == [Project("chest", modalities=("CR",))]
+    assert people.restarted().projects.all() == [ProjectFilter("chest", modalities=("CR",))]
     with pytest.raises(NotFoundError):
         projects.remove("liver")
-    for bad in (Project("all"), Project("../x", ("a",)), Project("", ("a",))):
+    for bad in (ProjectFilter("all"), ProjectFilter("../x", ("a",)), ProjectFilter("", ("a",))):
         with pytest.raises(ConfigError):
             projects.set(bad)
 
 
 def test_where_there_is_no_patient_the_image_s_name_counts() -> None:
-    assert Project("a", patients=("scan_?",)).holds(Case("scan_1")) and not LIVER.holds(Case("scan_1"))
+    assert ProjectFilter("a", patients=("scan_?",)).holds(Case("scan_1")) and not LIVER.holds(Case("scan_1"))

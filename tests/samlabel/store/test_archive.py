@@ -24,7 +24,7 @@ from samlabel.dicom.seg_write import Origin, referenced_series, write_seg
 from samlabel.dicom_store.process import StoreProcess
 from samlabel.errors import ArchiveError, NotFoundError, RefusedError
 from samlabel.label_names import LabelNames
-from samlabel.logins.projects import Project
+from samlabel.logins.projects import ProjectFilter
 from samlabel.loop.accepted_labels import note_label
 from samlabel.loop.answers_given import Work
 from samlabel.store.archive import DicomWebStore, open_archive
@@ -71,7 +71,7 @@ def test_projects_see_what_the_archive_says_of_a_series(store: DicomWebStore) ->
     assert set(cases) == set(store.list_images()) and cases_of(store) is cases_of(store)
     case = cases[SERIES]
     assert (case.study, case.modality) == (CT.uid("study"), "CT") and case.patient and case.description
-    assert Project("a", patients=(case.patient,), modalities=("CT",)).holds(case)
+    assert ProjectFilter("a", patients=(case.patient,), modalities=("CT",)).holds(case)
 
 
 def test_images_are_neither_put_beside_the_archive_nor_taken_out_of_it(store: DicomWebStore, tmp_path: Path) -> None:

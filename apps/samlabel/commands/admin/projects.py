@@ -11,8 +11,8 @@ from rich.table import Table
 from sam_infer.home import default_home
 from samlabel.errors import NotFoundError
 from samlabel.logins.accounts import Accounts
-from samlabel.logins.desk import FOLDER
-from samlabel.logins.projects import Project, Projects
+from samlabel.logins.login_service import FOLDER
+from samlabel.logins.projects import ProjectFilter, Projects
 
 app = typer.Typer(help="Parts of the studies, and which annotators see them.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def set_project(
 ) -> None:
     """Make a project or change it; options may be repeated, and a case must fit one of each kind that is given."""
     given = (tuple(patterns or ()) for patterns in (patient, description, modality, label))
-    _projects().set(Project(name, *given))
+    _projects().set(ProjectFilter(name, *given))
     typer.echo(f"{name}: its cases are seen by those who are in it, and by reviewers, leads and administrators")
 
 

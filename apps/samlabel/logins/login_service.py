@@ -1,4 +1,4 @@
-"""`Desk`: where people prove who they are; every way in ends in one session, and is told to whoever keeps a record."""
+"""The login service: people prove who they are; every way in ends in one session, and is told to who keeps a record."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def to_log(event: LoginEvent) -> None:
     log.info(event.what, who=event.who, where=event.where, how=event.how, why=event.why)
 
 
-class Desk:
+class LoginService:
     """Accounts, sessions and tokens of one server."""
 
     def __init__(self, folder: Path, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> None:
