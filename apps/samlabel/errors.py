@@ -11,6 +11,8 @@ SamError
   LeasedError      another reader has the case open
   ViewerError      a package is no viewer, or there is no such viewer
   ArchiveError     the DICOMweb archive does not answer
+  LoginError       nobody is logged in, or the password is wrong
+  WaitError        too many wrong passwords: ask again later
 """
 
 from __future__ import annotations
@@ -56,3 +58,15 @@ class ViewerError(SamError):
 
 class ArchiveError(SamError):
     """A DICOMweb archive that does not answer."""
+
+
+class LoginError(SamError):
+    """Nobody is logged in, or the server does not know whoever asks."""
+
+
+class WaitError(SamError):
+    """Too many wrong passwords came from there: ask again later."""
+
+    def __init__(self, message: str, seconds: float = 1.0) -> None:
+        super().__init__(message, "password")
+        self.seconds = seconds

@@ -29,6 +29,9 @@ from monailabel.utils.async_tasks.utils import tasks
 from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 
+from samlabel.access.case_limits import without_unseen
+from samlabel.access.identity import current_person
+from samlabel.access.login_state import LOGINS
 from samlabel.access.names import (
     check_finite,
     check_name,
@@ -148,7 +151,9 @@ def off_the_loop(
         if endpoint is scoring.api_run and any(task["status"] in UNDER_WAY for task in tasks("scoring")):
             raise HTTPException(429)  # the host would let them queue without end
         answer = without_places(_finish(endpoint(**arguments)))
-        return answer if complete is None else complete(answer, arguments)
+        answer = answer if complete is None else complete(answer, arguments)
+        seen = LOGINS.seen(current_person())
+        return answer if seen is None else without_unseen(endpoint.__name__, answer, seen)
 
     # The signature is all that FastAPI reads; `functools.wraps` would make it see the coroutine again.
     run.__dict__["__signature__"] = inspect.signature(endpoint)

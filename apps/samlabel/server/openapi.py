@@ -37,7 +37,7 @@ REASONS = {
     "409": "It cannot be done now",
     "413": "The request is too large",
     "422": "Something is malformed; the sentence names the field",
-    "429": "A task of this kind is running already",
+    "429": "A task of this kind is running already, or too many wrong passwords came from there",
     "499": "The client hung up",
     "503": "The server, the archive or the login service is busy or away",
     "507": "The disk is full",
