@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sam_infer.errors import (
     AdapterError,
+    AuditError,
     BusyError,
     CacheError,
     ModelError,
@@ -91,6 +92,7 @@ STATUS: dict[type[SamError], int] = {
     BusyError: 503,
     CancelledError: CLIENT_GONE,
     CacheError: 500,
+    AuditError: INSUFFICIENT_STORAGE,
     SamError: 500,
 }
 

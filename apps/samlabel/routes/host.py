@@ -25,6 +25,8 @@ from monailabel.endpoints import (
 )
 from starlette.datastructures import UploadFile
 
+from sam_infer.audit.line import EXPORTED, Deed
+from sam_infer.audit.trail import Trail
 from samlabel.access.names import check_name, check_session_id, check_tag, check_upload_name, json_object
 from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError, RefusedError
@@ -70,6 +72,15 @@ COMPLETED: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "api_put_label_info": _label_info,
 }
 
+# What is written into the audit trail before an endpoint is called, and the argument that says of what. Labels have
+# their lines from the ledger.
+DEEDS: dict[str, tuple[str, str]] = {
+    "api_add_image": ("image added", "image"),
+    "api_remove_image": ("image deleted", "id"),
+    "api_remove_label": ("label deleted", "id"),
+    "api_download_dataset": (EXPORTED, ""),
+}
+
 # Which argument of which module names what part of the app: the host starts a process before it looks.
 PARTS: dict[str, tuple[str, Callable[[], Mapping[str, object]]]] = {
     batch_infer.__name__: ("model", infer_tasks),
@@ -106,6 +117,9 @@ def off_the_loop(
     def run(**arguments: Any) -> Any:
         check_arguments(arguments)
         check_known(endpoint.__module__, arguments)
+        if endpoint.__name__ in DEEDS:
+            what, argument = DEEDS[endpoint.__name__]
+            Trail.of().add(Deed(what, str(arguments.get(argument) or ""), how="over HTTP"))
         answer = without_places(_finish(endpoint(**arguments)))
         return answer if complete is None else complete(answer, arguments)
 

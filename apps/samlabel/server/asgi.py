@@ -17,6 +17,7 @@ from monailabel.config import settings
 from starlette.middleware import Middleware
 
 from samlabel.access import error_replies
+from samlabel.access.audited import AuditMiddleware
 from samlabel.access.disconnect import DisconnectMiddleware
 from samlabel.access.error_replies import FaultMiddleware
 from samlabel.access.request_guard import RequestGuard
@@ -78,6 +79,7 @@ def mend(app: FastAPI) -> FastAPI:
     app.add_middleware(FaultMiddleware)
     app.add_middleware(DisconnectMiddleware)
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts, max_bytes=config.upload_mb << 20)
+    app.add_middleware(AuditMiddleware)
     if origins:
         # Outermost, so that pages of these origins can also read why something was refused.
         app.add_middleware(

@@ -1,0 +1,94 @@
+"""The audit trail's part in every request: who is behind it, from which address, and a line for each refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from anyio import to_thread
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sam_infer.audit.actor import Actor, at_the_keyboard
+from sam_infer.audit.line import REFUSED, SERVER_STARTED, Deed
+from sam_infer.audit.trail import Trail
+from sam_infer.errors import AuditError
+from samlabel.access.identity import current_reader
+
+log = structlog.get_logger(__name__)
+
+REFUSALS = (401, 403)
+
+# What an address that no route has is called by: its rest may say anything, patients' names too.
+SHOWN_PARTS = 2
+
+# Settings whose values are nobody's business.
+SECRET = ("secret", "password", "token")
+
+_whence: ContextVar[str | None] = ContextVar("whence", default=None)
+_ordered: ContextVar[Actor | None] = ContextVar("ordered", default=None)
+
+
+def current_actor() -> Actor:
+    """Who the code that asks works for: a request's reader, who ordered this process, or whoever is at the keyboard."""
+    whence = _whence.get()
+    return Actor(current_reader(), whence) if whence is not None else _ordered.get() or at_the_keyboard()
+
+
+@contextmanager
+def working_for(actor: Actor) -> Iterator[None]:
+    """Run for somebody who asked another process."""
+    token = _ordered.set(actor)
+    try:
+        yield
+    finally:
+        _ordered.reset(token)
+
+
+class AuditMiddleware:
+    """Notes a request's address, and every answer that refuses."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; a refusal is in the trail before the client hears of it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in REFUSALS:
+                await to_thread.run_sync(note_refusal, scope, message["status"])
+            await send(message)
+
+        token = _whence.set(str((scope.get("client") or ("unknown",))[0]))
+        try:
+            await self.app(scope, receive, sent)
+        finally:
+            _whence.reset(token)
+
+
+def note_refusal(scope: Scope, status: int) -> None:
+    """A line for what was not let through; that the trail cannot be written lets nobody through either."""
+    try:
+        Trail.of().add(Deed(REFUSED, f"{scope['method']} {_place(scope)}", how=f"status {status}"))
+    except AuditError as error:
+        log.error("a refusal is not in the audit trail", reason=str(error))
+
+
+def _place(scope: Scope) -> str:
+    """Which route refused, without what its address and query say of a case."""
+    template = getattr(scope.get("route"), "path", None)
+    return template or "/".join(scope["path"].split("/")[: SHOWN_PARTS + 1])
+
+
+def note_start(conf: Mapping[str, Any]) -> None:
+    """A line with the settings that a server starts with."""
+    told = {name: str(value) for name, value in sorted(conf.items()) if not any(word in name for word in SECRET)}
+    digest = sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    Trail.of().add(Deed(SERVER_STARTED, content=digest, how=" ".join(f"{name}={told[name]}" for name in told)))

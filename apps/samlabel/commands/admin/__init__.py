@@ -1,0 +1,1 @@
+"""Commands for whoever answers for a server."""
