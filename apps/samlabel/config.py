@@ -26,6 +26,15 @@
     control_share   share of cases drawn at random, to say what choosing them is worth            (0.2)
     fallback        draw all of them where choosing was measured not to help                     (true)
     viewer_origins  web addresses, comma-separated, whose pages may use this server: an OHIF that runs elsewhere ()
+    oidc_issuer     logins by OpenID Connect: the provider's address; with it oidc_client, oidc_address, oidc_roles ()
+    oidc_client     this server's name at the provider; its secret: SAMLABEL_OIDC_SECRET, or in a file ()
+    oidc_secret_file  that file                                                                      ()
+    oidc_address    this server's own address, as browsers reach it                                  ()
+    oidc_roles      GROUP=ROLE, comma-separated: who is what here, by groups of the provider         ()
+    oidc_groups_claim, oidc_name_claim  claims with groups and name; `#` goes into objects  (groups, preferred_username)
+    oidc_scopes     what is asked of the provider                                  (openid profile email)
+    oidc_ca_file    certificates (PEM) of a provider that the hospital itself vouches for            ()
+    oidc_skew_seconds  how far clocks may differ                                                     (60)
     scoring         score cases in the background: after a promotion, and new ones               (true)
     scoring_measure how doubt is measured: `samlabel score --help`; adapters once two were promoted (combined)
     scoring_most    cases that are scored by themselves; `samlabel score` scores any number       (300)
@@ -80,6 +89,16 @@ class AppConfig:
     control_share: float = SelectionPolicy.control_share
     fallback: bool = SelectionPolicy.fallback
     viewer_origins: tuple[str, ...] = ()
+    oidc_issuer: str = ""
+    oidc_client: str = ""
+    oidc_secret_file: str = ""
+    oidc_address: str = ""
+    oidc_roles: tuple[str, ...] = ()
+    oidc_groups_claim: str = "groups"
+    oidc_name_claim: str = "preferred_username"
+    oidc_scopes: str = "openid profile email"
+    oidc_ca_file: str = ""
+    oidc_skew_seconds: int = 60
     scoring: bool = True
     scoring_measure: str = DEFAULT
     scoring_most: int = 300

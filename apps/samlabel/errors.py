@@ -10,6 +10,8 @@ SamError
   JobError         a job was called off, or its id is taken
   LeasedError      another reader has the case open
   ViewerError      a package is no viewer, or there is no such viewer
+  LoginRefusedError  a login that is none
+  LoginAwayError   the login service cannot be asked
   ArchiveError     the DICOMweb archive does not answer
 """
 
@@ -52,6 +54,17 @@ class LeasedError(SamError):
 
 class ViewerError(SamError):
     """A package that is no viewer, or a viewer that is not there."""
+
+
+class LoginRefusedError(SamError):
+    """A login that lets nobody in."""
+
+
+class LoginAwayError(SamError):
+    """A login service that does not answer, or not as one."""
+
+    def __init__(self, message: str = "the login service cannot be asked: try again, or ask its people") -> None:
+        super().__init__(message)
 
 
 class ArchiveError(SamError):

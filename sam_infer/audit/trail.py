@@ -30,6 +30,9 @@ from sam_infer.home import default_home
 
 HEAD, LINES = "head.json", "*.jsonl"
 
+# Others write a line in a few milliseconds; the usual 50 would starve who waits beside a busy writer.
+POLL_S = 0.005
+
 # A file of some twenty thousand lines is followed by the next one.
 FULL_BYTES = 8 << 20
 
@@ -169,7 +172,7 @@ class Trail:
     def _alone(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with FileLock(str(self.folder / ".lock")):
+            with FileLock(str(self.folder / ".lock")).acquire(poll_interval=POLL_S):
                 yield
         except OSError as error:
             raise AuditError(

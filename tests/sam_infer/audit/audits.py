@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from sam_infer.audit.actor import Actor
@@ -16,3 +17,4 @@ def write(folder: Path, who: str, told: Path) -> None:
         for n in range(100_000):
             line = trail.add(Deed("label accepted", f"case {n}"), Actor(who, "a test"))
             file.write(f"{line.number}:{line.hash}\n".encode())
+            time.sleep(0.001)
