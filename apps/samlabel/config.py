@@ -35,6 +35,10 @@
     oidc_scopes     what is asked of the provider                                  (openid profile email)
     oidc_ca_file    certificates (PEM) of a provider that the hospital itself vouches for            ()
     oidc_skew_seconds  how far clocks may differ                                                     (60)
+    logins          accounts of this server: whoever comes has to log in (docs/security.md)         (false)
+    login_idle_minutes  a login ends when nothing is heard for so long                              (60)
+    login_hours     a login ends after so long                                                       (12)
+    proxies         addresses or networks, comma-separated, of proxies whose x-forwarded-... is believed  ()
     scoring         score cases in the background: after a promotion, and new ones               (true)
     scoring_measure how doubt is measured: `samlabel score --help`; adapters once two were promoted (combined)
     scoring_most    cases that are scored by themselves; `samlabel score` scores any number       (300)
@@ -99,6 +103,10 @@ class AppConfig:
     oidc_scopes: str = "openid profile email"
     oidc_ca_file: str = ""
     oidc_skew_seconds: int = 60
+    logins: bool = False
+    login_idle_minutes: int = 60
+    login_hours: int = 12
+    proxies: tuple[str, ...] = ()
     scoring: bool = True
     scoring_measure: str = DEFAULT
     scoring_most: int = 300
@@ -118,7 +126,7 @@ class AppConfig:
             )
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}", "precision")
-        for name in ("image_mb", "upload_mb"):
+        for name in ("image_mb", "upload_mb", "login_idle_minutes", "login_hours"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1", name)
         for origin in self.viewer_origins:

@@ -10,9 +10,10 @@ SamError
   JobError         a job was called off, or its id is taken
   LeasedError      another reader has the case open
   ViewerError      a package is no viewer, or there is no such viewer
-  LoginRefusedError  a login that is none
   LoginAwayError   the login service cannot be asked
   ArchiveError     the DICOMweb archive does not answer
+  LoginError       nobody is logged in, or the password is wrong
+  WaitError        too many wrong passwords: ask again later
 """
 
 from __future__ import annotations
@@ -56,10 +57,6 @@ class ViewerError(SamError):
     """A package that is no viewer, or a viewer that is not there."""
 
 
-class LoginRefusedError(SamError):
-    """A login that lets nobody in."""
-
-
 class LoginAwayError(SamError):
     """A login service that does not answer, or not as one."""
 
@@ -69,3 +66,15 @@ class LoginAwayError(SamError):
 
 class ArchiveError(SamError):
     """A DICOMweb archive that does not answer."""
+
+
+class LoginError(SamError):
+    """Nobody is logged in, or the server does not know whoever asks."""
+
+
+class WaitError(SamError):
+    """Too many wrong passwords came from there: ask again later."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, "password")
+        self.seconds = seconds

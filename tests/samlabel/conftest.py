@@ -20,6 +20,7 @@ from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.synthetic.patients import grid, l_shape, render, rotation
 from samlabel.host.lazy_host import light_host
+from tests.samlabel.people import People, quick_hashes
 from tests.samlabel.region_growing import RegionGrowing
 
 # As `samlabel serve` loads the host: without what no click needs, which takes most of a start.
@@ -112,6 +113,25 @@ def phantom() -> tuple[Volume, Mask]:
     """40 x 32 x 24 voxels of 0.8 x 1.1 x 3.0 mm, oblique, an L that no flip or turn maps onto itself."""
     geometry = grid((40, 32, 24), (0.8, 1.1, 3.0), rotation(12, -9, 17))
     return render(l_shape(), geometry, "CT", np.random.default_rng(5), noise=0.3)
+
+
+@pytest.fixture
+def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> People:
+    """One account per role, of no server yet."""
+    quick_hashes(monkeypatch)
+    people = People(tmp_path / "logins")
+    people.add_everybody()
+    return people
+
+
+@pytest.fixture
+def logins_on(server: Server, people: People, monkeypatch: pytest.MonkeyPatch) -> People:
+    """The running server with logins on."""
+    from samlabel.access.login_state import LOGINS
+
+    monkeypatch.setattr(LOGINS, "desk", people.desk)
+    server.client.cookies.clear()
+    return people
 
 
 @pytest.fixture(scope="session")

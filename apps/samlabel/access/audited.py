@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import sha256
@@ -11,17 +11,25 @@ from typing import Any
 
 import structlog
 from anyio import to_thread
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sam_infer.audit.actor import Actor, at_the_keyboard
-from sam_infer.audit.line import REFUSED, SERVER_STARTED, Deed
+from sam_infer.audit.line import LOGIN_REFUSED, REFUSED, SERVER_STARTED, Deed
 from sam_infer.audit.trail import Trail
 from sam_infer.errors import AuditError
-from samlabel.access.identity import current_reader
+from samlabel.access.forwarded import client_of
+from samlabel.access.identity import current_person, current_reader
+from samlabel.access.login_state import LOGINS
+from samlabel.logins.desk import LoginEvent
 
 log = structlog.get_logger(__name__)
 
 REFUSALS = (401, 403)
+
+# Who asks, while logins are on and nobody is logged in.
+NOBODY = "nobody"
+UNKNOWN = "unknown name"  # with the beginning of its hash, to tell one from another
 
 # What an address that no route has is called by: its rest may say anything, patients' names too.
 SHOWN_PARTS = 2
@@ -34,9 +42,14 @@ _ordered: ContextVar[Actor | None] = ContextVar("ordered", default=None)
 
 
 def current_actor() -> Actor:
-    """Who the code that asks works for: a request's reader, who ordered this process, or whoever is at the keyboard."""
+    """Who the code that asks works for: whoever sent a request, who ordered this process, or who is at the keyboard."""
     whence = _whence.get()
-    return Actor(current_reader(), whence) if whence is not None else _ordered.get() or at_the_keyboard()
+    if whence is None:
+        return _ordered.get() or at_the_keyboard()
+    person = current_person()
+    if person is None and LOGINS.on:
+        return Actor(NOBODY, whence)  # whatever name the request gives
+    return Actor(current_reader() if person is None else person.name, whence)
 
 
 @contextmanager
@@ -66,7 +79,7 @@ class AuditMiddleware:
                 await to_thread.run_sync(note_refusal, scope, message["status"])
             await send(message)
 
-        token = _whence.set(str((scope.get("client") or ("unknown",))[0]))
+        token = _whence.set(client_of(scope, Headers(scope=scope), LOGINS.proxies).address)
         try:
             await self.app(scope, receive, sent)
         finally:
@@ -85,6 +98,17 @@ def _place(scope: Scope) -> str:
     """Which route refused, without what its address and query say of a case."""
     template = getattr(scope.get("route"), "path", None)
     return template or "/".join(scope["path"].split("/")[: SHOWN_PARTS + 1])
+
+
+def note_login(event: LoginEvent, known: Callable[[str], bool]) -> None:
+    """A line for what the desk tells. A name that nobody has may be a password typed in the wrong place: not in here."""
+    if event.what == REFUSED:
+        return  # the answer that refuses has its line
+    who = event.who or NOBODY
+    if event.what == LOGIN_REFUSED and event.who and not known(event.who):
+        who = f"{UNKNOWN} {sha256(event.who.encode(errors='replace')).hexdigest()[:8]}"
+    how = f"{event.how}: {event.why}" if event.why else event.how
+    Trail.of().add(Deed(event.what, who, how=how), Actor(who, event.where))
 
 
 def note_start(conf: Mapping[str, Any]) -> None:

@@ -1,17 +1,36 @@
-"""Authorisation dependencies of routes: 401 or 403 while logins are on, everybody passes while they are off."""
+"""What routes ask about their caller; who may call them is decided before, by the gate and its table of roles."""
 
 from __future__ import annotations
 
 from fastapi import Depends
 from monailabel.config import settings
-from monailabel.endpoints.user.auth import RBAC, User
+from monailabel.endpoints.user.auth import DEFAULT_USER, RBAC, User
 
-from samlabel.access.identity import current_reader
+from samlabel.access.identity import current_person, current_reader
+from samlabel.logins.person import ROLES, rank
 
+# The host's own way to ask; with `current_user` in place of its question it is answered from what the gate found.
 USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
 ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
 
 
+async def current_user() -> User:
+    """The caller in the host's terms. The gate has let the request through: the host's own roles ask no more."""
+    return User(username=current_reader(), name=current_reader(), roles=DEFAULT_USER.roles)
+
+
+def host_roles(role: str) -> list[str]:
+    """What a role of ours is called by the host; a lead has no name there."""
+    names = {
+        "user": settings.MONAI_LABEL_AUTH_ROLE_USER,
+        "annotator": settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR,
+        "reviewer": settings.MONAI_LABEL_AUTH_ROLE_REVIEWER,
+        "admin": settings.MONAI_LABEL_AUTH_ROLE_ADMIN,
+    }
+    return [names[each] for each in ROLES[: rank(role) + 1] if each in names]
+
+
 def reader_of(user: User) -> str:
     """Who asks: whoever logged in, or, while logins are off, the reader that the request names."""
-    return str(user.username) if settings.MONAI_LABEL_AUTH_ENABLE else current_reader()
+    person = current_person()
+    return person.name if person is not None else current_reader()

@@ -7,6 +7,7 @@ the log, never a bare "Internal Server Error".
 from __future__ import annotations
 
 import errno
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,13 +47,14 @@ from samlabel.errors import (
     JobError,
     LeasedError,
     LoginAwayError,
-    LoginRefusedError,
+    LoginError,
     NotFoundError,
     RefusedError,
     RequestError,
     TooLargeError,
     UnsafeNameError,
     ViewerError,
+    WaitError,
 )
 from samlabel.host.handle import told_by
 
@@ -81,6 +83,8 @@ STATUS: dict[type[SamError], int] = {
     UnsafeNameError: 422,
     NotFoundError: 404,
     RefusedError: 403,
+    LoginError: UNAUTHORISED,
+    WaitError: 429,
     TooLargeError: 413,
     ModelError: 409,
     AdapterError: 409,
@@ -91,7 +95,6 @@ STATUS: dict[type[SamError], int] = {
     JobError: 409,
     ViewerError: 409,
     ArchiveError: 503,
-    LoginRefusedError: UNAUTHORISED,
     LoginAwayError: 503,
     BusyError: 503,
     CancelledError: CLIENT_GONE,
@@ -133,7 +136,14 @@ async def on_sam_error(request: Request, error: SamError) -> JSONResponse:
     """A refusal: not logged as a failure of ours."""
     status = status_of(error)
     log.info("refused", path=request.url.path, status=status, reason=str(error))
-    return JSONResponse(body_of(str(error), error.field), status)
+    return JSONResponse(body_of(str(error), error.field), status, headers=_headers(error))
+
+
+def _headers(error: SamError) -> dict[str, str]:
+    """What clients expect beside a status: how to log in, or when to ask again."""
+    if isinstance(error, WaitError):
+        return {"retry-after": str(math.ceil(error.seconds))}
+    return {"www-authenticate": "Bearer"} if isinstance(error, LoginError) else {}
 
 
 async def on_http_error(request: Request, error: HTTPException) -> Response:

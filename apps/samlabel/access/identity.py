@@ -1,7 +1,8 @@
 """Caller identity: the reader of the current request, in a context variable.
 
-Until logins exist a reader names himself in a header; nobody vouches for it, so it serves to tell work apart, not to
-protect anything. The name travels with the request's context into the worker threads.
+While logins are off a reader names himself in a header; nobody vouches for it, so it serves to tell work apart, not to
+protect anything. While they are on it is whoever logged in. The name travels with the request's context into the worker
+threads.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from samlabel.errors import RequestError
+from samlabel.logins.person import Person
 
 HEADER = "x-samlabel-reader"
 
@@ -21,6 +23,7 @@ LOCAL = "local"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
 _reader: ContextVar[str] = ContextVar("reader", default=LOCAL)
+_person: ContextVar[Person | None] = ContextVar("person", default=None)
 
 
 def current_reader() -> str:
@@ -36,6 +39,22 @@ def acting_as(name: str) -> Iterator[None]:
         yield
     finally:
         _reader.reset(token)
+
+
+def current_person() -> Person | None:
+    """Who is logged in, of the request that this code runs for; None while logins are off, or for nobody."""
+    return _person.get()
+
+
+@contextmanager
+def logged_in_as(person: Person | None) -> Iterator[None]:
+    """Run for somebody who logged in, or, where that is no matter, for nobody."""
+    token = _person.set(person)
+    try:
+        with acting_as(person.name if person is not None else _reader.get()):
+            yield
+    finally:
+        _person.reset(token)
 
 
 def checked_name(name: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from sam_infer.weights.available import require_added
 from samlabel.commands.cli import STUDIES
 from samlabel.config import TRUE, AppConfig
 from samlabel.errors import ConfigError
+from samlabel.oidc.settings import OidcSettings
 from samlabel.server.launcher import ServeOptions, conf_of, is_loopback
 from samlabel.server.launcher import serve as run
 from samlabel.store.open import DEMO, identified
@@ -21,7 +23,7 @@ from samlabel.store.open import DEMO, identified
 def serve(  # noqa: PLR0913 - every parameter is an option of the command
     studies: Annotated[str, typer.Option(help=STUDIES)] = DEMO,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; before other machines may come, MONAI_LABEL_AUTH_ENABLE=true.")
+        str, typer.Option(help="Address to listen on; one that other machines reach needs --set logins=true.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
@@ -42,14 +44,24 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
     if adapter not in ("latest", "none"):
         found_id(model, added_ids(model, home), adapter)
     identified(studies, home)
+    _require_logins(host, conf)
     typer.echo(f"starting samlabel on http://{host}:{port}/ (model {model}, studies {studies}); this takes a moment")
-    if not is_loopback(host) and os.environ.get("MONAI_LABEL_AUTH_ENABLE", "").lower() not in TRUE:
-        typer.secho(
-            f"{host} can be reached from other machines, and logins are off: MONAI_LABEL_AUTH_ENABLE=true",
-            fg="yellow",
-            err=True,
-        )
     run(ServeOptions(studies, host, port, conf, verbose), home, typer.echo)
+
+
+def _require_logins(host: str, conf: Mapping[str, str]) -> None:
+    """Other machines come in only where everybody logs in, or where somebody said by name that nobody does."""
+    realm = os.environ.get("MONAI_LABEL_AUTH_ENABLE", "").lower() in TRUE
+    config = AppConfig.of(conf)
+    if is_loopback(host) or realm or config.logins or OidcSettings.of(config) is not None:
+        return
+    if "logins" not in conf:
+        raise ConfigError(
+            f"{host} can be reached from other machines, and logins are off: add --set logins=true (docs/security.md), "
+            "or --set logins=false to let everybody in who reaches it",
+            "logins",
+        )
+    typer.secho(f"{host} can be reached from other machines, and nobody has to log in", fg="yellow", err=True)
 
 
 def _settings(given: list[str]) -> dict[str, str]:

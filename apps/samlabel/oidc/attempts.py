@@ -8,12 +8,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from samlabel.errors import LoginRefusedError
+from samlabel.errors import LoginError
 
 GOOD_FOR_S = 600.0
 
 # Anybody may begin to log in; the oldest beginnings are forgotten first.
 MOST = 2000
+
+SHORTEST = 32  # what a browser brings may be anything
 
 
 def _drawn() -> str:
@@ -39,9 +41,9 @@ class Attempts:
         self._lock = threading.Lock()
         self._pending: dict[str, Attempt] = {}
 
-    def begin(self, back_to: str) -> Attempt:
-        """One more."""
-        attempt = Attempt(back_to)
+    def begin(self, back_to: str, browser: str = "") -> Attempt:
+        """One more; a browser that has another under way is known by the same secret."""
+        attempt = Attempt(back_to, browser=browser) if len(browser) >= SHORTEST else Attempt(back_to)
         with self._lock:
             while len(self._pending) >= MOST:
                 del self._pending[next(iter(self._pending))]
@@ -53,9 +55,9 @@ class Attempts:
         with self._lock:
             attempt = self._pending.pop(state, None)
         if attempt is None:
-            raise LoginRefusedError("this login is over or was never begun here: log in again", "state")
+            raise LoginError("this login is over or was never begun here: log in again", "state")
         if time.monotonic() - attempt.began > GOOD_FOR_S:
-            raise LoginRefusedError("this login took longer than ten minutes: log in again", "state")
+            raise LoginError("this login took longer than ten minutes: log in again", "state")
         if not hmac.compare_digest(attempt.browser, browser):
-            raise LoginRefusedError("this login was begun in another browser: log in again", "state")
+            raise LoginError("this login was begun in another browser: log in again", "state")
         return attempt

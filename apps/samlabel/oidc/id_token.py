@@ -13,7 +13,7 @@ from joserfc.errors import ClaimError, ExpiredTokenError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.util import to_bytes, urlsafe_b64decode
 
-from samlabel.errors import LoginRefusedError
+from samlabel.errors import LoginError
 from samlabel.oidc.provider import Provider
 
 # With a public key only: `none` and keys that both sides know are no proof.
@@ -35,14 +35,12 @@ def checked(raw: Any, provider: Provider, nonce: str, access_token: str | None =
     header = _header(raw)
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
-        raise LoginRefusedError(
-            f"the login service's token is signed with {str(algorithm)[:20]!r}, which proves nothing"
-        )
+        raise LoginError(f"the login service's token is signed with {str(algorithm)[:20]!r}, which proves nothing")
     settings = provider.settings
     try:
         token = jwt.decode(raw, _keys(provider, header.get("kid")), algorithms=list(ALGORITHMS))
     except (JoseError, ValueError) as error:
-        raise LoginRefusedError("the token is not signed by the login service") from error
+        raise LoginError("the token is not signed by the login service") from error
     issuer = provider.document()["issuer"]
     claims = CodeIDToken(
         token.claims,
@@ -53,12 +51,12 @@ def checked(raw: Any, provider: Provider, nonce: str, access_token: str | None =
     try:
         claims.validate(int(time.time()), settings.skew_s)
     except ExpiredTokenError as error:
-        raise LoginRefusedError(
+        raise LoginError(
             "the login service's token is over: log in again, or compare the clocks of both servers"
         ) from error
     except ClaimError as error:
         wrong = WRONG.get(error.claim, f"has no usable {error.claim}")
-        raise LoginRefusedError(f"the login service's token {wrong}") from error
+        raise LoginError(f"the login service's token {wrong}") from error
     return dict(claims)
 
 
@@ -66,9 +64,9 @@ def _header(raw: Any) -> dict[str, Any]:
     try:
         found = json.loads(urlsafe_b64decode(to_bytes(raw.split(".")[0])))
     except (ValueError, AttributeError, TypeError) as error:
-        raise LoginRefusedError("the login service gave no ID token that can be read") from error
+        raise LoginError("the login service gave no ID token that can be read") from error
     if not isinstance(found, dict):
-        raise LoginRefusedError("the login service gave no ID token that can be read")
+        raise LoginError("the login service gave no ID token that can be read")
     return found
 
 

@@ -13,7 +13,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from samlabel.errors import LoginAwayError, LoginRefusedError
+from samlabel.errors import LoginAwayError, LoginError
 from samlabel.oidc.settings import OidcSettings
 
 TIMEOUT_S = 10.0
@@ -81,7 +81,7 @@ class Provider:
         try:
             found = self.session().fetch_token(address, code=code, code_verifier=verifier, timeout=TIMEOUT_S)
         except AuthlibBaseError as error:
-            raise LoginRefusedError(f"the login service refuses the code ({error.error}): log in again") from error
+            raise LoginError(f"the login service refuses the code ({error.error}): log in again") from error
         except (requests.RequestException, ValueError) as error:
             raise LoginAwayError() from error
         return dict(found)

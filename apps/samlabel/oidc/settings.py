@@ -10,12 +10,10 @@ from urllib.parse import urlsplit
 
 from samlabel.config import AppConfig
 from samlabel.errors import ConfigError
+from samlabel.logins.person import FOR_PEOPLE, rank
 
 # The secret may stand in the environment instead of a file; it never stands among the settings, which logs show.
 SECRET_VARIABLE = "SAMLABEL_OIDC_SECRET"
-
-# Who may do more comes later.
-ROLES = ("annotator", "reviewer", "lead", "admin")
 
 CALLBACK = "/auth/oidc/callback"
 
@@ -64,7 +62,7 @@ class OidcSettings:
     def role_of(self, groups: Sequence[str]) -> str | None:
         """The highest role that groups bring; None when none of them brings any."""
         found = [self.roles[group] for group in groups if group in self.roles]
-        return max(found, key=ROLES.index, default=None)
+        return max(found, key=rank, default=None)
 
 
 def _address(name: str, text: str) -> str:
@@ -80,9 +78,9 @@ def _roles(pairs: Sequence[str]) -> dict[str, str]:
     found = {}
     for pair in pairs:
         group, equals, role = pair.rpartition("=")
-        if not equals or not group or role not in ROLES:
+        if not equals or not group or role not in FOR_PEOPLE:
             raise ConfigError(
-                f"oidc_roles must be GROUP=ROLE, comma-separated, with roles of {', '.join(ROLES)}, got {pair!r}",
+                f"oidc_roles must be GROUP=ROLE, comma-separated, with roles of {', '.join(FOR_PEOPLE)}, got {pair!r}",
                 "oidc_roles",
             )
         found[group] = role

@@ -19,6 +19,8 @@ from monailabel.config import settings
 
 from samlabel.access.callers import ADMIN
 from samlabel.access.html_page import html_page
+from samlabel.access.identity import current_person
+from samlabel.access.login_state import LOGINS, OPEN
 from samlabel.errors import NotFoundError, RequestError
 
 router = APIRouter(include_in_schema=False)
@@ -45,11 +47,21 @@ _PLACES = (
 def start() -> HTMLResponse:
     """What there is on this server."""
     rows = "".join(f'<tr><td><a href="{path}">{name}</a></td><td>{told}</td></tr>' for path, name, told in _PLACES)
-    login = "<p>Logins are on: most of these ask who you are.</p>" if settings.MONAI_LABEL_AUTH_ENABLE else ""
     about = f"<p>samlabel {version('samlabel')}: Segment Anything for radiology, on MONAI Label.</p>"
     first = '<p><a class="first" href="/ohif/">Open the viewer</a></p>'
     slicer = "<p>3D Slicer connects to the address of this page.</p>"
-    return HTMLResponse(html_page("samlabel", f"{about}{first}{login}<table>{rows}</table>{slicer}"))
+    return HTMLResponse(html_page("samlabel", f"{about}{first}{_login()}<table>{rows}</table>{slicer}"))
+
+
+def _login() -> str:
+    """Who is logged in, with a way out; where nobody has to be, and others may come, a warning."""
+    person = current_person()
+    if person is not None and person.source != "realm":
+        out = '<form method="post" action="/logout"><button>Log out</button></form>'
+        return f"<p>You are {html.escape(person.name)} ({person.role}).</p>{out}"
+    if LOGINS.on or not LOGINS.open_to_others:
+        return ""
+    return f'<p role="alert"><b>{html.escape(OPEN)}.</b></p>'
 
 
 @router.get("/docs")

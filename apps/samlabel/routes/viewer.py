@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from samlabel.access.callers import USER
 from samlabel.access.names import check_url_path
 from samlabel.errors import NotFoundError
-from samlabel.viewer.files import cache_control, extension_file, media_type, viewer_file, viewer_folder
+from samlabel.viewer.files import cache_control, extension_file, extension_paths, media_type, viewer_file, viewer_folder
 from samlabel.viewer.page import SETTINGS, loading_script, page, settings, style_sheet
 
 router = APIRouter(include_in_schema=False, dependencies=[USER])
@@ -38,6 +38,11 @@ def viewer(path: str) -> Response:
     if Path(path).suffix in (".js", ".css", ".wasm", ".map", ".png", ".svg", ".json"):
         raise NotFoundError("the viewer has no such file", "path")
     return HTMLResponse(page(folder), headers=FRESH)
+
+
+def open_paths() -> list[str]:
+    """Addresses of our extension's modules: its two entries, and what these import."""
+    return [f"/ohif/{path}" for path in extension_paths()]
 
 
 def _viewer_file(file: Path) -> Response:

@@ -14,12 +14,16 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from monailabel.app import app as host_app
 from monailabel.config import settings
+from monailabel.endpoints.user.auth import get_current_user
 from starlette.middleware import Middleware
 
 from samlabel.access import error_replies
 from samlabel.access.audited import AuditMiddleware
+from samlabel.access.callers import current_user
 from samlabel.access.disconnect import DisconnectMiddleware
 from samlabel.access.error_replies import FaultMiddleware
+from samlabel.access.gate import Gate
+from samlabel.access.login_state import LOGINS
 from samlabel.access.request_guard import RequestGuard
 from samlabel.config import AppConfig
 from samlabel.host import login_fix
@@ -31,15 +35,12 @@ from samlabel.routes import jobs as job_route
 from samlabel.routes import labels as label_route
 from samlabel.routes import leases as lease_route
 from samlabel.routes import login as login_route
-from samlabel.routes import pages, proxy, viewer
+from samlabel.routes import login_pages, oidc, pages, proxy, viewer
 from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
-from samlabel.server import background
+from samlabel.server import background, logins
 from samlabel.server.openapi import document
 from samlabel.tasks.standing_training import ending_trainings
-
-# Host names this server answers to, comma-separated; set by the launcher while it listens on this machine only.
-HOSTS_VARIABLE = "SAMLABEL_HOSTS"
 
 # In front of the host's, the last one foremost.
 OURS = (
@@ -53,6 +54,9 @@ OURS = (
     proxy.router,
     viewer.router,
     pages.router,
+    login_route.router,
+    login_pages.router,
+    oidc.router,
 )
 
 
@@ -63,11 +67,11 @@ def mend(app: FastAPI) -> FastAPI:
     origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS]
     config = AppConfig.of(settings.MONAI_LABEL_APP_CONF)
     origins += config.viewer_origins
-    hosts = [name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name]
+    hosts = [name for name in os.environ.get(logins.HOSTS_VARIABLE, "").split(",") if name]
     # A training process prints its settings as JSON, which a list of addresses is not: it would end there.
     os.environ.pop("MONAI_LABEL_CORS_ORIGINS", None)
-    logins = (login_route.router,) if settings.MONAI_LABEL_AUTH_ENABLE else ()
-    for router in (mended_routes(), *OURS, *logins):
+    logins.switch(LOGINS, config, frozenset(viewer.open_paths()))
+    for router in (mended_routes(), *OURS):
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
         app.router.routes.insert(0, app.router.routes.pop())
     # The host's static files are its viewer once more, with pages that ask the internet.
@@ -78,6 +82,7 @@ def mend(app: FastAPI) -> FastAPI:
     app.user_middleware = [entry for entry in app.user_middleware if not _adds(entry, CORSMiddleware)]
     app.add_middleware(FaultMiddleware)
     app.add_middleware(DisconnectMiddleware)
+    app.add_middleware(Gate)
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts, max_bytes=config.upload_mb << 20)
     app.add_middleware(AuditMiddleware)
     if origins:
@@ -87,11 +92,17 @@ def mend(app: FastAPI) -> FastAPI:
         )
     app.router.lifespan_context = ending_trainings(app.router.lifespan_context)
     error_replies.install(app)
+    app.dependency_overrides[get_current_user] = current_user
     app.__dict__["openapi"] = cache(partial(document, app))  # asked for by the app's own /openapi.json
     login_fix.mend()
     background.mend()
     route_structlog()
     return app
+
+
+def first_link() -> str | None:
+    """The path that makes the first account; None where logins are off or somebody has one."""
+    return LOGINS.desk.first.new() if LOGINS.desk is not None and LOGINS.desk.local else None
 
 
 def _adds(entry: Middleware, kind: object) -> bool:

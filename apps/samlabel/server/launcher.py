@@ -50,14 +50,19 @@ def serve(options: ServeOptions, home: Path, say: Callable[[str], object] = lamb
             import uvicorn
 
             from samlabel.server.app import SamApp  # noqa: F401 - the host loads it later, from a file
-            from samlabel.server.asgi import app
+            from samlabel.server.asgi import app, first_link
 
+        link = first_link()
+        if link is not None:
+            say(f"the first administrator makes an account here, once: http://{options.host}:{options.port}{link}")
         uvicorn.run(
             app,
             host=options.host,
             port=options.port,
             log_config=log_config(app_dir / "logs" / "app.log", options.verbose),
             timeout_graceful_shutdown=5,
+            # The host's web server would believe any program of this machine; the setting `proxies` says whom we do.
+            proxy_headers=False,
         )
 
 

@@ -37,6 +37,7 @@ REASONS = {
     "409": "It cannot be done now",
     "413": "The request is too large",
     "422": "Something is malformed; the sentence names the field",
+    "429": "Too many wrong passwords",
     "499": "The client hung up",
     "503": "The server, the archive or the login service is busy or away",
     "507": "The disk is full",

@@ -34,6 +34,11 @@ def extension_file(path: str) -> Path | None:
     return file if file in set(EXTENSION.rglob("*.js")) else None
 
 
+def extension_paths() -> list[str]:
+    """The places of our extension's modules in it."""
+    return sorted(file.relative_to(EXTENSION).as_posix() for file in EXTENSION.rglob("*.js"))
+
+
 def media_type(file: Path) -> str:
     """What a file is, by its suffix."""
     return mimetypes.guess_type(file.name)[0] or "application/octet-stream"

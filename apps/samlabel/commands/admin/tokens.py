@@ -13,14 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sam_infer.home import HOME_VARIABLE
-from samlabel.access.tokens import TokenStore
-from samlabel.errors import ConfigError
+from sam_infer.audit.trail import Trail
+from sam_infer.home import HOME_VARIABLE, default_home
+from samlabel.logins.desk import FOLDER
+from samlabel.logins.person import ANNOTATOR, ROLES
+from samlabel.logins.tokens import TokenStore
 
 app = typer.Typer(help="Add, list and revoke tokens that programs log in with.", no_args_is_help=True)
-
-# The roles of people, and one that may read /metrics and nothing else.
-ROLES = ("annotator", "reviewer", "lead", "admin", "metrics")
 
 Home = Annotated[
     Path | None,
@@ -31,14 +30,12 @@ Home = Annotated[
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What it is called, in the list and in the audit trail.")],
-    role: Annotated[str, typer.Option(help=f"What it may do: {', '.join(ROLES)}.")] = ROLES[0],
+    role: Annotated[str, typer.Option(help=f"What it may do: {', '.join(ROLES)}; machine reads /metrics.")] = ANNOTATOR,
     days: Annotated[int | None, typer.Option(min=1, help="How long it lasts (default: until it is revoked).")] = None,
     home: Home = None,
 ) -> None:
     """Make a token; it is printed once, and nobody can find it out again."""
-    if role not in ROLES:
-        raise ConfigError(f"--role must be one of {', '.join(ROLES)}, got {role!r}", "role")
-    secret = TokenStore(home).add(name, role, days)
+    secret = _store(home).add(name, role, days)
     typer.echo(f"{name} may log in with this token as {role}; it is shown once:", err=True)
     typer.echo(secret)
 
@@ -46,7 +43,7 @@ def add(
 @app.command("list")
 def list_tokens(home: Home = None) -> None:
     """Every token that was ever made, without the token itself."""
-    found, now = TokenStore(home).tokens(), datetime.now(UTC)
+    found, now = _store(home).all(), datetime.now(UTC)
     if not found:
         typer.echo("no token was made here yet")
         return
@@ -63,5 +60,9 @@ def revoke(
     name: Annotated[str, typer.Argument(help="Whose token lets nobody in any more.")], home: Home = None
 ) -> None:
     """Take a token back, from the next request on."""
-    TokenStore(home).revoke(name)
+    _store(home).revoke(name)
     typer.echo(f"the token {name} lets nobody in any more")
+
+
+def _store(home: Path | None) -> TokenStore:
+    return TokenStore((home or default_home()) / FOLDER, Trail.of(home))

@@ -1,0 +1,1 @@
+"""Who somebody is: accounts, passwords, sessions. Knows no host and no request."""
