@@ -101,7 +101,7 @@ def _place(scope: Scope) -> str:
 
 
 def note_login(event: LoginEvent, known: Callable[[str], bool]) -> None:
-    """A line for what the desk tells. A name that nobody has may be a password typed in the wrong place: not in here."""
+    """A line for what the desk tells. A name that nobody has may be a password in the wrong place: not in here."""
     if event.what == REFUSED:
         return  # the answer that refuses has its line
     who = event.who or NOBODY

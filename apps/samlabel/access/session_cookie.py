@@ -30,7 +30,7 @@ def secret_of(headers: Headers) -> str:
 
 
 def let_in(response: Response, desk: Desk, person: Person, request: Request, how: str) -> str:
-    """Open a session for this person and put its cookie into the answer: its secret. Every login of a browser ends here.
+    """Open a session for this person and put its cookie into the answer: its secret. Every browser's login ends here.
 
     `Lax`, not `Strict`: a link in a mail or in the hospital's portal leads into the viewer. What changes anything is no
     GET, and the gate asks for its origin besides.

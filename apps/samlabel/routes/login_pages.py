@@ -169,7 +169,8 @@ def _service(next: str) -> str:
 
 def _page(title: str, action: str, fields: str, told: str, status: int, below: str = "") -> Response:
     why = f'<p role="alert"><b>{html.escape(told)}</b></p>' if told else ""
-    body = f'{why}<form method="post" action="{action}">{fields}<p><button class="first">{title}</button></p></form>{below}'
+    send = f'<p><button class="first">{title}</button></p>'
+    body = f'{why}<form method="post" action="{action}">{fields}{send}</form>{below}'
     return HTMLResponse(html_page(title, body), status, headers=_headers(_NOT_FRAMED))
 
 

@@ -1,4 +1,4 @@
-"""`/auth/oidc/callback`: a browser comes back from the login service; who it is opens a session like any other login."""
+"""`/auth/oidc/callback`: a browser comes back from the login service, and whoever it is gets a session as usual."""
 
 from __future__ import annotations
 
