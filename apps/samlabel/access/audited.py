@@ -22,6 +22,7 @@ from samlabel.access.forwarded import client_of
 from samlabel.access.identity import current_person, current_reader
 from samlabel.access.login_state import LOGINS
 from samlabel.logins.desk import LoginEvent
+from samlabel.logins.flood import Flood
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,9 @@ UNKNOWN = "unknown name"  # with the beginning of its hash, to tell one from ano
 
 # What an address that no route has is called by: its rest may say anything, patients' names too.
 SHOWN_PARTS = 2
+
+# Who it was when refusals are counted together.
+MANY, FLOOD = "many", Flood()
 
 # Settings whose values are nobody's business.
 SECRET = ("secret", "password", "token")
@@ -89,7 +93,7 @@ class AuditMiddleware:
 def note_refusal(scope: Scope, status: int) -> None:
     """A line for what was not let through; that the trail cannot be written lets nobody through either."""
     try:
-        Trail.of().add(Deed(REFUSED, f"{scope['method']} {_place(scope)}", how=f"status {status}"))
+        _refused(Deed(REFUSED, f"{scope['method']} {_place(scope)}", how=f"status {status}"), current_actor())
     except AuditError as error:
         log.error("a refusal is not in the audit trail", reason=str(error))
 
@@ -108,7 +112,20 @@ def note_login(event: LoginEvent, known: Callable[[str], bool]) -> None:
     if event.what == LOGIN_REFUSED and event.who and not known(event.who):
         who = f"{UNKNOWN} {sha256(event.who.encode(errors='replace')).hexdigest()[:8]}"
     how = f"{event.how}: {event.why}" if event.why else event.how
-    Trail.of().add(Deed(event.what, who, how=how), Actor(who, event.where))
+    deed, actor = Deed(event.what, who, how=how), Actor(who, event.where)
+    if event.what == LOGIN_REFUSED:
+        _refused(deed, actor)
+    else:
+        Trail.of().add(deed, actor)
+
+
+def _refused(deed: Deed, actor: Actor) -> None:
+    """A line for a refusal; from some number a minute on, one for all of an address."""
+    alone, over = FLOOD.look(actor.whence)
+    for whence, count in over:
+        Trail.of().add(Deed(deed.what, how=f"{count} more refusals within a minute"), Actor(MANY, whence))
+    if alone:
+        Trail.of().add(deed, actor)
 
 
 def note_start(conf: Mapping[str, Any]) -> None:
