@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from sam_infer.audit.actor import Actor
 
@@ -58,9 +59,8 @@ class Line:
     def of(cls, number: int, when: str, actor: Actor, deed: Deed, before: str) -> Line:
         """The line of a deed."""
         said = {**asdict(deed), **asdict(actor)}
-        facts = {"number": number, "when": when, "before": before} | {
-            name: str(value)[: MOST[name]] for name, value in said.items()
-        }
+        facts: dict[str, Any] = {name: str(value)[: MOST[name]] for name, value in said.items()}
+        facts |= {"number": number, "when": when, "before": before}
         return cls(**facts, hash=_hash(facts))
 
     @classmethod
