@@ -43,8 +43,8 @@ class Asked:
 
     @property
     def browser(self) -> bool:
-        """Whether a person opens a page: programs and viewers' own requests ask for other things."""
-        return self.method == "GET" and "text/html" in self.headers.get("accept", "")
+        """Whether a person opens a page or sends a form: programs and viewers' own requests ask for other things."""
+        return "text/html" in self.headers.get("accept", "")
 
     @property
     def from_own_page(self) -> bool:
@@ -119,7 +119,7 @@ class Gate:
     def _who(self, asked: Asked) -> Response:
         """Nobody is logged in: a person is shown where to, a program is told."""
         if asked.browser and self._state.desk is not None:
-            whole = asked.path + (f"?{asked.query}" if asked.query else "")
+            whole = asked.path + (f"?{asked.query}" if asked.query else "") if asked.method == "GET" else "/"
             return RedirectResponse(f"/login?next={quote(whole, safe='')}", 303)
         headers = {"www-authenticate": "Bearer"}
         if asked.browser:

@@ -22,7 +22,10 @@ def name() -> str:
 
 
 def secret_of(headers: Headers) -> str:
-    """The session's secret that a request brings; empty without one."""
+    """The session's secret that a request brings, a viewer's in its header, a browser's in its cookie; or empty."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return bearer.strip()
     try:
         return str(cookie_parser(headers.get("cookie", "")).get(name(), ""))
     except CookieError:

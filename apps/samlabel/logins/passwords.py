@@ -38,7 +38,7 @@ def checked_password(password: str, name: str) -> str:
     """A new password; refused when it is easily guessed by its length or repeats the name."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise ConfigError(f"a password has {SHORTEST} to {LONGEST} characters, this one {len(password)}", "password")
-    if name.lower() in password.lower() or len(set(password)) < SHORTEST // 2:
+    if (name and name.lower() in password.lower()) or len(set(password)) < SHORTEST // 2:
         raise ConfigError("a password must not contain the name, nor be a few characters over and over", "password")
     return password
 

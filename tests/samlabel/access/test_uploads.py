@@ -150,6 +150,7 @@ def test_a_realm_that_is_away_or_does_not_know_the_name(server: Server, monkeypa
 
     from samlabel.routes import login
 
+    monkeypatch.setattr(settings, "MONAI_LABEL_AUTH_ENABLE", True)
     monkeypatch.setattr(settings, "MONAI_LABEL_AUTH_REALM_URI", "http://127.0.0.1:9/realm")
     app = FastAPI()
     app.include_router(login.router)

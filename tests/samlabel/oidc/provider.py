@@ -104,7 +104,7 @@ class FakeProvider:
 
 
 def login_at(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> OidcLogin:
-    monkeypatch.setattr(requests.Session, "get_adapter", lambda *_: provider)
+    monkeypatch.setattr(requests.Session, "get_adapter", lambda *_, **__: provider)
     return OidcLogin(OidcSettings(ISSUER, "samlabel", "https://samlabel.hospital", ROLES, **changes))
 
 

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from monailabel.config import settings
-from monailabel.endpoints.user.auth import RBAC
 
+from samlabel.access import roles
 from samlabel.access.error_replies import STATUS
 from tests.samlabel.conftest import Server
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "http.md"
 ROUTE = re.compile(r"`([A-Z]+) (\S+)`")
 
-# Everybody's way to log in, wherever there is a login; said once, above the tables.
-EVERYWHERE = {"token"}
+PAGE = re.compile(r"`([A-Z]+) (/\S*)`")
 
 
 def documented() -> dict[tuple[str, str], tuple[str, str, str, str]]:
@@ -52,15 +50,7 @@ def names_sent(spec: dict[str, Any], operation: dict[str, Any]) -> set[str]:
         if "$ref" in schema:
             schema = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
         found |= set(schema.get("properties", ()))
-    return found - EVERYWHERE
-
-
-def roles_of(dependant: Any) -> Iterator[str]:
-    """What a route's dependencies ask for."""
-    if isinstance(dependant.call, RBAC):
-        yield from [dependant.call.roles] if isinstance(dependant.call.roles, str) else dependant.call.roles
-    for inner in dependant.dependencies:
-        yield from roles_of(inner)
+    return found
 
 
 def test_every_route_is_documented_and_no_other(spec: dict[str, Any]) -> None:
@@ -76,29 +66,19 @@ def test_every_parameter_is_named(spec: dict[str, Any]) -> None:
     assert {which: names for which, names in missing.items() if names} == {}
 
 
-def test_the_role_is_the_one_that_the_route_asks_for(server: Server) -> None:
-    known = {
-        settings.MONAI_LABEL_AUTH_ROLE_USER: "user",
-        settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR: "annotator",
-        settings.MONAI_LABEL_AUTH_ROLE_ADMIN: "admin",
-    }
-    asked: dict[tuple[str, str], str] = {}
-    for route in _routes(server.client.app.routes):
-        role = next((known[name] for name in roles_of(route.dependant)), "-")
-        for method in route.methods:
-            asked.setdefault((method, route.path), role)  # the first one answers
-    told = {which: row[0] for which, row in documented().items()}
-    assert told == {which: asked.get(which) for which in told}
+def test_the_role_is_the_one_of_the_table() -> None:
+    for (method, path), row in documented().items():
+        assert roles.needed(method, path) is not None, path
+        assert row[0] == roles.needed(method, path)[1], (method, path)
 
 
-def _routes(routes: Any) -> Iterator[Any]:
-    """Routes with dependencies, those of routers within routers too."""
-    for route in routes:
-        if hasattr(route, "dependant") and hasattr(route, "methods"):
-            yield route
-        else:
-            inner = getattr(route, "original_router", None) or getattr(route, "app", None)
-            yield from _routes(getattr(inner, "routes", ()))
+def test_pages_have_their_role_too() -> None:
+    told = {}
+    for line in DOCUMENT.read_text().partition("## Pages")[2].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        told |= {(method, path): cells[1] for method, path in PAGE.findall(cells[0])}
+    assert len(told) > 12
+    assert told == {which: roles.needed(*which)[1] for which in told}
 
 
 def test_the_statuses_are_those_that_refusals_become() -> None:

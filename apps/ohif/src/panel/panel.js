@@ -1,7 +1,7 @@
 // The panel: sections that fold, and one line that says what happens.
 
 import { caseSection } from './case.js';
-import { h, tell } from './dom.js';
+import { button, h, tell } from './dom.js';
 import { labelSection } from './labels.js';
 import { learningSection } from './learning.js';
 import { promptSection } from './prompt.js';
@@ -24,12 +24,15 @@ export class Panel {
   constructor(session) {
     this.session = session;
     this.status = h('div', { class: 'sl-status', role: 'status', 'aria-live': 'polite', dataset: { samlabel: 'status' } });
+    const { login } = session.server;
+    this.login = h('div', { class: 'sl-row sl-login', hidden: true, dataset: { samlabel: 'login' } },
+      button('Log in', session.doing(() => login.open()), { class: 'sl-main' }));
     /** @type {Section[]} */
     this.sections = [caseSection, labelSection, promptSection, proposeSection, resultSection, submitSection,
       learningSection].map((make) => make(session));
     this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel',
       onclick: letGo, onkeydown: pressed },
-      h('style', {}, STYLE), this.status, ...this.sections.map((section) => this.#folding(section)),
+      h('style', {}, STYLE), this.status, this.login, ...this.sections.map((section) => this.#folding(section)),
       ...this.sections.flatMap(({ foot }) => foot ?? []));
   }
 
@@ -51,6 +54,7 @@ export class Panel {
     queueMicrotask(() => {
       this.#waiting = false;
       tell(this.status, this.session.status.text, this.session.status.error);
+      this.login.hidden = !this.session.server.login.needed;
       this.element.dataset.ready = this.ready ? 'yes' : 'no';
       this.element.classList.toggle('sl-waiting', !this.session.opened);
       if (this.session.opened) this.sections.forEach((section) => section.update());

@@ -36,5 +36,6 @@ export const STYLE = `
   border-top: 1px solid hsl(var(--input, 236 45% 21%)); }
 .sl .sl-foot button { flex: 1; }
 .sl.sl-waiting details, .sl.sl-waiting .sl-foot { display: none; }
+.sl .sl-login { padding: 6px 8px; }
 .sl [hidden] { display: none !important; }
 `;

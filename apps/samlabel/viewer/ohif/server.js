@@ -1,10 +1,13 @@
-// Requests to the samlabel server: the only file that knows its addresses.
+// Requests to the samlabel server: the only file that knows its addresses, besides those of logging in (login.js).
+
+import { Login } from './login.js';
 
 /** @typedef {{label_info: {name: string, idx: number}[], [key: string]: any}} Stored what the server says of a label */
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/;
 const READER = 'samlabel-reader';
 const MOST_TAG = 64;
+const UNKNOWN = 401; // the server does not know who asks
 export const FINAL = 'final';
 
 /** An answer that is no success. */
@@ -17,12 +20,14 @@ export class ServerError extends Error {
 }
 
 export class Server {
-  /** @param {string} base where this module came from is where the server is */
-  constructor(base = new URL(import.meta.url).origin) {
+  /** @param {string} base where this module came from is where the server is @param {string} [here] the viewer's site */
+  constructor(base = new URL(import.meta.url).origin, here) {
     this.base = base;
+    this.login = new Login(base, here);
   }
 
-  get reader() { return localStorage.getItem(READER) || ''; }
+  /** Whoever is logged in; where nobody has to be, as the reader says. */
+  get reader() { return this.login.name || localStorage.getItem(READER) || ''; }
 
   set reader(name) {
     if (name && !NAME.test(name)) throw new Error('A name is one word of letters, digits or ._@+- here.');
@@ -35,17 +40,27 @@ export class Server {
     return `draft_${name || 'local'}`.slice(0, MOST_TAG);
   }
 
-  /** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
-  async ask(path, options = {}) {
-    const headers = { ...options.headers, ...(this.reader && { 'x-samlabel-reader': this.reader }) };
-    const answer = await fetch(this.base + path, { ...options, headers }).catch((error) => {
+  /** `waits`: a reader's own request waits for a login and is asked again; what a timer asks is asked later anyhow.
+   * @param {string} path @param {RequestInit} [options] @param {boolean} [waits] @returns {Promise<Response>} */
+  async ask(path, options = {}, waits = true) {
+    const answer = await this.#answer(path, options);
+    if (answer.ok) return answer;
+    const body = await answer.json().catch(() => ({}));
+    if (answer.status === UNKNOWN && await this.login.ask() && waits) {
+      await this.login.wait(options.signal).catch(() => { throw new ServerError('Stopped.', 0); });
+      return this.ask(path, options);
+    }
+    const told = typeof body.detail === 'string' ? body.detail : `The server answered ${answer.status}.`;
+    throw new ServerError(told, answer.status);
+  }
+
+  /** @param {string} path @param {RequestInit} options */
+  #answer(path, options) {
+    const headers = { ...options.headers, ...this.login.headers, ...(this.reader && { 'x-samlabel-reader': this.reader }) };
+    return fetch(this.base + path, { ...options, headers }).catch((error) => {
       if (error.name === 'AbortError') throw new ServerError('Stopped.', 0);
       throw new ServerError('The server does not answer. What you drew stays here: try again.', 0);
     });
-    if (answer.ok) return answer;
-    const body = await answer.json().catch(() => ({}));
-    const told = typeof body.detail === 'string' ? body.detail : `The server answered ${answer.status}.`;
-    throw new ServerError(told, answer.status);
   }
 
   /** null when there is none. @param {string} path @param {RequestInit} [options] */
@@ -63,7 +78,13 @@ export class Server {
     return this.ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
   }
 
-  info() { return this.json('/info/'); }
+  /** The server's models and labels; and who is logged in, which may have changed since the last case. */
+  async info() {
+    const told = await this.json('/info/');
+    await this.login.about();
+    return told;
+  }
+
   adapters() { return this.json('/adapters/'); }
   labels() { return this.json('/labels/'); }
 
@@ -122,11 +143,11 @@ export class Server {
   }
 
   /** @param {string} series */
-  lease(series) { return this.ask(`/lease/?image=${series}`, { method: 'PUT' }); }
+  lease(series) { return this.ask(`/lease/?image=${series}`, { method: 'PUT' }, false); }
 
   /** The page may be closing: the request outlives it. @param {string} series */
   async leave(series) {
-    await this.ask(`/lease/?image=${series}`, { method: 'DELETE', keepalive: true }).catch(() => {});
+    await this.ask(`/lease/?image=${series}`, { method: 'DELETE', keepalive: true }, false).catch(() => {});
   }
 
   /** @param {string} strategy @param {string} leaving */

@@ -9,6 +9,7 @@ import { Panel } from './panel/panel.js';
 import { Pointing } from './pointing.js';
 import { Segmenting } from './segmenting.js';
 import { Server } from './server.js';
+import { watchLogin } from './signing.js';
 import { Work } from './state.js';
 import { StoredLabels } from './stored.js';
 import { across } from './strokes.js';
@@ -28,13 +29,11 @@ export class Session {
   segmenting = new Segmenting(this);
   layer = new Layer(this);
   /** @type {Record<string, any>} */ info = {};
-  note = '';
+  note = ''; why = '';
   lease = new Lease(this);
-  why = '';
   opacity = OPACITY;
   status = { text: '', error: false };
-  #opening = '';
-  #down = false; // the pointer
+  #opening = ''; #down = false; // the pointer
   #stop = new AbortController();
   /** @type {(() => void)[]} */ #ends = [];
 
@@ -43,6 +42,7 @@ export class Session {
     this.ohif = new Ohif(managers);
     this.pointing = new Pointing(this);
     this.panel = new Panel(this);
+    watchLogin(this, this.#stop.signal);
     this.say('Loading the images ...');
     this.#listen();
   }
