@@ -10,6 +10,7 @@ import pytest
 from sam_infer.audit.trail import Trail
 from samlabel.errors import ConfigError, LoginError
 from samlabel.logins.person import Person
+from samlabel.logins.sessions import BEARER
 from samlabel.logins.tokens import BEGINNING, FILE, TokenStore
 from tests.samlabel.people import People
 
@@ -60,6 +61,19 @@ def test_a_client_that_knows_passwords_only_sends_a_token_as_one(people: People)
     assert people.desk.by_bearer(secret) is None
     with pytest.raises(LoginError):
         people.desk.by_password("anything", secret, "10.0.0.7")
+
+
+def test_a_session_that_a_token_began_ends_with_it(people: People) -> None:
+    people.desk.tokens = store = store_in(people.folder)
+    secret = store.add("slicer", "annotator")
+    people.clock.now = datetime.now(UTC).timestamp()
+    machine = people.desk.by_password("anything", secret, "10.0.0.7")
+    session = people.desk.open_session(machine, "10.0.0.7", "password", BEARER)
+    assert people.desk.by_bearer(session) == machine
+    store.revoke("slicer")
+    assert people.desk.by_bearer(session) is None
+    store.add("slicer", "admin")
+    assert people.desk.by_bearer(session) is None
 
 
 def test_refusals_are_sentences(tmp_path: Path) -> None:
