@@ -25,7 +25,7 @@ with light_host():
     from samlabel.access.gate import Gate
     from samlabel.access.login_state import LoginState
     from samlabel.access.session_cookie import name as cookie_name
-    from samlabel.logins.desk import Desk
+    from samlabel.logins.login_service import LoginService
 
 HEADERS = [(b"host", b"here"), (b"origin", b"http://here"), (b"accept", b"*/*")]
 
@@ -53,7 +53,7 @@ async def click(gate: Gate, credentials: list[tuple[bytes, bytes]]) -> float:
 
 async def measured(folder: Path, pairs: int, accounts: int) -> dict[str, Any]:
     """Medians and the 99th percentile of what a login adds."""
-    desk = Desk(folder)
+    desk = LoginService(folder)
     for number in range(accounts):
         desk.accounts.add(f"reader{number}", "annotator", "a good password")
     person = desk.accounts.all()[0].person

@@ -75,6 +75,6 @@ class LoginError(SamError):
 class WaitError(SamError):
     """Too many wrong passwords came from there: ask again later."""
 
-    def __init__(self, message: str, seconds: float) -> None:
+    def __init__(self, message: str, seconds: float = 1.0) -> None:
         super().__init__(message, "password")
         self.seconds = seconds

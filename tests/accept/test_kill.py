@@ -21,7 +21,7 @@ from sam_infer.imaging.image_file import read_mask, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_trainer.synthetic.patients import grid
 from samlabel.logins.accounts import Accounts
-from samlabel.logins.desk import FOLDER
+from samlabel.logins.login_service import FOLDER
 from samlabel.logins.person import ANNOTATOR
 from tests.accept.result_rows import KILLS as RESULT
 from tests.accept.server import ServerProcess

@@ -19,7 +19,7 @@ import pytest
 
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.logins.accounts import Accounts
-from samlabel.logins.desk import FOLDER
+from samlabel.logins.login_service import FOLDER
 from tests.client.browser import browser, new_page
 from tests.client.phantom import ORGAN, lps, middle_of
 from tests.client.reader import PROBE, Reader

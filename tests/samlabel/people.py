@@ -9,7 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from samlabel.logins import passwords
-from samlabel.logins.desk import Desk, LoginEvent
+from samlabel.logins.login_service import LoginEvent, LoginService
 from samlabel.logins.person import FOR_PEOPLE, Person
 from samlabel.logins.sessions import BEARER, COOKIE
 
@@ -37,9 +37,9 @@ class People:
     def __post_init__(self) -> None:
         self.desk = self.restarted()
 
-    def restarted(self) -> Desk:
+    def restarted(self) -> LoginService:
         """The desk of a server that starts on the same folder."""
-        self.desk = Desk(self.folder, clock=self.clock)
+        self.desk = LoginService(self.folder, clock=self.clock)
         self.desk.tell = self.told.append
         return self.desk
 

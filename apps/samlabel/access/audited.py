@@ -21,8 +21,8 @@ from sam_infer.errors import AuditError
 from samlabel.access.forwarded import client_of
 from samlabel.access.identity import current_person, current_reader
 from samlabel.access.login_state import LOGINS
-from samlabel.logins.desk import LoginEvent
 from samlabel.logins.flood import Flood
+from samlabel.logins.login_service import LoginEvent
 
 log = structlog.get_logger(__name__)
 

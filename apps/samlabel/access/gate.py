@@ -9,20 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from anyio import to_thread
 from fastapi.exceptions import HTTPException
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from monailabel.config import settings
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from samlabel.access import roles, session_cookie
+from samlabel.access import case_limits, roles, session_cookie
 from samlabel.access.error_replies import NO_LOGIN, body_of
 from samlabel.access.forwarded import client_of
 from samlabel.access.html_page import html_page
 from samlabel.access.identity import logged_in_as
 from samlabel.access.login_state import LOGINS, LoginState
-from samlabel.logins.desk import LoginEvent
-from samlabel.logins.person import MACHINE, Person
+from samlabel.logins.login_service import LoginEvent
+from samlabel.logins.person import MACHINE, REVIEWER, Person
 
 READS = {"GET", "HEAD", "OPTIONS"}
 
@@ -79,7 +80,7 @@ class Gate:
         except HTTPException as error:  # the realm is away
             await JSONResponse(body_of(str(error.detail)), error.status_code)(inner, receive, send)
             return
-        refusal = self._refusal(asked, row, person, by_cookie)
+        refusal = self._refusal(asked, row, person, by_cookie) or await self._unseen(asked, row, person)
         if refusal is not None:
             with logged_in_as(person):  # whom the audit trail names
                 await refusal(inner, receive, send)
@@ -115,6 +116,18 @@ class Gate:
             return None if known else JSONResponse(body_of(NOT_OURS, "path"), 404)
         role = roles.for_drafts(asked.method, row[0], role, asked.query, person)
         return None if person.may(role) else self._not_allowed(asked, row[0], role, person)
+
+    async def _unseen(self, asked: Asked, row: tuple[str, str] | None, person: Person | None) -> Response | None:
+        """Why not, where the case is none of this person's; most people see every case, and nothing is looked up."""
+        desk = self._state.desk
+        if desk is None or row is None or person is None or person.may(REVIEWER) or not desk.projects.all():
+            return None
+        seen = await to_thread.run_sync(self._state.seen, person)
+        why = case_limits.refused(asked.method, row[0], asked.path, asked.query, seen) if seen is not None else ""
+        if not why:
+            return None
+        self._state.tell(LoginEvent("refused", person.name, asked.address, person.source, f"{row[0]}: another project"))
+        return JSONResponse(body_of(why, "image"), 404)
 
     def _who(self, asked: Asked) -> Response:
         """Nobody is logged in: a person is shown where to, a program is told."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ from monailabel.config import settings
 from monailabel.endpoints.user import auth
 
 from samlabel.access.forwarded import Network
-from samlabel.logins.desk import Desk, LoginEvent, to_log
+from samlabel.logins.login_service import LoginEvent, LoginService, to_log
 from samlabel.logins.person import ADMIN, ANNOTATOR, REVIEWER, USER, Person
+from samlabel.logins.projects import Case, Seen
 
 if TYPE_CHECKING:
     from samlabel.oidc.login import OidcLogin  # needs authlib, where it is used
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 class LoginState:
     """Set when the application is put together; tests put another desk in."""
 
-    desk: Desk | None = None  # the built-in logins; None while they are off
+    desk: LoginService | None = None  # the built-in logins; None while they are off
     oidc: OidcLogin | None = None  # logins by a hospital's own service
     proxies: Sequence[Network] = ()  # whose word on addresses is believed
     open_paths: frozenset[str] = frozenset()  # code without data, which a viewer elsewhere loads before any login
     origins: frozenset[str] = field(default_factory=frozenset)  # web sites whose viewer may be handed a login
 
+    cases: Callable[[], Iterable[Case]] | None = None  # of the studies, as projects look at them
     open_to_others: bool = False  # more than this machine may reach the server
 
     @property
@@ -37,11 +39,17 @@ class LoginState:
         """Whether anybody has to log in, here or at the realm that the host's settings name."""
         return self.desk is not None or bool(settings.MONAI_LABEL_AUTH_ENABLE)
 
+    def seen(self, person: Person | None) -> Seen | None:
+        """What somebody sees who does not see every case; None for whoever does. It may ask the archive."""
+        if person is None or person.may(REVIEWER) or self.desk is None or not self.desk.projects.all():
+            return None
+        return self.desk.projects.seen_by(person, self.cases() if self.cases is not None else ())
+
     def tell(self, event: LoginEvent) -> None:
         """Have something recorded."""
         (self.desk.tell if self.desk is not None else to_log)(event)
 
-    async def by_password(self, desk: Desk, name: str, password: str, where: str) -> Person:
+    async def by_password(self, desk: LoginService, name: str, password: str, where: str) -> Person:
         """Who has this name and password. Whoever sends a thousand waits here, in no thread that others need."""
         return await to_thread.run_sync(desk.by_password, name, password, where, limiter=_guesses())
 

@@ -12,7 +12,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from samlabel.logins.desk import Desk
+    from samlabel.logins.login_service import LoginService
     from samlabel.logins.person import Person
 
 
@@ -32,7 +32,7 @@ def secret_of(headers: Headers) -> str:
         return ""
 
 
-def let_in(response: Response, desk: Desk, person: Person, request: Request, how: str) -> str:
+def let_in(response: Response, desk: LoginService, person: Person, request: Request, how: str) -> str:
     """Open a session for this person and put its cookie into the answer: its secret. Every browser's login ends here.
 
     `Lax`, not `Strict`: a link in a mail or in the hospital's portal leads into the viewer. What changes anything is no

@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "next": ("samlabel.commands.loop", "next_case", "Say which case to label next, and why."),
     "loop": ("samlabel.commands.loop", "app", "Say whether the learning loop pays."),
     "users": ("samlabel.commands.admin.users", "app", "Say who may log in, and as what."),
+    "projects": ("samlabel.commands.admin.projects", "app", "Say which cases are whose."),
     "viewer": ("samlabel.commands.viewer", "app", "Serve a newer OHIF than the one that comes with MONAI Label."),
     "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),
 }

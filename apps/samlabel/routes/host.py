@@ -27,10 +27,13 @@ from starlette.datastructures import UploadFile
 
 from sam_infer.audit.line import EXPORTED, Deed
 from sam_infer.audit.trail import Trail
+from samlabel.access.case_limits import without_unseen
+from samlabel.access.identity import current_person
+from samlabel.access.login_state import LOGINS
 from samlabel.access.names import check_name, check_session_id, check_tag, check_upload_name, json_object
-from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError, RefusedError
 from samlabel.host.handle import infer_tasks, running_app, scoring_methods, strategies
+from samlabel.host.places import without_places
 from samlabel.tasks import scoring_task
 
 MODULES = (activelearning, batch_infer, datastore, info, logs, model, ohif, scoring, session)
@@ -121,7 +124,9 @@ def off_the_loop(
             what, argument = DEEDS[endpoint.__name__]
             Trail.of().add(Deed(what, str(arguments.get(argument) or ""), how="over HTTP"))
         answer = without_places(_finish(endpoint(**arguments)))
-        return answer if complete is None else complete(answer, arguments)
+        answer = answer if complete is None else complete(answer, arguments)
+        seen = LOGINS.seen(current_person())
+        return answer if seen is None else without_unseen(endpoint.__name__, answer, seen)
 
     # The signature is all that FastAPI reads; `functools.wraps` would make it see the coroutine again.
     run.__dict__["__signature__"] = inspect.signature(endpoint)

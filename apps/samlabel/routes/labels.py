@@ -9,7 +9,8 @@ from monailabel.endpoints import datastore as host
 
 from sam_trainer.labels.ledger import ACCEPTED, GONE, QUARANTINED, RELEASED, WITHDRAWN, Ledger
 from samlabel.access.callers import ADMIN, USER
-from samlabel.access.identity import current_reader
+from samlabel.access.identity import current_person, current_reader
+from samlabel.access.login_state import LOGINS
 from samlabel.access.names import check_name
 from samlabel.errors import RequestError
 from samlabel.host.handle import running_app
@@ -42,7 +43,9 @@ def overview(state: str = "") -> dict[str, Any]:
     """Every case with a label that was ever accepted; `state` picks those whose newest event it is."""
     if state not in STATES:
         raise RequestError(f"state must be one of {', '.join(STATES[1:])}, got {state[:40]!r}", "state")
-    found = label_facts.overview(_ledger(), state)
+    found, seen = label_facts.overview(_ledger(), state), LOGINS.seen(current_person())
+    if seen is not None:
+        found = [row for row in found if row["case"] in seen.images]
     return {"labels": found, "quarantined": len(_ledger().quarantine())}
 
 

@@ -19,7 +19,7 @@ from samlabel.access.login_state import LOGINS
 from samlabel.access.session_cookie import address_of
 from samlabel.errors import LoginError, RequestError
 from samlabel.host.login_fix import AWAY
-from samlabel.logins.desk import Desk
+from samlabel.logins.login_service import LoginService
 from samlabel.logins.sessions import BEARER
 
 router = APIRouter(prefix="/auth", tags=["Auth"])
@@ -74,14 +74,14 @@ def valid() -> dict[str, Any]:
     return {"username": name, "email": None, "name": name, "roles": host_roles(role)}
 
 
-def _for_code(desk: Desk, request: Request, code: str, verifier: str) -> dict[str, Any]:
+def _for_code(desk: LoginService, request: Request, code: str, verifier: str) -> dict[str, Any]:
     person = desk.handovers.person_of(code, verifier, request.headers.get("origin", ""))
     if person is None:
         raise LoginError("this code was used, is older than a minute, or is another page's: log in again", "code")
     return _token(desk, desk.open_session(person, address_of(request), "viewer", BEARER))
 
 
-def _token(desk: Desk, secret: str) -> dict[str, Any]:
+def _token(desk: LoginService, secret: str) -> dict[str, Any]:
     return {"access_token": secret, "token_type": "bearer", "expires_in": int(desk.limits.absolute_s)}
 
 

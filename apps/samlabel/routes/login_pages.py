@@ -21,8 +21,8 @@ from samlabel.access.identity import current_person
 from samlabel.access.login_state import LOGINS
 from samlabel.access.session_cookie import address_of
 from samlabel.errors import ConfigError, LoginError, NotFoundError, RefusedError, WaitError
-from samlabel.logins.desk import Desk
 from samlabel.logins.first import PATH as FIRST
+from samlabel.logins.login_service import LoginService
 from samlabel.logins.passwords import SHORTEST
 from samlabel.routes.oidc import SOURCE, after_logout, to_provider
 
@@ -121,7 +121,7 @@ def hand_over(challenge: str, origin: str) -> Response:
     return _closing(_script({"samlabel": "code", "code": code}), _script(origin.rstrip("/")))
 
 
-def _desk() -> Desk:
+def _desk() -> LoginService:
     if LOGINS.desk is None:
         raise NotFoundError("this server has no logins of its own; 'samlabel serve --set logins=true' has")
     return LOGINS.desk

@@ -13,7 +13,7 @@ from samlabel.access.html_page import html_page
 from samlabel.access.login_state import LOGINS
 from samlabel.access.session_cookie import address_of
 from samlabel.errors import LoginAwayError, LoginError, NotFoundError
-from samlabel.logins.desk import Desk, LoginEvent
+from samlabel.logins.login_service import LoginEvent, LoginService
 from samlabel.logins.person import Person
 from samlabel.oidc.attempts import GOOD_FOR_S
 from samlabel.oidc.login import OidcLogin
@@ -79,7 +79,7 @@ def _refused(why: str, status: int) -> Response:
     return HTMLResponse(html_page("Not logged in", body), status, headers={"cache-control": "no-store"})
 
 
-def _oidc() -> tuple[OidcLogin, Desk]:
+def _oidc() -> tuple[OidcLogin, LoginService]:
     if LOGINS.oidc is None or LOGINS.desk is None:
         raise NotFoundError("this server knows no login service; the setting oidc_issuer names one")
     return LOGINS.oidc, LOGINS.desk

@@ -18,13 +18,17 @@ from urllib.parse import urlsplit
 
 import httpx
 import structlog
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from monailabel.endpoints.user.auth import User
 
 from sam_trainer.studies import Studies
 from samlabel.access.callers import USER
+from samlabel.access.case_limits import searched
 from samlabel.access.error_replies import body_of
+from samlabel.access.identity import current_person
+from samlabel.access.login_state import LOGINS
 from samlabel.errors import NotFoundError, RefusedError, UnsafeNameError
 from samlabel.host.handle import archive_settings
 from samlabel.store.archive_client import CONNECT_S, LOOPBACK
@@ -77,6 +81,9 @@ async def proxy(request: Request, path: str, user: User = USER) -> Response:
     if refusal is not None:
         await answer.aclose()
         return _failure(502, refusal)
+    seen = await to_thread.run_sync(LOGINS.seen, current_person())
+    if seen is not None and request.method == "GET" and "/" not in rest:  # a search in the whole archive
+        return Response(searched(await _whole(answer), seen), answer.status_code, media_type="application/dicom+json")
     headers = {name: answer.headers[name] for name in ANSWERED if name in answer.headers}
     return StreamingResponse(_body(answer), answer.status_code, headers)
 
@@ -137,6 +144,14 @@ async def _body(answer: httpx.Response) -> AsyncIterator[bytes]:
         # The status is sent: cutting the answer off is all that is left to say.
         log.warning("the DICOM archive stopped in the middle of an answer", reason=repr(error))
         raise
+    finally:
+        await answer.aclose()
+
+
+async def _whole(answer: httpx.Response) -> bytes:
+    """An answer that is read before it is passed on; one that is no success has no studies in it."""
+    try:
+        return await answer.aread() if answer.status_code == 200 else b""
     finally:
         await answer.aclose()
 

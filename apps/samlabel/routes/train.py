@@ -19,9 +19,9 @@ from sam_trainer.training.run_round import training_folder
 from samlabel.access.audited import current_actor
 from samlabel.access.callers import ADMIN, USER
 from samlabel.access.names import check_name
-from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError
 from samlabel.host.handle import running_app, trainers
+from samlabel.host.places import without_places
 from samlabel.loop.stopping import stop_requested
 from samlabel.tasks.standing_training import STOP_SECONDS, standing_training
 from samlabel.tasks.train_task import SamTrain

@@ -28,6 +28,8 @@ from sam_trainer.active.strategies import RANDOM
 from sam_trainer.judging.alarm import watch
 from sam_trainer.studies import Studies
 from samlabel.access.audited import current_actor, note_start
+from samlabel.access.identity import current_person
+from samlabel.access.login_state import LOGINS
 from samlabel.config import AppConfig
 from samlabel.engine import load_serving, warm_up
 from samlabel.errors import NotFoundError, RequestError
@@ -107,7 +109,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
         who = wish.reader
         if left:
             self._store.leases.end(left, who)
-        elsewhere = self._store.leases.of_others(who) | {left}
+        elsewhere = self._store.leases.of_others(who) | {left} | self._unseen()
         while offer := self.selection.next(wish, set(self._store.get_unlabeled_images()) - elsewhere):
             image = offer.case
             elsewhere.add(image)
@@ -123,6 +125,11 @@ class SamApp(TaskRegistry, MONAILabelApp):
                 log.warning("case cannot be opened, another one is offered", image=image, reason=str(error))
                 self._store.leases.end(image, who)
         return {}
+
+    def _unseen(self) -> set[str]:
+        """Cases of projects that are not the caller's."""
+        seen = LOGINS.seen(current_person())
+        return set() if seen is None else set(self._store.list_images()) - seen.images
 
     def answer(self, request: Mapping[str, Any]) -> Reply:
         """Answer a reader's request about one image, and remember what was answered until a label is saved."""

@@ -70,7 +70,6 @@ def mend(app: FastAPI) -> FastAPI:
     hosts = [name for name in os.environ.get(logins.HOSTS_VARIABLE, "").split(",") if name]
     # A training process prints its settings as JSON, which a list of addresses is not: it would end there.
     os.environ.pop("MONAI_LABEL_CORS_ORIGINS", None)
-    logins.switch(LOGINS, config, frozenset(viewer.open_paths()))
     for router in (mended_routes(), *OURS):
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
         app.router.routes.insert(0, app.router.routes.pop())
@@ -97,6 +96,7 @@ def mend(app: FastAPI) -> FastAPI:
     login_fix.mend()
     background.mend()
     route_structlog()
+    logins.switch(LOGINS, config, frozenset(viewer.open_paths()))
     return app
 
 

@@ -7,8 +7,8 @@ import pytest
 from sam_infer.audit.trail import Trail
 from samlabel.access import audited
 from samlabel.access.audited import note_login
-from samlabel.logins.desk import LoginEvent
 from samlabel.logins.flood import FREE, WINDOW_S, Flood
+from samlabel.logins.login_service import LoginEvent
 from tests.samlabel.people import Clock
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from samlabel.access.login_state import LOGINS
@@ -24,7 +26,8 @@ def test_slicer_s_client_logs_in_and_asks(server: Server, logins_on: People, mon
 
     def over_here(method, address, selector, body=None, headers=None, content_type="application/json"):
         sent = {**(headers or {}), **({"content-type": content_type} if body else {})}
-        answer = server.client.request(method, selector, content=body, headers=sent)
+        content = json.dumps(body) if isinstance(body, dict) else body
+        answer = server.client.request(method, selector, content=content, headers=sent)
         return answer.status_code, answer.content, None, answer.headers
 
     monkeypatch.setattr(host.MONAILabelUtils, "http_method", staticmethod(over_here))

@@ -62,9 +62,9 @@ def test_no_other_page_sends_these_forms(server: Server, logins_on: People, path
 
 @pytest.mark.parametrize("path", ["/login", "/login/first?key=KEY"])
 def test_no_page_is_framed_or_kept(server: Server, people: People, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samlabel.logins.desk import Desk
+    from samlabel.logins.login_service import LoginService
 
-    empty = Desk(people.folder / "empty", clock=people.clock)
+    empty = LoginService(people.folder / "empty", clock=people.clock)
     monkeypatch.setattr(LOGINS, "desk", empty)
     page = server.client.get(path.replace("KEY", str(empty.first.new()).partition("key=")[2]))
     assert page.status_code == 200 and page.headers["cache-control"] == "no-store"
@@ -73,9 +73,9 @@ def test_no_page_is_framed_or_kept(server: Server, people: People, path: str, mo
 
 
 def test_the_first_administrator(server: Server, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samlabel.logins.desk import Desk
+    from samlabel.logins.login_service import LoginService
 
-    empty = Desk(people.folder / "empty", clock=people.clock)
+    empty = LoginService(people.folder / "empty", clock=people.clock)
     monkeypatch.setattr(LOGINS, "desk", empty)
     key = str(empty.first.new()).partition("key=")[2]
     fields = {"key": key, "username": "ada", "password": PASSWORD}

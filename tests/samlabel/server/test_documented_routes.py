@@ -22,7 +22,7 @@ PAGE = re.compile(r"`([A-Z]+) (/\S*)`")
 def documented() -> dict[tuple[str, str], tuple[str, str, str, str]]:
     """Role, what is sent, answered and refused, by method and path."""
     found: dict[tuple[str, str], tuple[str, str, str, str]] = {}
-    for line in DOCUMENT.read_text().splitlines():
+    for line in DOCUMENT.read_text().partition("## Pages")[0].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         route = ROUTE.fullmatch(cells[0])
         if route is not None:

@@ -74,3 +74,6 @@ def test_a_real_server_answers(started: tuple[str, subprocess.Popen[bytes]], tmp
     assert list(told["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class"]
     assert told["labels"] == ["object", "other"]
     assert check_answers(address, "l", (24, 12, 12), tmp_path) == (40, 32, 24)
+    # its default address is open to everybody: it says so where somebody looks
+    warning = "logins are off and other machines may reach this server"
+    assert warning in (tmp_path / "log").read_text() and warning in call(f"{address}/")[1].decode()

@@ -24,10 +24,12 @@ from samlabel.dicom.seg_write import Origin, referenced_series, write_seg
 from samlabel.dicom_store.process import StoreProcess
 from samlabel.errors import ArchiveError, NotFoundError, RefusedError
 from samlabel.label_names import LabelNames
+from samlabel.logins.projects import ProjectFilter
 from samlabel.loop.accepted_labels import note_label
 from samlabel.loop.answers_given import Work
 from samlabel.store.archive import DicomWebStore, open_archive
 from samlabel.store.archive_labels import names_of, origin_of
+from samlabel.store.cases import cases_of
 
 pytestmark = pytest.mark.slow  # the host, ITK and SimpleITK are imported, and a store process runs
 
@@ -62,6 +64,14 @@ def label_file(store: DicomWebStore, folder: Path) -> tuple[Path, Mask]:
 
 def test_every_modality_is_offered(store: DicomWebStore) -> None:
     assert set(store.list_images()) == {series.uid("series") for series in SMALL}
+
+
+def test_projects_see_what_the_archive_says_of_a_series(store: DicomWebStore) -> None:
+    cases = {case.image: case for case in cases_of(store)}
+    assert set(cases) == set(store.list_images()) and cases_of(store) is cases_of(store)
+    case = cases[SERIES]
+    assert (case.study, case.modality) == (CT.uid("study"), "CT") and case.patient and case.description
+    assert ProjectFilter("a", patients=(case.patient,), modalities=("CT",)).holds(case)
 
 
 def test_images_are_neither_put_beside_the_archive_nor_taken_out_of_it(store: DicomWebStore, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from sam_infer.audit.trail import Trail
 from sam_infer.home import HOME_VARIABLE, default_home
-from samlabel.logins.desk import FOLDER
+from samlabel.logins.login_service import FOLDER
 from samlabel.logins.person import ANNOTATOR, ROLES
 from samlabel.logins.tokens import TokenStore
 

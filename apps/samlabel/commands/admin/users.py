@@ -15,7 +15,7 @@ from rich.table import Table
 from sam_infer.home import default_home
 from samlabel.errors import ConfigError
 from samlabel.logins.accounts import Accounts
-from samlabel.logins.desk import FOLDER
+from samlabel.logins.login_service import FOLDER
 from samlabel.logins.person import ANNOTATOR, FOR_PEOPLE
 
 app = typer.Typer(help="Who may log in to this machine's server.", no_args_is_help=True)

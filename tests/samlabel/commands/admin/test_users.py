@@ -104,3 +104,19 @@ def test_other_machines_come_in_by_a_login_or_by_name(
 def test_help_lists_the_roles() -> None:
     assert isinstance(load("users"), typer.core.TyperGroup)
     assert "annotator, reviewer, lead, admin" in users("add", "--help").stdout.replace("\n", " ").replace("  ", " ")
+
+
+def projects(*words: str):
+    return CliRunner().invoke(load("projects"), list(words))
+
+
+def test_projects_from_the_command_line(home: Path) -> None:
+    users("add", "ada", "--role", "admin", typed=TWICE)
+    assert projects("set", "liver", "--patient", "LIV-*", "--modality", "CT", "--label", "liver").exit_code == 0
+    assert projects("assign", "ada", "liver").stdout == "ada is in liver\n"
+    listed = projects("list").stdout
+    assert "LIV-*" in listed and "ada" in listed
+    assert isinstance(projects("assign", "ada", "gone").exception, NotFoundError)
+    assert projects("remove", "liver").exit_code == 0 and "LIV" not in projects("list").stdout
+    assert projects("assign", "ada").stdout == "ada is in no project\n"
+    assert isinstance(projects("set", "all").exception, ConfigError)

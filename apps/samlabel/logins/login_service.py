@@ -1,4 +1,4 @@
-"""`Desk`: where people prove who they are; every way in ends in one session, and is told to whoever keeps a record."""
+"""The login service: people prove who they are; every way in ends in one session, and is told to who keeps a record."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from samlabel.logins.first import FirstLink
 from samlabel.logins.handover import Handovers
 from samlabel.logins.passwords import matches, outdated
 from samlabel.logins.person import Person
+from samlabel.logins.projects import Projects
 from samlabel.logins.sessions import BEARER, COOKIE, Limits, Sessions
 from samlabel.logins.throttle import Throttle
 
@@ -56,13 +57,14 @@ def to_log(event: LoginEvent) -> None:
     log.info(event.what, who=event.who, where=event.where, how=event.how, why=event.why)
 
 
-class Desk:
+class LoginService:
     """Accounts, sessions and tokens of one server."""
 
     def __init__(self, folder: Path, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> None:
         self.accounts = Accounts(folder)
         self.first = FirstLink(folder, self.accounts, clock)
         self.handovers = Handovers(clock)
+        self.projects = Projects(folder)
         self.tell: Callable[[LoginEvent], None] = to_log
         self.tokens: Tokens | None = None
         self.local = True  # whether accounts of this server count, not only those of a login service, and tokens
