@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +14,7 @@ from samlabel.access.audited import note_login
 from samlabel.access.login_state import LOGINS
 from samlabel.oidc.login import OidcLogin
 from samlabel.oidc.settings import OidcSettings
-from tests.processes import running, wait_until
+from tests.login_service import login_service
 from tests.samlabel.conftest import Server
 from tests.samlabel.people import People
 
@@ -26,23 +23,7 @@ PAGE = {"accept": "text/html"}
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
-    """The address of a provider with one person."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"]
-    with running(command, env={**os.environ, "PYTHONWARNINGS": "ignore"}), httpx.Client(base_url=address) as client:
-
-        def answers() -> bool:
-            try:
-                return client.get("/.well-known/openid-configuration").status_code == 200
-            except httpx.HTTPError:
-                return False
-
-        wait_until(answers, "the provider answers")
-        for name, groups in (("ann", ["radiology"]), ("eve", ["choir"]), ("lead", ["radiology"])):
-            client.put(f"/users/{name}", json={"preferred_username": name, "groups": groups})
+    with login_service({"ann": ["radiology"], "eve": ["choir"], "lead": ["radiology"]}) as address:
         yield address
 
 
@@ -89,7 +70,7 @@ def test_a_person_comes_in_works_and_leaves(server: Server, by_provider: OidcLog
     assert server.client.get("/labels/").status_code == 401
     assert told() == [("login", "ann", "oidc"), ("logout", "ann", "")]
     refusals = [(line.who, line.subject) for line in Trail.of().lines() if line.what == "refused"]
-    assert refusals == [("ann", "POST /train"), ("nobody", "GET /labels")]
+    assert refusals == [("ann", "POST /train/sam"), ("nobody", "GET /labels/")]
 
 
 def test_somebody_without_a_group_is_told_why(server: Server, by_provider: OidcLogin) -> None:
