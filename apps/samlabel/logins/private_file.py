@@ -37,13 +37,16 @@ class PrivateFile:
             return self._kept
 
     @contextmanager
-    def changing(self) -> Iterator[dict[str, Any]]:
-        """A copy to change; it is written at the end of the block, unless the block fails."""
+    def changing(self, durable: bool = True) -> Iterator[dict[str, Any]]:
+        """A copy to change; it is written at the end of the block, unless the block fails.
+
+        `durable` waits for the disk: not worth it for what a power failure may take back.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._lock, FileLock(str(self.path.with_suffix(".lock"))):
             held = json.loads(json.dumps(self.read()))
             yield held
-            write_whole(self.path, _writer(held), durable=True)
+            write_whole(self.path, _writer(held), durable=durable)
             self._kept, self._seen = held, self._stamp()
 
     def _stamp(self) -> tuple[int, int, int] | None:

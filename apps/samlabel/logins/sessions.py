@@ -12,9 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from samlabel.errors import ConfigError
 from samlabel.logins.person import Person
 from samlabel.logins.private_file import PrivateFile
 from samlabel.logins.secrets import digest, new_secret
+
+log = structlog.get_logger(__name__)
 
 FILE = "sessions.json"
 
@@ -60,7 +65,7 @@ class Sessions:
         self._file = PrivateFile(folder / FILE)
         self._limits, self._clock = limits or Limits(), clock
         self._lock = threading.Lock()
-        self._open = {key: _session(facts) for key, facts in self._file.read().items()}
+        self._open = self._kept()
         self._written = self._clock()
 
     @property
@@ -93,7 +98,7 @@ class Sessions:
                 self._open[key] = session = replace(session, seen=now)
                 if now - self._written > WRITTEN_AFTER_S:
                     self._forget_old(now)
-                    self._write(now)
+                    self._write(now, durable=False)  # somebody waits for a click
             return session
 
     def close(self, secret: str) -> None:
@@ -114,8 +119,17 @@ class Sessions:
     def _forget_old(self, now: float) -> None:
         self._open = {key: session for key, session in self._open.items() if not self._over(session, now)}
 
-    def _write(self, now: float) -> None:
-        with self._file.changing() as held:
+    def _kept(self) -> dict[str, Session]:
+        """Those of before a restart; a damaged file costs everybody a login, and no start."""
+        try:
+            return {key: _session(facts) for key, facts in self._file.read().items()}
+        except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
+            log.warning("sessions could not be read, everybody logs in again", reason=repr(error))
+            self._file.path.unlink(missing_ok=True)
+            return {}
+
+    def _write(self, now: float, durable: bool = True) -> None:
+        with self._file.changing(durable) as held:
             held.clear()
             held.update({key: asdict(session) for key, session in self._open.items()})
         self._written = now

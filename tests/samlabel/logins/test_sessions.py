@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 
+import pytest
+
 from samlabel.logins.person import Person
 from samlabel.logins.sessions import BEARER, COOKIE, FILE, MOST_EACH, Limits, Sessions
 from tests.samlabel.people import People
@@ -64,3 +66,10 @@ def test_a_script_that_logs_in_each_minute_fills_nothing(people: People) -> None
     secrets = [sessions.open(ADA) for _ in range(MOST_EACH + 3)]
     assert sum(sessions.find(secret) is not None for secret in secrets) == MOST_EACH
     assert sessions.find(secrets[-1]) is not None and sessions.find(other) is not None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 3}', '{"a": {"name": "ada"}}'])
+def test_a_damaged_file_costs_a_login_and_no_start(people: People, text: str) -> None:
+    (people.folder / FILE).write_text(text)
+    sessions = Sessions(people.folder, clock=people.clock)
+    assert sessions.find(sessions.open(ADA)) is not None
