@@ -36,9 +36,9 @@ class Provider:
         self._keys: tuple[float, KeySet] | None = None
 
     def session(self) -> OAuth2Session:
-        """A client that knows the hospital's own certificates."""
+        """A client that knows what this server is called there."""
         settings = self.settings
-        session = OAuth2Session(
+        return OAuth2Session(
             settings.client,
             settings.secret,
             scope=settings.scopes,
@@ -46,9 +46,11 @@ class Provider:
             code_challenge_method="S256",
             token_endpoint_auth_method=self._authentication(),
         )
-        if settings.ca_file is not None:
-            session.verify = str(settings.ca_file)
-        return session
+
+    @property
+    def _trusted(self) -> str | bool:
+        """The certificates to trust, said with each request: a session's are overruled by REQUESTS_CA_BUNDLE."""
+        return str(self.settings.ca_file) if self.settings.ca_file is not None else True
 
     def document(self) -> Mapping[str, Any]:
         """What the provider says of itself (discovery)."""
@@ -79,7 +81,9 @@ class Provider:
         """The tokens for a code; a code is good once, and only with its verifier."""
         address = self.document()["token_endpoint"]
         try:
-            found = self.session().fetch_token(address, code=code, code_verifier=verifier, timeout=TIMEOUT_S)
+            found = self.session().fetch_token(
+                address, code=code, code_verifier=verifier, timeout=TIMEOUT_S, verify=self._trusted
+            )
         except AuthlibBaseError as error:
             raise LoginError(f"the login service refuses the code ({error.error}): log in again") from error
         except (requests.RequestException, ValueError) as error:
@@ -100,9 +104,8 @@ class Provider:
 
     def _read(self, address: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """A JSON object of the provider."""
-        ca_file = self.settings.ca_file
         try:
-            reply = requests.get(address, headers=headers, timeout=TIMEOUT_S, verify=str(ca_file) if ca_file else True)
+            reply = requests.get(address, headers=headers, timeout=TIMEOUT_S, verify=self._trusted)
             reply.raise_for_status()
             found = reply.json()
         except (requests.RequestException, ValueError) as error:
