@@ -31,6 +31,7 @@
     oidc_secret_file  that file                                                                      ()
     oidc_address    this server's own address, as browsers reach it                                  ()
     oidc_roles      GROUP=ROLE, comma-separated: who is what here, by groups of the provider         ()
+    oidc_projects   GROUP=PROJECT, comma-separated: whose cases an annotator sees                    ()
     oidc_groups_claim, oidc_name_claim  claims with groups and name; `#` goes into objects  (groups, preferred_username)
     oidc_scopes     what is asked of the provider                                  (openid profile email)
     oidc_ca_file    certificates (PEM) of a provider that the hospital itself vouches for            ()
@@ -98,6 +99,7 @@ class AppConfig:
     oidc_secret_file: str = ""
     oidc_address: str = ""
     oidc_roles: tuple[str, ...] = ()
+    oidc_projects: tuple[str, ...] = ()
     oidc_groups_claim: str = "groups"
     oidc_name_claim: str = "preferred_username"
     oidc_scopes: str = "openid profile email"

@@ -25,6 +25,7 @@ PROMOTED, ROLLED_BACK = "adapter promoted", "adapter rolled back"
 EXPORTED, SERVER_STARTED = "exported", "server started"
 TOKEN_ADDED, TOKEN_REVOKED = "token added", "token revoked"
 ACCOUNT_ADDED, ACCOUNT_CHANGED = "account added", "account changed"
+PROJECT_CHANGED, PROJECT_REMOVED = "project changed", "project removed"
 
 # What a trail says of itself: a crash was mended, or somebody was at its files.
 MENDED, FOUND_CUT, FOUND_CHANGED, HEAD_MISSING = "trail mended", "trail cut", "trail changed", "trail without head"

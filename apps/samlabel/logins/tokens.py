@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class MachineToken:
     made: str  # ISO 8601, UTC
     ends: str | None = None
     revoked: str | None = None
+    projects: tuple[str, ...] = ()
 
     def serves(self, now: datetime) -> bool:
         """Whether it lets anybody in at a moment."""
@@ -57,7 +58,7 @@ class TokenStore:
         """Every token that was ever made, the oldest first."""
         return sorted((_token(facts) for facts in self._file.read().values()), key=lambda token: token.made)
 
-    def add(self, name: str, role: str, days: int | None = None) -> str:
+    def add(self, name: str, role: str, days: int | None = None, projects: Sequence[str] = ()) -> str:
         """Make a token and return it: it is nowhere else from now on."""
         checked_role(role, ROLES)
         if not _NAME.fullmatch(name):
@@ -69,9 +70,10 @@ class TokenStore:
         with self._file.changing() as held:
             if any(_serves(facts, name, now) for facts in held.values()):
                 raise ConfigError(f"there is a token {name!r}: revoke it first, or choose another name", "name")
-            self._trail.add(Deed(TOKEN_ADDED, name, how=f"role {role}, until {ends or 'it is revoked'}"))
+            within = f", projects {', '.join(projects)}" if projects else ""
+            self._trail.add(Deed(TOKEN_ADDED, name, how=f"role {role}, until {ends or 'it is revoked'}{within}"))
             secret = new_secret(BEGINNING)
-            held[digest(secret)] = {"name": name, "role": role, "made": _told(now), "ends": ends, "revoked": None}
+            held[digest(secret)] = asdict(MachineToken(name, role, _told(now), ends, projects=tuple(projects)))
         return secret
 
     def revoke(self, name: str) -> None:
@@ -99,11 +101,13 @@ class TokenStore:
             return None
         facts = self._file.read().get(digest(secret))
         found = None if facts is None else _token(facts)
-        return Person(found.name, found.role, SOURCE) if found is not None and found.serves(datetime.now(UTC)) else None
+        if found is None or not found.serves(datetime.now(UTC)):
+            return None
+        return Person(found.name, found.role, SOURCE, found.projects)
 
 
 def _token(facts: Mapping[str, Any]) -> MachineToken:
-    return MachineToken(facts["name"], facts["role"], facts["made"], facts["ends"], facts["revoked"])
+    return MachineToken(**{**facts, "projects": tuple(facts.get("projects", ()))})
 
 
 def _serves(facts: Mapping[str, Any], name: str, now: datetime) -> bool:

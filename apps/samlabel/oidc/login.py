@@ -30,6 +30,7 @@ class Person:
     name: str
     role: str
     subject: str  # the provider's own name of the person, which never changes
+    projects: tuple[str, ...]  # whose cases an annotator sees
     id_token: str = field(repr=False)  # shown to the provider again at the end
 
 
@@ -108,12 +109,13 @@ class OidcLogin:
                 f"the login service tells no name of letters, digits or ._@+- in {self.settings.name_claim}, email or "
                 "sub: set oidc_name_claim"
             )
-        role = self.settings.role_of(_groups(_found(claims, self.settings.groups_claim)))
+        groups = _groups(_found(claims, self.settings.groups_claim))
+        role = self.settings.role_of(groups)
         if role is None:
             raise LoginError(
                 f"{name} is in none of the groups that may use this server (setting oidc_roles): ask its administrator"
             )
-        return Person(name, role, subject, raw)
+        return Person(name, role, subject, self.settings.projects_of(groups), raw)
 
 
 def _found(claims: Mapping[str, Any], path: str) -> Any:

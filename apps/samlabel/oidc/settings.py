@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from samlabel.config import AppConfig
 from samlabel.errors import ConfigError
-from samlabel.logins.person import FOR_PEOPLE, rank
+from samlabel.logins.person import checked_role, rank
 
 # The secret may stand in the environment instead of a file; it never stands among the settings, which logs show.
 SECRET_VARIABLE = "SAMLABEL_OIDC_SECRET"
@@ -26,6 +26,7 @@ class OidcSettings:
     client: str
     address: str  # of this server, as browsers reach it
     roles: Mapping[str, str]  # a group of the provider: the role of its people here
+    projects: Sequence[tuple[str, str]] = ()  # a group, and a project whose cases its people see
     secret: str | None = field(default=None, repr=False)
     scopes: str = "openid profile email"
     groups_claim: str = "groups"
@@ -51,6 +52,7 @@ class OidcSettings:
             config.oidc_client,
             _address("oidc_address", config.oidc_address),
             _roles(config.oidc_roles),
+            tuple(_pairs("oidc_projects", config.oidc_projects, "PROJECT")),
             _secret(config.oidc_secret_file, environ),
             config.oidc_scopes,
             config.oidc_groups_claim,
@@ -58,6 +60,10 @@ class OidcSettings:
             _ca_file(config.oidc_ca_file),
             config.oidc_skew_seconds,
         )
+
+    def projects_of(self, groups: Sequence[str]) -> tuple[str, ...]:
+        """The projects that groups bring."""
+        return tuple(dict.fromkeys(project for group, project in self.projects if group in groups))
 
     def role_of(self, groups: Sequence[str]) -> str | None:
         """The highest role that groups bring; None when none of them brings any."""
@@ -74,16 +80,18 @@ def _address(name: str, text: str) -> str:
     return text.rstrip("/")
 
 
-def _roles(pairs: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for pair in pairs:
-        group, equals, role = pair.rpartition("=")
-        if not equals or not group or role not in FOR_PEOPLE:
-            raise ConfigError(
-                f"oidc_roles must be GROUP=ROLE, comma-separated, with roles of {', '.join(FOR_PEOPLE)}, got {pair!r}",
-                "oidc_roles",
-            )
-        found[group] = role
+def _pairs(name: str, given: Sequence[str], what: str) -> Iterator[tuple[str, str]]:
+    for text in given:
+        group, equals, value = text.rpartition("=")
+        if not equals or not group or not value:
+            raise ConfigError(f"{name} must be GROUP={what}, comma-separated, got {text!r}", name)
+        yield group, value
+
+
+def _roles(given: Sequence[str]) -> dict[str, str]:
+    found = dict(_pairs("oidc_roles", given, "ROLE"))
+    for role in found.values():
+        checked_role(role)
     return found
 
 

@@ -37,7 +37,8 @@ def callback(request: Request) -> Response:
         desk.tell(LoginEvent("login refused", "", address_of(request), SOURCE, str(error)))
         return _refused(str(error), 401 if isinstance(error, LoginError) else 503)
     answer = RedirectResponse(attempt.back_to, 303)
-    secret = session_cookie.let_in(answer, desk, Person(found.name, found.role, SOURCE), request, SOURCE)
+    person = Person(found.name, found.role, SOURCE, found.projects)
+    secret = session_cookie.let_in(answer, desk, person, request, SOURCE)
     login.remember(secret, found.id_token)
     return answer
 

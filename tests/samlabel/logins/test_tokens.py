@@ -21,8 +21,8 @@ def store_in(folder: Path) -> TokenStore:
 
 def test_a_token_lets_its_owner_in_until_it_is_revoked(tmp_path: Path) -> None:
     store, server = store_in(tmp_path), store_in(tmp_path)
-    secret = store.add("slicer", "annotator")
-    assert server.person_of(secret) == Person("slicer", "annotator", "token")
+    secret = store.add("slicer", "annotator", projects=["liver"])
+    assert server.person_of(secret) == Person("slicer", "annotator", "token", ("liver",))
     for wrong in (secret[:-1], secret + "x", "", BEGINNING, "slb_x"):
         assert server.person_of(wrong) is None
     store.revoke("slicer")

@@ -102,6 +102,12 @@ def test_groups_make_roles(
     assert whole(login_at(provider, monkeypatch), provider).role == role
 
 
+def test_groups_make_projects(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider.claims = {"groups": ["radiology", "liver-study"]}
+    known = (("liver-study", "liver"), ("radiology", "liver"), ("it", "all"))
+    assert whole(login_at(provider, monkeypatch, projects=known), provider).projects == ("liver",)
+
+
 @pytest.mark.parametrize("groups", [["choir"], [], "", 7, {"it": True}])
 def test_no_group_no_way_in(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, groups: Any) -> None:
     provider.claims = {"groups": groups}

@@ -37,7 +37,8 @@ def test_settings_as_they_are_given(tmp_path: Path) -> None:
     [
         ({"oidc_issuer": "http://login.hospital"}, "oidc_issuer must be an address that begins with https"),
         ({"oidc_address": "samlabel.hospital"}, "oidc_address must be an address"),
-        ({"oidc_roles": "radiology=king"}, "GROUP=ROLE"),
+        ({"oidc_roles": "radiology=king"}, "role must be one of"),
+        ({"oidc_projects": "liver="}, "GROUP=PROJECT"),
         ({"oidc_roles": "radiology"}, "GROUP=ROLE"),
         ({"oidc_secret_file": "nowhere"}, "oidc_secret_file cannot be read"),
         ({"oidc_ca_file": "nowhere"}, "oidc_ca_file must be a file"),

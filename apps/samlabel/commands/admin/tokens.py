@@ -32,10 +32,13 @@ def add(
     name: Annotated[str, typer.Argument(help="What it is called, in the list and in the audit trail.")],
     role: Annotated[str, typer.Option(help=f"What it may do: {', '.join(ROLES)}; machine reads /metrics.")] = ANNOTATOR,
     days: Annotated[int | None, typer.Option(min=1, help="How long it lasts (default: until it is revoked).")] = None,
+    project: Annotated[
+        list[str] | None, typer.Option(help="A project whose cases it sees, besides those of none; may be repeated.")
+    ] = None,
     home: Home = None,
 ) -> None:
     """Make a token; it is printed once, and nobody can find it out again."""
-    secret = _store(home).add(name, role, days)
+    secret = _store(home).add(name, role, days, project or ())
     typer.echo(f"{name} may log in with this token as {role}; it is shown once:", err=True)
     typer.echo(secret)
 
