@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from anyio import to_thread
+from monailabel.config import settings
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from sam_infer.audit.actor import Actor, at_the_keyboard
 from sam_infer.audit.line import LOGIN_REFUSED, REFUSED, SERVER_STARTED, Deed
 from sam_infer.audit.trail import Trail
 from sam_infer.errors import AuditError
+from samlabel.access import roles
 from samlabel.access.forwarded import client_of
 from samlabel.access.identity import current_person, current_reader
 from samlabel.access.login_state import LOGINS
@@ -28,12 +30,12 @@ log = structlog.get_logger(__name__)
 
 REFUSALS = (401, 403)
 
+# What an address is called that the table does not have: it may say anything, patients' names too.
+NO_ROW = "(an address of no route)"
+
 # Who asks, while logins are on and nobody is logged in.
 NOBODY = "nobody"
 UNKNOWN = "unknown name"  # with the beginning of its hash, to tell one from another
-
-# What an address that no route has is called by: its rest may say anything, patients' names too.
-SHOWN_PARTS = 2
 
 # Who it was when refusals are counted together.
 MANY, FLOOD = "many", Flood()
@@ -99,9 +101,10 @@ def note_refusal(scope: Scope, status: int) -> None:
 
 
 def _place(scope: Scope) -> str:
-    """Which route refused, without what its address and query say of a case."""
-    template = getattr(scope.get("route"), "path", None)
-    return template or "/".join(scope["path"].split("/")[: SHOWN_PARTS + 1])
+    """Which row of the table of routes it was, without what the address and its query say of a case."""
+    path = scope["path"].removeprefix(settings.MONAI_LABEL_API_STR)
+    row = roles.needed(scope["method"], path)
+    return row[0] if row is not None else NO_ROW
 
 
 def note_login(event: LoginEvent, known: Callable[[str], bool]) -> None:

@@ -25,7 +25,7 @@ def test_a_refusal_names_the_route_and_nothing_of_the_patient(server: Server) ->
     assert server.client.post("/labels/Miller_Hans/release?PatientName=Miller", headers=evil).status_code == 403
     assert server.client.post("/reload", headers={"X-Samlabel-Reader": "dr.who"}).status_code == 403
     first, second = lines()
-    assert (first.what, first.subject, first.how) == ("refused", "POST /labels/Miller_Hans", "status 403")
+    assert (first.what, first.subject, first.how) == ("refused", "POST /labels/{case}/release", "status 403")
     assert (second.who, second.whence, second.subject) == ("dr.who", "testclient", "POST /reload")
 
 

@@ -70,7 +70,7 @@ def test_a_person_comes_in_works_and_leaves(server: Server, by_provider: OidcLog
     assert server.client.get("/labels/").status_code == 401
     assert told() == [("login", "ann", "oidc"), ("logout", "ann", "")]
     refusals = [(line.who, line.subject) for line in Trail.of().lines() if line.what == "refused"]
-    assert refusals == [("ann", "POST /train/sam"), ("nobody", "GET /labels/")]
+    assert refusals == [("ann", "POST /train/{model}"), ("nobody", "GET /labels/")]
 
 
 def test_somebody_without_a_group_is_told_why(server: Server, by_provider: OidcLogin) -> None:
