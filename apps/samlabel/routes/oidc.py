@@ -24,6 +24,9 @@ router = APIRouter(include_in_schema=False)
 # Who vouches for people who come this way.
 SOURCE = "oidc"
 
+# Codes stand in addresses on the way: they are kept by nobody and told to nobody.
+_PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+
 
 @router.get(CALLBACK)
 def callback(request: Request) -> Response:
@@ -36,7 +39,7 @@ def callback(request: Request) -> Response:
     except (LoginError, LoginAwayError) as error:
         desk.tell(LoginEvent("login refused", "", address_of(request), SOURCE, str(error)))
         return _refused(str(error), 401 if isinstance(error, LoginError) else 503)
-    answer = RedirectResponse(attempt.back_to, 303)
+    answer = RedirectResponse(attempt.back_to, 303, headers=_PRIVATE)
     person = Person(found.name, found.role, SOURCE, found.projects)
     secret = session_cookie.let_in(answer, desk, person, request, SOURCE)
     login.remember(secret, found.id_token)
@@ -51,7 +54,7 @@ def to_provider(request: Request, back_to: str) -> Response:
     except LoginAwayError as error:
         desk.tell(LoginEvent("login refused", "", address_of(request), SOURCE, str(error)))
         return _refused(str(error), 503)
-    answer = RedirectResponse(address, 303, headers={"cache-control": "no-store"})
+    answer = RedirectResponse(address, 303, headers=_PRIVATE)
     answer.set_cookie(
         _cookie(),
         attempt.browser,
@@ -77,7 +80,7 @@ def after_logout(secret: str) -> Response:
 
 def _refused(why: str, status: int) -> Response:
     body = f'<p role="alert"><b>{html.escape(why)}.</b></p><p><a href="/login">Log in again</a></p>'
-    return HTMLResponse(html_page("Not logged in", body), status, headers={"cache-control": "no-store"})
+    return HTMLResponse(html_page("Not logged in", body), status, headers=_PRIVATE)
 
 
 def _oidc() -> tuple[OidcLogin, LoginService]:

@@ -67,7 +67,7 @@ def verify(
     for fault in found.faults:
         typer.secho(fault, fg="red", err=True)
     if found.faults:
-        typer.echo(f"the trail of {found.lines} lines is not as it was written", err=True)
+        typer.echo(f"the trail is not as it was written; {found.lines} of its lines are sound", err=True)
         raise typer.Exit(1)
     typer.echo(f"{found.lines} lines are as they were written; the head is {found.last}")
 
