@@ -8,11 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter, to_thread
-from jwt import InvalidTokenError
 from monailabel.config import settings
-from monailabel.endpoints.user import auth
 
 from samlabel.access.forwarded import Network
+from samlabel.host.login_fix import user_of
 from samlabel.logins.login_service import LoginEvent, LoginService, to_log
 from samlabel.logins.person import ADMIN, ANNOTATOR, REVIEWER, USER, Person
 from samlabel.logins.projects import Case, Seen
@@ -79,9 +78,8 @@ def _guesses() -> CapacityLimiter:
 
 def _of_realm(token: str) -> Person | None:
     """Who a token of the realm stands for; a role there that is none of the host's is none here."""
-    try:
-        user = auth.from_token(token)
-    except InvalidTokenError:
+    user = user_of(token)
+    if user is None:
         return None
     names = {
         settings.MONAI_LABEL_AUTH_ROLE_ADMIN: ADMIN,

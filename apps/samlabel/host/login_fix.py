@@ -7,12 +7,21 @@ from types import SimpleNamespace
 
 import requests
 from fastapi import HTTPException
+from jwt import InvalidTokenError
 from monailabel.endpoints.user import auth
 
 # What Keycloak signs with; without a list PyJWT refuses every token.
 ALGORITHMS = ["RS256"]
 
 AWAY = "the login service cannot be asked; check MONAI_LABEL_AUTH_REALM_URI and that it runs"
+
+
+def user_of(token: str) -> auth.User | None:
+    """Whom a token of the realm stands for; None for what is no token of it, 503 while the realm is away."""
+    try:
+        return auth.from_token(token)
+    except InvalidTokenError:
+        return None
 
 
 def mend() -> None:
