@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Person:
+class VouchedPerson:
     """Somebody whom the provider knows, and what the groups make of them here."""
 
     name: str
@@ -55,7 +55,7 @@ class OidcLogin:
         )
         return str(address), attempt
 
-    def finish(self, query: Mapping[str, str], browser: str) -> tuple[Person, Attempt]:
+    def finish(self, query: Mapping[str, str], browser: str) -> tuple[VouchedPerson, Attempt]:
         """Who came back; everything that does not fit is a refusal with its reason."""
         attempt = self._attempts.end(query.get("state", ""), browser)
         if "error" in query:
@@ -95,7 +95,7 @@ class OidcLogin:
         }
         return f"{address}{'&' if '?' in address else '?'}{urlencode(told)}"
 
-    def _person(self, claims: dict[str, Any], raw: str, access: str) -> Person:
+    def _person(self, claims: dict[str, Any], raw: str, access: str) -> VouchedPerson:
         subject = str(claims["sub"])
         if access and (_found(claims, self.settings.groups_claim) is None or not claims.get(self.settings.name_claim)):
             more = self.provider.person(access)
@@ -115,7 +115,7 @@ class OidcLogin:
             raise LoginError(
                 f"{name} is in none of the groups that may use this server (setting oidc_roles): ask its administrator"
             )
-        return Person(name, role, subject, self.settings.projects_of(groups), raw)
+        return VouchedPerson(name, role, subject, self.settings.projects_of(groups), raw)
 
 
 def _found(claims: Mapping[str, Any], path: str) -> Any:

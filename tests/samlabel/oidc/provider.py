@@ -15,7 +15,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from samlabel.oidc.login import OidcLogin, Person
+from samlabel.oidc.login import OidcLogin, VouchedPerson
 from samlabel.oidc.settings import OidcSettings
 
 ISSUER = "https://login.hospital"
@@ -108,7 +108,7 @@ def login_at(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, **changes:
     return OidcLogin(OidcSettings(ISSUER, "samlabel", "https://samlabel.hospital", ROLES, **changes))
 
 
-def whole(login: OidcLogin, provider: FakeProvider) -> Person:
+def whole(login: OidcLogin, provider: FakeProvider) -> VouchedPerson:
     """A login from its beginning to its end."""
     address, attempt = login.begin("/ohif/")
     return login.finish(provider.log_in(address), attempt.browser)[0]
