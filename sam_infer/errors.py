@@ -7,6 +7,7 @@ SamError
   AdapterError   an adapter is damaged or made for another network
     UnknownAdapterError  there is no adapter of that name
   BusyError      too many wait for the same device
+  AuditError     what is done cannot be recorded
   CacheError     a stored embedding cannot be trusted (always handled inside, by encoding again)
 
 Every message says what was wrong, what was expected and, where there is one, what to do.
@@ -45,6 +46,10 @@ class AdapterError(SamError):
 
 class UnknownAdapterError(AdapterError):
     """An adapter that is not there."""
+
+
+class AuditError(SamError):
+    """An audit trail that cannot be written or read."""
 
 
 class CacheError(SamError):

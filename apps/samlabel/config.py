@@ -26,6 +26,16 @@
     control_share   share of cases drawn at random, to say what choosing them is worth            (0.2)
     fallback        draw all of them where choosing was measured not to help                     (true)
     viewer_origins  web addresses, comma-separated, whose pages may use this server: an OHIF that runs elsewhere ()
+    oidc_issuer     logins by OpenID Connect: the provider's address; with it oidc_client, oidc_address, oidc_roles ()
+    oidc_client     this server's name at the provider; its secret: SAMLABEL_OIDC_SECRET, or in a file ()
+    oidc_secret_file  that file                                                                      ()
+    oidc_address    this server's own address, as browsers reach it                                  ()
+    oidc_roles      GROUP=ROLE, comma-separated: who is what here, by groups of the provider         ()
+    oidc_projects   GROUP=PROJECT, comma-separated: whose cases an annotator sees                    ()
+    oidc_groups_claim, oidc_name_claim  claims with groups and name; `#` goes into objects  (groups, preferred_username)
+    oidc_scopes     what is asked of the provider                                  (openid profile email)
+    oidc_ca_file    certificates (PEM) of a provider that the hospital itself vouches for            ()
+    oidc_skew_seconds  how far clocks may differ                                                     (60)
     logins          accounts of this server: whoever comes has to log in (docs/security.md)         (false)
     login_idle_minutes  a login ends when nothing is heard for so long                              (60)
     login_hours     a login ends after so long                                                       (12)
@@ -84,6 +94,17 @@ class AppConfig:
     control_share: float = SelectionPolicy.control_share
     fallback: bool = SelectionPolicy.fallback
     viewer_origins: tuple[str, ...] = ()
+    oidc_issuer: str = ""
+    oidc_client: str = ""
+    oidc_secret_file: str = ""
+    oidc_address: str = ""
+    oidc_roles: tuple[str, ...] = ()
+    oidc_projects: tuple[str, ...] = ()
+    oidc_groups_claim: str = "groups"
+    oidc_name_claim: str = "preferred_username"
+    oidc_scopes: str = "openid profile email"
+    oidc_ca_file: str = ""
+    oidc_skew_seconds: int = 60
     logins: bool = False
     login_idle_minutes: int = 60
     login_hours: int = 12

@@ -10,6 +10,7 @@ SamError
   JobError         a job was called off, or its id is taken
   LeasedError      another reader has the case open
   ViewerError      a package is no viewer, or there is no such viewer
+  LoginAwayError   the login service cannot be asked
   ArchiveError     the DICOMweb archive does not answer
   LoginError       nobody is logged in, or the password is wrong
   WaitError        too many wrong passwords: ask again later
@@ -54,6 +55,13 @@ class LeasedError(SamError):
 
 class ViewerError(SamError):
     """A package that is no viewer, or a viewer that is not there."""
+
+
+class LoginAwayError(SamError):
+    """A login service that does not answer, or not as one."""
+
+    def __init__(self, message: str = "the login service cannot be asked: try again, or ask its people") -> None:
+        super().__init__(message)
 
 
 class ArchiveError(SamError):

@@ -6,7 +6,8 @@
     HOME/adapters/MODEL/ranker-ID.json           what one click means, calibrated on accepted labels
 
 An adapter's folder appears whole: it is filled beside its place and moved. The pointer is replaced in one move, so a
-reader sees the old adapter or the new one. Candidates that were not promoted stay where they are.
+reader sees the old adapter or the new one; before it moves, the audit trail of the same home says so. Candidates that
+were not promoted stay where they are.
 """
 
 from __future__ import annotations
@@ -25,12 +26,17 @@ from filelock import FileLock
 
 from sam_infer.adapters.adapter import Adapter, content_id
 from sam_infer.adapters.ids import ADAPTER_FILE, found_id
+from sam_infer.audit.line import PROMOTED, ROLLED_BACK, Deed
+from sam_infer.audit.trail import Trail
 from sam_infer.errors import AdapterError
 from sam_infer.files import write_whole
 from sam_infer.home import default_home
 from sam_infer.weights.available import SHOWN_DIGITS
 
 VERDICT_FILE, POINTER_FILE = "verdict.json", "promoted.json"
+
+# Who moves the pointer, as the audit trail says it: the reasons are people's words, and not for it.
+BY_HAND, BY_GATE, BY_ALARM = "by hand", "by the gate", "by itself, after an alarm"
 
 # Pointer moves that are remembered.
 HISTORY = 200
@@ -74,6 +80,7 @@ class AdapterStore:
     def __init__(self, model: str, home: Path | None = None) -> None:
         self.model = model
         self.folder = (home or default_home()) / "adapters" / model
+        self._trail = Trail.of(home)
 
     def put(self, adapter: Adapter) -> str:
         """Keep an adapter; its id. The same adapter is kept once."""
@@ -153,15 +160,16 @@ class AdapterStore:
             return None
         return stat.st_mtime_ns, stat.st_ino
 
-    def promote(self, name: str, why: str) -> str:
+    def promote(self, name: str, why: str, by: str = BY_HAND) -> str:
         """Serve an adapter from the next click on; its id. A damaged one is refused."""
         name = self.find(name)
         self.get(name)
         with self._alone():
+            self._trail.add(Deed(PROMOTED, self.model, name, by))
             self._move(Move(name, _now(), why))
         return name
 
-    def rollback(self, why: str) -> str | None:
+    def rollback(self, why: str, by: str = BY_HAND) -> str | None:
         """Serve what served before the adapter that serves now; its id, None for the network without one."""
         with self._alone():
             now = self.pointer()
@@ -170,6 +178,7 @@ class AdapterStore:
             before = _before(now)
             if before is not None:
                 self.get(before)
+            self._trail.add(Deed(ROLLED_BACK, self.model, before or "", by))
             self._move(Move(before, _now(), why, back=True))
         return before
 

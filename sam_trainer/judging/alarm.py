@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_infer.adapters.store import AdapterStore, Move, write_beside
+from sam_infer.adapters.store import BY_ALARM, AdapterStore, Move, write_beside
 from sam_infer.errors import AdapterError
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.judging.policy import WatchPolicy
@@ -101,7 +101,7 @@ def _alarm(name: str, served: Move, records: Sequence[Record], policy: WatchPoli
 def _raised(store: AdapterStore, alarm: Alarm, policy: WatchPolicy) -> Alarm:
     log.error("alarm: %s", alarm.sentence)
     if policy.rollback:
-        store.rollback(f"by itself: {alarm.sentence}")
+        store.rollback(f"by itself: {alarm.sentence}", BY_ALARM)
         alarm = Alarm(**{**asdict(alarm), "sentence": f"{alarm.sentence}; rolled back", "rolled_back": True})
     write_beside(store.folder / alarm.adapter / ALARM_FILE, json.dumps(asdict(alarm), indent=1) + "\n")
     return alarm

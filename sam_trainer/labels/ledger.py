@@ -5,7 +5,8 @@
 
 A second label of a case is a new version beside the old one; quarantine, release and withdrawal are records. A copy is
 on disk before the line that names it, and the line before anybody is told: after a crash every acknowledged label is
-there, with its facts. A line that a crash cut short was acknowledged to nobody and is passed over.
+there, with its facts. A line that a crash cut short was acknowledged to nobody and is passed over. Before a line
+stands here it stands in the audit trail of the same home.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from sam_infer.audit.line import Deed
+from sam_infer.audit.trail import Trail
 from sam_infer.files import append_line, file_sha256, read_lines, write_whole
 from sam_infer.home import default_home
 from sam_infer.imaging.image_file import suffix_of
@@ -65,6 +68,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._trail = Trail.of(folder.parent.parent)  # of the home that it lies in, see `of`
 
     @classmethod
     def of(cls, studies: Studies, home: Path | None = None) -> Ledger:
@@ -151,6 +155,8 @@ class Ledger:
         write_whole(copy, write, durable=True)
 
     def _append(self, record: Record) -> Record:
+        how = f"version {record.version}"
+        self._trail.add(Deed(f"label {record.event}", record.case, record.label_sha256, how))
         append_line(self.folder / RECORDS, asdict(record))
         return record
 

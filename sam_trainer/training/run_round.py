@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from sam_infer.adapters.adapter import Adapter
-from sam_infer.adapters.store import AdapterStore
+from sam_infer.adapters.store import BY_GATE, AdapterStore
+from sam_infer.audit.line import TRAINING_ENDED, TRAINING_STARTED, Deed
+from sam_infer.audit.trail import Trail
 from sam_infer.errors import AdapterError, SamError
 from sam_infer.home import default_home
 from sam_infer.models.load import load_network
@@ -80,9 +83,23 @@ class TrainingRound:
     ) -> RoundOutcome:
         """Train on what was accepted, or go on with the last training; the outcome is also in the progress file."""
         with self._alone(), self._progress() as progress:
-            learned = self._learn(accepted, progress, should_stop, resume)
+            learned = self._recorded(lambda: self._learn(accepted, progress, should_stop, resume), resume)
             facts = {"adapter": learned.adapter, "promoted": learned.promoted}
             progress.finish(STOPPED if learned.verdict is None else DONE, learned.message, **facts)
+        return learned
+
+    def _recorded(self, learn: Callable[[], RoundOutcome], resume: bool) -> RoundOutcome:
+        """What `learn` makes, between two lines of the audit trail; of a training that is killed there is only one."""
+        model, add = self.config.model, Trail.of(self._home).add
+        settings = sha256(json.dumps(plain(self.config), sort_keys=True).encode()).hexdigest()
+        add(Deed(TRAINING_STARTED, model, settings, "resumed" if resume else self.config.method))
+        try:
+            learned = learn()
+        except BaseException as error:
+            add(Deed(TRAINING_ENDED, model, settings, f"failed: {type(error).__name__}"))
+            raise
+        how = "stopped" if learned.verdict is None else "promoted" if learned.promoted else "kept as a candidate"
+        add(Deed(TRAINING_ENDED, model, learned.adapter or settings, how))
         return learned
 
     @contextmanager
@@ -202,7 +219,7 @@ class TrainingRound:
         facts = {**verdict.facts(), "against": serving, "when": datetime.now(UTC).isoformat(timespec="seconds")}
         self._store.write_verdict(name, facts)
         if verdict.promote:
-            self._store.promote(name, verdict.reason)
+            self._store.promote(name, verdict.reason, BY_GATE)
         state = "promoted" if verdict.promote else "kept as a candidate"
         return RoundOutcome(name, verdict.promote, f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}", verdict)
 

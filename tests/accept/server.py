@@ -40,8 +40,9 @@ def two_images(folder: Path) -> Path:
 class ServerProcess:
     """`samlabel serve` on a free port of this machine."""
 
-    def __init__(self, studies: Path, home: Path, settings: Mapping[str, str] | None = None) -> None:
-        self.studies, self.home, self._settings = studies, home, settings or {}
+    def __init__(self, studies: Path, home: Path, *settings: str, environment: Mapping[str, str] | None = None) -> None:
+        self.studies, self.home, self._environment = studies, home, environment or {}
+        self.settings = [part for setting in settings for part in ("--set", setting)]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -52,10 +53,11 @@ class ServerProcess:
     def start(self) -> None:
         """Start and wait for the first answer."""
         self.home.mkdir(parents=True, exist_ok=True)
+        serve = (sys.executable, "-m", "samlabel", "serve")
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "samlabel", "serve", "--studies", str(self.studies), "--port", str(self.port)],
-                env={**os.environ, "SAMLABEL_HOME": str(self.home), **self._settings},
+                [*serve, "--studies", str(self.studies), "--port", str(self.port), *self.settings],
+                env={**os.environ, "SAMLABEL_HOME": str(self.home), **self._environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -64,7 +66,7 @@ class ServerProcess:
             if self.process.poll() is not None:
                 raise RuntimeError((self.home / "server.log").read_text()[-2000:])
             try:
-                if self.client.get("/info/").status_code == 200:
+                if self.client.get("/info/").status_code in (200, 401):
                     return
             except httpx.HTTPError:
                 time.sleep(0.5)

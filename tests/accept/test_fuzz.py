@@ -60,7 +60,7 @@ def test_generated_requests(server: ServerProcess, tmp_path: Path) -> None:
 def test_no_route_ignores_that_nobody_is_logged_in(tmp_path: Path) -> None:
     started, port, key = time.time(), free_port(), generate_private_key(65537, 2048)
     settings = {"MONAI_LABEL_AUTH_ENABLE": "true", "MONAI_LABEL_AUTH_REALM_URI": f"http://127.0.0.1:{port}/realm"}
-    process = ServerProcess(two_images(tmp_path / "studies"), tmp_path / "home", settings)
+    process = ServerProcess(two_images(tmp_path / "studies"), tmp_path / "home", environment=settings)
     (login,) = token(key, *ALL_ROLES).items()
     process.client.headers.update([login])
     with realm(port, key):

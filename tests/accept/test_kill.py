@@ -1,4 +1,7 @@
-"""The power fails while labels are saved: what was acknowledged is there, whole, with what was said about it."""
+"""The power fails while labels are saved: what was acknowledged is there, whole, with what was said about it.
+
+Logins are on, and the audit trail is checked after every kill: its chain is whole, and no label is without its line.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,21 @@ import httpx
 import numpy as np
 import pytest
 
+from sam_infer.audit.trail import Trail
+from sam_infer.audit.verify import verify_trail
 from sam_infer.imaging.image_file import read_mask, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_trainer.synthetic.patients import grid
+from samlabel.logins.accounts import Accounts
+from samlabel.logins.login_service import FOLDER
+from samlabel.logins.person import ANNOTATOR
 from tests.accept.result_rows import KILLS as RESULT
 from tests.accept.server import ServerProcess
 
 pytestmark = pytest.mark.accept
 KILLS = int(os.environ.get("SAMLABEL_KILLS", "10"))
 IMAGES = 40
+PASSWORD = "correct horse 7"
 
 
 def studies(folder: Path) -> Path:
@@ -56,10 +65,17 @@ def test_acknowledged_labels_survive_kills(tmp_path: Path) -> None:
     voxels[3:9, 4:12, 2:5] = 1
     mask = Mask(voxels, grid((24, 20, 8), (1, 1, 3)))
     file = write_mask(mask, tmp_path / "label.nii.gz").read_bytes()
+    home, login = tmp_path / "home", {}
+    Accounts(home / FOLDER).add("ann", ANNOTATOR, PASSWORD)
     rng, said, lost = np.random.default_rng(0), {}, []
     for round_number in range(KILLS):
-        server = ServerProcess(folder, tmp_path / "home")
+        server = ServerProcess(folder, home, "logins=true")
         server.start()
+        if not login:  # once: a session outlives the kills
+            form = {"username": "ann", "password": PASSWORD}
+            token = server.client.post("/auth/token", data=form).json()["access_token"]
+            login["authorization"] = f"Bearer {token}"
+        server.client.headers.update(login)
         writer = threading.Thread(target=save_labels, args=(server, 1000 * round_number, file, said))
         writer.start()
         known = dict(said)
@@ -69,16 +85,22 @@ def test_acknowledged_labels_survive_kills(tmp_path: Path) -> None:
         server.kill()
         writer.join()
         server.client.close()
-        lost += check(folder, said, mask)
+        lost += check(folder, said, mask) + check_trail(Trail.of(home), said)
     row = {
-        "what": "save over HTTP",
+        "what": "save over HTTP, logins on",
         "kills": KILLS,
         "labels_acknowledged": len(said),
-        "labels_lost_or_damaged": len(lost),
+        "labels_lost_or_damaged_or_not_audited": len(lost),
     }
     RESULT.add(row, started)
     assert len(said) >= 10
     assert lost == []
+
+
+def check_trail(trail: Trail, said: dict[str, str]) -> list[str]:
+    """What is wrong with the audit trail, and cases whose acknowledged label has no line of whoever sent it."""
+    found = {line.subject for line in trail.lines() if line.what.startswith("label ") and line.who == "ann"}
+    return [*verify_trail(trail).faults, *sorted(set(said) - found)]
 
 
 def check(folder: Path, said: dict[str, str], mask: Mask) -> list[str]:

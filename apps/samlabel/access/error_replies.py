@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sam_infer.errors import (
     AdapterError,
+    AuditError,
     BusyError,
     CacheError,
     ModelError,
@@ -46,6 +47,7 @@ from samlabel.errors import (
     ConfigError,
     JobError,
     LeasedError,
+    LoginAwayError,
     LoginError,
     NotFoundError,
     RefusedError,
@@ -100,9 +102,11 @@ STATUS: dict[type[SamError], int] = {
     JobError: 409,
     ViewerError: 409,
     ArchiveError: 503,
+    LoginAwayError: 503,
     BusyError: 503,
     CancelledError: CLIENT_GONE,
     CacheError: 500,
+    AuditError: INSUFFICIENT_STORAGE,
     SamError: 500,
 }
 

@@ -82,7 +82,8 @@ class Gate:
             return
         refusal = self._refusal(asked, row, person, by_cookie) or await self._unseen(asked, row, person)
         if refusal is not None:
-            await refusal(inner, receive, send)
+            with logged_in_as(person):  # whom the audit trail names
+                await refusal(inner, receive, send)
             return
         with logged_in_as(person):
             await self.app(inner, receive, send)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter, to_thread
 from monailabel.config import settings
@@ -15,12 +16,16 @@ from samlabel.logins.login_service import LoginEvent, LoginService, to_log
 from samlabel.logins.person import ADMIN, ANNOTATOR, REVIEWER, USER, Person
 from samlabel.logins.projects import Case, Seen
 
+if TYPE_CHECKING:
+    from samlabel.oidc.login import OidcLogin  # needs authlib, where it is used
+
 
 @dataclass
 class LoginState:
     """Set when the application is put together; tests put another desk in."""
 
     desk: LoginService | None = None  # the built-in logins; None while they are off
+    oidc: OidcLogin | None = None  # logins by a hospital's own service
     proxies: Sequence[Network] = ()  # whose word on addresses is believed
     open_paths: frozenset[str] = frozenset()  # code without data, which a viewer elsewhere loads before any login
     origins: frozenset[str] = field(default_factory=frozenset)  # web sites whose viewer may be handed a login

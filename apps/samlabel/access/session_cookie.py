@@ -32,8 +32,8 @@ def secret_of(headers: Headers) -> str:
         return ""
 
 
-def let_in(response: Response, desk: LoginService, person: Person, request: Request, how: str) -> None:
-    """Open a session for this person and put its cookie into the answer; every login of a browser ends here.
+def let_in(response: Response, desk: LoginService, person: Person, request: Request, how: str) -> str:
+    """Open a session for this person and put its cookie into the answer: its secret. Every browser's login ends here.
 
     `Lax`, not `Strict`: a link in a mail or in the hospital's portal leads into the viewer. What changes anything is no
     GET, and the gate asks for its origin besides.
@@ -48,6 +48,7 @@ def let_in(response: Response, desk: LoginService, person: Person, request: Requ
         httponly=True,
         samesite="lax",
     )
+    return secret
 
 
 def let_out(response: Response) -> None:

@@ -38,6 +38,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
     "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
     "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),
+    "tokens": ("samlabel.commands.admin.tokens", "app", "Add, list and revoke tokens that programs log in with."),
+    "audit": ("samlabel.commands.admin.audit", "app", "Show, verify and export the audit trail."),
     "score": ("samlabel.commands.loop", "score", "Say how much every case without a label is worth one."),
     "precompute": (
         "samlabel.commands.precompute",

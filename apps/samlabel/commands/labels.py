@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from getpass import getuser
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sam_infer.audit.actor import person
+from sam_infer.audit.line import EXPORTED, Deed
+from sam_infer.audit.trail import Trail
 from sam_infer.home import HOME_VARIABLE, default_home
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.ledger import Ledger, Record
@@ -65,7 +68,7 @@ def release(
     why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
 ) -> None:
     """Let a label in quarantine teach and judge from the next training on."""
-    record = _ledger(studies, home).release(case, {"released_by": _person(), "why": why})
+    record = _ledger(studies, home).release(case, {"released_by": person(), "why": why})
     typer.echo(f"version {record.version} of {case} counts from the next training on")
 
 
@@ -102,7 +105,11 @@ def export(
     if form not in layouts:
         raise ConfigError(f"--format must be one of {', '.join(layouts)}, got {form!r}", "format")
     with opened(studies, default_home(), share=True) as found:
-        exported = write(counting_labels(found), layouts[form](), out)
+        labels = counting_labels(found)
+        copies = sorted(entry.case.label.name for entry in labels)  # called by their content
+        content = sha256("\n".join(copies).encode()).hexdigest()
+        Trail.of().add(Deed(EXPORTED, f"{len(labels)} labels", content, form))
+        exported = write(labels, layouts[form](), out)
     for sentence in exported.left_out:
         typer.echo(sentence, err=True)
     for case, names in exported.incomplete.items():
@@ -117,14 +124,6 @@ def _ledger(studies: str, home: Path | None) -> Ledger:
     from samlabel.store.open import identified
 
     return Ledger.of(identified(studies, home or default_home()), home)
-
-
-def _person() -> str:
-    """Who is at the keyboard; in some containers nobody has a name."""
-    try:
-        return getuser()
-    except KeyError:
-        return "somebody at the command line"
 
 
 def _cells(record: Record) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from sam_infer.weights.available import require_added
 from samlabel.commands.cli import STUDIES
 from samlabel.config import TRUE, AppConfig
 from samlabel.errors import ConfigError
+from samlabel.oidc.settings import OidcSettings
 from samlabel.server.launcher import ServeOptions, conf_of, is_loopback
 from samlabel.server.launcher import serve as run
 from samlabel.store.open import DEMO, identified
@@ -51,7 +52,8 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
 def _require_logins(host: str, conf: Mapping[str, str]) -> None:
     """Other machines come in only where everybody logs in, or where somebody said by name that nobody does."""
     realm = os.environ.get("MONAI_LABEL_AUTH_ENABLE", "").lower() in TRUE
-    if is_loopback(host) or realm or AppConfig.of(conf).logins:
+    config = AppConfig.of(conf)
+    if is_loopback(host) or realm or config.logins or OidcSettings.of(config) is not None:
         return
     if "logins" not in conf:
         raise ConfigError(

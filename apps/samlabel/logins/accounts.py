@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sam_infer.audit.line import ACCOUNT_ADDED, ACCOUNT_CHANGED, Deed
+from sam_infer.audit.trail import Trail
 from samlabel.errors import ConfigError, NotFoundError
 from samlabel.logins.passwords import checked_password, hashed
 from samlabel.logins.person import ADMIN, FOR_PEOPLE, Person, checked_role
@@ -42,6 +44,7 @@ class Accounts:
 
     def __init__(self, folder: Path) -> None:
         self._file = PrivateFile(folder / FILE)
+        self._trail = Trail.of(folder.parent)  # of the home that it lies in
 
     def all(self) -> list[Account]:
         """Every account, disabled ones too, by name."""
@@ -70,30 +73,31 @@ class Accounts:
         facts = {"role": role, **_secret(name, password)}
         with self._file.changing() as held:
             self.require_new(name, role)
+            self._trail.add(Deed(ACCOUNT_ADDED, name, how=f"role {role}"))
             held[name] = facts
         return _account(name, facts)
 
     def set_password(self, name: str, password: str) -> None:
         """Another password; whoever is logged in with the old one is logged out."""
-        self._change(name, **_secret(name, password))
+        self._change(name, "password", **_secret(name, password))
 
     def renew_hash(self, name: str, password: str) -> None:
         """The same password in a stronger hash."""
-        self._change(name, password=hashed(password))
+        self._change(name, "password hashed anew", password=hashed(password))
 
     def set_role(self, name: str, role: str) -> None:
         """Another role, from the next request on."""
-        self._change(name, role=checked_role(role))
+        self._change(name, f"role {role}", role=checked_role(role))
 
     def set_disabled(self, name: str, disabled: bool = True) -> None:
         """Shut an account, or open it again; its name stays taken, as labels carry it."""
-        self._change(name, disabled=disabled)
+        self._change(name, "disabled" if disabled else "enabled", disabled=disabled)
 
     def set_projects(self, name: str, projects: tuple[str, ...]) -> None:
         """Whose cases an annotator sees."""
-        self._change(name, projects=list(projects))
+        self._change(name, f"projects {', '.join(projects)}", projects=list(projects))
 
-    def _change(self, name: str, **facts: Any) -> None:
+    def _change(self, name: str, how: str, **facts: Any) -> None:
         with self._file.changing() as held:
             self.require(name)
             held[name] |= facts
@@ -101,6 +105,7 @@ class Accounts:
                 _account(each, known).role == ADMIN and not known.get("disabled") for each, known in held.items()
             ):
                 raise ConfigError("this would leave no administrator: give somebody else that role first", "role")
+            self._trail.add(Deed(ACCOUNT_CHANGED, name, how=how))
 
 
 def _secret(name: str, password: str) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class Tokens(Protocol):
         """The machine that a token stands for."""
         ...
 
+    def serves(self, name: str, since: float) -> bool:
+        """Whether a token of this name, made before a moment, still lets its machine in."""
+        ...
+
 
 def to_log(event: LoginEvent) -> None:
     """What is done with an event where no record is kept."""
@@ -63,6 +67,7 @@ class LoginService:
         self.projects = Projects(folder)
         self.tell: Callable[[LoginEvent], None] = to_log
         self.tokens: Tokens | None = None
+        self.local = True  # whether accounts of this server count, not only those of a login service, and tokens
         self._sessions = Sessions(folder, limits, clock)
         self._throttle = Throttle(clock)
 
@@ -89,6 +94,8 @@ class LoginService:
         machine = self.tokens.person_of(password) if self.tokens is not None else None
         if machine is not None:
             return machine
+        if not self.local:
+            return None
         account = self.accounts.find(name)
         if not matches(password, account.password if account is not None else "") or account is None:
             return None
@@ -124,9 +131,13 @@ class LoginService:
 
     def _of_session(self, secret: str, kind: str, active: bool) -> Person | None:
         session = self._sessions.find(secret, kind, active)
-        if session is None or session.source != "local":
-            return session.person if session is not None else None
-        account = self.accounts.find(session.name)
+        if session is None:
+            return None
+        if session.source == "token" and self.tokens is not None:
+            return session.person if self.tokens.serves(session.name, session.started) else None
+        if session.source != "local":
+            return session.person
+        account = self.accounts.find(session.name) if self.local else None
         return account.person if account is not None and _still_good(account, session.started) else None
 
 

@@ -5,12 +5,16 @@ A case of no project is everybody's. Reviewers, leads and administrators see eve
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import Path
 
+from sam_infer.audit.line import PROJECT_CHANGED, PROJECT_REMOVED, Deed
+from sam_infer.audit.trail import Trail
 from samlabel.errors import ConfigError, NotFoundError
 from samlabel.logins.person import Person
 from samlabel.logins.private_file import PrivateFile
@@ -65,6 +69,7 @@ class Projects:
 
     def __init__(self, folder: Path) -> None:
         self._file = PrivateFile(folder / FILE)
+        self._trail = Trail.of(folder.parent)  # of the home that it lies in
 
     def all(self) -> list[ProjectFilter]:
         """Every project, by name."""
@@ -77,14 +82,18 @@ class Projects:
             raise ConfigError("a project's name has up to 64 letters, digits or ._- and starts with one", "name")
         if not (project.patients or project.descriptions or project.modalities):
             raise ConfigError("a project needs patients, descriptions or modalities: what belongs to it?", "patients")
+        facts = {key: value for key, value in asdict(project).items() if key != "name"}
+        content = sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()  # patterns may name patients
         with self._file.changing() as held:
-            held[project.name] = {key: value for key, value in asdict(project).items() if key != "name"}
+            self._trail.add(Deed(PROJECT_CHANGED, project.name, content))
+            held[project.name] = facts
 
     def remove(self, name: str) -> None:
         """Dissolve a project: its cases are everybody's, unless another one has them."""
         with self._file.changing() as held:
             if held.pop(name, None) is None:
                 raise NotFoundError(f"there is no project {name!r}; 'samlabel projects list' shows them", "name")
+            self._trail.add(Deed(PROJECT_REMOVED, name))
 
     def seen_by(self, person: Person, cases: Iterable[Case]) -> Seen:
         """What an annotator sees: the cases of their projects, and those that are in none."""

@@ -29,6 +29,8 @@ from monailabel.utils.async_tasks.utils import tasks
 from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 
+from sam_infer.audit.line import EXPORTED, Deed
+from sam_infer.audit.trail import Trail
 from samlabel.access.case_limits import without_unseen
 from samlabel.access.identity import current_person
 from samlabel.access.login_state import LOGINS
@@ -40,10 +42,10 @@ from samlabel.access.names import (
     check_upload_name,
     json_object,
 )
-from samlabel.access.places import without_places
 from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix
 from samlabel.errors import NotFoundError, RefusedError
 from samlabel.host.handle import infer_tasks, running_app, scoring_methods, strategies
+from samlabel.host.places import without_places
 from samlabel.tasks import scoring_task
 
 MODULES = (activelearning, batch_infer, datastore, info, logs, model, ohif, scoring, session)
@@ -108,6 +110,15 @@ COMPLETED: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "api_get_session": _session,
 }
 
+# What is written into the audit trail before an endpoint is called, and the argument that says of what. Labels have
+# their lines from the ledger.
+DEEDS: dict[str, tuple[str, str]] = {
+    "api_add_image": ("image added", "image"),
+    "api_remove_image": ("image deleted", "id"),
+    "api_remove_label": ("label deleted", "id"),
+    "api_download_dataset": (EXPORTED, ""),
+}
+
 # Which argument of which module names what part of the app: the host starts a process before it looks.
 PARTS: dict[str, tuple[str, Callable[[], Mapping[str, object]]]] = {
     batch_infer.__name__: ("model", infer_tasks),
@@ -150,6 +161,9 @@ def off_the_loop(
         check_known(endpoint.__module__, arguments)
         if endpoint is scoring.api_run and any(task["status"] in UNDER_WAY for task in tasks("scoring")):
             raise HTTPException(429)  # the host would let them queue without end
+        if endpoint.__name__ in DEEDS:
+            what, argument = DEEDS[endpoint.__name__]
+            Trail.of().add(Deed(what, str(arguments.get(argument) or ""), how="over HTTP"))
         answer = without_places(_finish(endpoint(**arguments)))
         answer = answer if complete is None else complete(answer, arguments)
         seen = LOGINS.seen(current_person())

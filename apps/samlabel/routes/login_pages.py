@@ -24,6 +24,7 @@ from samlabel.errors import ConfigError, LoginError, NotFoundError, RefusedError
 from samlabel.logins.first import PATH as FIRST
 from samlabel.logins.login_service import LoginService
 from samlabel.logins.passwords import SHORTEST
+from samlabel.routes.oidc import SOURCE, after_logout, to_provider
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,9 +39,11 @@ _TELL = "if (window.opener) { window.opener.postMessage(%s, %s); window.close();
 
 
 @router.get("/login")
-def ask(next: str = "/") -> Response:
-    """The form."""
-    _desk()
+def ask(request: Request, next: str = "/", by: str = "") -> Response:
+    """The form; or the way to the hospital's login service, where somebody wants that or there is nothing else."""
+    local = _desk().local
+    if LOGINS.oidc is not None and (by == SOURCE or not local):
+        return to_provider(request, _inside(next))
     return _form(next)
 
 
@@ -67,8 +70,9 @@ async def log_in(
 @router.post("/logout")
 def log_out(request: Request) -> Response:
     """End this browser's session."""
-    _desk().close_session(session_cookie.secret_of(request.headers), address_of(request))
-    answer = RedirectResponse("/login", 303)
+    secret = session_cookie.secret_of(request.headers)
+    _desk().close_session(secret, address_of(request))
+    answer = after_logout(secret)
     session_cookie.let_out(answer)
     return answer
 
@@ -134,7 +138,7 @@ def _form(next: str, username: str = "", told: str = "", status: int = 200) -> R
         f'<input type="hidden" name="next" value="{html.escape(_inside(next))}">'
         f"{_field('username', 'Name', 'username', username)}{_field('password', 'Password', 'current-password')}"
     )
-    return _page("Log in", "/login", fields, told, status)
+    return _page("Log in", "/login", fields, told, status, _service(next))
 
 
 def _first_form(key: str, username: str = "", told: str = "", status: int = 200) -> Response:
@@ -155,9 +159,18 @@ def _field(name: str, label: str, kind: str, value: str = "") -> str:
     )
 
 
-def _page(title: str, action: str, fields: str, told: str, status: int) -> Response:
+def _service(next: str) -> str:
+    """A link to the hospital's login service, where there is one."""
+    if LOGINS.oidc is None:
+        return ""
+    address = html.escape(f"{login_address(_inside(next))}&by={SOURCE}")
+    return f'<p><a href="{address}">Log in with the hospital\'s login service</a></p>'
+
+
+def _page(title: str, action: str, fields: str, told: str, status: int, below: str = "") -> Response:
     why = f'<p role="alert"><b>{html.escape(told)}</b></p>' if told else ""
-    body = f'{why}<form method="post" action="{action}">{fields}<p><button class="first">{title}</button></p></form>'
+    send = f'<p><button class="first">{title}</button></p>'
+    body = f'{why}<form method="post" action="{action}">{fields}{send}</form>{below}'
     return HTMLResponse(html_page(title, body), status, headers=_headers(_NOT_FRAMED))
 
 

@@ -21,8 +21,8 @@ from samlabel.access.callers import ADMIN
 from samlabel.access.html_page import html_page
 from samlabel.access.identity import current_person
 from samlabel.access.login_state import LOGINS, OPEN
-from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError, RequestError
+from samlabel.host.places import without_places
 
 router = APIRouter(include_in_schema=False)
 

@@ -16,15 +16,16 @@ from monailabel.utils.async_tasks.utils import processes, tasks
 from sam_trainer.errors import TrainingError
 from sam_trainer.training.record import CURVES
 from sam_trainer.training.run_round import training_folder
+from samlabel.access.audited import current_actor
 from samlabel.access.callers import ADMIN, USER
 from samlabel.access.names import check_finite, check_name
-from samlabel.access.places import without_places
 from samlabel.errors import NotFoundError
 from samlabel.host.handle import running_app, trainers
+from samlabel.host.places import without_places
 from samlabel.loop.stopping import stop_requested
 from samlabel.tasks.standing_training import STOP_SECONDS, standing_training
 from samlabel.tasks.train_task import SamTrain
-from samlabel.wire.train_request import TRAINER
+from samlabel.wire.train_request import ORDERED_BY, ORDERED_FROM, TRAINER
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +83,9 @@ def start(model: str, params: dict[str, Any] | None = None, run_sync: bool = Fal
         )
     if not order.resume:
         _require_labels()
-    return without_places(host.run_model(model, dict(params or {}), run_sync, enqueue))
+    actor = current_actor()
+    ordered = {**(params or {}), ORDERED_BY: actor.who, ORDERED_FROM: actor.whence}
+    return without_places(host.run_model(model, ordered, run_sync, enqueue))
 
 
 def _require_labels() -> None:

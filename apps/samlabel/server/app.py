@@ -19,6 +19,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import Datastore
 
 from sam_infer.adapters.store import AdapterStore
+from sam_infer.audit.actor import ask_through
 from sam_infer.errors import SamError, VolumeError
 from sam_infer.imaging.claim import VARIABLE
 from sam_infer.serving.server_state import Serving
@@ -26,6 +27,7 @@ from sam_trainer.active.case_scoring import CaseScoring, standing_measure
 from sam_trainer.active.strategies import RANDOM
 from sam_trainer.judging.alarm import watch
 from sam_trainer.studies import Studies
+from samlabel.access.audited import current_actor, note_start
 from samlabel.access.identity import current_person
 from samlabel.access.login_state import LOGINS
 from samlabel.config import AppConfig
@@ -61,6 +63,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
 
     def _build(self, app_dir: str, studies: str, conf: Mapping[str, str]) -> None:
         host_settings.align(settings)
+        ask_through(current_actor)
         self.config = AppConfig.of(conf)
         if "image_mb" in conf:
             os.environ[VARIABLE] = str(self.config.image_mb)  # the processes that train and score inherit it
@@ -203,6 +206,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
 
     def on_init_complete(self) -> None:
         """A server is about to listen: mend its routes, load the network, pay for what is slow the first time."""
+        note_start(self.conf)
         super().on_init_complete()
         host = sys.modules.get("monailabel.app")
         if host is not None:

@@ -18,6 +18,7 @@ from monailabel.endpoints.user.auth import get_current_user
 from starlette.middleware import Middleware
 
 from samlabel.access import error_replies
+from samlabel.access.audited import AuditMiddleware
 from samlabel.access.callers import current_user
 from samlabel.access.disconnect import DisconnectMiddleware
 from samlabel.access.error_replies import FaultMiddleware
@@ -34,7 +35,7 @@ from samlabel.routes import jobs as job_route
 from samlabel.routes import labels as label_route
 from samlabel.routes import leases as lease_route
 from samlabel.routes import login as login_route
-from samlabel.routes import login_pages, pages, proxy, viewer
+from samlabel.routes import login_pages, oidc, pages, proxy, viewer
 from samlabel.routes import train as train_route
 from samlabel.routes.host import mended_routes
 from samlabel.server import background, logins
@@ -55,6 +56,7 @@ OURS = (
     pages.router,
     login_route.router,
     login_pages.router,
+    oidc.router,
 )
 
 
@@ -81,6 +83,7 @@ def mend(app: FastAPI) -> FastAPI:
     app.add_middleware(DisconnectMiddleware)
     app.add_middleware(Gate)
     app.add_middleware(RequestGuard, origins=origins, hosts=hosts, max_bytes=config.upload_mb << 20)
+    app.add_middleware(AuditMiddleware)
     if origins:
         # Outermost, so that pages of these origins can also read why something was refused.
         app.add_middleware(
@@ -100,7 +103,7 @@ def mend(app: FastAPI) -> FastAPI:
 
 def first_link() -> str | None:
     """The path that makes the first account; None where logins are off or somebody has one."""
-    return LOGINS.desk.first.new() if LOGINS.desk is not None else None
+    return LOGINS.desk.first.new() if LOGINS.desk is not None and LOGINS.desk.local else None
 
 
 def _adds(entry: Middleware, kind: object) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
 
+from sam_infer.audit.actor import COMMAND_LINE, Actor, person
 from sam_infer.errors import SamError
 from sam_infer.serving.activity import step_aside
 from sam_trainer.judging.policy import GatePolicy
@@ -16,11 +17,13 @@ from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.studies import Studies
 from sam_trainer.training.progress import FAILED, Progress, read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, TrainingRound, training_folder
+from samlabel.access.audited import working_for
 from samlabel.label_names import LabelNames
 from samlabel.loop.accepted_labels import accepted_labels
 from samlabel.loop.stopping import stopping
 from samlabel.tasks.standing_training import stand_alone
 from samlabel.wire import train_request
+from samlabel.wire.train_request import ORDERED_BY, ORDERED_FROM
 
 
 class SamTrain(TrainTask):
@@ -51,9 +54,11 @@ class SamTrain(TrainTask):
         if threading.current_thread() is threading.main_thread():
             stand_alone()  # a process of its own, that may outlive its server
             step_aside()  # readers come first
-        accepted = [] if order.resume else self._accepted(datastore, order.config.epochs)
-        with stopping() as should_stop:
-            learned = TrainingRound(order.config, order.policy).run(accepted, should_stop, order.resume)
+        by = Actor(str(request.get(ORDERED_BY) or person()), str(request.get(ORDERED_FROM) or COMMAND_LINE))
+        with working_for(by):
+            accepted = [] if order.resume else self._accepted(datastore, order.config.epochs)
+            with stopping() as should_stop:
+                learned = TrainingRound(order.config, order.policy).run(accepted, should_stop, order.resume)
         return {"adapter": learned.adapter, "promoted": learned.promoted, "message": learned.message}
 
     def _accepted(self, datastore: Datastore, epochs: int) -> list[AcceptedLabel]:

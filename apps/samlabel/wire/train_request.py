@@ -41,8 +41,23 @@ FRACTIONS = ("lr", "weight_decay", "max_gradient")
 GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case", "clicks"), ("margin", "least_gain")
 SWITCHES = ("with_decoder", "certain", "promote", "resume")
 
+# Who ordered a training, from where: put in by our route, for the process that trains.
+ORDERED_BY, ORDERED_FROM = "ordered_by", "ordered_from"
+
 # What the host and its clients put into every request.
-HOSTS_OWN = {"model", "client_id", "gpus", "multi_gpu", "local_rank", "bundle_path", "device", "user", TRAINER}
+HOSTS_OWN = {
+    ORDERED_BY,
+    ORDERED_FROM,
+    "model",
+    "client_id",
+    "gpus",
+    "multi_gpu",
+    "local_rank",
+    "bundle_path",
+    "device",
+    "user",
+    TRAINER,
+}
 
 
 @dataclass(frozen=True)

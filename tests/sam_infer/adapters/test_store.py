@@ -13,7 +13,7 @@ import pytest
 from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.ids import ADAPTER_FILE
 from sam_infer.adapters.store import POINTER_FILE, AdapterStore
-from sam_infer.errors import AdapterError, UnknownAdapterError
+from sam_infer.errors import AdapterError, AuditError, UnknownAdapterError
 from tests.processes import apart, wait_until
 from tests.sam_infer.adapters.promotions import promote
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
@@ -111,7 +111,7 @@ def test_a_full_disk_leaves_nothing_half_done(store: AdapterStore, monkeypatch: 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(AdapterError, match=r"No space left.*free some space"):
         put(store, 3)
-    with pytest.raises(AdapterError, match=r"No space left.*free some space"):
+    with pytest.raises(AuditError, match=r"No space left.*free some space"):
         store.promote(other, "test")
     monkeypatch.undo()
     assert store.pointer().adapter == serving

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from sam_infer.adapters.store import AdapterStore
+from sam_infer.audit.line import PROMOTED
+from sam_infer.audit.trail import Trail
+from sam_infer.audit.verify import verify_trail
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.studies import Studies
 from tests.accept.result_rows import KILLS
@@ -119,3 +122,8 @@ def check(told: list[tuple[str, ...]], studies: Path, home: Path) -> None:
     if serving is not None:
         store.get(serving)
         assert serving in {stored.id for stored in store.adapters()}
+    trail = Trail.of(home)
+    assert verify_trail(trail).faults == ()
+    audited = {(line.what, line.subject, line.content) for line in trail.lines()}
+    assert {("label accepted", entry[1], entry[2]) for entry in told if entry[0] == "label"} <= audited
+    assert serving is None or (PROMOTED, "tiny", serving) in audited

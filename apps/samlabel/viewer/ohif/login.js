@@ -115,8 +115,14 @@ export class Login {
   /** The window has the focus again. */
   async back() { if (this.needed) await this.#over(); }
 
-  /** End the session here and at the server. */
+  /** End the session here and at the server. Its own page goes along, as a form does: a login service may be next. */
   async out() {
+    if (!this.foreign) {
+      const form = Object.assign(document.createElement('form'), { method: 'post', action: '/logout' });
+      document.body.append(form);
+      form.submit();
+      return;
+    }
     await fetch(`${this.base}/logout`, { method: 'POST', headers: this.headers, redirect: 'manual' }).catch(() => null);
     this.token = this.name = '';
   }

@@ -20,5 +20,4 @@ export async function logOut(session) {
   if (session.opened) await session.stored.keep();
   session.leave();
   await login.out();
-  if (!login.foreign) window.location.assign('/login');
 }

@@ -17,6 +17,8 @@ from samlabel.errors import ConfigError, NotFoundError
 from samlabel.logins.accounts import Accounts
 from tests.samlabel.people import PASSWORD, quick_hashes
 
+PROVIDER = {"oidc_issuer": "https://login.hospital", "oidc_client": "samlabel", "oidc_roles": "it=admin"}
+PROVIDER |= {"oidc_address": "https://samlabel.hospital"}
 TWICE = f"{PASSWORD}\n{PASSWORD}\n"
 
 
@@ -85,6 +87,7 @@ def test_without_a_terminal_and_without_a_word_of_the_password(tmp_path: Path) -
         ("0.0.0.0", {"logins": "true"}, "", False),
         ("0.0.0.0", {"logins": "false"}, "", False),
         ("0.0.0.0", {}, "true", False),
+        ("0.0.0.0", PROVIDER, "", False),
     ],
 )
 def test_other_machines_come_in_by_a_login_or_by_name(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from samlabel.access.places import without_places
+from samlabel.host.places import without_places
 from tests.samlabel.conftest import Server
 
 READ = (

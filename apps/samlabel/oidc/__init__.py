@@ -1,0 +1,1 @@
+"""Logins by a hospital's own login service (OpenID Connect)."""

@@ -1,0 +1,1 @@
+"""Who did what and when, in lines that nobody can change unseen."""
