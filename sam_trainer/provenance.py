@@ -20,7 +20,7 @@ def commit() -> str:
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
         changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no", "--", "../../sam_infer", "../../sam_trainer"],
+            ["git", "status", "--porcelain", "--untracked-files=no", "--", "../sam_infer", "../sam_trainer"],
             cwd=folder,
             capture_output=True,
             text=True,
