@@ -31,7 +31,7 @@ SILENCE_S, END_S = 5.0, 5.0
 LATE_S = 1.0  # of any process, on a machine with two busy cores
 AT_WORK_S = 20.0  # when it is interrupted: far enough to be beyond loading
 
-TRAIN = ["train", "--studies", "studies", "--epochs", "200"]
+TRAIN = ["train", "--studies", "studies", "--epochs", "200", "--steps", "5"]
 
 
 class Heard:
