@@ -6,7 +6,9 @@ many there are on the slice with most of them is told beside it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,20 +37,17 @@ def detect_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> LabelMa
     scores: dict[str, list[float]] = {}
     most: dict[str, int] = {}
     search.job.expected(len(search.slices))
-    for index in search.slices:
-        view = search.view(index)
-        counts: dict[str, int] = {}
-        drawn = list(_drawn(search, head, view))
+    slices = search.job.kept(_slices(search, head))
+    for view, drawn in slices:
+        counts = Counter(search.labels[found.label] for found, _, _ in drawn)
+        most = {name: max(most.get(name, 0), counts[name]) for name in {*most, *counts}}
         for found, pixels, score in sorted(drawn, key=lambda one: one[2]):
-            name = search.labels[found.label]
             view.extract(mask.array)[pixels] = found.label + 1
-            scores.setdefault(name, []).append(score)
-            counts[name] = counts.get(name, 0) + 1
-        most = {name: max(most.get(name, 0), counts.get(name, 0)) for name in {*most, *counts}}
+            scores.setdefault(search.labels[found.label], []).append(score)
     if not mask.array.any():
-        return search.empty
+        return replace(search.empty, whole=slices.whole)
     means = {name: float(np.mean(scores[name])) for name in search.labels if name in scores}
-    return LabelMap(mask, means, (*_told(search, most), *search.missing(means)))
+    return LabelMap(mask, means, (*_told(search, most), *search.missing(means)), slices.whole)
 
 
 def boxes_on(search: LabelSearch, cases: Sequence[AcceptedCase], index: int) -> list[Found]:
@@ -56,6 +55,12 @@ def boxes_on(search: LabelSearch, cases: Sequence[AcceptedCase], index: int) -> 
     head = _head(search, others(search.volume, cases)[:MOST_TEACHERS])
     shown, frame = features(search, search.volume, search.view(index))
     return [Found(one.label, _on_slice(one.box, frame), one.score) for one in head.find(shown)]
+
+
+def _slices(search: LabelSearch, head: BoxHead) -> Iterator[tuple[SliceView, list[tuple[Found, BoolArray, float]]]]:
+    for index in search.slices:
+        view = search.view(index)
+        yield view, list(_drawn(search, head, view))
 
 
 def _drawn(search: LabelSearch, head: BoxHead, view: SliceView) -> Iterator[tuple[Found, BoolArray, float]]:

@@ -43,12 +43,13 @@ class Auto(StrEnum):
     PROPOSE = "propose"
     GRID = "grid"
     SELFPROMPT = "selfprompt"
+    DETECT = "detect"
     ATLAS = "atlas"
     SEMANTIC = "semantic"
 
 
 # Ways to label that learn from accepted cases.
-FROM_CASES = (Auto.GRID, Auto.SELFPROMPT, Auto.ATLAS)
+FROM_CASES = (Auto.GRID, Auto.SELFPROMPT, Auto.DETECT, Auto.ATLAS)
 
 
 def predict(  # noqa: PLR0913 - every parameter is an option of the command

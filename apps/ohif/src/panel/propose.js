@@ -13,6 +13,8 @@ export const MODES = {
     lacks: ({ cases }) => (cases ? '' : 'needs 1 accepted case of another patient') },
   selfprompt: { told: 'accepted cases say where, the network draws',
     lacks: ({ cases }) => (cases ? '' : 'needs 1 accepted case of another patient') },
+  detect: { told: 'every instance of a label, by boxes that accepted cases taught',
+    lacks: ({ cases }) => (cases ? '' : 'needs 1 accepted case of another patient') },
   grid: { told: 'pieces that match the nearest accepted case',
     lacks: ({ cases, own }) => (cases || own ? '' : 'needs 1 accepted case') },
   propose: { told: 'what stands out, in the order of the labels: check every name', lacks: () => '' },
