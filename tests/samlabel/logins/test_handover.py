@@ -22,7 +22,9 @@ def test_a_code_works_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verifier", "origin", "later"), [("guess", PAGE, 0), (VERIFIER, "https://evil", 0), (VERIFIER, PAGE, SECONDS)]
+    ("verifier", "origin", "later"),
+    [("guess", PAGE, 0), (VERIFIER, "https://evil", 0), (VERIFIER, PAGE, SECONDS)],
+    ids=["another secret", "another page", "too late"],
 )
 def test_a_code_in_other_hands_is_worth_nothing_and_is_gone(verifier: str, origin: str, later: float) -> None:
     clock = Clock()
