@@ -62,6 +62,7 @@ def ship(weights: Path, stage: Stage, share: float = 1.0, shipped: Path = WEIGHT
         digest = export_weights(model, candidate)
         if candidate.stat().st_size > MOST_BYTES:
             raise TrainingError(f"the weights would have {candidate.stat().st_size} bytes, more than {MOST_BYTES}")
+        candidate.chmod(0o644)  # safetensors writes for its owner only; an installed package has many readers
         candidate.replace(shipped)
     finally:
         candidate.unlink(missing_ok=True)
