@@ -44,7 +44,7 @@ async def click(gate: Gate, credentials: list[tuple[bytes, bytes]]) -> float:
 
     scope = {"type": "http", "method": "POST", "path": "/infer/sam_2d", "query_string": b"image=a", "scheme": "http"}
     started = time.perf_counter()
-    await gate({**scope, "headers": HEADERS + credentials, "client": ("10.0.0.7", 1)}, None, send)  # type: ignore[arg-type]
+    await gate({**scope, "headers": HEADERS + credentials, "client": ("10.0.0.7", 1)}, None, send)
     took = (time.perf_counter() - started) * 1000
     if statuses != [200]:
         raise RuntimeError(f"the gate answered {statuses}")
