@@ -1,6 +1,9 @@
 """What the parts of the embedded model are worth: short trainings that differ in one part.
 
     .venv/bin/python benchmarks/ablation.py --steps 120 --out benchmarks/results/tiny-ablation.json
+    .venv/bin/python benchmarks/ablation.py --arms --steps 30 --out benchmarks/results/tiny-arms.json
+
+With `--arms` kinds of scenes differ instead, and every training goes on from the weights that ship.
 
 `--resume` trains the variants that the result lacks. `--page docs/tiny-ablation.md` writes the table.
 """
@@ -12,7 +15,9 @@ import json
 import tempfile
 from pathlib import Path
 
+from sam_infer.networks.tiny.backbone import WEIGHTS
 from sam_trainer.pretraining.ablation import VARIANTS, ablate, page
+from sam_trainer.pretraining.arms import ARMS, compare_arms
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.provenance import require_clean
 from sam_trainer.reports.record import spelled
@@ -25,6 +30,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/bench/tiny-ablation.json"))
     parser.add_argument("--page", type=Path)
+    parser.add_argument("--arms", action="store_true", help="compare kinds of scenes, from the weights that ship")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--allow-changed", action="store_true", help="measure a source tree that no commit names")
     options = parser.parse_args()
@@ -35,6 +41,10 @@ def main() -> None:
     left = [name for name in VARIANTS if name not in {row["variant"] for row in known}]
     command = spelled("benchmarks/ablation.py", {"steps": options.steps, "seed": options.seed})
     with tempfile.TemporaryDirectory(prefix="samlabel-ablation-") as folder:
+        if options.arms:
+            going_on = PretrainConfig(out=Path(folder), steps=options.steps, seed=options.seed, init=WEIGHTS)
+            compare_arms(going_on, list(ARMS), options.out)
+            return
         ablate(PretrainConfig(out=Path(folder), steps=options.steps, seed=options.seed), left, options.out, command)
     if options.page is not None:
         page(options.out, options.page)

@@ -15,7 +15,7 @@ from sam_infer.automatic.example import AcceptedCase, others
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.looks import MOST_TEACHERS, features, taught_key, taught_slices
 from sam_infer.automatic.taught.coarse_map import CoarseMap, Lesson, likeliest, places
-from sam_infer.automatic.taught.self_prompt import SelfPrompt, Shown, surely
+from sam_infer.automatic.taught.self_prompt import EmbeddedSlice, SelfPrompt, surely
 from sam_infer.imaging.body_centre import body_centre
 from sam_infer.imaging.volume import Mask
 from sam_infer.networks.backbone import upscale_logits
@@ -104,7 +104,7 @@ def _trained(search: LabelSearch, cases: Sequence[AcceptedCase]) -> SelfPrompt:
     side = min(search.predictor.backbone.low_res, COARSE_SIDE)
 
     def made() -> SelfPrompt:
-        lessons = [Shown(taught.features, taught.values) for taught in taught_slices(search, cases)]
+        lessons = [EmbeddedSlice(taught.features, taught.values) for taught in taught_slices(search, cases)]
         low_res = search.predictor.backbone.low_res
         return search.job.uncounted().slice(lambda: SelfPrompt.learned(len(search.labels), side, low_res, lessons))
 

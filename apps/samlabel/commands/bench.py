@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sam_infer.networks.precision import AUTO
-from sam_infer.weights.available import require_added
 from sam_trainer.bench.learning.arms import DEFAULT, choices, numbers
 from sam_trainer.config import PRECISIONS
 from sam_trainer.errors import TrainingError
-from samlabel.commands.measured import (
+from samlabel.commands.benches.card import card
+from samlabel.commands.benches.measured import (
     DEMO,
     DEMO_FOLDER,
     AllowChanged,
     Limit,
     Model,
-    Order,
     Out,
     PageFolder,
     Resume,
@@ -32,12 +30,11 @@ from samlabel.commands.measured import (
     Studies,
     Threads,
     as_sentences,
-    labelled_folder,
     measured,
-    network,
 )
 
 app = typer.Typer(help="Measure a model on labelled studies.", no_args_is_help=True)
+app.command()(card)
 
 POOLS = "pools"  # of `bench loop`
 GRADED = "graded"  # the pool of `bench uncertainty`
@@ -286,42 +283,3 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         sources = read_sources(Path(studies)) if studies is not None else []
         trainings = trainings_of(plan, DEMO_FOLDER.parent / "anatomies" if procedural else None, sources)
         run.keep(run_train(model, plan, trainings, run.journal, lambda outcome: run.keep(outcome, complete=False)))
-
-
-@app.command()
-def card(  # noqa: PLR0913 - every parameter is an option of the command
-    context: typer.Context,
-    model: Model = "tiny",
-    studies: Annotated[
-        list[str] | None, typer.Option(help="Measure on these first; may be repeated. Without it: what was measured.")
-    ] = None,
-    results: Annotated[Path | None, typer.Option(help="Folder of the benches' JSON files.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the card goes, and beside it its JSON.")] = None,
-    seed: Seed = 0,
-    limit: Limit = None,
-    separate: Separate = None,
-    repeats: Annotated[int, typer.Option(min=3, help="Visits per phase of the latency.")] = 15,
-    threads: Threads = None,
-    allow_changed: AllowChanged = False,
-) -> None:
-    """A model's card: provenance, licence, sizes, speed, results per source, and where it loses; resumable."""
-    committed = model == "tiny" and not studies
-    folder = results or (Path("benchmarks/results") if committed else Path("runs/card") / model)
-    written = out or (Path("docs/model-card-tiny.md") if committed else folder / f"model-card-{model}.md")
-    with as_sentences():
-        require_added(model)
-        if studies:
-            from sam_trainer.bench.card.measure import CardBench, sources_of
-            from sam_trainer.provenance import require_clean
-
-            require_clean(allow_changed)
-            backbone = network(model, threads)
-            sources = sources_of([labelled_folder(name) for name in studies], separate or ())
-            told = Order.command_of(context)
-            CardBench(backbone, folder, told, seed, lambda line: typer.echo(line, err=True)).run(
-                sources, limit, repeats
-            )
-        from sam_trainer.bench.card.model_card import write_card
-
-        write_card(model, folder, written)
-        Console(stderr=True).print(f"wrote {written} and {written.with_suffix('.json').name}")

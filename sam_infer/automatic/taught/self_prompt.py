@@ -33,7 +33,7 @@ STEPS, BATCH, RATE = 150, 8, 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class EmbeddedSlice:
     """One accepted slice: its embedding, and its label values (S, S) in the embedding's frame."""
 
     features: Features
@@ -50,7 +50,7 @@ class SelfPrompt:
     spread: torch.Tensor  # (C,) of the embedding's channels over the lessons
 
     @classmethod
-    def learned(cls, labels: int, side: int, low_res: int, lessons: Sequence[Shown]) -> SelfPrompt:
+    def learned(cls, labels: int, side: int, low_res: int, lessons: Sequence[EmbeddedSlice]) -> SelfPrompt:
         """Trained on all lessons."""
         if not lessons:
             raise PromptError("there is no accepted case to learn from: accept a label first", "mode")

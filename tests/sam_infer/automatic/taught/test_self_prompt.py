@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.automatic.taught.self_prompt import SelfPrompt, Shown, surely
+from sam_infer.automatic.taught.self_prompt import EmbeddedSlice, SelfPrompt, surely
 from sam_infer.errors import PromptError
 
 SIDE = 32
 
 
-def scene(seed: int) -> Shown:
+def scene(seed: int) -> EmbeddedSlice:
     """An embedding of 32 x 32 with a label in one channel and another, coarser, in a second one."""
     rng = np.random.default_rng(seed)
     rows, cols = np.mgrid[:64, :64]
@@ -19,7 +19,7 @@ def scene(seed: int) -> Shown:
     looks = rng.normal(0, 0.3, (1, 4, SIDE, SIDE))
     looks[0, 0] += 2 * (values[::2, ::2] == 1)
     looks[0, 2] += 2 * (values[::2, ::2] == 2)
-    return Shown({"embedding": torch.tensor(looks)}, values)
+    return EmbeddedSlice({"embedding": torch.tensor(looks)}, values)
 
 
 def test_trained_heads_show_the_labels_of_a_slice_they_have_not_seen(one_thread) -> None:
