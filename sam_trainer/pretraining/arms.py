@@ -52,7 +52,7 @@ def _judged(config: PretrainConfig) -> dict[str, float]:
     """Dice of boxes and of clicks on held-out scenes of each group, of the weights in `config.init`."""
     model = new_state(config).average.eval()
     shape = config.legs[0].shape
-    values = {}
+    values: dict[str, float] = {}
     for group, kinds in GROUPS.items():
         found = examine(model, replace(shape, kinds=kinds))
         values |= {f"{group}_{key}": found[key] for key in ("box", "click")}
