@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,14 @@ import httpx
 import numpy as np
 import pytest
 from monailabel.client import MONAILabelClient
+from monailabel.client.client import MONAILabelClientException
 
 from sam_infer.imaging.image_file import read_image, read_mask
 from sam_infer.imaging.volume import Mask
 from tests.processes import HANG_S, wait_until
+
+# Ends a reader's session at the server.
+Logout = Callable[[], None]
 
 # What the plugin adds to every request to segment.
 EXTRAS = {"result_extension": ".nrrd", "result_dtype": "uint8", "label": "liver", "background": []}
@@ -70,6 +74,29 @@ def submit(client: MONAILabelClient, case: str, file: str) -> None:
     """The label as the plugin stores it."""
     told = client.save_label(case, file, params={"label_info": [{"name": "liver", "idx": 1}]})
     assert told["image"] == case
+
+
+def read_with_a_login(
+    client: MONAILabelClient, case: str, folder: Path, truth: Mask, name: str, passwords: tuple[str, str], end: Logout
+) -> None:
+    """Nobody is told anything without a login; one that ends between click and submission costs another login only."""
+    with pytest.raises(MONAILabelClientException):
+        client.info()
+    with pytest.raises(MONAILabelClientException):
+        client.auth_token(name, "a wrong password")
+    token = client.auth_token(name, passwords[0])
+    client.update_auth(token)
+    assert "sam_2d" in client.info()["models"]
+    url = f"{client.get_server_url()}/datastore/image?image={case}"
+    asked = {"headers": {"authorization": f"Bearer {token['access_token']}"}, "timeout": HANG_S}
+    image = folder / "image.nii.gz"
+    image.write_bytes(httpx.get(url, **asked).raise_for_status().content)
+    file = click_and_box(client, case, image, truth)
+    end()
+    with pytest.raises(MONAILabelClientException):
+        submit(client, case, file)
+    client.update_auth(client.auth_token(name, passwords[1]))
+    submit(client, case, file)
 
 
 def train_and_stop(client: MONAILabelClient, options: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.logins.accounts import Accounts
 from samlabel.logins.login_service import FOLDER
+from tests.client import slicer_run
 from tests.client.browser import browser, new_page
 from tests.client.phantom import ORGAN, lps, middle_of
 from tests.client.reader import PROBE, Reader
@@ -31,7 +33,7 @@ SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
 CT = SMALL[0]
-FIRST, SECOND = "first password 1", "second password 2"
+FIRST, SECOND, THIRD = "first password 1", "second password 2", "third password 3"
 
 
 def documented_steps() -> list[str]:
@@ -136,5 +138,10 @@ def test_a_login_that_runs_out_costs_no_work_here_and_on_another_site(tmp_path: 
         other.says("Loaded")
         np.testing.assert_array_equal(other.voxels(ORGAN), shown)
         assert httpx.get(f"{address}/auth/", timeout=HANG_S).json()["name"] is None
+        with slicer_run.slicer(address, tmp_path) as client:
+            change = partial(accounts.set_password, "anna", THIRD)
+            slicer_run.read_with_a_login(
+                client, CT.uid("series"), tmp_path, mask, "anna", passwords=(SECOND, THIRD), end=change
+            )
         abroad = f"foreign: http://localhost:{port}/"  # another site is the point here
         assert anna.faults == [] == [fault for fault in other.faults if not fault.startswith(abroad)]
