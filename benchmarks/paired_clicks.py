@@ -1,7 +1,9 @@
 """Next clicks of this checkout beside another one's, in turns on the same volumes: how much slower or faster is it?
 
     .venv/bin/python benchmarks/paired_clicks.py --other ../samlabel-before/.venv/bin/python
+    .venv/bin/python benchmarks/paired_clicks.py --logins
 
+With `--logins` both servers are this checkout, and the second one has logins on: what does a login add to a click?
 Both servers run at the same time, each from its own environment, with a home of its own. They are asked by turns, so
 that whatever else the machine does meets both. The ratio is this checkout's seconds over the other's, the median over
 pairs, with its 95 % interval from drawing pairs again.
@@ -13,6 +15,7 @@ import argparse
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,9 @@ import numpy as np
 from sam_trainer.measures.paired import drawn_again
 from sam_trainer.provenance import require_clean
 from sam_trainer.reports.record import Report, spelled
+from samlabel.logins.login_service import FOLDER
+from samlabel.logins.person import ANNOTATOR
+from samlabel.logins.tokens import TokenStore
 from samlabel.server_bench.click import Station
 from samlabel.server_bench.ours import launch
 from samlabel.server_bench.scene import Scene, write_scenes
@@ -38,10 +44,16 @@ def other_launch(mine: Launch, python: Path, folder: Path) -> Launch:
     return Launch("other", mine.model, [str(python), *mine.command[1:]], environ, folder)
 
 
-def pairs(ports: tuple[int, int], scene: Scene, count: int) -> np.ndarray:
+def with_logins(mine: Launch) -> tuple[Launch, str]:
+    """The first of two equal servers with logins on, and a token for it."""
+    token = TokenStore(Path(mine.environ["SAMLABEL_HOME"]) / FOLDER).add("bench", ANNOTATOR, 1, ())
+    return replace(mine, command=[*mine.command, "--set", "logins=true"]), token
+
+
+def pairs(ports: tuple[int, int], scene: Scene, count: int, token: str = "") -> np.ndarray:
     """Seconds (count, 2) of next clicks on one slice: other, this; who is first alternates."""
     seconds = np.zeros((count, 2))
-    with Station(ports[0]) as other, Station(ports[1]) as this:
+    with Station(ports[0]) as other, Station(ports[1], token=token) as this:
         stations = (other, this)
         for number in range(-WARM, count):
             prompts = scene.clicks(1, scene.middle, seed=max(number, 0))
@@ -55,7 +67,9 @@ def pairs(ports: tuple[int, int], scene: Scene, count: int) -> np.ndarray:
 def main() -> None:
     """Start both, ask both, say the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--other", type=Path, required=True, help="the Python of the other checkout's environment")
+    against = parser.add_mutually_exclusive_group(required=True)
+    against.add_argument("--other", type=Path, help="the Python of the other checkout's environment")
+    against.add_argument("--logins", action="store_true", help="this checkout with logins on, beside itself without")
     parser.add_argument("--count", type=int, default=300, help="pairs of clicks")
     parser.add_argument("--threads", type=int, default=1, help="per server")
     parser.add_argument("--out", type=Path, default=OUT)
@@ -67,16 +81,22 @@ def main() -> None:
         folder = Path(name)
         scene = write_scenes(folder / "studies", 1)[0]
         mine = launch(folder / "this", folder / "studies", "tiny", options.threads)
-        other = other_launch(mine, options.other.absolute(), folder / "other")
+        token = ""
+        if options.logins:
+            other = launch(folder / "other", folder / "studies", "tiny", options.threads)
+            mine, token = with_logins(mine)
+        else:
+            other = other_launch(mine, options.other.absolute(), folder / "other")
         with Running(other) as before, Running(mine) as after:
-            seconds = pairs((before.port, after.port), scene, options.count)
+            seconds = pairs((before.port, after.port), scene, options.count, token)
     ratios = np.log(seconds[:, 1] / seconds[:, 0])
     low, high = np.exp(np.percentile(drawn_again(ratios, RESAMPLES), (2.5, 97.5)))
     row = {
-        "phase": "next_click",
+        "phase": "next click with logins" if options.logins else "next_click",
         "n": options.count,
         "other_median_ms": round(float(np.median(seconds[:, 0])) * 1000, 2),
         "this_median_ms": round(float(np.median(seconds[:, 1])) * 1000, 2),
+        "difference_ms": round(float(np.median(seconds[:, 1] - seconds[:, 0])) * 1000, 3),
         "ratio": round(float(np.exp(np.median(ratios))), 4),
         "mean_ratio_ci": [round(float(low), 4), round(float(high), 4)],
     }

@@ -43,8 +43,10 @@ class TimedReply:
 class Station:
     """A viewer with one open connection, as browsers keep it."""
 
-    def __init__(self, port: int, reader: str = "") -> None:
+    def __init__(self, port: int, reader: str = "", token: str = "") -> None:
         self._reader = {"X-Samlabel-Reader": reader} if reader else {}
+        if token:
+            self._reader["Authorization"] = f"Bearer {token}"
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
 
     def __enter__(self) -> Station:
