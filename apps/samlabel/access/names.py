@@ -100,10 +100,12 @@ def json_object(text: str | None, field: str) -> dict[str, Any]:
 
 def check_finite(value: object, field: str) -> None:
     """Refuse NaN and infinity, which Python reads and JSON does not know: an answer that holds one cannot be sent."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        raise RequestError(f"{field} must hold finite numbers only, no NaN and no infinity", field) from None
+    parts = {str(key): part for key, part in value.items()} if isinstance(value, dict) else {field: value}
+    for name, part in parts.items():
+        try:
+            json.dumps(part, allow_nan=False)
+        except ValueError:
+            raise RequestError(f"{name} must hold finite numbers only, no NaN and no infinity", name) from None
 
 
 def shown(value: object, most: int = 80) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sam_infer.ask.question import LabelQuestion
-from sam_infer.automatic.expected import HEADS
+from sam_infer.automatic.expected import HEADS, MOST_PASSES
 from sam_infer.automatic.grid import GALLERIES
 from sam_infer.automatic.modes import MODES, PRIORS, SEMANTIC, ModeOptions
 from sam_infer.errors import PromptError
@@ -39,7 +39,7 @@ OPTIONS: dict[str, Any] = {
     "gallery": list(GALLERIES),
     "expects": list(PRIORS),
     "heads": list(HEADS),
-    "passes": [2, 1],
+    "passes": [str(number) for number in range(MOST_PASSES, 0, -1)],
     "atlases": 1,
     "plane": slice_request.OPTIONS["plane"],
     "window": slice_request.OPTIONS["window"],
@@ -86,12 +86,21 @@ def decode(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) ->
         limit,
         prior,
         decode_classes(request, names) if mode == SEMANTIC else None,
-        ModeOptions(**{name: given[name] for name in HOW if name in given}),
+        _how(given),
     )
     notes: tuple[str, ...] = ()
     if wish is not None and wish != start and extent == "slice":
         notes = (f"slice {wish} is not in the image, which has {geometry.shape[axis]}: slice {start} was used",)
     return AutoRequest(question, check_tag(tag) if tag is not None else None, slice_request.decode_reply(given), notes)
+
+
+def _how(given: Mapping[str, Any]) -> ModeOptions:
+    """The options of the mode; a number may come as text, as clients send what they choose from a list."""
+    found = {name: given[name] for name in HOW if name in given}
+    for name in ("passes", "atlases"):
+        if isinstance(found.get(name), str) and found[name].isdecimal():
+            found[name] = int(found[name])
+    return ModeOptions(**found)
 
 
 def decode_semantic(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> AutoRequest:

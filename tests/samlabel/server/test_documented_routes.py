@@ -31,7 +31,7 @@ def documented() -> dict[tuple[str, str], tuple[str, str, str, str]]:
         if route is not None:
             assert len(cells) == 5 and (route[1], route[2]) not in found, line
             found[route[1], route[2]] = (cells[1], cells[2], cells[3], cells[4])
-    return found - UNREAD
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def names_sent(spec: dict[str, Any], operation: dict[str, Any]) -> set[str]:
         if "$ref" in schema:
             schema = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
         found |= set(schema.get("properties", ()))
-    return found
+    return found - UNREAD
 
 
 def test_every_route_is_documented_and_no_other(spec: dict[str, Any]) -> None:
