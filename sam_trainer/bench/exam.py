@@ -96,11 +96,11 @@ class Exam:
         """Case by case: one that was measured before an interruption is not measured again."""
         named = {f"{title}: {one.case.source}/{one.case.name}": one for one in self.subjects}
         self.journal.expect(list(named))
-        return [
-            seen
-            for key, subject in named.items()
-            for seen in read_observations(self.journal.unit(key, partial(_plain, work, subject)))
-        ]
+        found: list[Observation] = []
+        for key, subject in named.items():
+            asked = partial(_plain, work, subject)
+            found += read_observations(self.journal.unit(key, asked) if self.journal.is_kept else asked())
+        return found
 
     def _slices(self, subject: Subject) -> Iterable[list[Asked]]:
         together: dict[SliceView, list[Asked]] = defaultdict(list)

@@ -45,6 +45,11 @@ class Journal:
         """Units that will be asked for: those that are not known yet are the work of this session."""
         self._waiting |= {key for key in keys if key not in self._known}
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether somebody can go on with it; what is only in memory ends with its run."""
+        return self._path is not None
+
     def knows(self, key: str) -> bool:
         """Whether a unit is done."""
         return key in self._known

@@ -27,7 +27,7 @@ def test_rows_per_label_are_kept_for_jittered_edges_only(exam: Exam) -> None:
 
 
 def test_an_object_meets_the_same_disturbances_whatever_else_is_measured(exam: Exam) -> None:
-    first, second = list(exam.objects("test"))[:2]
+    first, second = [asked for one in exam.subjects for asked in exam._asked(one, own_cache=False)][:2]
     drawn = [[t.prompts.box.tolist() for t in trials(a, a.rng(0)) if t.mode == "edges"] for a in (first, first, second)]
     assert drawn[0] == drawn[1] != drawn[2]
     other_seed = [t.prompts.box.tolist() for t in trials(first, first.rng(1)) if t.mode == "edges"]
