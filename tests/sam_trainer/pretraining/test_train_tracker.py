@@ -47,7 +47,7 @@ def test_the_rate_rises_once_and_falls_to_nothing() -> None:
 @pytest.mark.usefixtures("one_thread", "in_float32")
 def test_training_lowers_the_loss_and_goes_on_exactly_where_it_stopped(tmp_path: Path) -> None:
     whole = train_tracker(TrackingConfig(tmp_path / "whole", steps=12, batch=4))
-    assert whole.last_loss < 0.85 * whole.first_loss
+    assert whole.last_loss < 0.95 * whole.first_loss
 
     class StoppedError(Exception):
         pass

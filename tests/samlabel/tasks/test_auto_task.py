@@ -159,7 +159,7 @@ def test_a_roi_limits_slices_and_pixels(studies: Server, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("params", "word"),
     [
-        ({"mode": "magic"}, "propose, grid, selfprompt, atlas"),
+        ({"mode": "magic"}, "propose, grid, selfprompt, detect, atlas"),
         ({"mode": "grid", "extent": "some"}, "slice, volume"),
         ({"mode": "atlas", "prior_tag": "draft"}, "takes no prior"),
         ({"mode": "grid", "prior_tag": "../final"}, "tag must be"),

@@ -24,9 +24,9 @@ def test_the_package_carries_the_source(tmp_path: Path) -> None:
     assert files(EXTENSION) == files(SOURCE) == files(tmp_path / "again"), "run `make viewer`"
 
 
-def test_one_file_knows_the_server_and_none_reaches_into_the_page() -> None:
+def test_requests_and_logins_are_one_file_each_and_none_reaches_into_the_page() -> None:
     sources = {path.name: path.read_text() for path in SOURCE.rglob("*.js")}
-    assert [name for name, text in sources.items() if "fetch(" in text] == ["server.js"]
+    assert {name for name, text in sources.items() if "fetch(" in text} == {"login.js", "server.js"}
     assert [name for name, text in sources.items() if FOREIGN_GLOBAL.search(text)] == []
     assert [name for name, text in sources.items() if "innerHTML" in text or "insertAdjacentHTML" in text] == []
 
