@@ -19,9 +19,9 @@ export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 3000
 
 # A file's tests share servers and stay together, and some files too: see TOGETHER in tests/conftest.py.
-# A browser, its archive and its server are four processes that wait for each other: two such groups fill two cores.
+# A browser, its archive and its server mostly wait for each other: on two cores one such group leaves more than one idle.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
-BROWSERS := --numprocesses logical --maxprocesses 2 --dist loadfile
+BROWSERS := --numprocesses 3 --dist loadfile
 
 .PHONY: help setup serve check test accept figures format lock fuzz-lock viewer pictures clean
 

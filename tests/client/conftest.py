@@ -51,10 +51,12 @@ def station(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             yield Station(address, archive, DEMO[:2], login, home)
 
 
-@pytest.fixture(scope="module")
-def matrix_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """A patient per geometry: feet first, oblique, sagittal; on the embedded store."""
-    yield from embedded(tmp_path_factory.mktemp("matrix"), MATRIX[1:])
+@pytest.fixture(
+    scope="module", params=[MATRIX[2:3], pytest.param(MATRIX[1:], marks=pytest.mark.accept)], ids=["oblique", "all"]
+)
+def matrix_station(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """A patient per geometry: oblique, or feet first, oblique and sagittal; on the embedded store."""
+    yield from embedded(tmp_path_factory.mktemp("matrix"), request.param)
 
 
 def embedded(home: Path, series: tuple[DemoSeries, ...], conf: Sequence[str] = ()) -> Iterator[Station]:

@@ -62,7 +62,7 @@ class Bench:
         self.plain = best_named(propose_labels(self.survey, 3).mask, self.truth)
 
 
-@pytest.fixture(scope="module", params=["CT", "MR"])
+@pytest.fixture(scope="module", params=["CT", pytest.param("MR", marks=pytest.mark.accept)])
 def bench(request) -> Bench:
     return Bench(request.param)
 

@@ -23,10 +23,10 @@ def lines() -> list[Line]:
 def test_a_refusal_names_the_route_and_nothing_of_the_patient(server: Server) -> None:
     evil = {"Origin": "http://evil.example", "X-Samlabel-Reader": "dr.who"}
     assert server.client.post("/labels/Miller_Hans/release?PatientName=Miller", headers=evil).status_code == 403
-    assert server.client.get("/info/", headers=evil).status_code == 403
+    assert server.client.post("/labels/l/withdraw", headers=evil).status_code == 403
     first, second = lines()
     assert (first.what, first.subject, first.how) == ("refused", "POST /labels/{case}/release", "status 403")
-    assert (second.who, second.whence, second.subject) == ("dr.who", "testclient", "GET /info/")
+    assert (second.who, second.whence, second.subject) == ("dr.who", "testclient", "POST /labels/{case}/withdraw")
 
 
 def test_a_label_that_is_saved_withdrawn_and_deleted(server: Server) -> None:

@@ -137,7 +137,7 @@ def timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
-@pytest.mark.slow
+@pytest.mark.accept
 @pytest.mark.usefixtures("one_thread", "in_float32", "small_patients")
 def test_a_run_that_breaks_off_goes_on_to_the_same_rows(tmp_path: Path, real_folder: Path) -> None:
     """A step teaches nothing; what counts is that every row is there, and the same."""
