@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sam_infer.audit.trail import Trail
 from sam_trainer.measures.paired import drawn_again
 from sam_trainer.provenance import require_clean
 from sam_trainer.reports.record import Report, spelled
@@ -46,7 +47,8 @@ def other_launch(mine: Launch, python: Path, folder: Path) -> Launch:
 
 def with_logins(mine: Launch) -> tuple[Launch, str]:
     """The first of two equal servers with logins on, and a token for it."""
-    token = TokenStore(Path(mine.environ["SAMLABEL_HOME"]) / FOLDER).add("bench", ANNOTATOR, 1, ())
+    home = Path(mine.environ["SAMLABEL_HOME"])
+    token = TokenStore(home / FOLDER, Trail.of(home)).add("bench", ANNOTATOR, 1)
     return replace(mine, command=[*mine.command, "--set", "logins=true"]), token
 
 

@@ -26,7 +26,7 @@ def test_a_refusal_names_the_route_and_nothing_of_the_patient(server: Server) ->
     assert server.client.post("/labels/l/withdraw", headers=evil).status_code == 403
     first, second = lines()
     assert (first.what, first.subject, first.how) == ("refused", "POST /labels/{case}/release", "status 403")
-    assert (second.who, second.whence, second.subject) == ("dr.who", "testclient", "POST /labels/{case}/withdraw")
+    assert (second.who, second.whence, second.subject) == ("local", "testclient", "POST /labels/{case}/withdraw")
 
 
 def test_a_label_that_is_saved_withdrawn_and_deleted(server: Server) -> None:
