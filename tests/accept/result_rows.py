@@ -49,7 +49,7 @@ class ResultRows:
 KILLS = ResultRows(
     "kill",
     "pytest -m accept tests/accept/test_kill.py tests/sam_trainer/training/test_kill_learning.py",
-    ("save over HTTP", "save, train, promote"),
+    ("save over HTTP, logins on", "save, train, promote"),
 )
 ACTIVE_LEARNING = ResultRows(
     "active_learning",
