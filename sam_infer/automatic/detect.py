@@ -16,7 +16,8 @@ from sam_infer.arrays import BoolArray
 from sam_infer.automatic.example import AcceptedCase, others
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.looks import MOST_TEACHERS, features, taught_key, taught_slices
-from sam_infer.automatic.taught.box_head import BoxHead, Example, Found
+from sam_infer.automatic.taught.box_head import BoxHead, Found
+from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask
 from sam_infer.networks.frame import Frame
@@ -100,7 +101,7 @@ def _head(search: LabelSearch, cases: Sequence[AcceptedCase]) -> BoxHead:
     side = min(search.predictor.backbone.low_res, FINEST_SIDE)
 
     def made() -> BoxHead:
-        examples = [Example(taught.features, taught.values) for taught in taught_slices(search, cases)]
+        examples = [EmbeddedSlice(taught.features, taught.values) for taught in taught_slices(search, cases)]
         return search.job.uncounted().slice(lambda: BoxHead.learned(len(search.labels), side, examples))
 
     return search.memo.get(taught_key(search, "box head", cases), made)

@@ -15,7 +15,8 @@ from sam_infer.automatic.example import AcceptedCase, others
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.looks import MOST_TEACHERS, features, taught_key, taught_slices
 from sam_infer.automatic.taught.coarse_map import CoarseMap, Lesson, likeliest, places
-from sam_infer.automatic.taught.self_prompt import EmbeddedSlice, SelfPrompt, surely
+from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice
+from sam_infer.automatic.taught.self_prompt import SelfPrompt, surely
 from sam_infer.imaging.body_centre import body_centre
 from sam_infer.imaging.volume import Mask
 from sam_infer.networks.backbone import upscale_logits

@@ -21,9 +21,9 @@ from sam_infer.automatic.propose import Proposal
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask
-from sam_infer.networks.backbone import Features, Hints, downscale_mask, upscale_logits
+from sam_infer.networks.backbone import Features, Hints, downscale_mask
 from sam_infer.networks.frame import Frame
-from sam_infer.slices.look import OUTSIDE_LOGIT
+from sam_infer.slices.look import full_logits
 from sam_infer.slices.predictor import Options
 
 NEAR, FULL = "near", "full"
@@ -118,8 +118,7 @@ def _drawn(
     """One mask of the gallery on the slice (H, W)."""
     hints = Hints(known.click[number][None], np.ones(1, np.int64))
     answer = search.job.uncounted().slice(lambda: search.predictor.backbone.decode(shown, hints))
-    logits = upscale_logits(answer.logits[known.candidate[number]][None], frame)[0]
-    pixels = frame.paste(logits, (view.height, view.width), OUTSIDE_LOGIT) > 0
+    pixels = full_logits(answer.logits[known.candidate[number]], frame, view) > 0
     return Proposal(pixels, float(known.quality[number]))
 
 

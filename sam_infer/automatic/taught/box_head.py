@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import nn
 
-from sam_infer.arrays import Float32Array, Float64Array, UInt8Array
-from sam_infer.automatic.taught.coarse_map import stacked
+from sam_infer.arrays import Float32Array, UInt8Array
+from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice, embedding_maps
 from sam_infer.errors import PromptError
 from sam_infer.networks.backbone import Features
 
@@ -39,14 +39,6 @@ MOST_INSTANCES = 100
 
 # Of an object's middle at the start of training: rare.
 RARE = -3.0
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """One accepted slice: its embedding, and its label values (S, S) in the embedding's frame."""
-
-    features: Features
-    values: UInt8Array
 
 
 @dataclass(frozen=True)
@@ -73,12 +65,12 @@ class BoxHead:
                 nn.ReLU(),
                 nn.Conv2d(WIDTH, WIDTH, 3, padding=2, dilation=2),
                 nn.ReLU(),
-                nn.Conv2d(WIDTH, labels + 4, 1),
+                last := nn.Conv2d(WIDTH, labels + 4, 1),
             )
-            nn.init.constant_(self._net[-1].bias[:labels], RARE)  # type: ignore[index]
+            nn.init.constant_(dict(last.named_parameters())["bias"][:labels], RARE)
 
     @classmethod
-    def learned(cls, labels: int, side: int, examples: Sequence[Example]) -> BoxHead:
+    def learned(cls, labels: int, side: int, examples: Sequence[EmbeddedSlice]) -> BoxHead:
         """Trained on accepted slices, those without an object among them."""
         if not any(example.values.any() for example in examples):
             raise PromptError("there is no accepted case to learn from: accept a label first", "mode")
@@ -124,7 +116,7 @@ class BoxHead:
             schedule.step()
         self._net.requires_grad_(False).eval()
 
-    def _best_threshold(self, examples: Sequence[Example]) -> float:
+    def _best_threshold(self, examples: Sequence[EmbeddedSlice]) -> float:
         """Where misses and false alarms on the examples are fewest."""
         known = [(self.find(e.features, 0.1), instances(e.values, self.labels)) for e in examples]
 
@@ -173,8 +165,7 @@ def _distinct(found: Sequence[Found]) -> list[Found]:
 
 def _looks(features: Features, side: int) -> torch.Tensor:
     """(C, side, side), channels of about unit size."""
-    flat: Float64Array = stacked(features, side)
-    looks = torch.from_numpy(np.ascontiguousarray(flat.T)).float().reshape(-1, side, side)
+    looks = embedding_maps(features, side)
     return looks / (looks.pow(2).mean().sqrt() + 1e-6)
 
 

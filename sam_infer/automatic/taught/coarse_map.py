@@ -8,15 +8,14 @@ new slice this says roughly where each label is; that becomes a box and a mask p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from scipy import ndimage
 
 from sam_infer.arrays import BoolArray, Float32Array, Float64Array, UInt8Array
+from sam_infer.automatic.taught.embedded_slice import label_shares, stacked
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.slice_view import SliceView
@@ -129,18 +128,6 @@ class _Where:
         return middles, np.asarray(reach * seen[:, None, None])
 
 
-def stacked(features: Features, side: int) -> Float64Array:
-    """All maps of an embedding at `side` x `side`, with a constant: (side * side, C)."""
-    maps = []
-    for name in sorted(features):
-        values = features[name].float()
-        values = values[None] if values.ndim == 3 else values
-        values = values[None] if values.ndim == 3 else values
-        maps.append(F.interpolate(values, (side, side), mode="bilinear", align_corners=False)[0])
-    maps.append(torch.ones(1, side, side))
-    return torch.cat(maps).reshape(-1, side * side).T.double().numpy()
-
-
 def places(view: SliceView, frame: Frame, geometry: Geometry, centre: Float64Array, side: int) -> Float64Array:
     """Where the pixels of a coarse map lie, from the middle of the body, in units of `PLACE_MM`: (side * side, 3)."""
     model = (np.arange(side) + 0.5) * frame.input_size / side - 0.5
@@ -179,9 +166,7 @@ def likeliest(coarse: Float32Array) -> list[BoolArray]:
 
 def _shares(values: UInt8Array, labels: int, side: int) -> Float64Array:
     """The share of each coarse pixel that each label covers: (side * side, labels)."""
-    masks: Sequence[Float32Array] = [(values == n).astype(np.float32) for n in range(1, labels + 1)]
-    tensor = torch.from_numpy(np.stack(masks))[None]
-    return F.interpolate(tensor, (side, side), mode="area")[0].reshape(labels, -1).T.double().numpy()
+    return label_shares(values, labels, side).reshape(labels, -1).T.double().numpy()
 
 
 def _weights(share: Float64Array) -> Float64Array:

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from sam_infer.arrays import BoolArray, Float32Array, UInt8Array
-from sam_infer.automatic.taught.coarse_map import stacked
+from sam_infer.arrays import BoolArray, Float32Array
+from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice, embedding_maps, label_shares
 from sam_infer.errors import PromptError
 from sam_infer.networks.backbone import Features
 
@@ -33,14 +33,6 @@ STEPS, BATCH, RATE = 150, 8, 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class EmbeddedSlice:
-    """One accepted slice: its embedding, and its label values (S, S) in the embedding's frame."""
-
-    features: Features
-    values: UInt8Array
-
-
-@dataclass(frozen=True, eq=False)
 class SelfPrompt:
     """The trained heads."""
 
@@ -54,10 +46,10 @@ class SelfPrompt:
         """Trained on all lessons."""
         if not lessons:
             raise PromptError("there is no accepted case to learn from: accept a label first", "mode")
-        looks = torch.stack([_looks(lesson.features, side) for lesson in lessons])
+        looks = torch.stack([embedding_maps(lesson.features, side) for lesson in lessons])
         spread = looks.std(dim=(0, 2, 3))
         spread = torch.where(spread > 1e-6, spread, torch.ones(()))  # the constant stays what it is
-        truth = torch.stack([_truth(lesson.values, labels, low_res) for lesson in lessons])
+        truth = torch.stack([label_shares(lesson.values, labels, low_res) for lesson in lessons])
         heads = torch.zeros(len(SCALES), labels, looks.shape[1], requires_grad=True)
         optimizer = torch.optim.Adam([heads], lr=RATE)
         looks = looks / spread[:, None, None]
@@ -73,7 +65,7 @@ class SelfPrompt:
     @torch.inference_mode()
     def of(self, features: Features) -> Float32Array:
         """Where each label is on a new slice: probabilities (labels, low_res, low_res)."""
-        looks = _looks(features, self.side) / self.spread[:, None, None]
+        looks = embedding_maps(features, self.side) / self.spread[:, None, None]
         found: Float32Array = torch.sigmoid(_summed(self.heads, looks[None], self.low_res)[0]).numpy()
         return found
 
@@ -82,18 +74,6 @@ def surely(maps: Float32Array) -> list[BoolArray]:
     """Of each label's probabilities the part to prompt with; a pixel goes to the surest label."""
     best = maps.argmax(axis=0)
     return [np.asarray((values > SURE) & (best == number)) for number, values in enumerate(maps)]
-
-
-def _looks(features: Features, side: int) -> torch.Tensor:
-    """(C, side, side) with a constant last."""
-    flat = stacked(features, side)
-    return torch.from_numpy(np.ascontiguousarray(flat.T)).float().reshape(-1, side, side)
-
-
-def _truth(values: UInt8Array, labels: int, side: int) -> torch.Tensor:
-    """The share of each pixel that each label covers: (labels, side, side)."""
-    masks = torch.from_numpy(np.stack([values == n for n in range(1, labels + 1)])).float()
-    return F.interpolate(masks[None], (side, side), mode="area")[0]
 
 
 def _summed(heads: torch.Tensor, looks: torch.Tensor, side: int) -> torch.Tensor:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,11 @@ from tests.sam_trainer.synthetic.test_scene import scene_of
 
 
 @pytest.mark.parametrize("kind", [ventricle, optic, faint])
-def test_what_the_scene_is_about_is_round_and_whole(kind: object) -> None:
+def test_what_the_scene_is_about_is_round_and_whole(kind: Callable[[np.random.Generator, Layout], object]) -> None:
     """Muscles, vessels and cores lie in the object and belong to it."""
     for seed in range(8):
         layout = Layout()
-        kind(np.random.default_rng(seed), layout)  # type: ignore[operator]
+        kind(np.random.default_rng(seed), layout)
         labels = paint(scene_of(layout), 128)
         for target in set(layout.targets):
             outline = layout.nodes[target].parts[0]

@@ -3,13 +3,14 @@ import pytest
 import torch
 
 from sam_infer.automatic.taught import box_head
-from sam_infer.automatic.taught.box_head import BoxHead, Example, instances, iou
+from sam_infer.automatic.taught.box_head import BoxHead, instances, iou
+from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice
 from sam_infer.errors import PromptError
 
 SIDE, SIZE = 32, 128
 
 
-def scene(seed: int, count: int | None = None) -> Example:
+def scene(seed: int, count: int | None = None) -> EmbeddedSlice:
     """An embedding in which blobs of two kinds show, each in a channel of its own, among some of neither."""
     rng = np.random.default_rng(seed)
     rows, cols = np.mgrid[:SIZE, :SIZE]
@@ -29,7 +30,7 @@ def scene(seed: int, count: int | None = None) -> Example:
     looks[0, 0] += values[::step, ::step] == 1
     looks[0, 1] += values[::step, ::step] == 2
     looks[0, 2] += decoy[::step, ::step]
-    return Example({"embedding": torch.tensor(looks)}, values)
+    return EmbeddedSlice({"embedding": torch.tensor(looks)}, values)
 
 
 @pytest.fixture(scope="module")

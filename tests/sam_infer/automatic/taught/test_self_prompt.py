@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from sam_infer.automatic.taught.self_prompt import EmbeddedSlice, SelfPrompt, surely
+from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice
+from sam_infer.automatic.taught.self_prompt import SelfPrompt, surely
 from sam_infer.errors import PromptError
 
 SIDE = 32
