@@ -37,6 +37,10 @@ LEAST_PIXELS = 40
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 6.0)
 SOFTEST = 0.025
 
+# What the ellipse gains or costs one object counts up to this much Dice: where the network failed altogether, how far
+# it is from the ellipse says nothing about edges, and few such objects would decide.
+MOST_GAINED = 0.05
+
 # Slopes are held a little, so that few scenes give no steep ones.
 HOLD = 1e-4
 
@@ -69,7 +73,7 @@ def fitted(answers: Sequence[BoxAnswer]) -> RoundPrior:
     """The three numbers with the highest mean Dice."""
     seen = np.array([(one.alike, one.score) for one in answers])
     middle, spread = seen.mean(axis=0), seen.std(axis=0) + 1e-6
-    scaled, marks = (seen - middle) / spread, np.stack([one.dice for one in answers])
+    scaled, marks = (seen - middle) / spread, np.stack([_gains(one) for one in answers])
 
     def loss(numbers: Float64Array) -> float:
         weights = np.exp(np.clip(numbers[0] + scaled @ numbers[1:], LEAST, MOST))
@@ -81,8 +85,13 @@ def fitted(answers: Sequence[BoxAnswer]) -> RoundPrior:
     return RoundPrior(*(round(float(value), 4) for value in (base - per_unit @ middle, *per_unit)))
 
 
+def _gains(answer: BoxAnswer) -> Float64Array:
+    gained: Float64Array = np.clip(answer.dice - answer.dice[0], -MOST_GAINED, MOST_GAINED)
+    return gained
+
+
 def _at(marks: Float64Array, weights: Float64Array) -> Float64Array:
-    """Dice (N,) of each object at its own weight, from those (N, len(WEIGHTS)) that were tried."""
+    """Gains (N,) of each object at its own weight, from those (N, len(WEIGHTS)) that were tried."""
     known = np.log(np.array(WEIGHTS) + SOFTEST)
     wanted = np.log(np.clip(weights, 0.0, WEIGHTS[-1]) + SOFTEST)
     return np.array([np.interp(value, known, one) for value, one in zip(wanted, marks, strict=True)])
