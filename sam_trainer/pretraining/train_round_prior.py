@@ -122,4 +122,5 @@ def picture(image: UInt8Array) -> Volume:
     """A scene (H, W, 3) as the file of a picture would be read; one without colour has one channel."""
     grey = bool((image == image[..., :1]).all())
     pixels = (image[..., 0] if grey else image).swapaxes(0, 1)[:, :, None]
-    return Volume(np.ascontiguousarray(pixels), Geometry(pixels.shape[:3], LPS_TO_RAS), "OTHER" if grey else "RGB")
+    shape = (pixels.shape[0], pixels.shape[1], 1)
+    return Volume(np.ascontiguousarray(pixels), Geometry(shape, LPS_TO_RAS), "OTHER" if grey else "RGB")
