@@ -21,6 +21,9 @@ from sam_infer.weights.prompting import RoundPrior
 # An ellipse as logits: this steep across its edge, in radii, and never more certain than this.
 STEEPNESS, CERTAIN = 20.0, 6.0
 
+# What has less Dice with the ellipse is not round.
+ROUND = 0.7
+
 # The logarithm of the ellipse's weight stays between these.
 LEAST, MOST = -8.0, 2.0
 
@@ -38,6 +41,8 @@ def rounded(candidates: Candidates, hints: Hints, frame: Frame, prior: RoundPrio
 
 def prior_weight(alike: float, score: float, prior: RoundPrior) -> float:
     """How much the ellipse counts where the network's answer is so much `alike`, and has so high a score."""
+    if alike < ROUND:
+        return 0.0
     return math.exp(min(max(prior.base + prior.agreement * alike + prior.score * score, LEAST), MOST))
 
 

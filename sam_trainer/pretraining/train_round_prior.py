@@ -22,7 +22,7 @@ from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.look import full_logits, hints_of
 from sam_infer.slices.predictor import Predictor
-from sam_infer.slices.round_prior import LEAST, MOST, agreement, ellipse_logits
+from sam_infer.slices.round_prior import LEAST, MOST, ROUND, agreement, ellipse_logits
 from sam_infer.weights.prompting import RoundPrior
 from sam_trainer.measures.overlap import dice
 from sam_trainer.simulation.prompt_styles import tight_box
@@ -65,7 +65,7 @@ def train_round_prior(
     for index in range(scenes):
         if should_stop():
             break
-        answers += _scene(backbone, seed, index)
+        answers += [one for one in _scene(backbone, seed, index) if one.alike >= ROUND]
     return fitted(answers)
 
 
