@@ -32,6 +32,11 @@ class Hints:
         """One click alone may mean a part or the whole."""
         return self.box_xyxy is None and self.mask_logits is None and len(self.labels) == 1
 
+    @property
+    def is_box_alone(self) -> bool:
+        """Nothing but a box was said."""
+        return self.box_xyxy is not None and self.mask_logits is None and not len(self.labels)
+
 
 @dataclass(frozen=True, eq=False)
 class Candidates:

@@ -19,6 +19,7 @@ from sam_infer.networks.frame import Crop, Frame
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.prompts.scribble import SURELY_INSIDE, SURELY_OUTSIDE
 from sam_infer.slices.rank import Ranking, Shown, ranked
+from sam_infer.slices.round_prior import rounded
 
 # A prior mask enters as confident logits; a network's own previous logits enter as they are.
 PRIOR_LOGIT = 6.0
@@ -50,11 +51,25 @@ class FrameAnswer:
     frame: Frame
     candidates: Candidates  # low resolution
     window: Window
+    before: FrameAnswer | None = None  # a first look, whose other candidates are still offered
 
     def logits(self, view: SliceView, number: int | None = None) -> Float32Array:
         """Logits (H, W) of one candidate, by default of the preferred one."""
         chosen = self.candidates.preferred if number is None else number
+        if self.before is not None and chosen != self.candidates.preferred:
+            return self.before.logits(view, chosen)
         return full_logits(self.candidates.logits[chosen], self.frame, view)
+
+    def after(self, first: FrameAnswer, view: SliceView, low_res: int) -> FrameAnswer:
+        """This closer look in the place of the candidate that it was taken at; the others are those of the `first`."""
+        number, kept = first.candidates.preferred, first.candidates
+        logits, scores = kept.logits.copy(), kept.scores.copy()
+        if first.frame != self.frame:
+            for other in range(len(logits)):
+                logits[other] = downscale_mask(self.frame.cut(first.logits(view, other)), self.frame, low_res)
+        logits[number] = self.candidates.logits[self.candidates.preferred]
+        scores[number] = self.candidates.scores[self.candidates.preferred]
+        return replace(self, candidates=Candidates(logits, scores, number), before=first)
 
 
 # What is known of the object before the hints are asked: logits (H, W) of the slice, or an earlier answer.
@@ -90,6 +105,9 @@ class Look:
             for _ in range(passes - 1):
                 best = candidates.logits[candidates.preferred]
                 candidates = self.backbone.decode(features, replace(hints, mask_logits=best))
+            round_prior = self.backbone.prompting.round_prior
+            if round_prior is not None and hints.is_box_alone:
+                candidates = rounded(candidates, hints, frame, round_prior)
         return FrameAnswer(frame, candidates, self.window)
 
     def _low_res(self, prior: Prior, frame: Frame) -> Float32Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -17,10 +17,11 @@ from sam_infer.masks.cleanup2d import fill_holes, largest_component, stability
 from sam_infer.networks.backbone import Backbone, Candidates, Features
 from sam_infer.networks.frame import Crop, Frame, whole
 from sam_infer.networks.semantic_head import SemanticHead
-from sam_infer.prompts.object_prompts import Prompts
+from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_crop
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_infer.slices.look import (
+    PRIOR_LOGIT,
     Clock,
     FrameAnswer,
     Look,
@@ -33,12 +34,19 @@ from sam_infer.slices.look import (
 from sam_infer.slices.rank import Ranking
 from sam_infer.slices.replay import stage_key, stages
 from sam_infer.slices.slice_stack import slice_stack
+from sam_infer.slices.thin_structure import is_thin, thin_structure
 from sam_infer.weights.prompting import Ranker
 
 CLIENT_CANDIDATES = 3
 
 # What answers say about a network as it was published.
 NO_ADAPTER = "none"
+
+# Further looks may move the edge of what a click was understood to mean; below this Dice they show something else.
+STILL_MEANT = 0.6
+
+# All of an answer counts, wherever it was clicked.
+NO_CLICKS = np.zeros((0, 2))
 
 # Answers that a next click may go on from; of SAM each takes a megabyte.
 REPLAYED = 64
@@ -72,6 +80,7 @@ class Prediction:
     pixels: BoolArray  # (H, W) the mask after clean-up
     window: Window
     seconds: dict[str, float]  # per stage
+    first: FrameAnswer | None = None  # what closer looks started from
 
     @property
     def score(self) -> float:
@@ -85,6 +94,8 @@ class Prediction:
 
     def candidate_logits(self, number: int) -> Float32Array:
         """Logits (H, W) of one of the candidates."""
+        if self.first is not None and number != self.candidates.preferred:
+            return self.first.logits(self.view, number)
         return full_logits(self.candidates.logits[number], self.frame, self.view)
 
     def mask(self, geometry_of: Volume) -> Mask:
@@ -120,9 +131,11 @@ class Predictor:
         seen = slice_.in_turn(here) if self.backbone.prompting.feeds_back else slice_.at_once(here)
         with clock.stage("post"):
             chosen = seen.candidates.preferred if options.candidate is None else options.candidate
-            logits = seen.logits(view, chosen)
+            logits = slice_.thin(here, seen.window) if options.candidate is None else None
+            logits = seen.logits(view, chosen) if logits is None else logits
             pixels = _clean(logits > 0, here, view, options)
-        return Prediction(view, seen.frame, seen.candidates, chosen, logits, pixels, seen.window, clock.seconds)
+        about = (seen.frame, seen.candidates, chosen, logits, pixels, seen.window, clock.seconds)
+        return Prediction(view, *about, seen.before)
 
     def features(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         """Encoded frame, from the cache when it was seen before."""
@@ -164,11 +177,38 @@ class _Asked:
             passes = 1 if len(here.points) else self.predictor.backbone.prompting.box_passes
             return look.decode(self._boxed(here), here, prior, passes)
         seen = look.decode(self._whole(), here, prior)
+        if len(here.points) == 1 and here.mask is None:
+            return self._again(seen, here)
         if policy is None or (here.mask is None and len(here.points) < policy.least_points):
             return seen
         logits = seen.logits(self.view)
         crop = self._around(logits, here, policy)
         return seen if crop is None else look.decode(crop, here, logits)
+
+    def thin(self, here: Prompts, window: Window) -> Float32Array | None:
+        """Ridges in a box as logits (H, W) where the label is thin by its name; None where that is no answer."""
+        if here.box is None or here.mask is not None or not is_thin(self.options.label):
+            return None
+        shown, box = window.apply(self.volume.pixels(self.view)), np.stack(box_corners(here, self.view))
+        points = self.view.to_display(here.points).astype(np.int64).reshape(-1, 2)
+        found = thin_structure(shown, box.astype(np.int64), points, here.labels)
+        return None if found is None else np.where(found, PRIOR_LOGIT, -PRIOR_LOGIT).astype(np.float32)
+
+    def _again(self, first: FrameAnswer, here: Prompts) -> FrameAnswer:
+        """Further looks at what a single click was understood to mean: the box of an answer is asked with it."""
+        prompting, seen, meant = self.predictor.backbone.prompting, first, first.logits(self.view) > 0
+        found = meant
+        for _ in range(prompting.looks_again):
+            corners = extent_of(found, NO_CLICKS)
+            if corners is None:
+                return first
+            boxed = replace(here, box=Box.of(*self.view.to_stored(np.stack(corners))))
+            crop = self._boxed(boxed) if prompting.looks_closer else self._whole()
+            seen = self._look(here).decode(crop, boxed, seen)
+            found = seen.logits(self.view) > 0
+        if seen is first or _overlap(found, meant) < STILL_MEANT:
+            return first
+        return seen.after(first, self.view, self.predictor.backbone.low_res)
 
     def in_turn(self, here: Prompts) -> FrameAnswer:
         """One turn after the other, each told the answer to those before it."""
@@ -221,6 +261,11 @@ class _Asked:
         extent = extent_of(logits > 0, self.view.to_display(here.positive))
         shape = (self.view.height, self.view.width)
         return steady_crop(*extent, shape, self.view.pixel_mm, policy) if extent is not None else None
+
+
+def _overlap(one: BoolArray, other: BoolArray) -> float:
+    """Dice of two masks of which one at least is not empty."""
+    return 2.0 * int((one & other).sum()) / (int(one.sum()) + int(other.sum()))
 
 
 def _clean(mask: BoolArray, here: Prompts, view: SliceView, options: Options) -> BoolArray:

@@ -71,12 +71,27 @@ class Ranker:
 
 
 @dataclass(frozen=True)
+class RoundPrior:
+    """How much the ellipse of a box counts beside the network's answer to that box: the logarithm of its weight.
+
+    It is `base`, and so much more for each unit of Dice between the two, and of the network's own score.
+    """
+
+    base: float
+    agreement: float
+    score: float
+
+
+@dataclass(frozen=True)
 class Prompting:
     """How one network wants to be prompted."""
 
     feeds_back: bool = False  # every click sees the logits of the answer to the clicks before it
     box_passes: int = 1  # decodes of a box alone; the second sees the first one's mask
     ranker: Ranker | None = None  # None: the first click shows what the network itself scores highest
+    looks_again: int = 0  # decodes after the first of a single click, each told the answer before and its box
+    looks_closer: bool = False  # those are of the crop that suits the box; costs an encode
+    round_prior: RoundPrior | None = None  # None: the answer to a box is the network's alone
 
     @classmethod
     def of(cls, name: str) -> Prompting:
@@ -87,14 +102,17 @@ class Prompting:
         try:
             facts = json.loads(file.read_text())
             ranker = Ranker.from_json(facts["ranker"]) if facts["ranker"] is not None else None
-            return cls(bool(facts["feeds_back"]), int(facts["box_passes"]), ranker)
+            prior = RoundPrior(**facts["round_prior"]) if facts["round_prior"] is not None else None
+            looks = int(facts["looks_again"]), bool(facts["looks_closer"])
+            return cls(bool(facts["feeds_back"]), int(facts["box_passes"]), ranker, *looks, prior)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelError(f"prompting-{name}.json is damaged: install the package again", "model") from error
 
     def write(self, path: Path) -> None:
         """Keep it; appears whole."""
         ranker = self.ranker.as_json() if self.ranker is not None else None
-        facts = {"feeds_back": self.feeds_back, "box_passes": self.box_passes, "ranker": ranker}
+        prior = asdict(self.round_prior) if self.round_prior is not None else None
+        facts = {**vars(self), "ranker": ranker, "round_prior": prior}
         write_whole(path, json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -114,7 +114,7 @@ class Exam:
         for target in subject.targets:
             if own_cache:
                 predictor = Predictor(self.backbone, EmbeddingCache())
-            yield Asked(target, volume, subject.headline, predictor, self.options)
+            yield Asked(target, volume, subject.headline, predictor, replace(self.options, label=target.label))
 
 
 def _plain(work: Callable[[Subject], list[Observation]], subject: Subject) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from sam_infer.weights.prompting import Prompting, Ranker, Sizes
 from sam_trainer.judging.rank_fit import Offered, fitted, mean_dice
 from sam_trainer.measures.overlap import dice
 from sam_trainer.simulation.clicks import Click, centre_click, deepest_click, random_click
-from sam_trainer.synthetic.scene import sample
+from sam_trainer.synthetic.scene import sample, used
 
 SIDE, OBJECTS = 256, 3
 PIXEL_MM = (1.0, 1.0)
@@ -79,7 +79,7 @@ def _scene(backbone: Backbone, seed: int, index: int) -> Iterator[Offered]:
     """What a network offers for a click on each object of a scene; an object is asked for once."""
     rng = np.random.default_rng((seed, index, 1))
     drawn = sample(seed, index, SIDE, OBJECTS)
-    image = _used(drawn.image)
+    image = used(drawn.image)
     height, width = image.shape[:2]
     frame = backbone.frame(whole(height, width), PIXEL_MM)
     features = backbone.encode(resize_stack(image[None], frame))
@@ -110,9 +110,3 @@ def _click(mask: UInt8Array, rng: np.random.Generator) -> Click:
     if kind < CENTRE:
         return centre_click(mask)
     return deepest_click(mask, 1) if kind < DEEPEST else random_click(mask, 1, rng)
-
-
-def _used(image: UInt8Array) -> UInt8Array:
-    """A scene (S, S, 3) without the padding at its bottom and right."""
-    rows, cols = np.flatnonzero(image.any(axis=(1, 2))), np.flatnonzero(image.any(axis=(0, 2)))
-    return image[: rows[-1] + 1, : cols[-1] + 1] if len(rows) else image

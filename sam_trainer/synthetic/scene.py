@@ -220,3 +220,9 @@ def sample(seed: int, index: int, side: int, objects: int, kinds: Collection[str
         if drawn is not None:
             return drawn
         attempt += 1
+
+
+def used(image: UInt8Array) -> UInt8Array:
+    """A scene (S, S, 3) without the padding at its bottom and right."""
+    rows, cols = np.flatnonzero(image.any(axis=(1, 2))), np.flatnonzero(image.any(axis=(0, 2)))
+    return image[: rows[-1] + 1, : cols[-1] + 1] if len(rows) else image

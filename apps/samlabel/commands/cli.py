@@ -35,6 +35,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "renew": ("samlabel.commands.pretrain", "renew", "Embed trained weights; train again what depends on them."),
     "pretrain-ranker": ("samlabel.commands.pretrain", "pretrain_ranker", "Train the choice of what one click means."),
+    "pretrain-round-prior": (
+        "samlabel.commands.pretrain",
+        "pretrain_round_prior",
+        "Train how far boxes hold round things.",
+    ),
     "train": ("samlabel.commands.train", "train", "Learn from accepted labels, without a server."),
     "adapters": ("samlabel.commands.adapters", "app", "List and show what was learned; choose what serves."),
     "labels": ("samlabel.commands.labels", "app", "List and show accepted labels; release, withdraw and export them."),

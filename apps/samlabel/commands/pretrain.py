@@ -1,4 +1,4 @@
-"""`samlabel pretrain`, `pretrain-tracker`, `pretrain-ranker`, `renew`: train what ships, from procedural scans only.
+"""What ships is trained from procedural scans only: `samlabel pretrain`, `pretrain-tracker` and so on, and `renew`.
 
 Exit code 0: trained; 1: the run could not be started or continued, and the sentence says why.
 """
@@ -137,3 +137,26 @@ def pretrain_ranker(
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
     console.print(f"{report.objects} objects, Dice {report.figures}; {file}", markup=False, soft_wrap=True)
+
+
+def pretrain_round_prior(
+    model: Annotated[str, typer.Option(help="Whose answers to a box are drawn to the ellipse of the box.")] = "tiny",
+    out: Annotated[Path, typer.Option(help="Folder of the prompting manifest.")] = Path("runs/round-prior"),
+    scenes: Annotated[int, typer.Option(min=10, help="Procedural scenes.")] = 250,
+    seed: Annotated[int, typer.Option(help="Everything random depends on it.")] = 1,
+) -> None:
+    """Train how far round things in boxes are believed, from procedural scans; the network stays as it is."""
+    from sam_infer.models.load import load_backbone  # here: it loads torch
+    from sam_trainer.pretraining.train_round_prior import train_round_prior
+
+    console = Console(stderr=True)
+    try:
+        backbone = load_backbone(model)
+        with stopping() as should_stop:
+            prior = train_round_prior(backbone, scenes, seed, should_stop)
+        file = out / f"prompting-{model}.json"
+        replace(backbone.prompting, round_prior=prior).write(file)
+    except SamError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    console.print(f"{prior}; {file}", markup=False, soft_wrap=True)

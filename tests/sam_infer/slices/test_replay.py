@@ -130,3 +130,48 @@ def test_another_network_or_look_is_another_answer(
     remembering._network.weights_id = "bright-2"
     predictor.predict(volume, said(1), 3)
     assert len(remembering.masks) == 5
+
+
+class Growing:
+    """A network that answers each decode with a disc a little larger than before, around what it was told."""
+
+    def __init__(self, network: Any, grows: float) -> None:
+        self._network, self._grows, self.radius = network, grows, 8.0
+        self.prompting = Prompting(looks_again=2, looks_closer=False)
+        self.hints: list[Hints] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def decode(self, features: Features, hints: Hints) -> Candidates:
+        """Discs around the click, the first one preferred."""
+        self.hints.append(hints)
+        side = self._network.low_res
+        rows, cols = np.mgrid[:side, :side]
+        col, row = hints.points_xy[0] * side / self._network.input_size
+        sizes = self.radius * np.array([1.0, 2.0, 0.5, 1.0])
+        self.radius *= self._grows
+        away = np.hypot(rows - row, cols - col)
+        return Candidates((sizes[:, None, None] - away).astype(np.float32), np.full(4, 0.5, np.float32), 0)
+
+
+def test_a_single_click_is_looked_at_again_with_the_box_of_what_it_was_understood_to_mean(
+    volume: Volume, network: Any
+) -> None:
+    growing = Growing(network, 1.1)
+    found = Predictor(growing, EmbeddingCache()).predict(volume, said(1), 3)
+    assert [hints.box_xyxy is not None for hints in growing.hints] == [False, True, True]
+    assert growing.hints[1].mask_logits is not None and len(growing.hints[2].labels) == 1
+    first = found.first
+    assert first is not None and found.pixels.sum() > (first.logits(found.view) > 0).sum()
+    assert np.array_equal(found.candidate_logits(1), first.logits(found.view, 1)) and found.chosen == 0
+    assert np.array_equal(found.candidate_logits(0), found.logits)
+
+
+def test_a_further_look_that_shows_something_else_is_not_believed(volume: Volume, network: Any) -> None:
+    found = Predictor(Growing(network, 3.0), EmbeddingCache()).predict(volume, said(1), 3)
+    assert found.first is None and found.pixels.sum() < 3000
+    assert len(said(2).points) == 2
+    two = Growing(network, 1.1)
+    Predictor(two, EmbeddingCache()).predict(volume, said(2), 3)
+    assert len(two.hints) == 1
