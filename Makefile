@@ -23,6 +23,10 @@ export GOMP_SPINCOUNT := 3000
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 BROWSERS := --numprocesses 3 --dist loadfile
 
+# Processes side by side fill the cores. Threads of small tensors wait for each other: twice the work for the same result.
+check test: export OMP_NUM_THREADS := 1
+check test: export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
+
 .PHONY: help setup serve check test accept figures format lock fuzz-lock viewer pictures clean
 
 help:

@@ -8,7 +8,7 @@ import pytest
 
 from samlabel.dicom.demo import SMALL
 from tests.client.browser import browser_page
-from tests.client.conftest import embedded
+from tests.client.conftest import QUIET, embedded
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
@@ -55,7 +55,7 @@ def wrong_requests(page: Any, address: str, paths: Sequence[str]) -> list[str]:
 
 
 def test_no_page_asks_another_machine(tmp_path: Path) -> None:
-    for station in embedded(tmp_path, SMALL[:1]):
+    for station in embedded(tmp_path, SMALL[:1], (*QUIET, "warm_up=false")):
         with browser_page(station.address) as page:
             assert wrong_requests(page, station.address, PAGES) == []
             page.goto("/docs")
