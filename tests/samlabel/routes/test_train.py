@@ -29,7 +29,7 @@ QUICK = {
     "decodes": 2,
     "lr": 2e-4,
     "semantic_images": 0,
-    "objects_per_case": 2,
+    "objects_per_case": 4,
     "clicks": 5,
 }
 
