@@ -20,13 +20,15 @@ def forked(words: Sequence[str], environment: Mapping[str, str], log: Path) -> I
     """`python -m samlabel`, with a group of its own; nothing of the group is left when the block ends."""
     CONTEXT.set_forkserver_preload(["tests.client.preloaded"])  # heard by whoever asks first
     log.touch()
-    process = CONTEXT.Process(target=_run, args=(list(words), dict(environment), log))
+    # a daemon: it ends with this process, even where a failed test never came to the end of the block
+    process = CONTEXT.Process(target=_run, args=(list(words), dict(environment), log), daemon=True)
     process.start()
+    assert process.pid is not None  # 0 would be our own group
     try:
         yield process
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid or 0, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.join()
 
