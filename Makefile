@@ -21,7 +21,11 @@ export GOMP_SPINCOUNT := 3000
 # A file's tests share servers and stay together, and some files too: see TOGETHER in tests/conftest.py.
 # A browser, its archive and its server mostly wait for each other: on two cores one such group leaves more than one idle.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
-BROWSERS := --numprocesses 3 --dist loadfile
+BROWSERS := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+# Processes side by side fill the cores. Threads of small tensors wait for each other: twice the work for the same result.
+check test: export OMP_NUM_THREADS := 1
+check test: export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
 
 .PHONY: help setup serve check test accept figures format lock fuzz-lock viewer pictures clean
 

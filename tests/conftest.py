@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from multiprocessing.forkserver import _forkserver
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     home = tmp_path / "samlabel-home"
     monkeypatch.setenv("SAMLABEL_HOME", str(home))
     yield home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_copies_left() -> Iterator[None]:
+    """What starts copies of processes ends with the tests, and what it cost is counted with theirs."""
+    yield
+    _forkserver._stop()
 
 
 @pytest.fixture(scope="module")

@@ -45,9 +45,11 @@ def realm(port: int, key: RSAPrivateKey) -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", port), Realm) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield
-        server.shutdown()
-        thread.join()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def token(key: RSAPrivateKey, *roles: str) -> dict[str, str]:

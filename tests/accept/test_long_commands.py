@@ -24,7 +24,29 @@ from tests.small_studies import ball_case
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
 
-LONG = ResultRows("long_commands", "pytest -m accept tests/accept/test_long_commands.py")
+PREPARES, TRAINS, RESUMES = (
+    "train, interrupted while it prepares",
+    "train, interrupted while it trains",
+    "train --resume",
+)
+OTHERS = [
+    ["score", "--studies", "images"],
+    ["predict", "images", "--prompts", "prompts.json", "--mode", "3d"],
+    ["bench", "clicks", "--studies", "studies"],
+    ["pretrain", "--minutes", "5"],
+]
+
+
+def name_of(words: list[str]) -> str:
+    """What the row of a command is called."""
+    return " ".join(words[:2])
+
+
+LONG = ResultRows(
+    "long_commands",
+    "pytest -m accept tests/accept/test_long_commands.py",
+    (PREPARES, TRAINS, RESUMES, *(name_of(words) for words in OTHERS)),
+)
 
 CASES = 8
 SILENCE_S, END_S = 5.0, 5.0
@@ -52,9 +74,13 @@ class Heard:
         """Press Ctrl-C; seconds until its end."""
         begun = time.monotonic()
         self.process.send_signal(signal.SIGINT)
+        self.ended()
+        return time.monotonic() - begun
+
+    def ended(self) -> None:
+        """Wait for its end and its last line."""
         self.process.wait(HANG_S)
         self._thread.join()
-        return time.monotonic() - begun
 
     def silence(self) -> float:
         """The longest time without a line, from the start on."""
@@ -102,7 +128,7 @@ def test_a_training_speaks_ends_and_goes_on(folder: Path) -> None:
         wait_until(lambda: heard.process.poll() is not None or pid() > 0, "labels are read")
         silence, seconds = heard.silence(), heard.interrupted()
         assert seconds < END_S and heard.process.returncode == 0, heard.lines[-5:]
-        note("train, interrupted while it prepares", heard, silence, seconds, started)
+        note(PREPARES, heard, silence, seconds, started)
     with command(TRAIN, folder) as heard:
         wait_until(
             lambda: heard.process.poll() is not None or (pid() == heard.process.pid and epoch() >= 1), "an epoch"
@@ -110,27 +136,18 @@ def test_a_training_speaks_ends_and_goes_on(folder: Path) -> None:
         silence, seconds, reached = heard.silence(), heard.interrupted(), epoch()
         assert silence < SILENCE_S + LATE_S and seconds < END_S and heard.process.returncode == 0, heard.lines[-5:]
         assert list(training_folder("tiny", folder / "home").glob(f"*/{STATE_FILE}"))
-        note("train, interrupted while it trains", heard, silence, seconds, started)
+        note(TRAINS, heard, silence, seconds, started)
     with command([*TRAIN, "--resume"], folder) as heard:
         wait_until(lambda: heard.process.poll() is not None or epoch() > reached, "it goes on")
         with command([*TRAIN, "--resume"], folder) as second:
-            second.process.wait(HANG_S)
+            second.ended()
             assert second.process.returncode == 1 and f"process {heard.process.pid}" in second.lines[-1]
         silence, seconds = heard.silence(), heard.interrupted()
         assert silence < SILENCE_S + LATE_S and seconds < END_S and heard.process.returncode == 0, heard.lines[-5:]
-        note("train --resume", heard, silence, seconds, started)
+        note(RESUMES, heard, silence, seconds, started)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["score", "--studies", "images"],
-        ["predict", "images", "--prompts", "prompts.json", "--mode", "3d"],
-        ["bench", "clicks", "--studies", "studies"],
-        ["pretrain", "--minutes", "5"],
-    ],
-    ids=lambda words: words[0],
-)
+@pytest.mark.parametrize("words", OTHERS, ids=lambda words: words[0])
 def test_other_commands_speak_and_end(folder: Path, words: list[str]) -> None:
     started = time.time()
     with command(words, folder) as heard:
@@ -138,6 +155,6 @@ def test_other_commands_speak_and_end(folder: Path, words: list[str]) -> None:
         wait_until(lambda: heard.process.poll() is not None or time.monotonic() - begun > AT_WORK_S, "it is at work")
         done = heard.process.poll() is not None
         silence, seconds = heard.silence(), heard.interrupted()
-        note(" ".join(words[:2]), heard, silence, seconds, started)
         assert silence < SILENCE_S + LATE_S and seconds < END_S, heard.lines[-5:]
         assert not any("Traceback" in line for line in heard.lines) and (heard.process.returncode == 0 or not done)
+        note(name_of(words), heard, silence, seconds, started)

@@ -16,13 +16,46 @@ from dicomweb_client import DICOMwebClient
 from dicomweb_client.session_utils import create_session_from_user_pass
 from pydicom import dcmread
 
+from sam_infer.imaging.volume import Mask, Volume
 from samlabel.dicom.demo import DEMO, MATRIX, DemoSeries, demo_dicom
+from tests.client.browser import end_browser
 from tests.client.stations import Station, free_port, serving, through
 from tests.processes import HANG_S, running, wait_until
 
 LOGIN = ("reader", "secret of the test")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 ROOT = Path(__file__).parents[2]
+
+# Nothing in the background: for whoever tests no background work.
+QUIET = ("scoring=false", "prefetch=false")
+
+
+# Long files first, with a short one for whoever has begun a long one: the last file has the machine for itself, and
+# a process is given its second file together with its first.
+ORDER = ("slicer", "ohif", "drafts", "readme", "panel", "newer_viewer", "archives", "logins", "flat_images")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, where files are not told apart by the number of their tests."""
+    files = [Path(__file__).with_name(f"test_{name}.py") for name in ORDER]
+    items.sort(key=lambda item: files.index(item.path) if item.path in files else len(files))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_once() -> Iterator[None]:
+    """The tests share one browser; and a patient follows from its name, so that building it once is enough."""
+    built: dict[str, tuple[Volume, Mask]] = {}
+    build = DemoSeries.build
+
+    def once(series: DemoSeries) -> tuple[Volume, Mask]:
+        if series.name not in built:
+            built[series.name] = build(series)
+        return built[series.name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DemoSeries, "build", once)
+        yield
+    end_browser()
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +92,8 @@ def matrix_station(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
     yield from embedded(tmp_path_factory.mktemp("matrix"), request.param)
 
 
-def embedded(home: Path, series: tuple[DemoSeries, ...], conf: Sequence[str] = ()) -> Iterator[Station]:
+def embedded(home: Path, series: tuple[DemoSeries, ...], conf: Sequence[str] = QUIET) -> Iterator[Station]:
+    """A station on the embedded store; by default a server that only does what it is asked for."""
     folder = demo_dicom(home / "files", series)
     with serving(str(folder), home, conf=conf) as address:
         yield Station(address, through(address), series, home=home)
@@ -97,7 +131,7 @@ def orthanc(home: Path, login: tuple[str, str] | None, port: int | None = None) 
 def answers(url: str) -> bool:
     """Whether anybody answers there, whatever they say."""
     try:
-        httpx.get(url, timeout=HANG_S)
+        httpx.get(url, timeout=HANG_S, verify=False)
     except httpx.HTTPError:
         return False
     return True

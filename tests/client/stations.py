@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import httpx
@@ -17,7 +16,8 @@ from dicomweb_client import DICOMwebClient
 
 from samlabel.dicom.demo import DemoSeries
 from samlabel.store.open import DEMO_LABELS
-from tests.processes import HANG_S, running, wait_until
+from tests.client.forked import forked
+from tests.processes import HANG_S, wait_until
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Station:
 
     def completed(self) -> int:
         """How many cases count as labelled."""
-        return int(httpx.get(f"{self.address}/info/", timeout=HANG_S).json()["datastore"]["completed"])
+        return int(httpx.get(f"{self.address}/info/", timeout=HANG_S, verify=False).json()["datastore"]["completed"])
 
 
 def free_port() -> int:
@@ -59,10 +59,7 @@ def serving(
 ) -> Iterator[str]:
     """`samlabel serve` on studies; the address once it answers; at the end stopped, or killed without warning."""
     port = port or free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "samlabel",
+    words = [
         "serve",
         "--studies",
         studies,
@@ -76,22 +73,20 @@ def serving(
     log = home / "server.log"
     address = f"http://127.0.0.1:{port}"
     # in a group of its own: a training that it started ends with it, whatever a test found
-    with (
-        log.open("w") as output,
-        running(command, env={**os.environ, **settings}, stdout=output, stderr=subprocess.STDOUT) as server,
-    ):
+    with forked(words, {**os.environ, **settings}, log) as server:
         wait_until(partial(answering, f"{address}/info/", answers, server, log), "the server answers", every_s=0.5)
         yield address
         server.kill() if kill else server.terminate()
-        server.wait(HANG_S)
+        server.join(HANG_S)
 
 
-def answering(url: str, status: int, server: subprocess.Popen[bytes], log: Path) -> bool:
+def answering(url: str, status: int, server: ForkServerProcess, log: Path) -> bool:
     """Whether an address answers with a status; that its server has ended is an error."""
-    if server.poll() is not None:
+    if server.exitcode is not None:
         raise RuntimeError(f"the server ended at start:\n{log.read_text()[-2000:]}")
     try:
-        return httpx.get(url, timeout=HANG_S).status_code == status
+        # no certificates: httpx would load all it has, anew for each request
+        return httpx.get(url, timeout=HANG_S, verify=False).status_code == status
     except httpx.HTTPError:
         return False
 

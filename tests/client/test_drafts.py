@@ -10,7 +10,7 @@ from sam_trainer.training.progress import Progress
 from sam_trainer.training.run_round import PROGRESS_FILE, training_folder
 from samlabel.dicom.demo import DEMO, DemoSeries, demo_dicom
 from tests.client.browser import browser, browser_page, new_page
-from tests.client.conftest import embedded
+from tests.client.conftest import QUIET, embedded
 from tests.client.phantom import ORGAN, lps, middle_of, segs
 from tests.client.reader import Reader, sent
 from tests.client.stations import Station, free_port, serving, through
@@ -34,13 +34,13 @@ def test_a_server_that_is_killed_between_click_and_submit(tmp_path: Path, shots:
     files = str(demo_dicom(tmp_path / "files", (series,)))
     with browser_page(f"http://127.0.0.1:{port}") as page:
         reader = Reader(page, shots)
-        with serving(files, tmp_path, kill=True, port=port):
+        with serving(files, tmp_path, kill=True, port=port, conf=QUIET):
             reader.open(series.uid("study"))
             shown = click_the_organ(reader, series)
         reader.press("Submit")
         reader.says("The server does not answer. What you drew stays here")
         np.testing.assert_array_equal(reader.voxels(ORGAN), shown)
-        with serving(files, tmp_path, port=port) as address:
+        with serving(files, tmp_path, port=port, conf=QUIET) as address:
             reader.press("Submit")
             reader.says("Submitted: ")
             (seg,) = segs(Station(address, through(address), (series,)), series)

@@ -23,6 +23,7 @@ from samlabel.logins.accounts import Accounts
 from samlabel.logins.login_service import FOLDER
 from tests.client import slicer_run
 from tests.client.browser import browser, new_page
+from tests.client.conftest import QUIET
 from tests.client.phantom import ORGAN, lps, middle_of
 from tests.client.reader import PROBE, Reader
 from tests.client.stations import free_port, serving
@@ -88,7 +89,7 @@ def test_a_login_that_runs_out_costs_no_work_here_and_on_another_site(tmp_path: 
     files = str(demo_dicom(tmp_path / "files", (CT,)))
     volume, mask = CT.build()
     place, viewer = lps(volume, middle_of(mask)), f"/ohif/samlabel?StudyInstanceUIDs={CT.uid('study')}"
-    conf = ["logins=true", f"viewer_origins=http://localhost:{port}", "scoring=false"]
+    conf = ["logins=true", f"viewer_origins=http://localhost:{port}", *QUIET]
     with serving(files, tmp_path, answers=401, port=port, conf=conf) as address, browser() as chromium:
         typed(look, tmp_path, **{"http://SERVER:8000": address})
         anna = Reader(new_page(chromium, address), shots)

@@ -26,8 +26,8 @@ OTHER = "kidney_right"
 
 @pytest.fixture(scope="module")
 def one_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """Two patients on the embedded store."""
-    yield from embedded(tmp_path_factory.mktemp("station"), DEMO[:2])
+    """Two patients on the embedded store, and a server as everybody starts it."""
+    yield from embedded(tmp_path_factory.mktemp("station"), DEMO[:2], conf=())
 
 
 @pytest.fixture

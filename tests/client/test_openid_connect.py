@@ -17,6 +17,7 @@ from sam_infer.audit.trail import Trail
 from sam_infer.audit.verify import verify_trail
 from samlabel.dicom.demo import SMALL, demo_dicom
 from tests.client.browser import browser, new_page
+from tests.client.conftest import QUIET
 from tests.client.phantom import ORGAN, lps, middle_of
 from tests.client.reader import Reader
 from tests.client.stations import free_port, serving
@@ -72,7 +73,7 @@ def test_a_login_by_the_hospital_s_service_runs_out_and_costs_no_work(tmp_path: 
     volume, mask = CT.build()
     place, viewer = lps(volume, middle_of(mask)), f"/ohif/samlabel?StudyInstanceUIDs={CT.uid('study')}"
     with login_service({"ann": ["radiology"]}) as service:
-        conf = [*documented(tmp_path, service, f"http://127.0.0.1:{port}"), "scoring=false"]
+        conf = [*documented(tmp_path, service, f"http://127.0.0.1:{port}"), *QUIET]
         with serving(files, tmp_path, answers=401, port=port, conf=conf) as address, browser() as chromium:
             ann = Reader(new_page(chromium, address), shots)
             assert by_token(tmp_path, address) == 200

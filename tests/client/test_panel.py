@@ -10,7 +10,7 @@ import pytest
 
 from samlabel.dicom.demo import SMALL
 from tests.client.browser import browser_page
-from tests.client.conftest import embedded
+from tests.client.conftest import QUIET, embedded
 from tests.client.npm import fetched
 from tests.client.reader import Reader
 
@@ -25,7 +25,7 @@ CONTROLS = """() => [...document.querySelectorAll('#samlabel :is(button, input, 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Reader]:
     """A reader at a case on a small screen, with every section open."""
-    for station in embedded(tmp_path_factory.mktemp("panel"), SMALL[:1]):
+    for station in embedded(tmp_path_factory.mktemp("panel"), SMALL[:1], (*QUIET, "warm_up=false")):
         with browser_page(station.address) as page:
             found = Reader(page, shots)
             found.open(station.series[0].uid("study"))

@@ -13,7 +13,7 @@ from sam_infer.imaging.image_file import read_image, write_mask
 from sam_infer.imaging.volume import Mask
 from samlabel.dicom.demo import SMALL, demo_dicom
 from tests.client.browser import browser, new_page
-from tests.client.conftest import LOGIN, fill, orthanc
+from tests.client.conftest import LOGIN, QUIET, fill, orthanc
 from tests.client.stations import Station, free_port, serving
 from tests.client.test_pages import PAGES, wrong_requests
 from tests.processes import HANG_S, wait_until
@@ -31,7 +31,7 @@ def soon(address: str, status: int) -> httpx.Response:
     answers: list[httpx.Response] = []
 
     def has() -> bool:
-        answers.append(httpx.get(f"{address}/info/", timeout=HANG_S))
+        answers.append(httpx.get(f"{address}/info/", timeout=HANG_S, verify=False))
         return answers[-1].status_code == status
 
     wait_until(has, f"/info/ answers {status}", every_s=0.5)
@@ -61,7 +61,7 @@ def click(address: str) -> httpx.Response:
 
 def test_an_archive_that_comes_and_goes(tmp_path: Path) -> None:
     port = free_port()
-    with serving(f"http://127.0.0.1:{port}/dicom-web", tmp_path, answers=503) as address:
+    with serving(f"http://127.0.0.1:{port}/dicom-web", tmp_path, answers=503, conf=QUIET) as address:
         # down at start: everything says so, nothing hangs, the viewer's page is there
         assert DOWN in soon(address, 503).json()["detail"]
         assert listed(address).status_code == 502 and DOWN in listed(address).json()["detail"]
@@ -108,7 +108,7 @@ def test_with_logins_on_only_readers_who_are_logged_in_are_told_anything(tmp_pat
     files, port = demo_dicom(tmp_path / "files", SMALL[:1]), free_port()
     key, foreign = (generate_private_key(65537, 2048) for _ in range(2))
     settings = {"MONAI_LABEL_AUTH_ENABLE": "true", "MONAI_LABEL_AUTH_REALM_URI": f"http://127.0.0.1:{port}/realm"}
-    with serving(str(files), tmp_path, answers=401, **settings) as address:
+    with serving(str(files), tmp_path, answers=401, conf=QUIET, **settings) as address:
         asked = [
             ("GET", path)
             for path in (
@@ -129,7 +129,7 @@ def test_with_logins_on_only_readers_who_are_logged_in_are_told_anything(tmp_pat
 
         def refused(status: int, headers: dict[str, str]) -> None:
             for method, path in asked:
-                answer = httpx.request(method, address + path, headers=headers, timeout=HANG_S)
+                answer = httpx.request(method, address + path, headers=headers, timeout=HANG_S, verify=False)
                 assert answer.status_code == status and CT.name not in answer.text, (path, answer.text)
 
         refused(401, {})

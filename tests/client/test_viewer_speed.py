@@ -76,7 +76,7 @@ def visit(chromium: Any, address: str, mode: str, study: str) -> float:
 
 def test_click_to_paint_and_first_image(tmp_path: Path, shots: Path) -> None:
     started = time.time()
-    for station in embedded(tmp_path, DEMO[:1]):
+    for station in embedded(tmp_path, DEMO[:1], conf=()):
         (series,) = station.series
         with browser() as chromium:
             reader = Reader(new_page(chromium, station.address), shots)

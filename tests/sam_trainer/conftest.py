@@ -13,5 +13,9 @@ from sam_trainer.labels.cases import collect, read_sources
 
 @pytest.fixture
 def exam(network: Backbone, small_studies: Path) -> Exam:
+    return headline_exam(network, small_studies)
+
+
+def headline_exam(network: Backbone, studies: Path) -> Exam:
     """The headline sources only: 11 objects."""
-    return Exam(network, collect([s for s in read_sources(small_studies) if s.headline]))
+    return Exam(network, collect([s for s in read_sources(studies) if s.headline]))

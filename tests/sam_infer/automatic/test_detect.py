@@ -48,14 +48,14 @@ def predictor(one_thread) -> Predictor:
 
 @pytest.fixture(scope="module")
 def taught() -> list[AcceptedCase]:
-    return [lesions(seed) for seed in range(6)]
+    return [lesions(seed) for seed in range(4)]
 
 
 @pytest.fixture(scope="module")
 def fewer_steps() -> Iterator[None]:
-    """Half as many steps as at a server: these lesions are easy."""
+    """A third of the steps at a server: these lesions are easy."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(box_head, "STEPS", 200)
+        patch.setattr(box_head, "STEPS", 120)
         yield
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,13 +13,14 @@ from sam_trainer.bench.exam import Exam
 from sam_trainer.bench.gallery import SIDE, Gallery
 from sam_trainer.bench.runs import run_prompts
 from sam_trainer.reports.table import MEAN
+from tests.sam_trainer.conftest import headline_exam
 
 pytestmark = pytest.mark.slow  # seconds of real predictions
 
 
-@pytest.fixture
-def rows(exam: Exam) -> list[dict]:
-    return run_prompts(exam, grid=3).rows
+@pytest.fixture(scope="module")
+def rows(bright: Any, small_studies: Path) -> list[dict]:
+    return run_prompts(headline_exam(bright(), small_studies), grid=3).rows
 
 
 def mean(rows: list[dict], strategy: str, rule: str = "deployable") -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,9 @@ LATENCY = [
 ]
 
 
-@pytest.fixture
-def documents(small_studies: Path, network: Any) -> dict[str, dict[str, Any]]:
+@pytest.fixture(scope="module")
+def measured(small_studies: Path, bright: Any) -> dict[str, dict[str, Any]]:
+    network = bright()
     network.name = "tiny"
     exam = Exam(network, collect(read_sources(small_studies), 2))
     rows = {
@@ -52,6 +54,12 @@ def documents(small_studies: Path, network: Any) -> dict[str, dict[str, Any]]:
         "latency": LATENCY,
     }
     return {name: {**Report(f"samlabel bench {name}", 0, found, 0.0).document()} for name, found in rows.items()}
+
+
+@pytest.fixture
+def documents(measured: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A test's own, to change as it likes."""
+    return deepcopy(measured)
 
 
 @pytest.fixture(autouse=True)
