@@ -78,9 +78,14 @@ def test_the_first_page_quotes_figures() -> None:
     assert len(list(figures_in((ROOT / "README.md").read_text()))) >= 5
 
 
-def runner() -> ModuleType:
-    """benchmarks/accept.py, which is no package's."""
-    spec = importlib.util.spec_from_file_location("accept", ROOT / "benchmarks" / "accept.py")
+def test_what_measures_of_doubt_are_worth_is_what_the_files_say() -> None:
+    figures = runner("figures")
+    assert figures.WORTH_FILE.read_text() == figures.worth(), "run `make figures`"
+
+
+def runner(name: str = "accept") -> ModuleType:
+    """A script of benchmarks/, which is no package's."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

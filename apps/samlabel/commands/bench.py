@@ -136,11 +136,13 @@ def latency(  # noqa: PLR0913 - every parameter is an option of the command
     """Time per phase of a reader's visit: of the network in this process, or of servers to the last byte."""
     with measured(context) as run:
         if servers:
-            from samlabel.server_bench.run import ServerPlan, run_servers  # starts processes; nobody else needs it
+            # starts processes; nobody else needs it
+            from samlabel.server_bench.run import VOLUMES, ServerPlan, run_servers
 
             names = tuple(name.strip() for name in model.split(","))
             run.facts = {"precision": "fp32", "threads": threads}
-            plan = ServerPlan(names, stock, repeats, threads, readers_seconds)
+            volumes = min(limit or VOLUMES, VOLUMES)
+            plan = ServerPlan(names, stock, repeats, threads, readers_seconds, volumes)
             run.keep(run_servers(plan, lambda outcome: run.keep(outcome, complete=False), run.journal))
             return
         from sam_trainer.bench.runs import run_latency
