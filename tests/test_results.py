@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import sys
 from dataclasses import replace
 from functools import cache
@@ -46,6 +47,15 @@ def test_a_file_is_whole_of_a_clean_tree_and_of_its_command(file: str) -> None:
 def test_the_short_forms_fit_into_an_hour() -> None:
     assert all(0 < row.short_minutes <= SHORT_FORM_MINUTES for row in ROWS.values())
     assert cost(list(ROWS.values()), short=True) <= SHORT_MINUTES
+
+
+def test_every_row_starts_a_program_that_is_there_and_a_short_form_needs_nothing_else() -> None:
+    for row in ROWS.values():
+        for command in filter(None, (row.command, row.short)):
+            words = [word for word in shlex.split(command) if "=" not in word]
+            assert words[0] in ("samlabel", "pytest") or (ROOT / words[0]).is_file(), command
+            assert all((ROOT / word).exists() for word in words if word.startswith(("tests/", "benchmarks/"))), command
+        assert "{" not in (row.short or row.command), f"{row.name}: a fresh clone has no such folder"
 
 
 def test_columns_that_may_not_move_are_columns() -> None:
