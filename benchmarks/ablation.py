@@ -37,14 +37,15 @@ def main() -> None:
     require_clean(options.allow_changed)
     if not options.resume:
         options.out.unlink(missing_ok=True)
-    known = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
-    left = [name for name in VARIANTS if name not in {row["variant"] for row in known}]
-    command = spelled("benchmarks/ablation.py", {"steps": options.steps, "seed": options.seed})
+    kind = {"arms": True} if options.arms else {}
+    command = spelled("benchmarks/ablation.py", {**kind, "steps": options.steps, "seed": options.seed})
     with tempfile.TemporaryDirectory(prefix="samlabel-ablation-") as folder:
         if options.arms:
             going_on = PretrainConfig(out=Path(folder), steps=options.steps, seed=options.seed, init=WEIGHTS)
-            compare_arms(going_on, list(ARMS), options.out)
+            compare_arms(going_on, list(ARMS), options.out, command)
             return
+        known = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
+        left = [name for name in VARIANTS if name not in {row["variant"] for row in known}]
         ablate(PretrainConfig(out=Path(folder), steps=options.steps, seed=options.seed), left, options.out, command)
     if options.page is not None:
         page(options.out, options.page)

@@ -1,6 +1,6 @@
 """How a model is prompted, and what that changes: asked at once and believed, beside what its manifest says.
 
-    .venv/bin/python benchmarks/serving.py --studies FOLDER --models tiny,mobile_sam --limit 4
+    .venv/bin/python benchmarks/serving.py [--studies FOLDER] --models tiny,mobile_sam --limit 4
 
 The objects and the simulated reader are those of `bench prompts` and `bench clicks`. Both ways of asking share encoded
 slices, so that the whole costs little more than one of them. Every source counts in the mean.
@@ -28,12 +28,15 @@ from sam_infer.weights.prompting import PLAIN, Prompting
 from sam_trainer.bench.exam import Asked
 from sam_trainer.labels.cases import collect, read_sources
 from sam_trainer.measures.overlap import dice
-from sam_trainer.reports.record import Report, command_line
+from sam_trainer.provenance import require_clean
+from sam_trainer.reports.record import Report, spelled
 from sam_trainer.reports.table import ALL, Observation, Row, table
 from sam_trainer.simulation.prompt_styles import Drawn, drawn
 from sam_trainer.simulation.session import session
+from sam_trainer.synthetic.patients import demo_studies
 
 OUT = Path("benchmarks") / "results" / "serving.json"
+DEMO = Path("runs") / "demo"
 STYLES = ("S2", "S5", "S6")
 AFTER_CLICKS = (1, 2, 3, 5, 10)
 
@@ -98,22 +101,29 @@ def kept(rows: list[Row]) -> list[Row]:
 def main() -> None:
     """Ask every model in every way, write the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--studies", type=Path, required=True, help="a folder of labelled studies folders")
+    parser.add_argument("--studies", type=Path, help="a folder of labelled studies folders; else procedural ones")
     parser.add_argument("--models", default="tiny,mobile_sam", help="comma-separated; they must have been added")
     parser.add_argument("--limit", type=int, default=4, help="objects per source")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--embeddings", type=Path, help="keep encoded slices here, for a further run")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--allow-changed", action="store_true", help="measure a source tree that no commit names")
     wish = parser.parse_args()
+    require_clean(wish.allow_changed)
+    options = ("studies", "models", "limit", "threads")
+    command = spelled("benchmarks/serving.py", {name: getattr(wish, name) for name in options})
+    studies = wish.studies or demo_studies(DEMO)
     torch.set_num_threads(wish.threads)
     started, seen, facts = time.time(), [], {}
-    for name in wish.models.split(","):
+    names = wish.models.split(",")
+    for name in names:
         backbone = load_backbone(name)
         facts[name] = backbone.weights_id
         with tempfile.TemporaryDirectory() as folder:
-            seen += list(measured(backbone, wish.studies, wish.limit, wish.embeddings or Path(folder)))
+            seen += list(measured(backbone, studies, wish.limit, wish.embeddings or Path(folder)))
         rows = kept(table(seen))
-        Report(command_line(), 0, rows, started, {"weights": facts}).write(wish.out)
+        complete = name == names[-1]
+        Report(command, 0, rows, started, {"weights": facts}, complete=complete).write(wish.out)
     for row in (row for row in rows if row["source"] == "mean"):
         Console().print(*(row[key] for key in ("model", "serving", "prompt", "dice")))
 

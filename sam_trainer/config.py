@@ -32,6 +32,7 @@ LIMITS: tuple[tuple[str, float, float], ...] = (
     ("decodes", 1, 16),
     ("semantic_images", 0, 64),
     ("semantic_steps", 1, 64),
+    ("unet_steps", 0, 64),
     ("patience", 1, 1000),
     ("rate", 1e-8, 1.0),
     ("max_gradient", 1e-6, 1e6),
@@ -56,6 +57,7 @@ class TrainConfig:
     decodes: int = 3  # answers to one object's growing prompts
     semantic_images: int = 4  # slices per step for the prompt-free head; 0 trains none
     semantic_steps: int = 2  # of that head per step: it starts from nothing, unlike the network beside it
+    unet_steps: int = 1  # of the U-Net that is its rival, on as many slices: a quarter more time; 0 trains none
     lr: float | None = None  # None: the method's
     weight_decay: float = 0.01
     max_gradient: float = 1.0

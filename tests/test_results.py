@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import sys
 from dataclasses import replace
 from functools import cache
@@ -48,6 +49,15 @@ def test_the_short_forms_fit_into_an_hour() -> None:
     assert cost(list(ROWS.values()), short=True) <= SHORT_MINUTES
 
 
+def test_every_row_starts_a_program_that_is_there_and_a_short_form_needs_nothing_else() -> None:
+    for row in ROWS.values():
+        for command in filter(None, (row.command, row.short)):
+            words = [word for word in shlex.split(command) if "=" not in word]
+            assert words[0] in ("samlabel", "pytest") or (ROOT / words[0]).is_file(), command
+            assert all((ROOT / word).exists() for word in words if word.startswith(("tests/", "benchmarks/"))), command
+        assert "{" not in (row.short or row.command), f"{row.name}: a fresh clone has no such folder"
+
+
 def test_columns_that_may_not_move_are_columns() -> None:
     for file, row in by_file(ROWS).items():
         columns = {column for one in (document(file) or {}).get("rows", []) for column in one}
@@ -78,9 +88,14 @@ def test_the_first_page_quotes_figures() -> None:
     assert len(list(figures_in((ROOT / "README.md").read_text()))) >= 5
 
 
-def runner() -> ModuleType:
-    """benchmarks/accept.py, which is no package's."""
-    spec = importlib.util.spec_from_file_location("accept", ROOT / "benchmarks" / "accept.py")
+def test_what_measures_of_doubt_are_worth_is_what_the_files_say() -> None:
+    figures = runner("figures")
+    assert figures.WORTH_FILE.read_text() == figures.worth(), "run `make figures`"
+
+
+def runner(name: str = "accept") -> ModuleType:
+    """A script of benchmarks/, which is no package's."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -56,6 +56,7 @@ from urllib.parse import urlsplit
 from sam_infer.imaging.claim import DEFAULT_MB
 from sam_infer.networks.precision import AUTO, PRECISIONS
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES
+from sam_infer.uncertainty.worth import offered
 from sam_trainer.active.policy import SelectionPolicy
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.policy import GatePolicy, WatchPolicy
@@ -125,7 +126,8 @@ class AppConfig:
             raise ConfigError(str(error), error.field) from error
         if self.scoring_measure not in MEASURES:
             raise ConfigError(
-                f"scoring_measure must be one of {', '.join(MEASURES)}, got {self.scoring_measure!r}", "scoring_measure"
+                f"scoring_measure must be one of {', '.join(offered())}, got {self.scoring_measure!r}",
+                "scoring_measure",
             )
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}", "precision")

@@ -31,6 +31,9 @@ from sam_infer.weights.fingerprint import Tensors
 
 FORMAT, FORMAT_WITH_KINDS = 1, 2
 
+# Keys of `metrics`: which of two networks names labels, and why.
+NAMED_BY, NAMED_WHY = "named_by", "named_why"
+
 # The kinds that a file of format 1 may hold.
 FIRST_KINDS = frozenset({VALUE, LOW_RANK, SEMANTIC})
 
@@ -57,6 +60,11 @@ class Provenance:
     cases: tuple[TaughtCase, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def named_why(self) -> str:
+        """Why what names labels in this adapter was chosen; empty where there was nothing to choose."""
+        return str(self.metrics.get(NAMED_WHY, ""))
 
     def text(self, kinds: Collection[str]) -> str:
         """As JSON that does not depend on the order in which anything was added; `kinds` are the tensors'."""

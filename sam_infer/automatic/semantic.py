@@ -1,4 +1,8 @@
-"""Semantic segmentation without a prompt, by the serving adapter's head: every pixel gets its likeliest label."""
+"""Semantic segmentation without a prompt: every pixel gets its likeliest label.
+
+The serving adapter brings along what names labels: a head that looks at the network's embedding, or a U-Net; the gate
+chose one of the two when the adapter was trained.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,8 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import choose_window
 from sam_infer.networks.backbone import upscale_logits
 from sam_infer.networks.frame import Frame, resize_pixels, whole
-from sam_infer.networks.semantic_head import SemanticHead, picture_of
+from sam_infer.networks.label_namer import LabelNamer
+from sam_infer.networks.semantic_head import picture_of
 from sam_infer.slices.predictor import Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 
@@ -49,8 +54,8 @@ def semantic_labels(search: LabelSearch, wanted: Sequence[str] | None = None) ->
     return LabelMap(mask, scores, found_notes, answers.whole)
 
 
-def require_head(predictor: Predictor) -> SemanticHead:
-    """The semantic head that serves, or a sentence on how to get one."""
+def require_head(predictor: Predictor) -> LabelNamer:
+    """What names labels without a prompt here, or a sentence on how to get one."""
     if predictor.semantic is None:
         raise PromptError(
             f"the network that serves (adapter: {predictor.adapter[:SHOWN_DIGITS]}) has learned no labels: accept "
@@ -66,7 +71,7 @@ def answer_on(
     """On one slice (H, W): the number of the head's likeliest label, from 1, or 0 for none; and its logit."""
     head, shown = require_head(predictor), choose_window(volume, window)
     frame = predictor.backbone.frame(whole(view.height, view.width), view.pixel_mm)
-    features = predictor.features(volume, view, shown, frame)
+    features = predictor.features(volume, view, shown, frame) if head.sees_features else {}
     pixels = resize_pixels(shown.apply(frame.cut(volume.pixels(view))), frame)
     return likeliest_label(head.answer(picture_of(pixels, frame.input_size), features), frame)
 
@@ -103,7 +108,7 @@ def _on_slice(search: LabelSearch, index: int) -> tuple[UInt8Array, Float32Array
     return answer_on(search.predictor, search.volume, search.view(index), search.window)
 
 
-def _known(search: LabelSearch, head: SemanticHead, wanted: Sequence[str] | None) -> list[str]:
+def _known(search: LabelSearch, head: LabelNamer, wanted: Sequence[str] | None) -> list[str]:
     """The labels to draw; one that was asked for by name must have been learned."""
     names = [name for name in search.labels if name in (head.labels if wanted is None else wanted)]
     strange = [name for name in names if name not in head.labels]

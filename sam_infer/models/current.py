@@ -13,7 +13,7 @@ from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.networks.backbone import Backbone
-from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.networks.label_namer import namer_of
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import NO_ADAPTER, Predictor
 from sam_infer.weights.prompting import Ranker
@@ -32,7 +32,8 @@ def adapted(
     """The predictor of one stored adapter."""
     adapter = store.get(name)
     ranker = Ranker.read(ranker_file(store, name))
-    return Predictor(build(adapter), cache, adapter=name, semantic=SemanticHead.of(adapter.tensors), ranker=ranker)
+    namer, why = namer_of(adapter.tensors), adapter.provenance.named_why
+    return Predictor(build(adapter), cache, adapter=name, semantic=namer, named_why=why, ranker=ranker)
 
 
 def unadapted(store: AdapterStore, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]) -> Predictor:

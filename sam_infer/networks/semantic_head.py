@@ -42,6 +42,8 @@ PRIOR_LOGIT = -2.0
 class SemanticHead(nn.Module):
     """Pictures and features to logits per label; `labels` are in alphabetical order, as a file gives them back."""
 
+    name, sees_features = "the semantic head", True
+
     def __init__(self, labels: Iterable[str], taps: Taps) -> None:
         super().__init__()
         self.labels = tuple(sorted(set(labels)))

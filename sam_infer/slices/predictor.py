@@ -16,7 +16,7 @@ from sam_infer.lru_cache import LruCache
 from sam_infer.masks.cleanup2d import fill_holes, largest_component, stability
 from sam_infer.networks.backbone import Backbone, Candidates, Features
 from sam_infer.networks.frame import Crop, Frame, whole
-from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.networks.label_namer import LabelNamer
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_crop
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
@@ -114,7 +114,8 @@ class Predictor:
     cache: EmbeddingCache
     adapter: str = NO_ADAPTER  # id of the adapter that is merged into the backbone
     note: str = ""  # what a reader should know about this network, e.g. that its adapter could not be used
-    semantic: SemanticHead | None = None  # answers without hints; comes with an adapter
+    semantic: LabelNamer | None = None  # answers without hints; comes with an adapter
+    named_why: str = ""  # why the gate chose this one of the two that an adapter was trained with
     ranker: Ranker | None = field(default=None, compare=False)  # calibrated on accepted labels, else the network's own
     replayed: LruCache = field(default_factory=partial(LruCache, REPLAYED), compare=False, repr=False)
 

@@ -13,7 +13,8 @@ looks come from its own candidates, from disturbed prompts, from changed picture
     agreement     one minus the mean overlap of all these looks with the drawn mask
     expectation   one minus the overlap of the mask with where accepted cases expect the label
     size          how far its size is from accepted ones
-    combined      the mean of expectation, size and one minus the Dice to expect; where nothing was accepted, of
+    probability   one minus the Dice to expect if the network's probabilities are right
+    combined      the mean of expectation, size and probability; where nothing was accepted, of
                   iou_head, stability and agreement
 
 A network may be sure of a mask that is of something else: only what accepted cases say tells that.
@@ -166,12 +167,17 @@ def size(evidence: Evidence) -> Doubt:
     return _everywhere(evidence.size_off / (1.0 + evidence.size_off), evidence)
 
 
+def probability(evidence: Evidence) -> Doubt:
+    """A mask of pixels that the network itself would not bet on; everywhere the same."""
+    return _everywhere(1.0 - expected_dice(evidence), evidence)
+
+
 def combined(evidence: Evidence) -> Doubt:
     """Views of the matter that err differently."""
     if evidence.overlap is None or evidence.size_off is None:
         values = [measure(evidence).value for measure in (iou_head, stability, agreement)]
     else:
-        values = [expectation(evidence).value, size(evidence).value, 1.0 - expected_dice(evidence)]
+        values = [measure(evidence).value for measure in (expectation, size, probability)]
     return Doubt(agreement(evidence).map, float(np.mean(values)))
 
 
@@ -193,16 +199,10 @@ MEASURES: Mapping[str, Callable[[Evidence], Doubt]] = {
     "agreement": agreement,
     "expectation": expectation,
     "size": size,
+    "probability": probability,
     "combined": combined,
 }
 DEFAULT = "combined"
-
-
-def checked_method(name: str) -> str:
-    """The name of a measure, or a refusal that lists them."""
-    if name not in MEASURES:
-        raise PromptError(f"method must be one of {', '.join(MEASURES)}, got {name!r}", "method")
-    return name
 
 
 def _over(doubt: Float64Array, evidence: Evidence) -> Doubt:

@@ -17,7 +17,8 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
 from sam_infer.networks.backbone import Candidates, Features, Hints, downscale_mask, upscale_logits
 from sam_infer.networks.frame import Frame, resize_pixels, whole
-from sam_infer.networks.semantic_head import SemanticHead, picture_of
+from sam_infer.networks.label_namer import LabelNamer
+from sam_infer.networks.semantic_head import picture_of
 from sam_infer.propagation.step import deepest
 from sam_infer.slices.crop import ZoomPolicy, crop_around
 from sam_infer.slices.look import PRIOR_LOGIT
@@ -112,11 +113,11 @@ class Probe:
         back[:, :used] = probability[:, used - 1 :: -1] if used < backbone.low_res else probability[:, ::-1]
         return np.stack([*found, back])
 
-    def _unprompted(self, view: SliceView, frame: Frame, head: SemanticHead, number: int) -> Float64Array:
+    def _unprompted(self, view: SliceView, frame: Frame, head: LabelNamer, number: int) -> Float64Array:
         """The probability of one label, of the head that saw the whole slice."""
         shape, low_res = (view.height, view.width), self.predictor.backbone.low_res
         seen = self.predictor.backbone.frame(whole(*shape), view.pixel_mm)
-        features = self.predictor.features(self.volume, view, self.window, seen)
+        features = self.predictor.features(self.volume, view, self.window, seen) if head.sees_features else {}
         pixels = resize_pixels(self.window.apply(seen.cut(self.volume.pixels(view))), seen)
         logits = head.answer(picture_of(pixels, seen.input_size), features)[number : number + 1]
         full = upscale_logits(logits, seen)[0]

@@ -160,8 +160,13 @@ def _renumbered(mask: Mask, values: Sequence[int]) -> Mask:
 
 
 def rows(found: Findings, pool: str, seed: int) -> Iterator[Row]:
-    """Rank correlations with an interval from drawing whole cases again."""
-    for unit, judged in (("volume", found.volumes), ("slice", found.slices)):
+    """Rank correlations with an interval from drawing whole cases again.
+
+    Over volumes of several folders a measure also gets credit for telling easy folders from hard ones; what it knows
+    about the cases of one folder stands in the rows of unit `folder`.
+    """
+    units = [("volume", found.volumes), ("slice", found.slices), ("folder", within_sources(found.volumes))]
+    for unit, judged in units:
         for method in MEASURED:
             told = [one for one in judged if method in one.doubt]
             if len(told) < FEWEST:
@@ -176,8 +181,31 @@ def rows(found: Findings, pool: str, seed: int) -> Iterator[Row]:
                 "ci_high": high,
                 "n": len(told),
                 "cases": len({(j.source, j.case) for j in told}),
-                "mean_error": round(float(np.mean([j.error for j in told])), 4),
+                **({"mean_error": round(float(np.mean([j.error for j in told])), 4)} if unit != "folder" else {}),
             }
+
+
+def within_sources(judged: Sequence[Judged]) -> list[Judged]:
+    """Cases with their ranks inside their own source, centred; nothing where there is only one source."""
+    sources = {one.source for one in judged}
+    if len(sources) < 2:
+        return []
+    found = []
+    for source in sorted(sources):
+        mine = [one for one in judged if one.source == source]
+        methods = sorted(set.intersection(*(set(one.doubt) for one in mine)))
+        errors = _centred([one.error for one in mine])
+        ranks = {method: _centred([one.doubt[method] for one in mine]) for method in methods}
+        found += [
+            replace(one, error=errors[n], doubt={method: ranks[method][n] for method in methods})
+            for n, one in enumerate(mine)
+        ]
+    return found
+
+
+def _centred(values: Sequence[float]) -> list[float]:
+    ranks = stats.rankdata(values)
+    return [float(rank) for rank in ranks - ranks.mean()]
 
 
 def correlation(judged: Sequence[Judged], method: str, seed: int = 0) -> tuple[float, float, float]:

@@ -17,6 +17,7 @@ from sam_trainer.errors import TrainingError
 from sam_trainer.pretraining.ablation import examine
 from sam_trainer.pretraining.config import Leg, PretrainConfig
 from sam_trainer.pretraining.run import new_state, pretrain
+from sam_trainer.reports.record import Report, command_line
 
 # Kinds of scene by what they are for; `mixed` is all of them.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -27,24 +28,38 @@ GROUPS: dict[str, tuple[str, ...]] = {
 ARMS: dict[str, tuple[str, ...]] = {**GROUPS, "mixed": ()}
 
 
-def compare_arms(config: PretrainConfig, names: Sequence[str], report: Path) -> list[dict[str, Any]]:
-    """Train the named arms from `config.init` and write what each can do to `report`; weights lie in `config.out`."""
+# What the weights can do that every arm begins with.
+BEFORE = "none: as it was"
+
+
+def compare_arms(config: PretrainConfig, names: Sequence[str], report: Path, command: str = "") -> list[dict[str, Any]]:
+    """Train the named arms from `config.init` and write what each can do to `report`; weights lie in `config.out`.
+
+    Rows that `report` has already stay; it is complete when every arm is there.
+    """
     unknown = set(names) - set(ARMS)
     if unknown:
         raise TrainingError(f"there is no arm {', '.join(sorted(unknown))}: choose from {', '.join(ARMS)}", "names")
-    rows = [{"arm": "none: as it was", "steps": 0, "images": 0, "cpu_seconds": 0, **_judged(config)}]
-    for name in names:
+    begun = time.time()
+    rows: list[dict[str, Any]] = json.loads(report.read_text())["rows"] if report.exists() else []
+    known = {row["arm"] for row in rows}
+
+    def keep(row: dict[str, Any]) -> None:
+        rows.append(row)
+        complete = {one["arm"] for one in rows} >= {BEFORE, *ARMS}
+        Report(command or command_line(), config.seed, rows, begun, complete=complete).write(report)
+
+    if BEFORE not in known:
+        keep({"arm": BEFORE, "steps": 0, "images": 0, "cpu_seconds": 0, **_judged(config)})
+    for name in (name for name in names if name not in known):
         legs = tuple(Leg(leg.until, replace(leg.shape, kinds=ARMS[name])) for leg in config.legs)
         started = time.process_time()
         run = replace(config, legs=legs, out=config.out / name)
         steps = pretrain(run).steps
         spent = round(time.process_time() - started)
         found = _judged(replace(config, init=run.out / "tiny.safetensors"))
-        rows.append(
-            {"arm": name, "steps": steps, "images": steps * legs[0].shape.images, "cpu_seconds": spent, **found}
-        )
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+        images = steps * legs[0].shape.images
+        keep({"arm": name, "steps": steps, "images": images, "cpu_seconds": spent, **found})
     return rows
 
 

@@ -33,14 +33,15 @@ from sam_trainer.training.record import note_epoch
 from sam_trainer.training.schedule import Schedule
 from sam_trainer.training.semantic import SemanticTraining
 from sam_trainer.training.state import STATE_FILE, FitState, Standing
+from sam_trainer.training.unet import Rival, UNetTraining
 
 log = logging.getLogger(__name__)
 
 # So many steps in a row without a finite gradient will not be followed by a good one.
 MAX_SKIPPED = 10
 
-# Tells the random numbers of the semantic head from those of any member of a group.
-APART = 1 << 20
+# Tells the random numbers of the semantic head, and of its rival, from those of any member of a group.
+APART, RIVAL = 1 << 20, 1 << 21
 
 WARMUP_STEPS = 10
 DECAY_SHARE = 0.4
@@ -62,6 +63,7 @@ class Teacher:
     batches: LessonBatches
     validate: Callable[[dict[str, Tensor]], float]  # an adapter's tensors to a mean Dice
     semantic: SemanticTraining | None = None  # the prompt-free head that trains along
+    rival: Rival | None = None  # the U-Net that trains beside that head
 
 
 class Fit:
@@ -79,6 +81,9 @@ class Fit:
         self.parameters = sum(parameter.numel() for parameter in adaptation.parameters())  # of the network that train
         if teacher.semantic is not None:
             adaptation = Together(adaptation, teacher.semantic)
+        self._own = adaptation  # without the rival, which has a best version of its own
+        if teacher.rival is not None:
+            adaptation = Together(adaptation, teacher.rival.training)
         self._rates = [rate for rate, _ in adaptation.rates()]
         groups = [{"params": parameters, "lr": rate} for rate, parameters in adaptation.rates()]
         optimizer = PlainAdamW(groups, weight_decay=config.weight_decay, betas=(0.9, 0.98))
@@ -141,14 +146,18 @@ class Fit:
         if semantic is not None:
             for more in range(1, config.semantic_steps):
                 self._catch_up(semantic, np.random.default_rng((config.seed, epoch, step, APART + more, *mine)), done)
+        if self._teacher.rival is not None:
+            for more in range(config.unet_steps):
+                rng = np.random.default_rng((config.seed, epoch, step, RIVAL + more, *mine))
+                self._catch_up(self._teacher.rival.training, rng, done)
         return self._losses[-1]
 
-    def _catch_up(self, semantic: SemanticTraining, rng: np.random.Generator, done: float) -> None:
-        """One batch for the semantic head alone, which starts from nothing and has further to go."""
+    def _catch_up(self, namer: SemanticTraining | UNetTraining, rng: np.random.Generator, done: float) -> None:
+        """One batch for what names labels alone: it starts from nothing and has further to go."""
         with mixed_precision(self._config.precision):
-            loss = semantic.loss(self._network, self._config.semantic_images, rng, alone=True)
+            loss = namer.loss(self._network, self._config.semantic_images, rng, alone=True)
         loss.backward()
-        self._state.standing.skipped += not self._update(semantic.parameters(), done)
+        self._state.standing.skipped += not self._update(namer.parameters(), done)
 
     def _update(self, parameters: Sequence[nn.Parameter], done: float) -> bool:
         """Let parameters follow their gradients, if these are finite; others have none and stay."""
@@ -179,11 +188,24 @@ class Fit:
         metric = float("nan")
         with ending.by_exception():
             if self._group.rank == 0:
-                metric = self._teacher.validate(self._state.adaptation.tensors())
+                found = self._teacher.validate(self._own.tensors())
+                self._see_rival()
+                metric = found
         self._metric = self._group.agree(metric)
         if np.isnan(self._metric):
             ending.end()
         return not ending.came
+
+    def _see_rival(self) -> None:
+        """Keep the best version of the U-Net, whichever epoch the network beside it was best in."""
+        rival, state = self._teacher.rival, self._state
+        if rival is None:
+            return
+        tensors = rival.training.tensors()
+        metric = rival.validate(tensors)
+        if metric > state.standing.rival_best:
+            state.standing.rival_best = metric
+            state.best |= tensors
 
     def _conclude(self, epoch: int, progress: Progress) -> None:
         """Remember the best, and write everything down."""
@@ -193,7 +215,7 @@ class Fit:
         standing.waited += 1
         if self._metric > standing.best:
             standing.best, standing.best_epoch, standing.waited = self._metric, epoch, 0
-            self._state.best = self._state.adaptation.tensors()
+            self._state.best |= self._own.tensors()
         if self._group.rank:
             return
         self._state.save(self._folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -12,17 +12,20 @@ from torch import Tensor
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.models.load import BaseNetwork
 from sam_infer.networks.backbone import Backbone
-from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.networks.label_namer import namer_of
+from sam_infer.networks.semantic_head import SEMANTIC
+from sam_infer.networks.unet import UNET, unet_part
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_infer.weights.available import EMBEDDED
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.judging.gate import Score, SemanticScore, examine, overall
+from sam_trainer.judging.naming import CALLED_OFF, UNCOMPARED, Naming, better_namer, unjudged
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.judging.semantic_score import mean_dice, semantic_scores
 from sam_trainer.labels.cases import Case
-from sam_trainer.labels.round import TRAIN, VALIDATION, LabelRound
+from sam_trainer.labels.round import HELD_OUT, TRAIN, VALIDATION, LabelRound
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.lesson import Lesson, lessons_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
@@ -30,6 +33,7 @@ from sam_trainer.lessons.semantic_lesson import SemanticLesson, semantic_lessons
 from sam_trainer.provenance import versions
 from sam_trainer.training.fit import Fitted, Teacher
 from sam_trainer.training.semantic import SemanticTraining
+from sam_trainer.training.unet import Rival, UNetTraining
 
 # Objects that an epoch's validation asks; the gate asks more.
 VALIDATION_OBJECTS = 10
@@ -38,6 +42,15 @@ VALIDATION_OBJECTS = 10
 VALIDATION_SLICES = 2
 
 CACHE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What becomes an adapter: one network of two that name labels, where there were two."""
+
+    tensors: dict[str, Tensor]
+    naming: Naming | None = None
+    scores: Sequence[SemanticScore] = ()  # of that network on the held-out cases, where they were compared on these
 
 
 class RoundSetup:
@@ -81,14 +94,22 @@ class RoundSetup:
             return (clicked + mean_dice(named)) / 2 if named else clicked
 
         batches = LessonBatches(lessons, backbone, cache)
-        return Teacher(batches, validate, self._semantic(cases, lessons, backbone, told))
-
-    def _semantic(
-        self, cases: Sequence[Case], lessons: Sequence[Lesson], backbone: Backbone, told: Callable[[int, int], None]
-    ) -> SemanticTraining | None:
-        """The prompt-free head of every label that is large enough to be clicked on."""
         if not self._config.semantic_images:
-            return None
+            return Teacher(batches, validate)
+
+        def validate_rival(tensors: dict[str, Tensor]) -> float:
+            predictor = self._predictor(Adapter(tensors, self._provenance(found, {})))
+            return mean_dice(
+                semantic_scores(predictor, watched[:VALIDATION_OBJECTS], each * VALIDATION_SLICES, self._pause)
+            )
+
+        head, unet = self._namers(cases, lessons, backbone, told)
+        return Teacher(batches, validate, head, None if unet is None else Rival(unet, validate_rival))
+
+    def _namers(
+        self, cases: Sequence[Case], lessons: Sequence[Lesson], backbone: Backbone, told: Callable[[int, int], None]
+    ) -> tuple[SemanticTraining, UNetTraining | None]:
+        """The prompt-free head of every label that is large enough to be clicked on, and its rival."""
         labels = sorted({entry.label for lesson in lessons for entry in lesson.objects})
         teaching: list[SemanticLesson] = []
         for number, case in enumerate(cases):
@@ -98,22 +119,48 @@ class RoundSetup:
         # a small encoder may as well see every slice moved and recoloured, even where it does not train
         cached = not self._config.trains_encoder and self._base.name != EMBEDDED
         batches = SemanticBatches(teaching, backbone, self._cache() if cached else None)
-        return SemanticTraining(labels, batches, self._config.seed)
+        head = SemanticTraining(labels, batches, self._config.seed)
+        if not self._config.unet_steps:
+            return head, None
+        return head, UNetTraining(labels, SemanticBatches(teaching, backbone), self._config.seed)
+
+    def chosen(self, fitted: Fitted, found: LabelRound, policy: GatePolicy) -> Chosen:
+        """The best version with one of both networks that can name its labels, the better one."""
+        rival = unet_part(fitted.tensors)
+        own = {name: value for name, value in fitted.tensors.items() if name not in rival}
+        if not rival:
+            return Chosen(own)
+        part = HELD_OUT if found.of(HELD_OUT) else VALIDATION
+        if fitted.stopped or not found.of(part):
+            return Chosen(own, unjudged(CALLED_OFF if fitted.stopped else UNCOMPARED))
+        versions = [Adapter(tensors, self._provenance(found, {})) for tensors in (own, rival)]
+        try:
+            head, unet = (semantic_scores(self._predictor(one), found.of(part), pause=self._pause) for one in versions)
+        except StoppedError:
+            return Chosen(own, unjudged(CALLED_OFF))
+        naming = better_namer(head, unet, policy, part)
+        if naming.by == UNET:
+            own = {name: value for name, value in own.items() if not name.startswith(f"{SEMANTIC}/")} | rival
+        scores = unet if naming.by == UNET else head
+        return Chosen(own, naming, scores if part == HELD_OUT else ())
 
     def judged(
-        self, adapter: Adapter | None, cases: Sequence[Case], policy: GatePolicy
-    ) -> tuple[list[Score], list[SemanticScore]]:
-        """How a version of the network does on held-out cases, with clicks and, if it has a head for that, without."""
+        self, adapter: Adapter | None, cases: Sequence[Case], policy: GatePolicy, named: Sequence[SemanticScore] = ()
+    ) -> tuple[list[Score], Sequence[SemanticScore]]:
+        """How a version of the network does on held-out cases, with clicks and, if it names labels, without.
+
+        What it `named` already is not asked again.
+        """
         predictor = self._predictor(adapter)
         clicked = examine(predictor, cases, policy.objects_per_case, self._pause, policy.clicks)
-        return clicked, semantic_scores(predictor, cases, pause=self._pause)
+        return clicked, named or semantic_scores(predictor, cases, pause=self._pause)
 
     def _predictor(self, adapter: Adapter | None) -> Predictor:
         """A version of the network, asked as a server is."""
-        head = SemanticHead.of(adapter.tensors) if adapter is not None else None
-        return Predictor(self._base.backbone(adapter), self._cache(), semantic=head)
+        namer = namer_of(adapter.tensors) if adapter is not None else None
+        return Predictor(self._base.backbone(adapter), self._cache(), semantic=namer)
 
-    def adapter(self, fitted: Fitted, found: LabelRound, parameters: int) -> Adapter:
+    def adapter(self, fitted: Fitted, chosen: Chosen, found: LabelRound, parameters: int) -> Adapter:
         """The best version with everything it came from."""
         standing = fitted.standing
         metrics = {
@@ -123,8 +170,9 @@ class RoundSetup:
             "epochs": standing.epoch,
             "skipped_steps": standing.skipped,
             "parameters": parameters,
+            **(chosen.naming.metrics if chosen.naming is not None else {}),
         }
-        return Adapter(fitted.tensors, self._provenance(found, metrics))
+        return Adapter(chosen.tensors, self._provenance(found, metrics))
 
     def _provenance(self, found: LabelRound, metrics: dict[str, object]) -> Provenance:
         settings = {key: value for key, value in plain(self._config).items() if key not in ("model", "method", "seed")}

@@ -38,7 +38,7 @@ from sam_trainer.training.fit import Fit
 from sam_trainer.training.precision import settled
 from sam_trainer.training.progress import DONE, FAILED, RUNNING, STOPPED, Progress, read_progress
 from sam_trainer.training.record import draw_fit
-from sam_trainer.training.round_setup import RoundSetup, plain
+from sam_trainer.training.round_setup import Chosen, RoundSetup, plain
 from sam_trainer.training.state import STATE_FILE
 from sam_trainer.training.workers import worker_ranks
 
@@ -60,6 +60,7 @@ class RoundOutcome:
     promoted: bool
     message: str
     verdict: Verdict | None = None
+    named_by: str = ""  # which of two networks names labels without a prompt, and why: a sentence
 
 
 def training_folder(model: str, home: Path | None = None) -> Path:
@@ -84,7 +85,7 @@ class TrainingRound:
         """Train on what was accepted, or go on with the last training; the outcome is also in the progress file."""
         with self._alone(), self._progress() as progress:
             learned = self._recorded(lambda: self._learn(accepted, progress, should_stop, resume), resume)
-            facts = {"adapter": learned.adapter, "promoted": learned.promoted}
+            facts = {"adapter": learned.adapter, "promoted": learned.promoted, "named_by": learned.named_by}
             progress.finish(STOPPED if learned.verdict is None else DONE, learned.message, **facts)
         return learned
 
@@ -162,9 +163,11 @@ class TrainingRound:
         if not fitted.tensors:
             return RoundOutcome(None, False, STOPPED_EARLY)
         draw_fit(folder, f"{self.config.model}, {self.config.method}, {folder.name}")
-        adapter = setup.adapter(fitted, found, fit.parameters)
+        progress.judging()
+        chosen = setup.chosen(fitted, found, self.policy)
+        adapter = setup.adapter(fitted, chosen, found, fit.parameters)
         name = self._store.put(adapter)
-        learned = self._judged(name, adapter, found, setup, progress) if not fitted.stopped else None
+        learned = self._judged(name, adapter, found, setup, chosen) if not fitted.stopped else None
         if learned is None:
             message = f"stopped: the best version so far is kept as {name[:SHOWN_DIGITS]}, not judged; resume goes on"
             return RoundOutcome(name, False, message)  # its state stays
@@ -202,26 +205,29 @@ class TrainingRound:
         return folders[-1]
 
     def _judged(
-        self, name: str, adapter: Adapter, found: LabelRound, setup: RoundSetup, progress: Progress
+        self, name: str, adapter: Adapter, found: LabelRound, setup: RoundSetup, chosen: Chosen
     ) -> RoundOutcome | None:
         """The verdict, written beside the adapter, and its consequence; None when somebody asked for an end."""
-        progress.judging()
         incumbent, serving = self._incumbent(setup)
         cases = found.of(HELD_OUT)
         try:
-            judged = [setup.judged(entry, cases, self.policy) for entry in (incumbent, adapter)]
+            before, named_before = setup.judged(incumbent, cases, self.policy)
+            after, named_after = setup.judged(adapter, cases, self.policy, chosen.scores)
         except StoppedError:
             return None
-        (before, named_before), (after, named_after) = judged
         # a head that is gone names nothing
         named = Semantic(named_before, named_after or [replace(score, dice=0.0) for score in named_before])
         verdict = judge(before, after, self.policy, named)
         facts = {**verdict.facts(), "against": serving, "when": datetime.now(UTC).isoformat(timespec="seconds")}
+        named_by = adapter.provenance.named_why
+        if named_by:
+            facts["named_by"] = named_by
         self._store.write_verdict(name, facts)
         if verdict.promote:
             self._store.promote(name, verdict.reason, BY_GATE)
         state = "promoted" if verdict.promote else "kept as a candidate"
-        return RoundOutcome(name, verdict.promote, f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}", verdict)
+        message = f"adapter {name[:SHOWN_DIGITS]} {state}: {verdict.reason}"
+        return RoundOutcome(name, verdict.promote, message, verdict, named_by)
 
     def _incumbent(self, setup: RoundSetup) -> tuple[Adapter | None, str | None]:
         """The adapter that serves, and its id; one that cannot be used is what the server does without, too."""

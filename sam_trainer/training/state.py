@@ -32,6 +32,7 @@ class Standing:
     waited: int = 0  # epochs since
     skipped: int = 0  # steps whose gradient was not finite
     loss: float = 0.0  # mean of the last epoch
+    rival_best: float = -1.0  # validation Dice of the U-Net by itself
 
 
 @dataclass

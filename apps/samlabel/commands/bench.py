@@ -30,6 +30,7 @@ from samlabel.commands.benches.measured import (
     Studies,
     Threads,
     as_sentences,
+    labelled_folder,
     measured,
 )
 
@@ -136,11 +137,13 @@ def latency(  # noqa: PLR0913 - every parameter is an option of the command
     """Time per phase of a reader's visit: of the network in this process, or of servers to the last byte."""
     with measured(context) as run:
         if servers:
-            from samlabel.server_bench.run import ServerPlan, run_servers  # starts processes; nobody else needs it
+            # starts processes; nobody else needs it
+            from samlabel.server_bench.run import VOLUMES, ServerPlan, run_servers
 
             names = tuple(name.strip() for name in model.split(","))
             run.facts = {"precision": "fp32", "threads": threads}
-            plan = ServerPlan(names, stock, repeats, threads, readers_seconds)
+            volumes = min(limit or VOLUMES, VOLUMES)
+            plan = ServerPlan(names, stock, repeats, threads, readers_seconds, volumes)
             run.keep(run_servers(plan, lambda outcome: run.keep(outcome, complete=False), run.journal))
             return
         from sam_trainer.bench.runs import run_latency
@@ -235,7 +238,7 @@ def uncertainty(  # noqa: PLR0913 - every parameter is an option of the command
     with measured(context, (GRADED,)) as run:
         from sam_trainer.bench.uncertainty_run import DoubtPlan, folder_questions, graded_questions, run_uncertainty
 
-        questions = graded_questions(seed) if studies == GRADED else folder_questions(Path(studies), labels)
+        questions = graded_questions(seed) if studies == GRADED else folder_questions(labelled_folder(studies), labels)
         run.keep(run_uncertainty(run.backbone, questions, DoubtPlan(studies, slices, seed, limit), run.journal))
 
 
@@ -280,6 +283,6 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         settled = run.journal.unit("precision", faster_precision) if precision == AUTO else precision
         run.facts["precision"] = settled
         plan = Plan(counts, arms, seeds, folder_seeds, folds, held_out, Plan.objects, budget, settled, limit, workers)
-        sources = read_sources(Path(studies)) if studies is not None else []
+        sources = read_sources(labelled_folder(studies)) if studies is not None else []
         trainings = trainings_of(plan, DEMO_FOLDER.parent / "anatomies" if procedural else None, sources)
         run.keep(run_train(model, plan, trainings, run.journal, lambda outcome: run.keep(outcome, complete=False)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_infer.uncertainty.measures import checked_method
+from sam_infer.uncertainty.worth import checked_method
 from samlabel.commands.cli import STUDIES
 from samlabel.config import AppConfig
 from samlabel.offline.outputs import result_file

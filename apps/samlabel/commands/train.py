@@ -97,6 +97,8 @@ def _seen(path: Path, began: int) -> Status | None:
 
 def _report(learned: RoundOutcome) -> None:
     typer.echo(learned.message)
+    if learned.named_by:
+        typer.echo(f"  labels without a prompt are named by {learned.named_by}")
     verdict = learned.verdict
     if verdict is None or not verdict.cases:
         return

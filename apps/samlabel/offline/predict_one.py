@@ -114,7 +114,10 @@ class OfflinePredictor:
         if request.mode == "auto":
             labels = answer(request.about_labels(volume, self.predictor), self.predictor, volume, context)
             scores = ", ".join(f"{name} {score:.2f}" for name, score in labels.found.scores.items())
-            return labels, f"{request.auto}: {scores or 'nothing found'}", ()
+            namer = (
+                f" by {self.predictor.semantic.name}" if request.auto == SEMANTIC and self.predictor.semantic else ""
+            )
+            return labels, f"{request.auto}{namer}: {scores or 'nothing found'}", ()
         if request.mode == "3d":
             body = answer(request.in_volume(volume), self.predictor, volume, context)
             voxels, slices = int(np.count_nonzero(body.mask.array)), body.found.slices

@@ -55,6 +55,7 @@ class ServerPlan:
     repeats: int
     threads: int
     crowd_seconds: float
+    volumes: int = VOLUMES  # that are read, two at least: one of them is the first of a server's life
 
 
 def run_servers(
@@ -75,7 +76,7 @@ def run_servers(
 def _stages(plan: ServerPlan, folder: Path) -> dict[str, Callable[[], list[Row]]]:
     """What is measured one after the other, each with servers of its own."""
     studies = folder / "studies"
-    scenes = write_scenes(studies, VOLUMES)
+    scenes = write_scenes(studies, max(2, plan.volumes))
     (thin,) = write_scenes(studies, 1, THIN_SHAPE, "thin")
     stages: dict[str, Callable[[], list[Row]]] = {}
     for number, model in enumerate(plan.models):

@@ -16,7 +16,7 @@ from samlabel.loop.examples import Examples
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import auto_request, doubt_reply
-from samlabel.wire.auto_reply import describe
+from samlabel.wire.auto_reply import describe, naming
 from samlabel.wire.reply import Reply, network_facts
 
 NO_DOUBT = "called off before uncertainty was looked for: the labels are whole"
@@ -54,6 +54,7 @@ class SamAutoTask(SamTask):
         facts = {
             "label_names": self.names.values,
             **network_facts(predictor),
+            **naming(predictor, question.mode),
             **describe(found, question, volume.geometry, time.perf_counter() - started),
             "reader": current_reader(),
         }

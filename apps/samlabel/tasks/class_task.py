@@ -14,7 +14,7 @@ from samlabel.label_names import LabelNames
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import auto_request, class_request
-from samlabel.wire.auto_reply import describe
+from samlabel.wire.auto_reply import describe, naming
 from samlabel.wire.reply import Reply, network_facts
 
 # OHIF shows this type under "Class Prompts"; 3D Slicer, whose automatic tasks are of another type, does not.
@@ -47,6 +47,7 @@ class SamClassTask(SamTask):
         facts = {
             "label_names": self.names.values,
             **network_facts(predictor),
+            **naming(predictor, wanted.question.mode),
             **described,
             "classes": wanted.question.wanted or list(found.found.scores),
             "reader": current_reader(),

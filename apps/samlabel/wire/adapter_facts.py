@@ -34,6 +34,7 @@ def details(store: AdapterStore, beginning: str) -> dict[str, Any]:
         "labels": list(provenance.labels),
         "cases": [{"case": c.case, "label_sha256": c.label_sha256, "part": c.part} for c in provenance.cases],
         "metrics": dict(provenance.metrics),
+        "named_by": provenance.named_why or None,
         "versions": dict(provenance.versions),
         "bytes": _file(store, name).stat().st_size,
         "verdict": store.verdict(name),
@@ -55,6 +56,7 @@ def _short(store: AdapterStore, stored: StoredAdapter, serving: str | None, base
     judged: dict[str, Any] = {} if verdict is None else {"gain": verdict.get("gain"), "verdict": verdict.get("reason")}
     alarm = alarm_of(store, stored.id)
     judged |= {} if alarm is None else {"alarm": alarm["sentence"]}
+    judged |= {"named_by": provenance.named_why} if provenance.named_why else {}
     taught = sum(case.part == "train" for case in provenance.cases)
     stale = {"stale": "trained on other weights: `samlabel adapters retrain`"} if provenance.base != base else {}
     return {**row, "method": provenance.method, "base": provenance.base, "taught_by": taught, **judged, **stale}

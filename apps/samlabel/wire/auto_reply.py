@@ -7,10 +7,19 @@ from typing import Any
 from sam_infer.ask.answer import Answer
 from sam_infer.ask.question import LabelQuestion
 from sam_infer.automatic.label_search import LabelMap
+from sam_infer.automatic.modes import SEMANTIC
 from sam_infer.imaging.geometry import Geometry
+from sam_infer.slices.predictor import Predictor
 from samlabel.wire.reply import milliseconds, place
 
 ORDER_ONLY = "regions are what the network is surest of, named in the order of the labels: check every name"
+
+
+def naming(predictor: Predictor, mode: str) -> dict[str, Any]:
+    """Which of the two networks that training made named the labels, and why that one serves."""
+    if mode != SEMANTIC or predictor.semantic is None:
+        return {}
+    return {"named_by": predictor.named_why or predictor.semantic.name}
 
 
 def describe(answer: Answer[LabelMap], question: LabelQuestion, geometry: Geometry, seconds: float) -> dict[str, Any]:

@@ -26,14 +26,15 @@ from sam_infer.uncertainty.calibration import Calibration
 from sam_infer.uncertainty.case_score import KINDS, USUAL
 from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, SEMANTIC, expected_dice
 from sam_infer.uncertainty.probe import Probe
+from sam_infer.uncertainty.worth import OF_ONES_OWN, has_worth, require_worth
 from sam_trainer.judging.calibrate import calibration_file
 from samlabel.config import flag
 from samlabel.errors import ConfigError, RequestError
 
 KEY = "uncertainty"
 
-# What a map can be made by here, the usual one first; the others need the whole case.
-MAPS = ("agreement", "multimask", "iou_head", "stability", "prompts", "views", ADAPTERS, SEMANTIC)
+# What a map can be made by here; the others need the whole case.
+MAPS = ("agreement", "stability", "views", "prompts", "multimask", "iou_head", ADAPTERS, SEMANTIC)
 
 MOST = 127
 
@@ -58,13 +59,19 @@ def asked(
     return Doubting(predictor, measure, others)
 
 
+def usual_map() -> str:
+    """What a map is made by where nobody names a measure: the first that has worth for everybody."""
+    return next((name for name in MAPS if name not in OF_ONES_OWN and has_worth(name)), MAPS[0])
+
+
 def _measure(asked: str) -> str | None:
+    maps = tuple(name for name in MAPS if has_worth(name))
     if asked in MAPS:
-        return asked
+        return require_worth(asked, KEY, maps)
     try:
-        return MAPS[0] if flag(KEY, asked) else None
+        return usual_map() if flag(KEY, asked) else None
     except ConfigError:
-        raise RequestError(f"{KEY} must be true, false or one of {', '.join(MAPS)}, got {asked!r}", KEY) from None
+        raise RequestError(f"{KEY} must be true, false or one of {', '.join(maps)}, got {asked!r}", KEY) from None
 
 
 @dataclass

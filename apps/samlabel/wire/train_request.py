@@ -33,6 +33,7 @@ NUMBERS = (
     "decodes",
     "semantic_images",
     "semantic_steps",
+    "unet_steps",
     "patience",
     "processes",
     "seed",

@@ -10,13 +10,15 @@ from torch import nn
 from sam_infer.adapters.kinds.kind import Kind
 from sam_infer.adapters.kinds.low_rank import LOW_RANK, LowRank
 from sam_infer.adapters.kinds.semantic import Semantic
+from sam_infer.adapters.kinds.unet import UNetKind
 from sam_infer.adapters.kinds.value import VALUE, Value
 from sam_infer.errors import AdapterError
 from sam_infer.networks.semantic_head import SEMANTIC
+from sam_infer.networks.unet import UNET
 from sam_infer.weights.fingerprint import Tensors
 
 # By prefix, in the order in which they are applied: a replaced parameter may get a low-rank change on top.
-KINDS: Mapping[str, Kind] = {VALUE: Value(), LOW_RANK: LowRank(), SEMANTIC: Semantic()}
+KINDS: Mapping[str, Kind] = {VALUE: Value(), LOW_RANK: LowRank(), SEMANTIC: Semantic(), UNET: UNetKind()}
 
 
 def by_kind(tensors: Tensors) -> list[tuple[Kind, dict[str, torch.Tensor]]]:

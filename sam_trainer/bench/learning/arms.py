@@ -60,7 +60,7 @@ ARMS = {
     FULL: Arm(1.25, "full"),
     UNTAPPED: Arm(1.05, "decoder", tapped=False, against=DECODER),
     SAMED: Arm(0.3, against=LORA_DECODER),
-    UNET: Arm(0.26),
+    UNET: Arm(0.29),
 }
 
 DEFAULT = (LORA, LORA_DECODER, DECODER, FULL, UNET)

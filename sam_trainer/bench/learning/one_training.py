@@ -14,7 +14,7 @@ from typing import Any
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.imaging.volume import Volume
 from sam_infer.models.load import BaseNetwork, load_network
-from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.networks.label_namer import namer_of
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.learning.arms import ARMS, NONE, SAMED, UNET, Arm
@@ -98,10 +98,10 @@ def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case], arm: Ar
 
 def teach_unet(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[UNetNamer, Taught]:
     """The U-Net on the same slices, for what the same seconds pay for."""
-    namer, slices = UNetNamer(labels_of(cases), base.backbone(), config.seed), _slices(base, cases)
+    namer = UNetNamer(labels_of(cases), base.backbone(), _slices(base, cases), config.seed)
     started = time.process_time()
-    namer.train(slices, config)
-    return namer, Taught(None, 0, namer.parameters, config.steps, time.process_time() - started)
+    namer.train(config)
+    return namer, Taught(None, 0, namer.training.numbers, config.steps, time.process_time() - started)
 
 
 def teach_samed(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[SamedNamer, Taught]:
@@ -130,8 +130,8 @@ def ask(base: BaseNetwork, adapter: Adapter | None, targets: Sequence[Target]) -
 
 def name(base: BaseNetwork, adapter: Adapter, cases: Sequence[Case]) -> list[SemanticScore]:
     """What the adapter's semantic head finds by itself."""
-    head = SemanticHead.of(adapter.tensors)
-    return semantic_scores(Predictor(base.backbone(adapter), EmbeddingCache(), semantic=head), cases)
+    namer = namer_of(adapter.tensors)
+    return semantic_scores(Predictor(base.backbone(adapter), EmbeddingCache(), semantic=namer), cases)
 
 
 def name_by(namer: UNetNamer | SamedNamer, cases: Sequence[Case]) -> list[SemanticScore]:

@@ -22,11 +22,12 @@ from sam_infer.imaging.window import choose_window
 from sam_infer.models.load import BaseNetwork
 from sam_infer.networks.frame import whole
 from sam_infer.slices.slice_stack import slice_stack
-from sam_trainer.bench.learning.unet import RATE, train_namer
+from sam_trainer.bench.learning.unet import train_namer
 from sam_trainer.config import TrainConfig
-from sam_trainer.lessons.semantic_batches import SemanticBatch, SemanticBatches
+from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.methods.samed import Samed
 from sam_trainer.methods.trainable import trainable
+from sam_trainer.training.unet import RATE
 
 ENTROPY, OVERLAP = 0.2, 0.8
 
@@ -53,13 +54,11 @@ class SamedNamer:
     def train(self, batches: SemanticBatches, config: TrainConfig) -> None:
         """As many batches as the config has steps."""
 
-        def loss(batch: SemanticBatch) -> Tensor:
+        def loss(rng: np.random.Generator) -> Tensor:
+            batch = batches.draw(self._asked, config.semantic_images, rng)
             return samed_loss(self._samed.logits(dict(batch.features)), batch.numbers)
 
-        def draw(rng: np.random.Generator) -> SemanticBatch:
-            return batches.draw(self._asked, config.semantic_images, rng)
-
-        train_namer(self._samed.parameters(), loss, draw, config)
+        train_namer(self._samed.parameters(), loss, config)
 
     @torch.inference_mode()
     def __call__(self, volume: Volume, view: SliceView) -> UInt8Array:

@@ -14,7 +14,6 @@ from sam_infer.uncertainty.measures import (
     SEMANTIC,
     VIEWS,
     Evidence,
-    checked_method,
     entropy,
     mutual_information,
     sigmoid,
@@ -52,11 +51,9 @@ def test_every_measure_grows_with_doubt_and_stays_between_0_and_1(method: str) -
         assert doubt.map.shape == (24, 24)
 
 
-def test_a_measure_without_its_looks_and_an_unknown_one_are_refused() -> None:
+def test_a_measure_without_its_looks_is_refused() -> None:
     with pytest.raises(PromptError, match="no looks of kind 'views'"):
         MEASURES["views"](evidence(1.0))
-    with pytest.raises(PromptError, match="method must be one of multimask, iou_head"):
-        checked_method("entropy")
 
 
 def test_where_nothing_was_accepted_its_measures_are_refused_and_the_default_does_without() -> None:

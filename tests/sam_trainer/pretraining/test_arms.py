@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -23,5 +24,8 @@ def test_arms_are_trained_judged_and_printed(tmp_path: Path, monkeypatch: pytest
     rows = compare_arms(config, ["fine"], tmp_path / "arms.json")
     assert [row["arm"] for row in rows] == ["none: as it was", "fine"] and rows[1]["images"] == 1
     assert len(arms_page(tmp_path / "arms.json")) == 4
+    kept = json.loads((tmp_path / "arms.json").read_text())
+    assert kept["complete"] is False and kept["commit"]  # three arms are missing
+    assert compare_arms(config, ["fine"], tmp_path / "arms.json") == kept["rows"]  # nothing is trained again
     with pytest.raises(TrainingError, match="no arm thick"):
         compare_arms(config, ["thick"], tmp_path / "arms.json")

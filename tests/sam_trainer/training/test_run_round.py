@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from sam_infer.adapters.adapter import Adapter
@@ -17,16 +18,22 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import SamError
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
-from sam_infer.networks.semantic_head import SEMANTIC, SemanticHead
+from sam_infer.models.load import BaseNetwork, load_network
+from sam_infer.networks.label_namer import namer_of
+from sam_infer.networks.semantic_head import SEMANTIC, SemanticHead, taps_of
+from sam_infer.networks.unet import UNET, UNet
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.policy import GatePolicy
+from sam_trainer.judging.semantic_score import mean_dice
 from sam_trainer.labels.cases import Case, read_sources
-from sam_trainer.labels.round import AcceptedLabel
+from sam_trainer.labels.round import AcceptedLabel, open_round
 from sam_trainer.methods.trainable import trainable
 from sam_trainer.training import run_round
 from sam_trainer.training import state as fit_state
+from sam_trainer.training.fit import Fitted
 from sam_trainer.training.progress import read_progress
+from sam_trainer.training.round_setup import RoundSetup
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
 from tests.processes import apart, wait_until
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
@@ -48,8 +55,10 @@ SHORT = TrainConfig(
     decodes=2,
     semantic_images=1,
     semantic_steps=1,
+    unet_steps=0,
     precision="float32",
 )
+RIVALS = replace(SHORT, unet_steps=1)
 POLICY = GatePolicy(held_out_cases=2, objects_per_case=1, clicks=5)
 
 
@@ -73,7 +82,7 @@ def learned(cases: list[Case], home: Path, config: TrainConfig = SHORT, policy: 
 def whole(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> tuple[RoundOutcome, Path]:
     """One round without interruption."""
     home = tmp_path_factory.mktemp("whole")
-    return learned(cases, home), home
+    return learned(cases, home, RIVALS), home
 
 
 def test_a_round_ends_in_a_judged_adapter_that_says_where_it_comes_from(
@@ -93,10 +102,16 @@ def test_a_round_ends_in_a_judged_adapter_that_says_where_it_comes_from(
         "h": "held_out",
     }
     assert provenance.metrics["validated_on"] == "validation" and provenance.metrics["skipped_steps"] == 0
-    head = SemanticHead.of(store.get(result.adapter).tensors)
-    assert head is not None and head.labels == ("label 1", "label 2", "label 3")
+    namer = namer_of(store.get(result.adapter).tensors)
+    assert namer is not None and namer.labels == ("label 1", "label 2", "label 3")
     verdict = store.verdict(result.adapter)
     assert verdict is not None and 0 <= verdict["candidate"]["dice_semantic"] <= 1
+    # the better one of the two networks that were trained is in the file, and everybody says which and why
+    kept = {kind for kind in store.get(result.adapter).kinds if kind in ("semantic", "unet")}
+    assert kept == {provenance.metrics["named_by"]} and "on 2 held-out cases" in provenance.named_why
+    better = max(provenance.metrics["head_dice"], provenance.metrics["unet_dice"] - POLICY.least_gain)
+    assert verdict["candidate"]["dice_semantic"] >= round(better, 5) and verdict["named_by"] == provenance.named_why
+    assert result.named_by == provenance.named_why
     assert "dice_semantic" not in verdict["incumbent"]  # the network without an adapter names nothing
     assert verdict["cases"] == 2 and verdict["reason"] in result.message
     assert {row["case"] for row in verdict["rows"]} == {"case1", "h"}
@@ -104,13 +119,39 @@ def test_a_round_ends_in_a_judged_adapter_that_says_where_it_comes_from(
     facts = read_progress(training_folder("tiny", home) / PROGRESS_FILE)
     assert facts["state"] == "done" and facts["percent"] == 100.0 and "total_time" in facts and "eta_s" not in facts
     assert facts["epoch"] == facts["total_epochs"] == 2 and 0 < facts["best_metric"] <= 1
-    assert facts["adapter"] == result.adapter
+    assert facts["adapter"] == result.adapter and facts["named_by"] == result.named_by
+
+
+def drawing(base: BaseNetwork, which: str) -> dict[str, torch.Tensor]:
+    """Tensors of a head and of a U-Net, of which one finds nothing and the other draws one label everywhere."""
+    features = base.backbone().encode(np.zeros((1, 256, 256, 3), np.uint8))
+    head, unet = SemanticHead(("label 1",), taps_of(features)), UNet(("label 1",))
+    for weight in (head.weigh.weight, head.weigh.bias, unet.reading):
+        nn.init.zeros_(weight)
+    head.weigh.bias.data[-1] = 9.0 if which == SEMANTIC else -9.0
+    unet.reading.data[:, -1] = 9.0 if which == UNET else -9.0
+    name = next(name for name in base.weights if name.startswith("mask_decoder."))
+    return {f"value/{name}": base.weights[name], **head.tensors(), **unet.tensors()}
+
+
+@pytest.mark.parametrize("which", [SEMANTIC, UNET])
+def test_the_gate_keeps_the_one_that_is_clearly_better(cases: list[Case], tmp_path: Path, which: str) -> None:
+    base = load_network("tiny")
+    tensors = drawing(base, which)
+    found = open_round(accepted(cases), tmp_path)
+    setup = RoundSetup(base, RIVALS, tmp_path, lambda: False)
+    chosen = setup.chosen(Fitted(tensors, fit_state.Standing(), False), found, POLICY)
+    kept = {name.split("/")[0] for name in chosen.tensors}
+    assert kept == {"value", which} and chosen.naming is not None and chosen.naming.by == which
+    assert {score.case for score in chosen.scores} == {"case1", "h"} and mean_dice(chosen.scores) > 0.02
+    stopped = setup.chosen(Fitted(tensors, fit_state.Standing(), True), found, POLICY)
+    assert stopped.naming is not None and stopped.naming.by == SEMANTIC and "ended before" in stopped.naming.why
 
 
 def test_the_same_labels_and_seed_give_the_same_adapter_and_another_seed_another(
     whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
 ) -> None:
-    assert learned(cases, tmp_path / "again").adapter == whole[0].adapter
+    assert learned(cases, tmp_path / "again", RIVALS).adapter == whole[0].adapter
     other = replace(SHORT, seed=1, epochs=1)
     assert learned(cases, tmp_path / "other", other).adapter != whole[0].adapter
 
@@ -129,7 +170,7 @@ def test_a_training_that_was_killed_becomes_the_adapter_it_would_have_been(
     whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
 ) -> None:
     progress = training_folder("tiny", tmp_path) / PROGRESS_FILE
-    with apart(one_round, SHORT, POLICY, cases[0].image.parent, tmp_path) as process:
+    with apart(one_round, RIVALS, POLICY, cases[0].image.parent, tmp_path) as process:
         wait_until(
             lambda: process.exitcode is not None or read_progress(progress).get("epoch", 0) >= 1,
             "an epoch",
@@ -139,7 +180,7 @@ def test_a_training_that_was_killed_becomes_the_adapter_it_would_have_been(
     facts = read_progress(progress)
     assert facts["state"] == "interrupted" and "resume" in facts["message"] and "total_time" in facts
     assert AdapterStore("tiny", tmp_path).adapters() == []
-    TrainingRound(SHORT, POLICY, tmp_path).run([], resume=True)
+    TrainingRound(RIVALS, POLICY, tmp_path).run([], resume=True)
     assert [stored.id for stored in AdapterStore("tiny", tmp_path).adapters()] == [whole[0].adapter]
 
 
@@ -181,9 +222,9 @@ def test_a_stop_while_labels_are_read_keeps_them_for_a_resume(
     whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
 ) -> None:
     """Ctrl-C was heard only after everything was read; nothing could be resumed."""
-    stopped = TrainingRound(SHORT, POLICY, tmp_path).run(accepted(cases), lambda: True)
+    stopped = TrainingRound(RIVALS, POLICY, tmp_path).run(accepted(cases), lambda: True)
     assert stopped.adapter is None and "--resume begins it again" in stopped.message
-    assert TrainingRound(SHORT, POLICY, tmp_path).run([], resume=True).adapter == whole[0].adapter
+    assert TrainingRound(RIVALS, POLICY, tmp_path).run([], resume=True).adapter == whole[0].adapter
 
 
 def test_a_second_training_names_the_process_of_the_first(cases: list[Case], tmp_path: Path) -> None:

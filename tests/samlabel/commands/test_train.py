@@ -36,12 +36,14 @@ def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isola
     assert done.exit_code == 0, done.output
     (stored,) = AdapterStore("tiny", isolated_home).adapters()
     assert stored.id[:12] in done.output and "kept as a candidate" in done.output and "dice 1 click" in done.output
+    assert "labels without a prompt are named by the " in done.output and "on 1 held-out case" in done.output
     labels = run(app, ["labels", "list", "--studies", str(tmp_path)])
     assert labels.output.count("accepted") == 2 and "case1" in labels.output
     listed = run(app, ["adapters", "list"])
     assert stored.id[:12] in listed.output and "decoder" in listed.output and "yes" not in listed.output
     shown = json.loads(run(app, ["adapters", "show", stored.id[:8]]).output)
     assert shown["adapter"] == stored.id and shown["verdict"]["cases"] == 1 and not shown["serves"]
+    assert shown["named_by"] == shown["metrics"]["named_why"] and shown["metrics"]["named_by"] in ("semantic", "unet")
     assert {case["case"]: case["part"] for case in shown["cases"]} == {"a": "train", "case1": "held_out"}
     assert run(app, ["adapters", "promote", stored.id[:8]]).exit_code == 0
     assert AdapterStore("tiny", isolated_home).pointer().adapter == stored.id

@@ -39,7 +39,7 @@ def test_settings_become_policies() -> None:
     [
         ({"gate_margin": "much"}, "gate_margin must be a number"),
         ({"gate_cases": "0"}, "at least one held-out case"),
-        ({"scoring_measure": "entropy"}, "scoring_measure must be one of multimask"),
+        ({"scoring_measure": "entropy"}, "scoring_measure must be one of "),
         ({"alarm_rise": "7"}, "rise must be from 0 to 1"),
         ({"gate": "x"}, "unknown setting 'gate'"),
     ],

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
+
+import pytest
 
 from sam_trainer.reports.table import Row
+from samlabel.server_bench import run
 from samlabel.server_bench.click import TimedReply
-from samlabel.server_bench.run import ratios
+from samlabel.server_bench.run import VOLUMES, ServerPlan, ratios
 from samlabel.server_bench.scene import SHAPE, Scene
 
 
@@ -25,6 +29,19 @@ def test_ratios_compare_like_with_like() -> None:
 def test_without_a_stock_server_the_floor_remains() -> None:
     rows = [row("samlabel", phase, 10.0) for phase in ("next_click", "decode", "round_trip")]
     assert [one["times"] for one in ratios(rows)] == [0.5]
+
+
+@pytest.mark.parametrize(("limit", "volumes"), [(None, VOLUMES), (3, 3), (1, 2)])
+def test_a_limit_is_one_of_volumes(limit: int | None, volumes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def written(folder: Path, count: int, *_: object) -> list[Scene]:
+        asked.append(count)
+        return [Scene(f"case{n}", SHAPE) for n in range(count)]
+
+    monkeypatch.setattr(run, "write_scenes", written)
+    run.run_servers(ServerPlan((), None, 3, 1, 0.0, limit or VOLUMES))
+    assert asked == [volumes, 1]
 
 
 def test_masks_are_compared_behind_the_compression() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.networks.semantic_head import SemanticHead
 from sam_infer.networks.tiny.backbone import TinyBackbone
+from sam_infer.networks.unet import UNet
 from sam_infer.serving.server_state import Serving
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
@@ -123,6 +125,7 @@ def test_a_new_patient_is_labelled_without_a_click(learned: Server, tmp_path: Pa
     assert answer.status == 200, answer.facts
     assert min(overlaps(answer.mask(tmp_path), patient(*CASES["case_c"])[1].array)) > 0.8
     facts = answer.facts
+    assert facts["named_by"] == "the semantic head"
     assert facts["adapter"] == ADAPTER and facts["mode"] == "semantic" and facts["slices"] == [0, 15]
     assert set(facts["scores"]) == set(NAMES) and facts["warnings"] == ["not learned yet: other"]
 
@@ -137,6 +140,21 @@ def test_classes_are_the_values_of_the_model_and_only_those_that_are_ticked(lear
     one = ask(learned, "sam_auto", mode="semantic", slice=6, label_prompt=["right"]).mask(tmp_path).array
     np.testing.assert_array_equal(one[:, :, 6], np.where(everything == 2, 2, 0)[:, :, 6])
     assert not np.delete(one, 6, axis=2).any()
+
+
+def test_a_u_net_serves_in_the_place_of_the_head_and_every_answer_says_why(learned: Server, tmp_path: Path) -> None:
+    unet = UNet(NAMES).eval()
+    unet.reading.data[:, -1] += 3.0  # it has learned nothing, but draws something
+    before, why = learned.app.serving, "the U-Net: Dice 0.600 without a prompt, 0.300 of the other one"
+    network = replace(before.predictor, semantic=UNet.of(unet.tensors()), named_why=why, cache=EmbeddingCache())
+    learned.app.serving = Serving(network)
+    try:
+        answer = ask(learned, "sam_auto", mode="semantic", slice=6)
+        assert answer.status == 200 and answer.facts["named_by"] == why and answer.facts["scores"]
+        assert learned.app.serving.predictor.cache.stats.encodes == 0  # nothing is encoded for it
+    finally:
+        learned.app.serving.close()
+        learned.app.serving = before
 
 
 @pytest.mark.slow

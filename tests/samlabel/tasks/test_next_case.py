@@ -178,7 +178,7 @@ def test_scores_are_made_on_demand_and_kept(server: Server, pool: None) -> None:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ({"measure": "entropy"}, "method must be one of multimask"),
+        ({"measure": "entropy"}, "method must be one of "),
         ({"measure": "adapters"}, "compares the last promoted adapters, at least 2; of tiny there are 0"),
         ({"cases": 3}, "unknown parameter 'cases'"),
         ({"force": "perhaps"}, "force must be true or false"),
