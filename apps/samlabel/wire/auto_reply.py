@@ -7,6 +7,7 @@ from typing import Any
 from sam_infer.ask.answer import Answer
 from sam_infer.ask.question import LabelQuestion
 from sam_infer.automatic.label_search import LabelMap
+from sam_infer.automatic.modes import PROPOSE
 from sam_infer.imaging.geometry import Geometry
 from samlabel.wire.reply import milliseconds, place
 
@@ -15,6 +16,8 @@ ORDER_ONLY = "regions are what the network is surest of, named in the order of t
 
 def describe(answer: Answer[LabelMap], question: LabelQuestion, geometry: Geometry, seconds: float) -> dict[str, Any]:
     """Everything worth knowing about an answer."""
+    chosen = answer.found.chosen
+    modes = {question.mode, *(one.way.mode for one in chosen.values() if one.way is not None)}
     return {
         "mode": question.mode,
         **place(geometry, question.axis, question.first),
@@ -22,5 +25,6 @@ def describe(answer: Answer[LabelMap], question: LabelQuestion, geometry: Geomet
         "scores": {name: round(score, 4) for name, score in answer.found.scores.items()},
         "partial": not answer.found.whole,
         "latencies": milliseconds({question.mode: seconds}),
-        "warnings": ([ORDER_ONLY] if question.mode == "propose" else []) + list(answer.notes),
+        **({"best": {name: one.facts for name, one in chosen.items()}} if chosen else {}),
+        "warnings": ([ORDER_ONLY] if PROPOSE in modes else []) + list(answer.notes),
     }
