@@ -38,8 +38,10 @@ class Way:
     def of(cls, name: str) -> Way:
         """The way that is called so."""
         mode, *said = name.split()
-        options: dict[str, Any] = dict(word.split("=", 1) for word in said)
-        return cls(mode, ModeOptions(**{k: int(v) if v.isdecimal() else v for k, v in options.items()}))
+        options: dict[str, Any] = {}
+        for option, value in (word.split("=", 1) for word in said):
+            options[option] = int(value) if value.isdecimal() else value
+        return cls(mode, ModeOptions(**options))
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def best_labels(
     """Every label of the search in its own way; `find` looks for some labels in one way, values as the search's."""
     ways = {name: one.way for name, one in chosen.items() if one.way is not None}
     surest_last = sorted(ways, key=lambda name: -chosen[name].clicks)
-    mask, scores, whole = Mask.empty(search.volume.geometry), {}, True
+    mask, whole = Mask.empty(search.volume.geometry), True
+    scores: dict[str, float] = {}
     notes: list[str] = []
     for way in dict.fromkeys(ways[name] for name in surest_last):
         names = [name for name in surest_last if ways[name] == way]

@@ -101,7 +101,7 @@ class LeftOut:
         visible = {name: chosen_slices(mask, self.asked.axis) for name, mask in self.whole.items()}
         waiting = sorted({index for some in visible.values() for index in some})
         seen: Counter[str] = Counter()
-        found = []
+        found: list[tuple[int, list[str]]] = []
         while waiting and len(found) < how.slices:
             shown = {index: self._shown(index) for index in waiting}
             index = max(waiting, key=lambda k: (sum(1 / (1 + seen[n]) ** 2 for n in shown[k]), -k))

@@ -25,6 +25,7 @@ class Plan:
     labels: int = 4  # on a slice
     budget: float = 30.0  # seconds of one core for the U-Net; 0 leaves it out
     seed: int = 0
+    gallery: int = 256  # pixels per side of the slice whose full gallery is timed
 
 
 @dataclass(frozen=True)

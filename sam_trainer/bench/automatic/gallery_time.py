@@ -14,12 +14,10 @@ from sam_infer.slices.predictor import Predictor
 from sam_trainer.proposals.left_out import Asked
 from sam_trainer.reports.table import Row
 
-SIDE = 256
-
 FULL = Way("grid", ModeOptions(gallery="full"))
 
 
-def gallery_row(predictor: Predictor, side: int = SIDE) -> Row:
+def gallery_row(predictor: Predictor, side: int) -> Row:
     """Seconds of the first label of a slice, encoding and all clicks in it, and of a second one."""
     volume = _slice(side)
     asked = Asked(predictor, volume, 2, ("first", "second"), ())

@@ -38,7 +38,7 @@ def run_auto(base: BaseNetwork, folds: Sequence[Fold], plan: Plan, journal: Jour
     named = {fold.key: fold for fold in folds}
     gallery = "auto: full gallery"
     journal.expect([gallery, *named])
-    timed = journal.unit(gallery, lambda: gallery_row(Predictor(base.backbone(), EmbeddingCache())))
+    timed = journal.unit(gallery, lambda: gallery_row(Predictor(base.backbone(), EmbeddingCache()), plan.gallery))
     seen: list[Observation] = []
     rows: list[Row] = []
     for key, fold in named.items():
