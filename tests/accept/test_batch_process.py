@@ -15,6 +15,7 @@ from sam_infer.imaging.image_file import read_mask, write_image, write_mask
 from sam_trainer.measures.overlap import dice
 from sam_trainer.synthetic.patients import ABDOMEN_LABELS, abdomen, grid, render
 from tests.accept.server import ServerProcess
+from tests.processes import wait_until
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(1800)]
 
@@ -72,3 +73,18 @@ def test_unlabelled_patients_get_labels_and_a_second_batch_only_what_is_missing(
     assert "done=0" in again and "skipped=2" in again, again
     files = [server.studies / "labels" / "machine" / f"patient_{number}.nrrd" for number in (2, 3)]
     assert [Path(file).stat().st_mtime_ns for file in files] == stamps
+
+
+def test_a_batch_that_was_killed_goes_on_where_it_was(server: ServerProcess) -> None:
+    """kill -9 of server and batch after the first patient, by the default mode; the first one's label is kept."""
+    wanted = {"extent": "volume", "label_tag": "drafted"}
+    first, second = (server.studies / "labels" / "drafted" / f"patient_{number}.nrrd" for number in (2, 3))
+    assert server.client.post("/batch/infer/sam_auto?images=unlabeled", json=wanted).status_code == 200
+    wait_until(first.is_file, "the first patient", every_s=0.1)
+    server.kill_all()
+    stamp = first.stat().st_mtime_ns
+    assert not second.exists()
+    server.start()
+    told = "\n".join(run(server, **wanted)["details"])
+    assert "done=1" in told and "skipped=1" in told and "failed=1" in told, told
+    assert first.stat().st_mtime_ns == stamp and read_mask(second).array.any()

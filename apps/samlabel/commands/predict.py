@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_infer.automatic.experimental import EXPERIMENTAL
 from sam_infer.errors import PromptError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Auto(StrEnum):
     ATLAS = "atlas"
     SEMANTIC = "semantic"
 
+
+WORSE = f" Experimental: {', '.join(EXPERIMENTAL)}." if EXPERIMENTAL else ""
 
 # Ways to label that learn from accepted cases.
 FROM_CASES = (Auto.BEST, Auto.GRID, Auto.SELFPROMPT, Auto.DETECT, Auto.ATLAS)

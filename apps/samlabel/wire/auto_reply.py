@@ -6,12 +6,16 @@ from typing import Any
 
 from sam_infer.ask.answer import Answer
 from sam_infer.ask.question import LabelQuestion
+from sam_infer.automatic.experimental import EXPERIMENTAL
 from sam_infer.automatic.label_search import LabelMap
 from sam_infer.automatic.modes import PROPOSE
 from sam_infer.imaging.geometry import Geometry
 from samlabel.wire.reply import milliseconds, place
 
 ORDER_ONLY = "regions are what the network is surest of, named in the order of the labels: check every name"
+
+
+WORSE = "this mode is experimental: on every folder that was measured, what it starts from leaves fewer clicks"
 
 
 def describe(answer: Answer[LabelMap], question: LabelQuestion, geometry: Geometry, seconds: float) -> dict[str, Any]:
@@ -26,5 +30,9 @@ def describe(answer: Answer[LabelMap], question: LabelQuestion, geometry: Geomet
         "partial": not answer.found.whole,
         "latencies": milliseconds({question.mode: seconds}),
         **({"best": {name: one.facts for name, one in chosen.items()}} if chosen else {}),
-        "warnings": ([ORDER_ONLY] if PROPOSE in modes else []) + list(answer.notes),
+        "warnings": [
+            *([ORDER_ONLY] if PROPOSE in modes else []),
+            *([WORSE] if question.mode in EXPERIMENTAL else []),
+            *answer.notes,
+        ],
     }
