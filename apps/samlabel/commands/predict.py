@@ -77,9 +77,7 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
     auto: Annotated[
         Auto,
-        typer.Option(
-            help="auto: what to go by; best measures on --accepted, grid to atlas use it; semantic: the adapter."
-        ),
+        typer.Option(help=f"auto: what to go by; best measures on --accepted, grid to atlas use it.{WORSE}"),
     ] = Auto.BEST,
     accepted: Annotated[
         Path | None, typer.Option(help="auto: studies folder with labels/final/; default: the folder of the image.")

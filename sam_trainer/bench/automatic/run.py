@@ -106,6 +106,15 @@ def verdicts(seen: Sequence[Observation]) -> Iterator[Row]:
             yield {"verdict": mode, "over": over, "folders": len(both), "worse": len(worse), "experimental": told}
 
 
+def experimental(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The modes that are worse than their baselines on every folder, with any of their options."""
+    found: dict[str, bool] = {}
+    for row in (row for row in rows if "verdict" in row and row["verdict"] != BEST):
+        mode = row["verdict"].split()[0]
+        found[mode] = found.get(mode, True) and row["experimental"]
+    return tuple(mode for mode, worse in found.items() if worse)
+
+
 def _by_case(seen: Sequence[Observation]) -> dict[str, dict[str, dict[str, list[float]]]]:
     """Measures by method and case."""
     found: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
