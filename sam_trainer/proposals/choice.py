@@ -71,7 +71,7 @@ def renewed(
     kept, network = Choice.read(file), network_of(predictor)
     if kept is not None and (kept.network, kept.labels) == (network, labels):
         return kept
-    found = Choice(network, labels, count(predictor, names, cases(), job))
+    found = Choice(network, labels, count(predictor, names, cases(), job=job))
     found.write(file)
     return found
 

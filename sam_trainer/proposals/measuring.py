@@ -1,14 +1,13 @@
 """Accepted cases measure the modes: each is left out in turn, and what every mode leaves to do on it is counted.
 
-Bounded: at most `MOST_LEFT_OUT` cases, some spots of each, and `SECONDS`. What was counted when the time is over
-counts, of spots on which every way was asked.
+Bounded, see `Bounds`: a few cases, some spots of each, two minutes. What was counted when the time is over counts.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,10 +16,11 @@ from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.modes import ModeOptions
 from sam_infer.errors import PromptError
 from sam_infer.job import Job
+from sam_infer.lru_cache import LruCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.labels.cases import slice_axis
 from sam_trainer.proposals.effort import Mending
-from sam_trainer.proposals.left_out import Asked, LeftOut, Nested, Spots
+from sam_trainer.proposals.left_out import REMEMBERED, Asked, LeftOut, Nested, Spots
 
 # Ways that `best` chooses from. Not `semantic`: accepted cases have taught the adapter, so they say nothing about it.
 # Not the full gallery: of a whole volume it takes minutes.
@@ -36,7 +36,15 @@ CANDIDATES = (
 
 NOTHING = "nothing"  # no proposal: the reader begins with a click
 
-MOST_LEFT_OUT, SPOTS, SECONDS = 3, Spots(slices=1, labels=4), 120.0
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much is counted at most, and which labels lie inside which."""
+
+    cases: int = 3
+    spots: Spots = field(default_factory=lambda: Spots(slices=1, labels=4))
+    seconds: float = 120.0
+    nested: Nested = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,20 +60,21 @@ def count(
     predictor: Predictor,
     names: Sequence[str],
     cases: Sequence[AcceptedCase],
+    bounds: Bounds | None = None,
     job: Job | None = None,
-    seconds: float = SECONDS,
-    nested: Nested | None = None,
+    memo: LruCache | None = None,
 ) -> list[Counted]:
     """What every candidate leaves to do on accepted cases, taught by the others; none of fewer than two cases."""
     if len(cases) < FEWEST_CASES:
         return []
-    job, until, found = job or Job(), time.monotonic() + seconds, list[Counted]()
-    for case in cases[:MOST_LEFT_OUT]:
+    bounds = bounds or Bounds()
+    until, found = time.monotonic() + bounds.seconds, list[Counted]()
+    for case in cases[: bounds.cases]:
         axis = slice_axis(case.volume.geometry)
         teachers = [other for other in cases if other is not case]
-        asked = Asked(predictor, case.volume, axis, tuple(names), teachers, job)
-        left_out = LeftOut(asked, case.labels, nested or {})
-        for index, shown in left_out.spots(SPOTS):
+        asked = Asked(predictor, case.volume, axis, tuple(names), teachers, job or Job(), memo or LruCache(REMEMBERED))
+        left_out = LeftOut(asked, case.labels, bounds.nested)
+        for index, shown in left_out.spots(bounds.spots):
             if found and time.monotonic() > until:
                 return found
             found += _on_slice(left_out, index, shown)

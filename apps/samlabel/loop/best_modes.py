@@ -15,8 +15,8 @@ from sam_infer.automatic.best import Chosen
 from sam_infer.home import default_home
 from sam_infer.imaging.volume import Volume
 from sam_infer.job import CancelledError, Job
+from sam_infer.serving.activity import Activity
 from sam_infer.serving.server_state import Serving
-from sam_infer.serving.work_queue import Priority
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.proposals.choice import Choice, network_of, renewed
 from sam_trainer.studies import Studies
@@ -47,13 +47,17 @@ class BestModes:
         return choice.of(self._examples.names, without=volume.digest)
 
     def renew(self, serving: Serving, should_stop: Callable[[], bool]) -> None:
-        """Count where something has changed; every slice waits its turn behind clicks."""
-        predictor = serving.predictor
+        """Count where something has changed, while nobody clicks.
+
+        Not in the queue of clicks: what accepted cases teach takes seconds at a time, and a click would wait for it.
+        """
+        predictor, activity = serving.predictor, Activity()
 
         def over() -> bool:
+            activity.wait(should_stop)
             return should_stop() or serving.predictor.adapter != predictor.adapter
 
-        job = Job(lambda work: serving.queue.submit(work, Priority.BATCH).result(), over)
+        job = Job(cancelled=over)
         try:
             choice = renewed(
                 self._file,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from sam_infer.automatic.best import Chosen, unmeasured
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
+from sam_infer.lru_cache import LruCache
 from sam_infer.models.load import BaseNetwork
 from sam_infer.networks.precision import FLOAT32
-from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.automatic.folds import Fold, Plan
 from sam_trainer.bench.automatic.methods import BEST, Answer, Namer, baselines_on, kind_of, modes_on
@@ -25,12 +25,9 @@ from sam_trainer.bench.learning.one_training import labels_of, teach_unet
 from sam_trainer.measures.overlap import dice, hd95_mm, nsd
 from sam_trainer.proposals.choice import Choice, network_of
 from sam_trainer.proposals.effort import Effort, Mending
-from sam_trainer.proposals.left_out import LeftOut, Spots
-from sam_trainer.proposals.measuring import NOTHING, count
+from sam_trainer.proposals.left_out import REMEMBERED, LeftOut, Spots
+from sam_trainer.proposals.measuring import NOTHING, Bounds, count
 from sam_trainer.reports.table import Observation, modality_group, plain_observations
-
-# Embeddings of a case and its teachers.
-CACHE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +35,14 @@ class FoldRun:
     """One fold under way."""
 
     base: BaseNetwork
+    predictor: Predictor
     fold: Fold
     plan: Plan
+    memo: LruCache = field(default_factory=lambda: LruCache(REMEMBERED))  # registrations come back in other folds
 
     def told(self) -> dict[str, Any]:
         """Measurements as JSON keeps them, how `best` chose, and what could not be asked."""
-        predictor = Predictor(self.base.backbone(), EmbeddingCache(CACHE_BYTES))
-        left_out = self.fold.asked(predictor)
+        left_out = self.fold.asked(self.predictor, self.memo)
         refused: dict[str, str] = {}
         chosen = self.chosen(left_out)
         unet, seen = self._unet(), list[Observation]()
@@ -62,7 +60,8 @@ class FoldRun:
     def chosen(self, left_out: LeftOut) -> Mapping[str, Chosen]:
         """What `best` chooses for each label: measured on the accepted cases alone, as a server does."""
         asked = left_out.asked
-        counted = count(asked.predictor, asked.names, asked.teachers, seconds=float("inf"), nested=left_out.nested)
+        bounds = Bounds(seconds=float("inf"), nested=left_out.nested)
+        counted = count(asked.predictor, asked.names, asked.teachers, bounds, memo=asked.memo)
         found = Choice(network_of(asked.predictor), "", counted).of(asked.names)
         rule = unmeasured(len(asked.teachers), learned=False)
         return {name: found.get(name, rule) for name in asked.names}

@@ -10,9 +10,10 @@ import numpy as np
 from sam_infer.automatic.example import MOST_CASES, AcceptedCase
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.lru_cache import LruCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.labels.cases import Case, Source, labelled_image, renumbered, slice_axis, spread
-from sam_trainer.proposals.left_out import Asked, LeftOut, Nested
+from sam_trainer.proposals.left_out import REMEMBERED, Asked, LeftOut, Nested
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ class Fold:
         }
         return {outer: inner for outer, inner in inside.items() if inner}
 
-    def asked(self, predictor: Predictor) -> LeftOut:
+    def asked(self, predictor: Predictor, memo: LruCache | None = None) -> LeftOut:
         """The case with accepted cases that teach about it; a copy of its image teaches nothing."""
         volume, truth = self.read(self.case)
         teachers = [AcceptedCase(*self.read(other)) for other in self.others]
         teachers = [one for one in teachers if one.volume.digest != volume.digest]
-        asked = Asked(predictor, volume, slice_axis(volume.geometry), self.names, teachers)
+        known = memo or LruCache(REMEMBERED)
+        asked = Asked(predictor, volume, slice_axis(volume.geometry), self.names, teachers, memo=known)
         return LeftOut(asked, truth, self.nested)
 
     def read(self, case: Case) -> tuple[Volume, Mask]:

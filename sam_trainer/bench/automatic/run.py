@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
+from sam_infer.lru_cache import LruCache
 from sam_infer.models.load import BaseNetwork
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
@@ -16,10 +16,14 @@ from sam_trainer.bench.automatic.gallery_time import gallery_row
 from sam_trainer.bench.automatic.methods import BASELINE_OF, BEST, MODE
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.measures.paired import paired_gain
+from sam_trainer.proposals.left_out import REMEMBERED
 from sam_trainer.proposals.measuring import NOTHING
 from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import ALL, MEAN, Observation, Row, read_observations, table
+
+# Embeddings of the cases of a folder.
+CACHE_BYTES = 1 << 30
 
 MEASURES = ("dice", "clicks")
 
@@ -38,19 +42,16 @@ def run_auto(base: BaseNetwork, folds: Sequence[Fold], plan: Plan, journal: Jour
     named = {fold.key: fold for fold in folds}
     gallery = "auto: full gallery"
     journal.expect([gallery, *named])
-    timed = journal.unit(gallery, lambda: gallery_row(Predictor(base.backbone(), EmbeddingCache()), plan.gallery))
+    predictor, memo = Predictor(base.backbone(), EmbeddingCache(CACHE_BYTES)), LruCache(REMEMBERED)
+    timed = journal.unit(gallery, lambda: gallery_row(predictor, plan.gallery))
     seen: list[Observation] = []
     rows: list[Row] = []
     for key, fold in named.items():
-        told = journal.unit(key, partial(_told, base, fold, plan))
+        told = journal.unit(key, FoldRun(base, predictor, fold, plan, memo).told)
         seen += read_observations(told["seen"])
         rows += _beside(fold, told)
     rows = [*table(seen, "clicks", plan.seed), *gains(seen, plan.seed), *verdicts(seen), *rows, timed]
     return Outcome(rows, _page(base.name, rows))
-
-
-def _told(base: BaseNetwork, fold: Fold, plan: Plan) -> dict[str, Any]:
-    return FoldRun(base, fold, plan).told()
 
 
 def _beside(fold: Fold, told: Mapping[str, Any]) -> Iterator[Row]:

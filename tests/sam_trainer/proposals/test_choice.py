@@ -66,7 +66,7 @@ def test_a_choice_is_kept_until_labels_or_network_are_others(
 ) -> None:
     times: list[int] = []
 
-    def count(*_: object) -> list[Counted]:
+    def count(*_: object, **__: object) -> list[Counted]:
         times.append(1)
         return [counted("a", "liver", atlas=1)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.automatic import fold_run
 from sam_trainer.bench.automatic.folds import Fold, Plan, folds_of
-from sam_trainer.bench.automatic.methods import BASELINE_OF, GRID_PREVIOUS, NOTHING, PREVIOUS, UNET, modes_on
+from sam_trainer.bench.automatic.methods import BASELINE_OF, GRID_PREVIOUS, NOTHING, PREVIOUS, modes_on
 from sam_trainer.bench.automatic.methods import previous as previous_slice
 from sam_trainer.bench.automatic.run import experimental, gains, run_auto, verdicts
 from sam_trainer.bench.runs import Outcome
@@ -40,6 +41,15 @@ class Base:
 
     def backbone(self) -> BrightNetwork:
         return self.network
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_trainings() -> Iterator[None]:
+    """What accepted slices teach, in a few steps: here rows count, not how good heads are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sam_infer.automatic.taught.box_head.STEPS", 3)
+        patch.setattr("sam_infer.automatic.taught.self_prompt.STEPS", 3)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +80,20 @@ def means(outcome: Outcome) -> dict[str, dict[str, Any]]:
 
 def test_every_mode_has_a_row_beside_its_baseline(outcome: tuple[Outcome, Journal]) -> None:
     rows = means(outcome[0])
-    flat = {*GRID_PREVIOUS, PREVIOUS, UNET}  # a picture has no slice before, and this run trained no U-Net
-    assert set(rows) == {*BASELINE_OF, *BASELINE_OF.values()} - flat
+    volumes = {"atlas", "atlas atlases=3", "grid", "grid gallery=full", "warped label", "warped labels of 3"}
+    volumes |= {*GRID_PREVIOUS, PREVIOUS}  # a picture is laid over nothing and has no slice before
+    assert set(rows) == {*BASELINE_OF, *BASELINE_OF.values()} - volumes
+    refused = {row["refused"] for row in outcome[0].rows if "refused" in row}
+    assert refused == volumes - {*GRID_PREVIOUS, PREVIOUS}
     assert all({"dice", "nsd", "hd95", "clicks", "reached", "seconds"} <= set(row) for row in rows.values())
     assert rows[NOTHING]["dice"] == 0 and rows[NOTHING]["clicks"] > 0
-    labels = {row["label"] for row in outcome[0].rows if row.get("method") == "atlas" and row.get("kind")}
+    labels = {row["label"] for row in outcome[0].rows if row.get("method") == "detect" and row.get("kind")}
     assert labels == {"disk", "ring", "core", "all"}
 
 
-def test_cases_that_look_alike_leave_nothing_to_do(outcome: tuple[Outcome, Journal]) -> None:
+def test_cases_that_look_alike_save_clicks(outcome: tuple[Outcome, Journal]) -> None:
     rows = means(outcome[0])
-    assert rows["warped label"]["dice"] > 0.95 and rows["warped label"]["clicks"] == 0
+    assert rows["coarse map"]["dice"] > 0.85 and rows["selfprompt"]["clicks"] < rows[NOTHING]["clicks"]
     assert rows["best"]["clicks"] <= rows[NOTHING]["clicks"]
     chosen = [row for row in outcome[0].rows if "best" in row]
     assert {row["label"] for row in chosen} == {"disk", "ring", "core"}
@@ -89,7 +102,7 @@ def test_cases_that_look_alike_leave_nothing_to_do(outcome: tuple[Outcome, Journ
 
 def test_differences_are_paired_and_said_of_all_folders(outcome: tuple[Outcome, Journal]) -> None:
     found = {(row["method"], row["over"], row["measure"]) for row in outcome[0].rows if "gain" in row}
-    assert {("best", NOTHING, "clicks"), ("atlas", "warped label", "dice")} <= found
+    assert {("best", NOTHING, "clicks"), ("detect", "boxes", "dice")} <= found
     assert ("selfprompt", "selfprompt passes=1", "clicks") in found
     (row,) = [row for row in outcome[0].rows if row.get("what") == "full gallery"]
     assert row["pixels"] == 64 and row["second_label_seconds"] < row["first_label_seconds"]
@@ -106,7 +119,7 @@ def test_a_hidden_label_changes_no_answer(fold: Fold, network: BrightNetwork) ->
     left_out = fold.asked(Predictor(network, EmbeddingCache()))
     wrong = Mask(np.asfortranarray(np.full_like(left_out.truth.array, 2)), left_out.truth.geometry)
     poisoned = LeftOut(replace(left_out.asked), wrong, left_out.nested)
-    ways = ("atlas", "selfprompt", "selfprompt heads=trained", "detect", "grid", "grid expects=map", "propose")
+    ways = ("selfprompt", "selfprompt heads=trained", "detect", "grid expects=map", "propose")
     clean, other = modes_on(left_out, 0), modes_on(poisoned, 0)
     for name in ways:
         values = clean[name]().values
