@@ -26,7 +26,7 @@ BORROWED = 2.0
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModeChoice:
     """What was counted, by which network, on which accepted labels."""
 
     network: str
@@ -45,7 +45,7 @@ class Choice:
         write_whole(file, json.dumps(asdict(self), indent=1))
 
     @classmethod
-    def read(cls, file: Path) -> Choice | None:
+    def read(cls, file: Path) -> ModeChoice | None:
         """What is kept; None where nothing is, or nothing that can be read."""
         try:
             kept: dict[str, Any] = json.loads(file.read_text())
@@ -66,12 +66,12 @@ def renewed(
     names: Sequence[str],
     cases: Callable[[], Sequence[AcceptedCase]],
     job: Job | None = None,
-) -> Choice:
+) -> ModeChoice:
     """The choice that is kept, counted anew where accepted `labels` or the network are others by now."""
-    kept, network = Choice.read(file), network_of(predictor)
+    kept, network = ModeChoice.read(file), network_of(predictor)
     if kept is not None and (kept.network, kept.labels) == (network, labels):
         return kept
-    found = Choice(network, labels, count(predictor, names, cases(), job=job))
+    found = ModeChoice(network, labels, count(predictor, names, cases(), job=job))
     found.write(file)
     return found
 

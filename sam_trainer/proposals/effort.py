@@ -17,7 +17,7 @@ from sam_trainer.simulation.session import as_prompts
 
 
 @dataclass(frozen=True)
-class Effort:
+class ClicksLeft:
     """What is left to do on one slice."""
 
     clicks: int  # `MOST_CLICKS` where that many were not enough
@@ -35,18 +35,18 @@ class Mending:
     goal: float = GOOD_ENOUGH
     most: int = MOST_CLICKS
 
-    def after(self, proposal: BoolArray) -> Effort:
+    def after(self, proposal: BoolArray) -> ClicksLeft:
         """Clicks after a proposal (H, W); an empty one is where a reader begins from nothing."""
         mask, made = proposal, list[Click]()
         prior = self._prior(proposal)
         while dice(mask, self.truth) < self.goal:
             click = correction_click(mask.astype(np.uint8), self.truth.astype(np.uint8))
             if click is None or len(made) == self.most:
-                return Effort(self.most, False)
+                return ClicksLeft(self.most, False)
             made.append(click)
             prompts = replace(as_prompts(made).on(self.view), mask=prior)
             mask = self.predictor.predict(self.volume, prompts, self.view.index).pixels
-        return Effort(len(made), True)
+        return ClicksLeft(len(made), True)
 
     def _prior(self, proposal: BoolArray) -> Mask | None:
         if not proposal.any():

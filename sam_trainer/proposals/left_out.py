@@ -43,7 +43,7 @@ class Spots:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class NewCase:
     """What answers are given to: an image, names of labels, accepted cases of other images. Not its label."""
 
     predictor: Predictor
@@ -78,7 +78,7 @@ class Asked:
 class LeftOut:
     """The case with what it is judged by; values are places in the names of `asked`, from 1."""
 
-    asked: Asked
+    asked: NewCase
     truth: Mask
     nested: Nested = field(default_factory=dict)
 

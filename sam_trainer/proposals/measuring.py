@@ -20,7 +20,7 @@ from sam_infer.lru_cache import LruCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.labels.cases import slice_axis
 from sam_trainer.proposals.effort import Mending
-from sam_trainer.proposals.left_out import REMEMBERED, Asked, LeftOut, Nested, Spots
+from sam_trainer.proposals.left_out import REMEMBERED, LeftOut, Nested, NewCase, Spots
 
 # Ways that `best` chooses from. Not `semantic`: accepted cases have taught the adapter, so they say nothing about it.
 # Not the full gallery: of a whole volume it takes minutes.
@@ -72,7 +72,9 @@ def count(
     for case in cases[: bounds.cases]:
         axis = slice_axis(case.volume.geometry)
         teachers = [other for other in cases if other is not case]
-        asked = Asked(predictor, case.volume, axis, tuple(names), teachers, job or Job(), memo or LruCache(REMEMBERED))
+        asked = NewCase(
+            predictor, case.volume, axis, tuple(names), teachers, job or Job(), memo or LruCache(REMEMBERED)
+        )
         left_out = LeftOut(asked, case.labels, bounds.nested)
         for index, shown in left_out.spots(bounds.spots):
             if found and time.monotonic() > until:

@@ -18,7 +18,7 @@ from sam_infer.job import CancelledError, Job
 from sam_infer.serving.activity import Activity
 from sam_infer.serving.server_state import Serving
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.proposals.choice import Choice, network_of, renewed
+from sam_trainer.proposals.choice import ModeChoice, network_of, renewed
 from sam_trainer.studies import Studies
 from samlabel.loop.examples import Examples
 
@@ -41,7 +41,7 @@ class BestModes:
 
     def known(self, predictor: Predictor, volume: Volume) -> Mapping[str, Chosen]:
         """By label, without what was counted on the image itself; empty where nothing was counted for the network."""
-        choice = Choice.read(self._file)
+        choice = ModeChoice.read(self._file)
         if choice is None or choice.network != network_of(predictor):
             return {}
         return choice.of(self._examples.names, without=volume.digest)

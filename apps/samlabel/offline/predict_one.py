@@ -27,7 +27,7 @@ from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
-from sam_trainer.proposals.choice import Choice, network_of, renewed
+from sam_trainer.proposals.choice import ModeChoice, network_of, renewed
 from sam_trainer.proposals.measuring import count
 from samlabel.label_names import LabelNames
 from samlabel.offline.hints import parsed
@@ -94,7 +94,7 @@ class OfflinePredictor:
     examples: Sequence[Case] = ()
     choice_file: Path | None = None  # where mode `best` keeps what it counted on them
     _read: dict[Path, AcceptedCase] = field(default_factory=dict, repr=False)
-    _choice: list[Choice] = field(default_factory=list, repr=False)
+    _choice: list[ModeChoice] = field(default_factory=list, repr=False)
 
     def answer(
         self,
@@ -145,7 +145,7 @@ class OfflinePredictor:
 
         return Context(job, lambda: self._cases(request, path), best=best)
 
-    def choice(self, request: PredictRequest) -> Choice:
+    def choice(self, request: PredictRequest) -> ModeChoice:
         """Which mode is best for each label: counted on the accepted cases, once for all images of a run."""
         if self._choice:
             return self._choice[0]
@@ -157,7 +157,7 @@ class OfflinePredictor:
             return affordable(self._example(case, names) for case in self.examples)
 
         if self.choice_file is None:
-            found = Choice(network_of(self.predictor), labels, count(self.predictor, names.names, cases()))
+            found = ModeChoice(network_of(self.predictor), labels, count(self.predictor, names.names, cases()))
         else:
             found = renewed(self.choice_file, labels, self.predictor, names.names, cases)
         self._choice.append(found)

@@ -17,14 +17,14 @@ from sam_infer.lru_cache import LruCache
 from sam_infer.models.load import BaseNetwork
 from sam_infer.networks.precision import FLOAT32
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.bench.automatic.folds import Fold, Plan
+from sam_trainer.bench.automatic.folds import AutoPlan, Fold
 from sam_trainer.bench.automatic.methods import BEST, Answer, Namer, baselines_on, kind_of, modes_on
 from sam_trainer.bench.exam import NSD_TOLERANCE_MM
 from sam_trainer.bench.learning.arms import ARMS, UNET
 from sam_trainer.bench.learning.one_training import labels_of, teach_unet
 from sam_trainer.measures.overlap import dice, hd95_mm, nsd
-from sam_trainer.proposals.choice import Choice, network_of
-from sam_trainer.proposals.effort import Effort, Mending
+from sam_trainer.proposals.choice import ModeChoice, network_of
+from sam_trainer.proposals.effort import ClicksLeft, Mending
 from sam_trainer.proposals.left_out import REMEMBERED, LeftOut, Spots
 from sam_trainer.proposals.measuring import NOTHING, Bounds, count
 from sam_trainer.reports.table import Observation, modality_group, plain_observations
@@ -37,7 +37,7 @@ class FoldRun:
     base: BaseNetwork
     predictor: Predictor
     fold: Fold
-    plan: Plan
+    plan: AutoPlan
     memo: LruCache = field(default_factory=lambda: LruCache(REMEMBERED))  # registrations come back in other folds
 
     def told(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class FoldRun:
         asked = left_out.asked
         bounds = Bounds(seconds=float("inf"), nested=left_out.nested)
         counted = count(asked.predictor, asked.names, asked.teachers, bounds, memo=asked.memo)
-        found = Choice(network_of(asked.predictor), "", counted).of(asked.names)
+        found = ModeChoice(network_of(asked.predictor), "", counted).of(asked.names)
         rule = unmeasured(len(asked.teachers), learned=False)
         return {name: found.get(name, rule) for name in asked.names}
 
@@ -85,7 +85,7 @@ class FoldRun:
         """One spot: equal answers are mended once."""
         asked, case = left_out.asked, self.fold.case
         mending = Mending(asked.predictor, asked.volume, asked.view(index), left_out.on(name, index))
-        known: dict[bytes, Effort] = {}
+        known: dict[bytes, ClicksLeft] = {}
         found = []
         for method, answer in answers.items():
             mask = left_out.of(name, answer.values)

@@ -13,11 +13,11 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.lru_cache import LruCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.labels.cases import Case, Source, labelled_image, renumbered, slice_axis, spread
-from sam_trainer.proposals.left_out import REMEMBERED, Asked, LeftOut, Nested
+from sam_trainer.proposals.left_out import REMEMBERED, LeftOut, Nested, NewCase
 
 
 @dataclass(frozen=True)
-class Plan:
+class AutoPlan:
     """How much is asked."""
 
     folds: int = 3  # cases that are left out, per folder
@@ -62,7 +62,7 @@ class Fold:
         teachers = [AcceptedCase(*self.read(other)) for other in self.others]
         teachers = [one for one in teachers if one.volume.digest != volume.digest]
         known = memo or LruCache(REMEMBERED)
-        asked = Asked(predictor, volume, slice_axis(volume.geometry), self.names, teachers, memo=known)
+        asked = NewCase(predictor, volume, slice_axis(volume.geometry), self.names, teachers, memo=known)
         return LeftOut(asked, truth, self.nested)
 
     def read(self, case: Case) -> tuple[Volume, Mask]:
@@ -71,7 +71,7 @@ class Fold:
         return volume, Mask(np.asfortranarray(renumbered(mask, case.labels, self.names)), mask.geometry)
 
 
-def folds_of(sources: Sequence[Source], plan: Plan) -> list[Fold]:
+def folds_of(sources: Sequence[Source], plan: AutoPlan) -> list[Fold]:
     """Every fold of every folder; those whose cases share no label, or are alone, have none."""
     found = []
     for source in sources:

@@ -11,7 +11,7 @@ from sam_infer.automatic.modes import ModeOptions
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.proposals.left_out import Asked
+from sam_trainer.proposals.left_out import NewCase
 from sam_trainer.reports.table import Row
 
 FULL = Way("grid", ModeOptions(gallery="full"))
@@ -20,7 +20,7 @@ FULL = Way("grid", ModeOptions(gallery="full"))
 def gallery_row(predictor: Predictor, side: int) -> Row:
     """Seconds of the first label of a slice, encoding and all clicks in it, and of a second one."""
     volume = _slice(side)
-    asked = Asked(predictor, volume, 2, ("first", "second"), ())
+    asked = NewCase(predictor, volume, 2, ("first", "second"), ())
     seconds = []
     for centre in (0.3, 0.7):
         prior = Mask.empty(volume.geometry)

@@ -11,7 +11,7 @@ from sam_infer.models.load import BaseNetwork
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.automatic.fold_run import FoldRun
-from sam_trainer.bench.automatic.folds import Fold, Plan
+from sam_trainer.bench.automatic.folds import AutoPlan, Fold
 from sam_trainer.bench.automatic.gallery_time import gallery_row
 from sam_trainer.bench.automatic.methods import BASELINE_OF, BEST, MODE
 from sam_trainer.bench.runs import Outcome
@@ -37,7 +37,7 @@ COLUMNS = ("method", "kind", "n", "dice", "ci_low", "ci_high", "nsd", "hd95", "c
 GAINS = ("source", "method", "over", "measure", "cases", "gain", "ci_low", "ci_high")
 
 
-def run_auto(base: BaseNetwork, folds: Sequence[Fold], plan: Plan, journal: Journal) -> Outcome:
+def run_auto(base: BaseNetwork, folds: Sequence[Fold], plan: AutoPlan, journal: Journal) -> Outcome:
     """Every fold that the journal does not know, then the rows."""
     named = {fold.key: fold for fold in folds}
     gallery = "auto: full gallery"

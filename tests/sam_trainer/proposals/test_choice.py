@@ -12,7 +12,7 @@ from sam_infer.automatic.modes import ModeOptions
 from sam_infer.errors import PromptError
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.proposals.choice import Choice, network_of, renewed
+from sam_trainer.proposals.choice import ModeChoice, network_of, renewed
 from sam_trainer.proposals.measuring import CANDIDATES, NOTHING, Counted
 from tests.conftest import BrightNetwork
 
@@ -25,7 +25,7 @@ def counted(case: str, label: str, **better: int) -> Counted:
 
 def test_each_label_gets_the_mode_that_leaves_fewest_clicks() -> None:
     spots = [counted(case, "liver", atlas=1) for case in "ab"] + [counted(case, "lesion", detect=0) for case in "ab"]
-    chosen = Choice("n", "l", spots).of(("liver", "lesion", "spleen"))
+    chosen = ModeChoice("n", "l", spots).of(("liver", "lesion", "spleen"))
     assert chosen["liver"].way == Way("atlas") and chosen["lesion"].way == Way("detect")
     assert chosen["liver"].clicks == pytest.approx((2 * 1 + 2 * 3) / 4) and "2 accepted cases" in chosen["liver"].why
     assert chosen["lesion"].facts["mode"] == "detect" and chosen["lesion"].facts["clicks"] == 1.25
@@ -34,20 +34,20 @@ def test_each_label_gets_the_mode_that_leaves_fewest_clicks() -> None:
 
 def test_nothing_is_proposed_where_a_click_is_cheaper() -> None:
     spots = [counted("a", "vessel", **{NOTHING: 2}), counted("b", "vessel", **{NOTHING: 2})]
-    chosen = Choice("n", "l", spots).of(("vessel",))["vessel"]
+    chosen = ModeChoice("n", "l", spots).of(("vessel",))["vessel"]
     assert chosen.way is None and chosen.facts["mode"] is None and "beginning with a click takes 2.0" in chosen.why
 
 
 def test_what_was_counted_on_the_image_itself_does_not_choose_for_it() -> None:
     spots = [counted("a", "liver", atlas=0), counted("b", "liver", grid=2)]
-    assert Choice("n", "l", spots).of(("liver",), without="a")["liver"].way == Way("grid")
-    assert Choice("n", "l", spots[:1]).of(("liver",), without="a") == {}
+    assert ModeChoice("n", "l", spots).of(("liver",), without="a")["liver"].way == Way("grid")
+    assert ModeChoice("n", "l", spots[:1]).of(("liver",), without="a") == {}
 
 
 def test_a_way_that_was_refused_somewhere_is_not_chosen() -> None:
     one = counted("a", "liver", atlas=0)
     without = replace(one, case="b", clicks={name: n for name, n in one.clicks.items() if name != "atlas"})
-    assert Choice("n", "l", [one, without]).of(("liver",))["liver"].way != Way("atlas")
+    assert ModeChoice("n", "l", [one, without]).of(("liver",))["liver"].way != Way("atlas")
 
 
 @pytest.mark.parametrize("way", CANDIDATES)
@@ -73,10 +73,10 @@ def test_a_choice_is_kept_until_labels_or_network_are_others(
     monkeypatch.setattr("sam_trainer.proposals.choice.count", count)
     file, predictor = tmp_path / "home" / "best.json", Predictor(network, EmbeddingCache())
     first = renewed(file, "labels 1", predictor, ("liver",), list)
-    assert Choice.read(file) == first and first.network == network_of(predictor) and len(times) == 1
+    assert ModeChoice.read(file) == first and first.network == network_of(predictor) and len(times) == 1
     assert renewed(file, "labels 1", predictor, ("liver",), list) == first and len(times) == 1
     renewed(file, "labels 2", predictor, ("liver",), list)
     renewed(file, "labels 2", replace(predictor, adapter="another"), ("liver",), list)
     assert len(times) == 3
     file.write_text("{}")
-    assert Choice.read(file) is None and Choice.read(tmp_path / "none.json") is None
+    assert ModeChoice.read(file) is None and ModeChoice.read(tmp_path / "none.json") is None

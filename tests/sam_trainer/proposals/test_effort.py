@@ -9,7 +9,7 @@ from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.proposals.effort import Effort, Mending
+from sam_trainer.proposals.effort import ClicksLeft, Mending
 from tests.conftest import BrightNetwork
 
 
@@ -25,16 +25,16 @@ def disk(network: BrightNetwork) -> Mending:
 
 
 def test_a_good_proposal_leaves_nothing_to_do(disk: Mending) -> None:
-    assert disk.after(disk.truth) == Effort(0, True)
-    assert disk.after(np.roll(disk.truth, 1, axis=0)) == Effort(0, True)  # Dice above the goal
+    assert disk.after(disk.truth) == ClicksLeft(0, True)
+    assert disk.after(np.roll(disk.truth, 1, axis=0)) == ClicksLeft(0, True)  # Dice above the goal
 
 
 def test_a_poor_one_is_mended_and_an_empty_one_is_begun_anew(disk: Mending) -> None:
-    assert disk.after(np.roll(disk.truth, 8, axis=0)) == Effort(1, True)
-    assert disk.after(np.zeros_like(disk.truth)) == Effort(1, True)
+    assert disk.after(np.roll(disk.truth, 8, axis=0)) == ClicksLeft(1, True)
+    assert disk.after(np.zeros_like(disk.truth)) == ClicksLeft(1, True)
 
 
 def test_a_reader_gives_up(disk: Mending) -> None:
     wanted = np.roll(disk.truth, 30, axis=1)  # where the network sees nothing
     dark = Mending(disk.predictor, disk.volume, disk.view, wanted, most=3)
-    assert dark.after(np.zeros_like(wanted)) == Effort(3, False)
+    assert dark.after(np.zeros_like(wanted)) == ClicksLeft(3, False)

@@ -43,10 +43,10 @@ def auto(  # noqa: PLR0913 - every parameter is an option of the command
     """Labels without a click: cases are left out one by one, every mode beside its baseline, clicks left afterwards."""
     with measured(context) as run:
         from sam_infer.models.load import load_network
-        from sam_trainer.bench.automatic.folds import Plan, folds_of
+        from sam_trainer.bench.automatic.folds import AutoPlan, folds_of
         from sam_trainer.bench.automatic.run import run_auto
         from sam_trainer.labels.cases import read_sources
 
-        plan = Plan(folds, limit, slices, labels, budget, seed)
+        plan = AutoPlan(folds, limit, slices, labels, budget, seed)
         found = folds_of(read_sources(labelled_folder(studies), separate or ()), plan)
         run.keep(run_auto(load_network(model), found, plan, run.journal))

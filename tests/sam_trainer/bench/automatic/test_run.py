@@ -17,7 +17,7 @@ from sam_infer.imaging.volume import Mask
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.automatic import fold_run
-from sam_trainer.bench.automatic.folds import Fold, Plan, folds_of
+from sam_trainer.bench.automatic.folds import AutoPlan, Fold, folds_of
 from sam_trainer.bench.automatic.methods import BASELINE_OF, GRID_PREVIOUS, NOTHING, PREVIOUS, modes_on
 from sam_trainer.bench.automatic.methods import previous as previous_slice
 from sam_trainer.bench.automatic.run import experimental, gains, run_auto, verdicts
@@ -29,7 +29,7 @@ from sam_trainer.reports.table import MEAN, Observation
 from tests.conftest import BrightNetwork
 from tests.small_studies import ball_case, flat_case
 
-PLAN = Plan(folds=1, budget=0, gallery=64)
+PLAN = AutoPlan(folds=1, budget=0, gallery=64)
 
 
 @dataclass
