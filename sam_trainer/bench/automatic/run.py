@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sam_infer.lru_cache import LruCache
@@ -37,21 +37,33 @@ COLUMNS = ("method", "kind", "n", "dice", "ci_low", "ci_high", "nsd", "hd95", "c
 GAINS = ("source", "method", "over", "measure", "cases", "gain", "ci_low", "ci_high")
 
 
-def run_auto(base: BaseNetwork, folds: Sequence[Fold], plan: AutoPlan, journal: Journal) -> Outcome:
-    """Every fold that the journal does not know, then the rows."""
+def run_auto(
+    base: BaseNetwork,
+    folds: Sequence[Fold],
+    plan: AutoPlan,
+    journal: Journal,
+    keep: Callable[[Outcome], None] = lambda _: None,
+) -> Outcome:
+    """Every fold that the journal does not know; `keep` gets the rows that there are after each."""
     named = {fold.key: fold for fold in folds}
     gallery = "auto: full gallery"
     journal.expect([gallery, *named])
     predictor, memo = Predictor(base.backbone(), EmbeddingCache(CACHE_BYTES)), LruCache(REMEMBERED)
     timed = journal.unit(gallery, lambda: gallery_row(predictor, plan.gallery))
-    seen: list[Observation] = []
-    rows: list[Row] = []
+    done: dict[str, Any] = {}
     for key, fold in named.items():
-        told = journal.unit(key, FoldRun(base, predictor, fold, plan, memo).told)
-        seen += read_observations(told["seen"])
-        rows += _beside(fold, told)
-    rows = [*table(seen, "clicks", plan.seed), *gains(seen, plan.seed), *verdicts(seen), *rows, timed]
-    return Outcome(rows, _page(base.name, rows))
+        known = journal.knows(key)
+        done[key] = journal.unit(key, FoldRun(base, predictor, fold, plan, memo).told)
+        if not known:
+            keep(_outcome(base.name, [(named[one], told) for one, told in done.items()], timed, plan.seed))
+    return _outcome(base.name, [(named[one], told) for one, told in done.items()], timed, plan.seed)
+
+
+def _outcome(model: str, done: Sequence[tuple[Fold, Mapping[str, Any]]], timed: Row, seed: int) -> Outcome:
+    seen = [one for _, told in done for one in read_observations(told["seen"])]
+    beside = [row for fold, told in done for row in _beside(fold, told)]
+    rows = [*table(seen, "clicks", seed), *gains(seen, seed), *verdicts(seen), *beside, timed]
+    return Outcome(rows, _page(model, rows))
 
 
 def _beside(fold: Fold, told: Mapping[str, Any]) -> Iterator[Row]:

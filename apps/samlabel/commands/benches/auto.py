@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from samlabel.commands.benches.measured import (
     labelled_folder,
     measured,
 )
+
+if TYPE_CHECKING:
+    from sam_trainer.bench.runs import Outcome
 
 
 def auto(  # noqa: PLR0913 - every parameter is an option of the command
@@ -49,4 +52,8 @@ def auto(  # noqa: PLR0913 - every parameter is an option of the command
 
         plan = AutoPlan(folds, limit, slices, labels, budget, seed)
         found = folds_of(read_sources(labelled_folder(studies), separate or ()), plan)
-        run.keep(run_auto(load_network(model), found, plan, run.journal))
+
+        def keep(outcome: Outcome) -> None:
+            run.keep(outcome, complete=False)
+
+        run.keep(run_auto(load_network(model), found, plan, run.journal, keep))
