@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -99,8 +100,6 @@ def _on_slice(left_out: LeftOut, index: int, shown: Sequence[str]) -> Iterator[C
         mending = Mending(asked.predictor, asked.volume, view, left_out.on(name, index))
         proposals = {way: left_out.of(name, values) for way, values in answers.items()}
         proposals[NOTHING] = np.zeros_like(mending.truth)
-        clicks = {
-            way: asked.job.uncounted().slice(lambda: mending.after(mask).clicks)  # noqa: B023 - called at once
-            for way, mask in proposals.items()
-        }
+        job = asked.job.uncounted()
+        clicks = {way: job.slice(partial(mending.after, mask)).clicks for way, mask in proposals.items()}
         yield Counted(asked.volume.digest, name, clicks)

@@ -14,6 +14,7 @@ from sam_infer.lru_cache import LruCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.labels.cases import Case, Source, labelled_image, renumbered, slice_axis, spread
 from sam_trainer.proposals.left_out import REMEMBERED, LeftOut, Nested, NewCase
+from sam_trainer.reports.table import modality_group
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def folds_of(sources: Sequence[Source], plan: AutoPlan) -> list[Fold]:
 def _folds(cases: Sequence[Case], headline: bool) -> Iterator[Fold]:
     named = {case.name: _names(case) for case in cases}
     for case in cases:
-        others = [one for one in cases if one is not case and set(named[one.name]) & set(named[case.name])][:MOST_CASES]
+        alike = [one for one in cases if modality_group(one.modality) == modality_group(case.modality)]
+        others = [one for one in alike if one is not case and set(named[one.name]) & set(named[case.name])][:MOST_CASES]
         taught = {name for one in others for name in named[one.name]}
         names = tuple(name for name in named[case.name] if name in taught)
         if names:

@@ -8,6 +8,8 @@ coarse map           where the closed-form map is surest; trained map: the same 
 boxes                the detector's boxes, filled
 previous slice       the case's own label on the next slice that has it, as a reader has just accepted it
 unet                 a U-Net trained on the other cases, see `learning/unet.py`
+
+What accepted cases teach is learned once per case: the first method that needs it pays its seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -85,17 +88,16 @@ def kind_of(method: str) -> str:
 
 def modes_on(left_out: LeftOut, index: int) -> dict[str, Callable[[], Answer]]:
     """Every mode on a slice; those with a previous slice are given it, as a reader has accepted it."""
-    asked = left_out.asked
-    found: dict[str, Callable[[], Answer]] = {
-        way.name: lambda way=way: Answer(*asked.labels(way, index))  # type: ignore[misc]
-        for way in WAYS
-    }
+    found: dict[str, Callable[[], Answer]] = {way.name: partial(_labelled, left_out, way, index) for way in WAYS}
     prior = previous(left_out, index)
     if prior is not None:
         for name, gallery in zip(GRID_PREVIOUS, ("near", "full"), strict=True):
-            way = Way("grid", ModeOptions(gallery=gallery))
-            found[name] = lambda way=way: Answer(*asked.labels(way, index, prior))  # type: ignore[misc]
+            found[name] = partial(_labelled, left_out, Way("grid", ModeOptions(gallery=gallery)), index, prior)
     return found
+
+
+def _labelled(left_out: LeftOut, way: Way, index: int, prior: Mask | None = None) -> Answer:
+    return Answer(*left_out.asked.labels(way, index, prior))
 
 
 def baselines_on(left_out: LeftOut, index: int, unet: Namer | None) -> dict[str, Callable[[], Answer]]:
