@@ -72,7 +72,7 @@ def test_one_file_chooses_between_automatic_modes() -> None:
     assert len(complaints.dispatchers(HOUSE)) == 1
 
 
-BENCHES = {"sam_trainer.bench", "sam_trainer.bench.card", "sam_trainer.bench.learning"}
+BENCHES = {"sam_trainer.bench", "sam_trainer.bench.automatic", "sam_trainer.bench.card", "sam_trainer.bench.learning"}
 
 
 @pytest.mark.parametrize("room", sorted(BENCHES))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sam_infer.automatic.best import Chosen
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.job import Job
 from sam_infer.lru_cache import LruCache
@@ -14,6 +15,10 @@ def _none() -> Sequence[AcceptedCase]:
     return ()
 
 
+def _unmeasured() -> Mapping[str, Chosen]:
+    return {}
+
+
 @dataclass(frozen=True, eq=False)
 class Context:
     """Whose queue, whose cases, whose cache; by default nobody's."""
@@ -21,3 +26,4 @@ class Context:
     job: Job = field(default_factory=Job)
     cases: Callable[[], Sequence[AcceptedCase]] = _none  # read only by modes that learn from them
     memo: LruCache = field(default_factory=LruCache)  # of registrations and coarse maps
+    best: Callable[[], Mapping[str, Chosen]] = _unmeasured  # read by mode `best` only: what was measured, by label

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import LabelQuestion
 from sam_infer.automatic.atlas import atlas_labels, warped_labels
+from sam_infer.automatic.best import Chosen, Way, best_labels, unmeasured
 from sam_infer.automatic.detect import detect_labels
-from sam_infer.automatic.example import AcceptedCase
+from sam_infer.automatic.example import AcceptedCase, others
 from sam_infer.automatic.expected import expected_labels, selfprompt_labels
 from sam_infer.automatic.grid import grid_labels
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
-from sam_infer.automatic.modes import DETECT, MAP_PRIOR, SEMANTIC, propose_labels, propose_on_slice
+from sam_infer.automatic.modes import BEST, DETECT, MAP_PRIOR, PROPOSE, SEMANTIC, propose_labels, propose_on_slice
 from sam_infer.automatic.semantic import semantic_labels
+from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.predictor import Predictor
 
@@ -31,9 +34,38 @@ def find_labels(question: LabelQuestion, predictor: Predictor, volume: Volume, c
         context.job,
         context.memo,
     )
+    return _best(question, search, context) if question.mode == BEST else _by_mode(question, search, context)
+
+
+def _best(question: LabelQuestion, search: LabelSearch, context: Context) -> LabelMap:
+    """Every label by the mode that was measured best for it, or by the rule where nothing was measured."""
+    cases = context.cases()
+    context = replace(context, cases=lambda: cases)  # read once for all modes
+
+    def find(way: Way, names: Sequence[str]) -> LabelMap:
+        wanted = names if way.mode == SEMANTIC else None
+        return _by_mode(replace(question, mode=way.mode, how=way.how, wanted=wanted), search, context)
+
+    return best_labels(search, _chosen(search, context), find)
+
+
+def _chosen(search: LabelSearch, context: Context) -> Mapping[str, Chosen]:
+    """How each label is looked for; what was measured counts only where accepted cases can teach about this image."""
+    head = search.predictor.semantic
+    try:
+        fitting = len(others(search.volume, context.cases()))
+    except PromptError:
+        fitting = 0
+    measured = context.best() if fitting else {}
+    learned = set(head.labels) if head is not None else set()
+    return {name: measured.get(name) or unmeasured(fitting, name in learned) for name in search.labels}
+
+
+def _by_mode(question: LabelQuestion, search: LabelSearch, context: Context) -> LabelMap:
+    """One mode for all labels."""
     if question.mode == SEMANTIC:
         return semantic_labels(search, question.wanted)
-    if question.mode == "propose":
+    if question.mode == PROPOSE:
         whole = len(question.slices) > 1
         return propose_labels(search, question.first) if whole else propose_on_slice(search, question.first)
     if question.prior is not None:

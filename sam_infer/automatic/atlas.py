@@ -5,6 +5,7 @@ Several cases vote: where one looks like the volume after the registration, its 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,10 +32,23 @@ def atlas_labels(search: LabelSearch, cases: Sequence[AcceptedCase], count: int 
 def warped_labels(search: LabelSearch, cases: Sequence[AcceptedCase], count: int = 1) -> Mask:
     """The labels of the `count` accepted cases most like this volume, laid over it; where they differ, they vote."""
     nearest = others(search.volume, cases)[:count]
+    key = ("warped", search.volume.digest, len(search.labels), *(case.digest for case in nearest))
+    packed = search.memo.get(key, lambda: _packed(_laid_over(search, nearest)))
+    shape = search.volume.geometry.shape
+    values = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(shape, order="F")
+    return Mask(values.copy(order="F"), search.volume.geometry)
+
+
+def _laid_over(search: LabelSearch, nearest: Sequence[AcceptedCase]) -> Mask:
     prepare()
     if len(nearest) == 1:
         return _registered(search, nearest[0]).warp(nearest[0].labels)
     return _voted(search, nearest)
+
+
+def _packed(mask: Mask) -> bytes:
+    """Label maps are kept small: one slice after the other asks for the same one."""
+    return zlib.compress(np.asfortranarray(mask.array).tobytes(order="F"), 1)
 
 
 def _registered(search: LabelSearch, case: AcceptedCase) -> Registration:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from sam_infer.propagation.slice_result import SliceAnswer
 from sam_infer.propagation.step import Follower, FollowPolicy
 from sam_infer.slices.crop import ZoomPolicy
 from sam_infer.slices.predictor import Predictor
+
+if TYPE_CHECKING:  # modes are made of searches
+    from sam_infer.automatic.best import Chosen
 
 Drawings = dict[int, dict[int, SliceAnswer]]  # by value, by slice
 
@@ -45,6 +49,7 @@ class LabelMap:
     scores: Mapping[str, float]  # mean predicted quality of the labels that were found
     notes: tuple[str, ...] = ()
     whole: bool = True  # False: called off, and this is what was found until then
+    chosen: Mapping[str, Chosen] = field(default_factory=dict)  # mode `best`: how each label was looked for, `Chosen`
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """Automatic modes by name and their options; the mode that needs nothing to be known: what stands out on a slice.
 
+    best          each label by the mode that leaves fewest clicks on accepted cases; see `best.py`
     propose       what stands out; regions have an order, not a meaning
     grid          everything on a slice, matched to where labels are expected; see `grid.py`
     selfprompt    maps learned from accepted cases say where; the network draws, and draws again; see `expected.py`
@@ -32,8 +33,8 @@ from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.slices.predictor import Options
 
-DETECT, SEMANTIC = "detect", "semantic"
-MODES = ("propose", "grid", "selfprompt", DETECT, "atlas", SEMANTIC)
+BEST, DETECT, PROPOSE, SEMANTIC = "best", "detect", "propose", "semantic"
+MODES = (BEST, PROPOSE, "grid", "selfprompt", DETECT, "atlas", SEMANTIC)
 
 # Where `grid` expects labels when it is given no prior.
 ATLAS_PRIOR, MAP_PRIOR = "atlas", "map"

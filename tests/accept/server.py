@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,16 @@ class ServerProcess:
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
+
+    def kill_all(self) -> None:
+        """The same with the processes that it started, as a batch is one."""
+        if self.process is not None:
+            own = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+            started = [int(pid) for file in own for pid in file.read_text().split()]
+            self.kill()
+            for pid in started:
+                with suppress(ProcessLookupError):  # ended with it
+                    os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """As an administrator would."""

@@ -47,8 +47,9 @@ def test_a_case_from_the_list_to_its_accepted_label_and_back(one_station: Statio
     candidates_and_uncertainty(reader, series)
     shown = one_object_in_3d(reader, series)
     proposals(reader, shown)
+    taken = one_proposal_corrected(reader, series)
     another_label(reader, series)
-    submitted = submit(one_station, reader, series)
+    submitted = submit(one_station, reader, series, taken)
     reopen_and_withdraw(one_station, reader, submitted)
 
     reader.press("Next case")
@@ -185,6 +186,25 @@ def proposals(reader: Reader, shown: np.ndarray) -> None:
     reader.page.click(f"[aria-label='Unlock {OTHER}']")
 
 
+def one_proposal_corrected(reader: Reader, series: DemoSeries) -> str:
+    """By the mode that the panel recommends: it says why, one label is taken, and a click corrects it."""
+    assert reader.page.input_value("[aria-label='How labels are proposed']") == "best"
+    reader.press("Propose")
+    reader.says("Proposed:")
+    assert "propose, no accepted case says where it is" in reader.reads("proposal")
+    offered = reader.page.locator("#samlabel [data-samlabel=proposal] button").all_inner_texts()
+    name = next(text.removeprefix("Take ") for text in offered if text.removeprefix("Take ") not in (ORGAN, OTHER))
+    reader.press(f"Take {name}")
+    reader.says("Taken:")
+    reader.page.uncheck("text=may overwrite other labels")
+    reader.choose(name)
+    reader.press("+ point")
+    inside = np.argwhere(reader.voxels(name))
+    asked = sent(reader.click(lps(series.build()[0], tuple(inside[len(inside) // 2]))))
+    assert asked["label"] == name and reader.voxels(name).any()
+    return name
+
+
 def another_label(reader: Reader, series: DemoSeries) -> None:
     """A name that the server was not set up with can be prompted and drawn all the same."""
     volume, mask = series.build()
@@ -201,14 +221,14 @@ def another_label(reader: Reader, series: DemoSeries) -> None:
     reader.says("Undone")
 
 
-def submit(station: Station, reader: Reader, series: DemoSeries) -> np.ndarray:
+def submit(station: Station, reader: Reader, series: DemoSeries, taken: str) -> np.ndarray:
     """The archive has what is shown, and the server knows how it came about."""
     shown, _ = reader.mask()
     reader.press("Submit")
     reader.says("Submitted: ")
     (seg,) = segs(station, series)
     assert referenced_series(seg) == series.uid("series")
-    assert {item.SegmentLabel for item in seg.SegmentSequence} == {ORGAN, OTHER}
+    assert {item.SegmentLabel for item in seg.SegmentSequence} == {ORGAN, OTHER, taken}
     assert {item.SegmentAlgorithmType for item in seg.SegmentSequence} == {"SEMIAUTOMATIC"}
     assert int(seg.pixel_array.sum()) == int((shown > 0).sum())
     kept = httpx.get(f"{station.address}/labels/{series.uid('series')}", timeout=HANG_S).json()

@@ -15,6 +15,7 @@ from sam_infer.networks.precision import AUTO
 from sam_trainer.bench.learning.arms import DEFAULT, choices, numbers
 from sam_trainer.config import PRECISIONS
 from sam_trainer.errors import TrainingError
+from samlabel.commands.benches.auto import auto
 from samlabel.commands.benches.card import card
 from samlabel.commands.benches.measured import (
     DEMO,
@@ -35,6 +36,7 @@ from samlabel.commands.benches.measured import (
 )
 
 app = typer.Typer(help="Measure a model on labelled studies.", no_args_is_help=True)
+app.command()(auto)
 app.command()(card)
 
 POOLS = "pools"  # of `bench loop`

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_infer.automatic.experimental import EXPERIMENTAL
 from sam_infer.errors import PromptError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Mode(StrEnum):
 class Auto(StrEnum):
     """What `--mode auto` goes by; see the README."""
 
+    BEST = "best"
     PROPOSE = "propose"
     GRID = "grid"
     SELFPROMPT = "selfprompt"
@@ -48,8 +50,10 @@ class Auto(StrEnum):
     SEMANTIC = "semantic"
 
 
+WORSE = f" Experimental: {', '.join(EXPERIMENTAL)}." if EXPERIMENTAL else ""
+
 # Ways to label that learn from accepted cases.
-FROM_CASES = (Auto.GRID, Auto.SELFPROMPT, Auto.DETECT, Auto.ATLAS)
+FROM_CASES = (Auto.BEST, Auto.GRID, Auto.SELFPROMPT, Auto.DETECT, Auto.ATLAS)
 
 
 def predict(  # noqa: PLR0913 - every parameter is an option of the command
@@ -73,8 +77,8 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
     auto: Annotated[
         Auto,
-        typer.Option(help="auto: what to go by; semantic is what the adapter learned, grid to atlas use --accepted."),
-    ] = Auto.PROPOSE,
+        typer.Option(help=f"auto: what to go by; best measures on --accepted, grid to atlas use it.{WORSE}"),
+    ] = Auto.BEST,
     accepted: Annotated[
         Path | None, typer.Option(help="auto: studies folder with labels/final/; default: the folder of the image.")
     ] = None,
@@ -125,11 +129,15 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
 
 
 def _network(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
+    from sam_infer.home import default_home
     from sam_trainer.labels.cases import described_cases
+    from sam_trainer.studies import Studies
     from samlabel.offline.predict_one import OfflinePredictor
 
-    examples = list(described_cases(studies).values()) if studies is not None and studies.is_dir() else []
-    return OfflinePredictor(_predictor(model, adapter), examples)
+    if studies is None or not studies.is_dir():
+        return OfflinePredictor(_predictor(model, adapter))
+    kept = default_home() / "scores" / Studies.of(studies).key / "best_modes_offline.json"
+    return OfflinePredictor(_predictor(model, adapter), list(described_cases(studies).values()), kept)
 
 
 def _predictor(model: str, adapter: str) -> Predictor:

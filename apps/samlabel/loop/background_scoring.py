@@ -22,13 +22,22 @@ LOOK_SECONDS = 15.0
 
 
 class BackgroundScoring:
-    """A thread that keeps scores fresh; `labelled` says whether there is an accepted label."""
+    """A thread that keeps scores fresh; `labelled` says whether there is an accepted label.
+
+    `beside` is other work for the same quiet moments, done when nothing waits to be scored; it is told when to stop.
+    """
 
     def __init__(
-        self, scoring: Callable[[], CaseScoring], labelled: Callable[[], bool], most: int, seconds: float = LOOK_SECONDS
+        self,
+        scoring: Callable[[], CaseScoring],
+        labelled: Callable[[], bool],
+        most: int,
+        seconds: float = LOOK_SECONDS,
+        beside: Callable[[Callable[[], bool]], None] = lambda should_stop: None,
     ) -> None:
         self._scoring = scoring
         self._labelled = labelled
+        self._beside = beside
         self._most = most
         self._seconds = seconds
         self._failed: set[str] = set()  # not tried again before the next start
@@ -53,6 +62,8 @@ class BackgroundScoring:
                 if self._labelled() and not self._stop.is_set():
                     found = self._scoring().run(self._pause, self._stop.is_set, most=self._most, without=self._failed)
                     self._failed |= set(found.failed)
+                    if not self._stop.is_set():
+                        self._beside(self._stop.is_set)
             except SamError as error:
                 log.warning("scoring waits", reason=str(error))
             except Exception:

@@ -6,13 +6,14 @@ A label of that image is read in one case only: the request names its tag.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from sam_infer.automatic.example import AcceptedCase, affordable
+from sam_infer.automatic.example import MOST_CASES, AcceptedCase, affordable
 from sam_infer.errors import PromptError, SamError
 from sam_infer.imaging.image_file import read_mask
 from sam_infer.imaging.volume import Mask
@@ -32,14 +33,27 @@ class Examples:
     def __init__(self, store: StudyStore, names: LabelNames, studies: str) -> None:
         self._store = store
         self._names = names
-        self._studies = studies
+        self.studies = studies
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels, in the order of their values."""
+        return self._names.names
+
+    @property
+    def version(self) -> str:
+        """Changes when an accepted case comes, goes, or gets another label; nothing is read for it."""
+        said = [f"{name} {self._saved_at(name)}" for name in self._newest(None)[:MOST_CASES]]
+        return hashlib.blake2b("\n".join([*self.names, *said]).encode(), digest_size=8).hexdigest()
 
     def others(self, serving: Serving, image_id: str | None) -> list[AcceptedCase]:
         """The newest accepted cases, without the one that is asked about; what cannot be read is left out."""
-        left_out = {image_id, *not_counting(self._studies)}
+        return affordable(self._read(serving, self._newest(image_id)))
+
+    def _newest(self, image_id: str | None) -> list[str]:
+        left_out = {image_id, *not_counting(self.studies)}
         names = [name for name in self._store.get_labeled_images() if name not in left_out]
-        newest = sorted(names, key=lambda name: (-self._saved_at(name), name))
-        return affordable(self._read(serving, newest))
+        return sorted(names, key=lambda name: (-self._saved_at(name), name))
 
     def _read(self, serving: Serving, names: Sequence[str]) -> Iterator[AcceptedCase]:
         for name in names:

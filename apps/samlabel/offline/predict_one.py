@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 from sam_infer.ask.answer import Answer, answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import LabelQuestion, ObjectQuestion, SliceQuestion
-from sam_infer.automatic.example import AcceptedCase, affordable
-from sam_infer.automatic.modes import SEMANTIC
+from sam_infer.automatic.best import Chosen
+from sam_infer.automatic.example import MOST_CASES, AcceptedCase, affordable
+from sam_infer.automatic.modes import BEST, SEMANTIC
 from sam_infer.automatic.semantic import require_head
 from sam_infer.imaging.image_file import read_image, read_mask
 from sam_infer.imaging.volume import Mask, Volume
@@ -25,6 +27,8 @@ from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
+from sam_trainer.proposals.choice import ModeChoice, network_of, renewed
+from sam_trainer.proposals.measuring import count
 from samlabel.label_names import LabelNames
 from samlabel.offline.hints import parsed
 
@@ -37,7 +41,7 @@ class PredictRequest:
     points: tuple[str, ...] = ()  # i,j,k of the object, or i,j,k,- beside it
     box: str | None = None
     plane: str | None = None
-    auto: str = "propose"
+    auto: str = BEST
     options: Options = field(default_factory=Options)
     names: LabelNames = field(default_factory=LabelNames)
 
@@ -88,7 +92,9 @@ class OfflinePredictor:
 
     predictor: Predictor
     examples: Sequence[Case] = ()
+    choice_file: Path | None = None  # where mode `best` keeps what it counted on them
     _read: dict[Path, AcceptedCase] = field(default_factory=dict, repr=False)
+    _choice: list[ModeChoice] = field(default_factory=list, repr=False)
 
     def answer(
         self,
@@ -101,7 +107,7 @@ class OfflinePredictor:
         started = time.perf_counter()
         volume = volume or read_image(path)
         job = Job(progress=progress) if progress is not None else Job()
-        found, sentence, notes = self._asked(request, volume, Context(job, lambda: self._cases(request, path)))
+        found, sentence, notes = self._asked(request, volume, self._context(request, path, volume, job))
         if self.predictor.adapter != NO_ADAPTER:
             sentence += f", adapter {self.predictor.adapter[:SHOWN_DIGITS]}"
         told = (*notes, *(note for note in found.notes if note != volume.note))
@@ -114,10 +120,12 @@ class OfflinePredictor:
         if request.mode == "auto":
             labels = answer(request.about_labels(volume, self.predictor), self.predictor, volume, context)
             scores = ", ".join(f"{name} {score:.2f}" for name, score in labels.found.scores.items())
-            namer = (
-                f" by {self.predictor.semantic.name}" if request.auto == SEMANTIC and self.predictor.semantic else ""
+            semantic = self.predictor.semantic if request.auto == SEMANTIC else None
+            namer = f" by {semantic.name}" if semantic is not None else ""
+            told = tuple(
+                f"{name}: {one.facts['mode'] or 'nothing'}, {one.why}" for name, one in labels.found.chosen.items()
             )
-            return labels, f"{request.auto}{namer}: {scores or 'nothing found'}", ()
+            return labels, f"{request.auto}{namer}: {scores or 'nothing found'}", told
         if request.mode == "3d":
             body = answer(request.in_volume(volume), self.predictor, volume, context)
             voxels, slices = int(np.count_nonzero(body.mask.array)), body.found.slices
@@ -132,6 +140,30 @@ class OfflinePredictor:
             f"score {seen.score:.2f}, stability {seen.stability:.2f}, window {seen.window.name}"
         )
         return flat, sentence, notes
+
+    def _context(self, request: PredictRequest, path: Path, volume: Volume, job: Job) -> Context:
+        def best() -> Mapping[str, Chosen]:
+            return self.choice(request).of(request.names.names, without=volume.digest)
+
+        return Context(job, lambda: self._cases(request, path), best=best)
+
+    def choice(self, request: PredictRequest) -> ModeChoice:
+        """Which mode is best for each label: counted on the accepted cases, once for all images of a run."""
+        if self._choice:
+            return self._choice[0]
+        names = request.names
+        said = [f"{case.name} {case.label.stat().st_mtime_ns}" for case in self.examples[:MOST_CASES]]
+        labels = hashlib.blake2b("\n".join([*names.names, *said]).encode(), digest_size=8).hexdigest()
+
+        def cases() -> list[AcceptedCase]:
+            return affordable(self._example(case, names) for case in self.examples)
+
+        if self.choice_file is None:
+            found = ModeChoice(network_of(self.predictor), labels, count(self.predictor, names.names, cases()))
+        else:
+            found = renewed(self.choice_file, labels, self.predictor, names.names, cases)
+        self._choice.append(found)
+        return found
 
     def _cases(self, request: PredictRequest, path: Path) -> list[AcceptedCase]:
         """The accepted cases of other images, each read once."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +40,8 @@ from samlabel.label_names import app_labels
 from samlabel.loop.accepted_labels import note_label
 from samlabel.loop.answers_given import AnswersGiven
 from samlabel.loop.background_scoring import BackgroundScoring
+from samlabel.loop.best_modes import BestModes
+from samlabel.loop.examples import Examples
 from samlabel.loop.study_cases import StudyCases
 from samlabel.routes.metrics import METRICS
 from samlabel.server.registry import TaskRegistry
@@ -215,7 +217,8 @@ class SamApp(TaskRegistry, MONAILabelApp):
             mend(host.app)
         adopt(self.config.model)
         if self.config.scoring:
-            self._scoring = BackgroundScoring(self._case_scoring, self._has_labels, self.config.scoring_most)
+            most = self.config.scoring_most
+            self._scoring = BackgroundScoring(self._case_scoring, self._has_labels, most, beside=self._best_modes)
             self._scoring.start()
         if self.config.warm_up:
             self._warm_up()
@@ -230,6 +233,9 @@ class SamApp(TaskRegistry, MONAILabelApp):
     def _case_scoring(self) -> CaseScoring:
         cases, model = StudyCases(self._store, self.source, self.label_names), self.config.model
         return CaseScoring(self.serving, cases, model, standing_measure(self.config.scoring_measure, model))
+
+    def _best_modes(self, should_stop: Callable[[], bool]) -> None:
+        BestModes(Examples(self._store, self.label_names, self.studies)).renew(self.serving, should_stop)
 
     def _has_labels(self) -> bool:
         return bool(self._store.get_labeled_images())

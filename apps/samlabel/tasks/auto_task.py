@@ -12,6 +12,7 @@ from sam_infer.job import CancelledError
 from sam_infer.serving.server_state import Serving
 from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
+from samlabel.loop.best_modes import BestModes
 from samlabel.loop.examples import Examples
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
@@ -32,8 +33,9 @@ class SamAutoTask(SamTask):
             type="segmentation",
             labels=names.values,
             dimension=3,
-            description="Labels without a click: proposals, what accepted cases say (grid, selfprompt, atlas), or what "
-            "an adapter has learned (semantic)",
+            description="Labels without a click: by the mode that leaves fewest clicks on accepted cases (best), what "
+            "stands out (propose), what accepted cases say (grid, selfprompt, detect, atlas), or what an adapter has "
+            "learned (semantic)",
             config=dict(auto_request.OPTIONS),
         )
         self.examples = examples
@@ -44,12 +46,17 @@ class SamAutoTask(SamTask):
         serving, image_id = self.serving(), request.get("image_id")
         volume = serving.volume(request["image"])
         wanted = auto_request.decode(request, volume.geometry, self.names)
-        question, predictor = wanted.question, serving.predictor
+        question, predictor, examples = wanted.question, serving.predictor, self.examples()
         doubting = doubt_reply.asked(request, predictor, serving.earlier)
         if wanted.prior_tag is not None and question.prior is None:
-            question = wanted.with_prior(self.examples().earlier(image_id, wanted.prior_tag))
+            question = wanted.with_prior(examples.earlier(image_id, wanted.prior_tag))
         job = volume_job(serving, f"sam_auto {question.mode}", request)
-        context = Context(job, lambda: self.examples().others(serving, image_id), serving.memo)
+        context = Context(
+            job,
+            lambda: examples.others(serving, image_id),
+            serving.memo,
+            lambda: BestModes(examples).known(predictor, volume),
+        )
         found = answer(question, predictor, volume, context)
         facts = {
             "label_names": self.names.values,

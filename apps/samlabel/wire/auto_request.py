@@ -1,6 +1,6 @@
 """Parses requests for automatic labels: mode, extent, prior, and the keys of `slice_request`.
 
-mode         propose, grid, selfprompt, detect, atlas or semantic; see `sam_infer/automatic/modes.py`
+mode         best, propose, grid, selfprompt, detect, atlas or semantic; see `sam_infer/automatic/modes.py`
 extent       slice: one slice, the one named by `slice`, else the middle one; volume: all of them, inside `roi`
 label_prompt `semantic`: the classes that are wanted, values or names; by default all that were learned
 prior        `grid`: a label map of the image to match to, the upload `label` of the request

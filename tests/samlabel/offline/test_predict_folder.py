@@ -79,6 +79,24 @@ def test_a_folder_is_labelled_by_its_accepted_cases(studies: Path, auto: str, sl
     assert 0.7 < min(own) < 1.0
 
 
+@pytest.mark.parametrize("studies", [8], indirect=True)
+def test_by_default_the_best_mode_is_measured_once_and_said(studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the accepted cases of the folder; the next run goes by what the first one counted."""
+    from sam_trainer.proposals import choice, measuring
+
+    monkeypatch.setattr(choice, "CANDIDATES", choice.CANDIDATES[:1])
+    monkeypatch.setattr(measuring, "CANDIDATES", choice.CANDIDATES)
+    (studies / "d.nii.gz").unlink()
+    result = run(app, ["predict", str(studies), "--mode", "auto"])
+    assert result.exit_code == 0, result.output
+    record = json.loads((studies.parent / "studies_masks" / "predictions.json").read_text())
+    assert record["settings"]["auto"] == "best"
+    notes = record["cases"]["c"]["notes"]
+    assert [note for note in notes if note.startswith("left: atlas, leaves ") and "on 2 accepted cases" in note], notes
+    monkeypatch.setattr(choice, "count", lambda *_, **__: pytest.fail("counted again"))
+    assert run(app, ["predict", str(studies), "--mode", "auto", "--force"]).exit_code == 0
+
+
 def test_a_second_run_does_only_what_is_missing(studies: Path) -> None:
     (studies / "d.nii.gz").unlink()
     arguments = ["predict", str(studies), "--mode", "3d", "--point", "35,22,8", "--out", "masks"]

@@ -87,7 +87,7 @@ def test_one_slice_by_default(studies: Server, mode: str, tmp_path: Path) -> Non
     assert answer.status == 200 and filled.tolist() == [6] and answer.facts["slices"] == [6, 6]
 
 
-@pytest.mark.parametrize("mode", ["propose", *MODES])
+@pytest.mark.parametrize("mode", ["best", "propose", *MODES])
 def test_no_mode_reads_the_label_of_the_case_it_answers(
     studies: Server, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +117,36 @@ def test_no_mode_reads_the_label_of_the_case_it_answers(
         monkeypatch.undo()
         store.remove_label("case_c", "final")
         store.remove_image("copy_of_c")
+
+
+def test_best_goes_by_what_was_measured_on_accepted_cases(
+    studies: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known at first; what the background counts is kept, said, and of the served network only."""
+    from sam_trainer.proposals import measuring
+    from sam_trainer.proposals.choice import CANDIDATES
+    from samlabel.loop.best_modes import BestModes, choice_file
+
+    before = ask(studies, mode="best", slice=6).facts["best"]
+    assert {one["mode"] for one in before.values()} == {"selfprompt heads=trained"}
+    assert all("not measured yet" in one["why"] for one in before.values())
+    monkeypatch.setattr("sam_trainer.proposals.choice.CANDIDATES", CANDIDATES[:1])
+    monkeypatch.setattr(measuring, "CANDIDATES", CANDIDATES[:1])
+    task, file = studies.app.infer_task("sam_auto"), choice_file(Studies.of(studies.studies))
+    modes = BestModes(task.examples())
+    modes.renew(studies.app.serving, lambda: True)
+    assert not file.exists()  # told to stop
+    modes.renew(studies.app.serving, lambda: False)
+    stamp = file.stat().st_mtime_ns
+    modes.renew(studies.app.serving, lambda: False)
+    assert file.stat().st_mtime_ns == stamp  # nothing has changed
+    answer = ask(studies, mode="best", slice=6)
+    told = answer.facts["best"]
+    assert set(told) == set(NAMES) and all("2 accepted cases" in one["why"] for one in told.values())
+    assert {one["mode"] for one in told.values()} == {"atlas"}
+    assert np.array_equal(answer.mask(tmp_path).array, ask(studies, mode="atlas", slice=6).mask(tmp_path).array)
+    file.write_text(file.read_text().replace(studies.app.serving.predictor.backbone.weights_id, "another"))
+    assert ask(studies, mode="best", slice=6).facts["best"] == before
 
 
 def test_a_withdrawn_label_teaches_nobody(studies: Server, tmp_path: Path) -> None:

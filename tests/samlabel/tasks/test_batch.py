@@ -45,7 +45,7 @@ def test_one_damaged_case_costs_one_case_and_the_second_run_only_does_what_is_mi
     store = scans.app.datastore()
     for name in ("l", "scan_1", "scan_2"):
         file = Path(store.get_label_uri(name, "machine"))
-        assert read_mask(file).array.any() and store.get_label_info(name, "machine")["params"]["mode"] == "propose"
+        assert read_mask(file).array.any() and store.get_label_info(name, "machine")["params"]["mode"] == "best"
     stamps = [Path(store.get_label_uri(name, "machine")).stat().st_mtime_ns for name in ("l", "scan_1", "scan_2")]
     _, again = run(scans)
     assert (again["done"], again["skipped"], again["failed"]) == (0, 3, 1)

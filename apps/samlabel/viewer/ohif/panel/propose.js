@@ -7,6 +7,7 @@ import { button, check, choice, h, tell } from './dom.js';
 /** What each mode does, and what keeps it from working. `cases` are other accepted cases.
  * @type {Record<string, {told: string, lacks: (has: {cases: number, own: boolean, adapter: boolean}) => string}>} */
 export const MODES = {
+  best: { told: 'each label by the mode that leaves fewest clicks on the accepted cases', lacks: () => '' },
   semantic: { told: 'what an adapter has learned, whole volume',
     lacks: ({ adapter }) => (adapter ? '' : 'needs a trained adapter that serves') },
   atlas: { told: 'the most similar accepted case, laid over this one',
@@ -58,7 +59,9 @@ export function proposeSection(session) {
     const key = proposal?.names.join() ?? '';
     if (found.dataset.key === key) return;
     found.dataset.key = key;
-    found.replaceChildren(...(proposal ? [h('div', { class: 'sl-row' }, ...proposal.names.map((name) =>
+    found.replaceChildren(...(proposal ? [...Object.entries(proposal.facts.best ?? {}).map(([name, how]) =>
+      h('div', { class: 'sl-note' }, `${name}: ${how.mode ?? 'nothing proposed'}, ${how.why}`)),
+    h('div', { class: 'sl-row' }, ...proposal.names.map((name) =>
       button(`Take ${name}`, session.doing(() => session.segmenting.takeProposal(name))))),
     h('div', { class: 'sl-row' }, button('Take all', session.doing(() => session.segmenting.takeProposal()), { class: 'sl-main' }),
       button('Drop', session.doing(() => { session.segmenting.dropProposal(); session.say('Dropped.'); })))] : []));

@@ -1,0 +1,94 @@
+"""Choice of a way per label from counted clicks, and where it is kept until labels or network change.
+
+Few spots say little about one label, so those of all labels count a little for each: as much as `BORROWED` spots of its
+own. The way with fewest clicks is chosen, the earlier one of equals; where beginning from nothing takes fewer clicks
+than any of them, nothing is proposed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam_infer.automatic.best import Chosen, Way
+from sam_infer.automatic.example import AcceptedCase
+from sam_infer.files import write_whole
+from sam_infer.job import Job
+from sam_infer.slices.predictor import Predictor
+from sam_trainer.proposals.measuring import CANDIDATES, NOTHING, Counted, count
+
+BORROWED = 2.0
+
+
+@dataclass(frozen=True)
+class ModeChoice:
+    """What was counted, by which network, on which accepted labels."""
+
+    network: str
+    labels: str
+    counted: Sequence[Counted]
+
+    def of(self, names: Sequence[str], without: str = "") -> dict[str, Chosen]:
+        """How each label is looked for; empty where nothing was counted. `without` is the image that is asked about."""
+        counted = [one for one in self.counted if one.case != without]
+        ways = [way.name for way in CANDIDATES if all(way.name in one.clicks for one in counted)]
+        return {name: _one(name, counted, ways) for name in names} if counted and ways else {}
+
+    def write(self, file: Path) -> None:
+        """Keep it; appears whole or not at all."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def read(cls, file: Path) -> ModeChoice | None:
+        """What is kept; None where nothing is, or nothing that can be read."""
+        try:
+            kept: dict[str, Any] = json.loads(file.read_text())
+            return cls(kept["network"], kept["labels"], [Counted(**one) for one in kept["counted"]])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def network_of(predictor: Predictor) -> str:
+    """What a choice is of: another network leaves other clicks."""
+    return f"{predictor.backbone.weights_id} {predictor.adapter}"
+
+
+def renewed(
+    file: Path,
+    labels: str,
+    predictor: Predictor,
+    names: Sequence[str],
+    cases: Callable[[], Sequence[AcceptedCase]],
+    job: Job | None = None,
+) -> ModeChoice:
+    """The choice that is kept, counted anew where accepted `labels` or the network are others by now."""
+    kept, network = ModeChoice.read(file), network_of(predictor)
+    if kept is not None and (kept.network, kept.labels) == (network, labels):
+        return kept
+    found = ModeChoice(network, labels, count(predictor, names, cases(), job=job))
+    found.write(file)
+    return found
+
+
+def _one(name: str, counted: Sequence[Counted], ways: Sequence[str]) -> Chosen:
+    own = [one for one in counted if one.label == name]
+    means = {way: _mean(way, own, counted) for way in (*ways, NOTHING)}
+    best = min(ways, key=lambda way: means[way])
+    cases = len({one.case for one in counted})
+    told = f"measured on {cases} accepted cases" if own else f"measured on other labels of {cases} accepted cases"
+    if means[NOTHING] < means[best]:
+        why = f"beginning with a click takes {means[NOTHING]:.1f} clicks, mending {best} {means[best]:.1f}"
+        return Chosen(None, f"{why} ({told})", means[NOTHING])
+    why = f"leaves {means[best]:.1f} clicks on a slice, beginning with a click takes {means[NOTHING]:.1f} ({told})"
+    return Chosen(Way.of(best), why, means[best])
+
+
+def _mean(way: str, own: Sequence[Counted], counted: Sequence[Counted]) -> float:
+    everywhere = float(np.mean([one.clicks[way] for one in counted]))
+    return (sum(one.clicks[way] for one in own) + BORROWED * everywhere) / (len(own) + BORROWED)
