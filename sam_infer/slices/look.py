@@ -60,6 +60,12 @@ class FrameAnswer:
             return self.before.logits(view, chosen)
         return full_logits(self.candidates.logits[chosen], self.frame, view)
 
+    def averaged(self, other: FrameAnswer) -> FrameAnswer:
+        """The same with the mean of both answers to the same frame as the preferred one."""
+        mine, logits = self.candidates, self.candidates.logits.copy()
+        logits[mine.preferred] = (mine.logits[mine.preferred] + other.candidates.logits[other.candidates.preferred]) / 2
+        return replace(self, candidates=replace(mine, logits=logits))
+
     def after(self, first: FrameAnswer, view: SliceView, low_res: int) -> FrameAnswer:
         """This closer look in the place of the candidate that it was taken at; the others are those of the `first`."""
         number, kept = first.candidates.preferred, first.candidates

@@ -45,6 +45,9 @@ NO_ADAPTER = "none"
 # Further looks may move the edge of what a click was understood to mean; below this Dice they show something else.
 STILL_MEANT = 0.6
 
+# Fewer clicks are not thought of twice.
+SEVERAL = 2
+
 # All of an answer counts, wherever it was clicked.
 NO_CLICKS = np.zeros((0, 2))
 
@@ -236,7 +239,11 @@ class _Asked:
         elif policy is not None and len(stage.points) >= policy.least_points:
             logits = before.logits(self.view) if isinstance(before, FrameAnswer) else before
             crop = self._around(logits, stage, policy)
-        return self._look(stage).decode(crop or self._whole(), stage, before)
+        look, crop = self._look(stage), crop or self._whole()
+        seen = look.decode(crop, stage, before)
+        if not self.predictor.backbone.prompting.thinks_twice or len(stage.points) < SEVERAL:
+            return seen
+        return look.decode(crop, stage, seen).averaged(seen)
 
     def _look(self, here: Prompts) -> Look:
         network, volume = self.predictor.backbone, self.volume

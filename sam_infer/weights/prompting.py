@@ -89,6 +89,7 @@ class Prompting:
     feeds_back: bool = False  # every click sees the logits of the answer to the clicks before it
     box_passes: int = 1  # decodes of a box alone; the second sees the first one's mask
     ranker: Ranker | None = None  # None: the first click shows what the network itself scores highest
+    thinks_twice: bool = False  # several clicks are decoded twice, the second time with the answer; their mean counts
     looks_again: int = 0  # decodes after the first of a single click, each told the answer before and its box
     looks_closer: bool = False  # those are of the crop that suits the box; costs an encode
     round_prior: RoundPrior | None = None  # None: the answer to a box is the network's alone
@@ -103,8 +104,8 @@ class Prompting:
             facts = json.loads(file.read_text())
             ranker = Ranker.from_json(facts["ranker"]) if facts["ranker"] is not None else None
             prior = RoundPrior(**facts["round_prior"]) if facts["round_prior"] is not None else None
-            looks = int(facts["looks_again"]), bool(facts["looks_closer"])
-            return cls(bool(facts["feeds_back"]), int(facts["box_passes"]), ranker, *looks, prior)
+            first = bool(facts["feeds_back"]), int(facts["box_passes"]), ranker, bool(facts["thinks_twice"])
+            return cls(*first, int(facts["looks_again"]), bool(facts["looks_closer"]), prior)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelError(f"prompting-{name}.json is damaged: install the package again", "model") from error
 

@@ -175,3 +175,14 @@ def test_a_further_look_that_shows_something_else_is_not_believed(volume: Volume
     two = Growing(network, 1.1)
     Predictor(two, EmbeddingCache()).predict(volume, said(2), 3)
     assert len(two.hints) == 1
+
+
+def test_several_clicks_are_thought_of_twice_and_the_mean_counts(volume: Volume, network: Any) -> None:
+    growing = Growing(network, 1.2)
+    growing.prompting = Prompting(feeds_back=True, thinks_twice=True)
+    found = Predictor(growing, EmbeddingCache()).predict(volume, said(2), 3)
+    first, once, again = growing.hints
+    assert first.mask_logits is None and len(once.labels) == len(again.labels) == 2
+    assert once.mask_logits is not None and again.mask_logits is not None
+    assert again.mask_logits.max() == pytest.approx(8.0 * 1.2, abs=0.8)
+    assert found.candidates.logits[0].max() == pytest.approx(8.0 * (1.2 + 1.44) / 2, abs=0.8)

@@ -33,8 +33,8 @@ def test_a_ranker_is_kept_and_found_again(tmp_path: Path) -> None:
 
 def test_a_damaged_manifest_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompting.resources, "files", lambda package: tmp_path)
-    Prompting(True, 2, RANKER, 2, True, RoundPrior(-1.0, 2.0, -3.0)).write(tmp_path / "prompting-x.json")
-    assert Prompting.of("x") == Prompting(True, 2, RANKER, 2, True, RoundPrior(-1.0, 2.0, -3.0))
+    Prompting(True, 2, RANKER, True, 2, True, RoundPrior(-1.0, 2.0, -3.0)).write(tmp_path / "prompting-x.json")
+    assert Prompting.of("x") == Prompting(True, 2, RANKER, True, 2, True, RoundPrior(-1.0, 2.0, -3.0))
     assert Prompting.of("y") == PLAIN
     (tmp_path / "prompting-x.json").write_text("{}")
     with pytest.raises(ModelError, match=r"prompting-x.json is damaged"):
