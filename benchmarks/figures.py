@@ -15,7 +15,7 @@ from sam_trainer.reports.figures_in_text import filled
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-WORTH_FILE = ROOT / "sam_infer" / "uncertainty" / "worth.json"
+CORRELATIONS = ROOT / "sam_infer" / "uncertainty" / "error_correlation.json"
 
 
 @cache
@@ -29,7 +29,7 @@ POOLS = {"graded": "uncertainty.json", "folders": "uncertainty-folders.json"}
 
 
 def worth() -> str:
-    """What `sam_infer/uncertainty/worth.json` should hold: correlations over volumes, by measure and pool."""
+    """What the file of correlations should hold: those over volumes, by measure and pool."""
     found: dict[str, list[dict[str, Any]]] = {}
     for pool, name in POOLS.items():
         for row in document(name)["rows"]:
@@ -43,9 +43,9 @@ def worth() -> str:
 
 def main() -> None:
     """Write every document whose figures have changed."""
-    if WORTH_FILE.read_text() != worth():
-        WORTH_FILE.write_text(worth())
-        sys.stdout.write(f"filled in {WORTH_FILE.relative_to(ROOT)}\n")
+    if CORRELATIONS.read_text() != worth():
+        CORRELATIONS.write_text(worth())
+        sys.stdout.write(f"filled in {CORRELATIONS.relative_to(ROOT)}\n")
     for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
         before = path.read_text()
         after = filled(before, document)

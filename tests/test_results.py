@@ -90,7 +90,7 @@ def test_the_first_page_quotes_figures() -> None:
 
 def test_what_measures_of_doubt_are_worth_is_what_the_files_say() -> None:
     figures = runner("figures")
-    assert figures.WORTH_FILE.read_text() == figures.worth(), "run `make figures`"
+    assert figures.CORRELATIONS.read_text() == figures.worth(), "run `make figures`"
 
 
 def runner(name: str = "accept") -> ModuleType:

@@ -55,8 +55,8 @@ from urllib.parse import urlsplit
 
 from sam_infer.imaging.claim import DEFAULT_MB
 from sam_infer.networks.precision import AUTO, PRECISIONS
+from sam_infer.uncertainty.error_correlation import offered
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES
-from sam_infer.uncertainty.worth import offered
 from sam_trainer.active.policy import SelectionPolicy
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.policy import GatePolicy, WatchPolicy

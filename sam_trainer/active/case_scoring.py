@@ -18,8 +18,8 @@ from sam_infer.serving.server_state import Serving
 from sam_infer.serving.work_queue import Priority
 from sam_infer.uncertainty.calibration import Calibration
 from sam_infer.uncertainty.case_score import Scorer, ScoreSettings
+from sam_infer.uncertainty.error_correlation import checked_method
 from sam_infer.uncertainty.measures import ADAPTERS, DEFAULT
-from sam_infer.uncertainty.worth import checked_method
 from sam_trainer.active.cases import Cases
 from sam_trainer.active.score_table import ScoreTable
 from sam_trainer.active.scoring import Images, Made, Scoring, ScoringOutcome, waiting

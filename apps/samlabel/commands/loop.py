@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_infer.uncertainty.worth import checked_method
+from sam_infer.uncertainty.error_correlation import checked_method
 from samlabel.commands.cli import STUDIES
 from samlabel.config import AppConfig
 from samlabel.offline.outputs import result_file
@@ -106,7 +106,7 @@ def report(
     ),
     page: Annotated[Path, typer.Option(help="Folder of the page and its figures.")] = Path("runs/loop"),
 ) -> None:
-    """Worth of active learning, work per case and week, learning curves with a forecast: JSON and a page."""
+    """ErrorCorrelation of active learning, work per case and week, learning curves with a forecast: JSON and a page."""
     from sam_infer.home import default_home
     from sam_infer.weights.available import require_known
     from samlabel.store.open import identified

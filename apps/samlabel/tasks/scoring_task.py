@@ -12,7 +12,7 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 
 from sam_infer.serving.activity import Activity
 from sam_infer.serving.server_state import Serving
-from sam_infer.uncertainty.worth import checked_method
+from sam_infer.uncertainty.error_correlation import checked_method
 from sam_trainer.active.case_scoring import CaseScoring, standing_measure, usable_measure
 from sam_trainer.studies import Studies
 from samlabel.config import AppConfig, flag

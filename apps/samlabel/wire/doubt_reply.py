@@ -24,16 +24,17 @@ from sam_infer.networks.frame import Frame
 from sam_infer.slices.predictor import Predictor
 from sam_infer.uncertainty.calibration import Calibration
 from sam_infer.uncertainty.case_score import KINDS, USUAL
+from sam_infer.uncertainty.error_correlation import has_worth, require_worth
 from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, SEMANTIC, expected_dice
 from sam_infer.uncertainty.probe import Probe
-from sam_infer.uncertainty.worth import OF_ONES_OWN, has_worth, require_worth
 from sam_trainer.judging.calibrate import calibration_file
 from samlabel.config import flag
 from samlabel.errors import ConfigError, RequestError
 
 KEY = "uncertainty"
 
-# What a map can be made by here; the others need the whole case.
+# What a map can be made by here; the others need the whole case. The first is that of `combined`, which ranks cases: it
+# shows where looks disagree, and nobody need name it.
 MAPS = ("agreement", "stability", "views", "prompts", "multimask", "iou_head", ADAPTERS, SEMANTIC)
 
 MOST = 127
@@ -59,17 +60,12 @@ def asked(
     return Doubting(predictor, measure, others)
 
 
-def usual_map() -> str:
-    """What a map is made by where nobody names a measure: the first that has worth for everybody."""
-    return next((name for name in MAPS if name not in OF_ONES_OWN and has_worth(name)), MAPS[0])
-
-
 def _measure(asked: str) -> str | None:
     maps = tuple(name for name in MAPS if has_worth(name))
     if asked in MAPS:
         return require_worth(asked, KEY, maps)
     try:
-        return usual_map() if flag(KEY, asked) else None
+        return MAPS[0] if flag(KEY, asked) else None
     except ConfigError:
         raise RequestError(f"{KEY} must be true, false or one of {', '.join(maps)}, got {asked!r}", KEY) from None
 

@@ -1,4 +1,4 @@
-"""Worth of every measure of doubt: does it rank cases as their true errors do? Measured, and kept in `worth.json`.
+"""Correlation of every measure of doubt with the true error, measured and kept in `error_correlation.json`.
 
 The file is made of what the project measured (`make figures` renews it from benchmarks/results): per pool of cases the
 rank correlation of doubt and error over volumes, with its 95 % interval. A measure has worth where the interval lies
@@ -17,13 +17,13 @@ from pathlib import Path
 from sam_infer.errors import PromptError
 from sam_infer.uncertainty.measures import ADAPTERS, MEASURES, SEMANTIC
 
-WORTH_FILE = Path(__file__).with_name("worth.json")
+CORRELATIONS = Path(__file__).with_name("error_correlation.json")
 
 OF_ONES_OWN = (ADAPTERS, SEMANTIC)
 
 
 @dataclass(frozen=True)
-class Worth:
+class ErrorCorrelation:
     """What one pool of cases says about a measure."""
 
     pool: str
@@ -38,15 +38,15 @@ class Worth:
 
 
 @cache
-def worths() -> Mapping[str, tuple[Worth, ...]]:
+def correlations() -> Mapping[str, tuple[ErrorCorrelation, ...]]:
     """By measure, what the pools say."""
-    told = json.loads(WORTH_FILE.read_text())["measures"]
-    return {name: tuple(Worth(**one) for one in found) for name, found in told.items()}
+    told = json.loads(CORRELATIONS.read_text())["measures"]
+    return {name: tuple(ErrorCorrelation(**one) for one in found) for name, found in told.items()}
 
 
 def has_worth(name: str) -> bool:
     """Whether a measure is offered by name."""
-    found = worths().get(name, ())
+    found = correlations().get(name, ())
     return name in OF_ONES_OWN or (bool(found) and all(one.low > 0 for one in found))
 
 
@@ -59,7 +59,7 @@ def require_worth(name: str, key: str, instead: tuple[str, ...]) -> str:
     """The name of a known measure, or a refusal that says what was measured and what to take instead."""
     if has_worth(name):
         return name
-    found = worths().get(name, ())
+    found = correlations().get(name, ())
     measured = f"it follows the true error by {', '.join(one.sentence for one in found)}" if found else "not measured"
     raise PromptError(f"{key} {name} is not offered, as it has no proven worth ({measured}): {_one_of(instead)}", key)
 
