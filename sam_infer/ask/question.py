@@ -13,7 +13,7 @@ from sam_infer.automatic.modes import MODES, ModeOptions
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask
 from sam_infer.prompts.object_prompts import Box, Prompts
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_infer.slices.predictor import Options
 
 

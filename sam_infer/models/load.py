@@ -50,8 +50,10 @@ class BaseNetwork:
             model = tiny_with(weights)
             insert(model, tensors)
             return TinyBackbone(model, fingerprint)
-        backbone = self._sam2(weights, fingerprint, tensors) if self.name.startswith(SAM2) else self._sam(
-            weights, fingerprint, tensors
+        backbone = (
+            self._sam2(weights, fingerprint, tensors)
+            if self.name.startswith(SAM2)
+            else self._sam(weights, fingerprint, tensors)
         )
         if self.precision == AUTO and self.folder is not None and not torch.cuda.is_available():
             return backbone(agreed_precision(backbone, self.fingerprint.weights, self.folder / "precision.json"))

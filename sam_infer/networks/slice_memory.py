@@ -52,8 +52,6 @@ class RemembersSlices(Protocol):
         """The object where a mask (input_size, input_size) says that it is."""
         ...
 
-    def recalled(
-        self, features: Features, index: int, memory: SliceMemory, hints: Hints | None = None
-    ) -> Remembered:
+    def recalled(self, features: Features, index: int, memory: SliceMemory, hints: Hints | None = None) -> Remembered:
         """The remembered object on slice `index`; `hints` correct it: points, and the mask that they are about."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Protocol
 
 from sam_infer.errors import PromptError
@@ -10,8 +10,10 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.job import Job
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
+from sam_infer.propagation.memory_walk import MemoryWalk
+from sam_infer.propagation.options import SAM2, TRACKER, VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.segment import TRACKER, VolumeOptions, segment_volume
+from sam_infer.propagation.segment import Propagation, segment_volume
 from sam_infer.slices.predictor import Predictor
 
 
@@ -42,7 +44,24 @@ class TrackerEngine:
         return segment_volume(predictor, volume, prompts, options, job)
 
 
-ENGINES: Mapping[str, VolumeEngine] = {TRACKER: TrackerEngine()}
+class Sam2Engine:
+    """SAM 2 follows the object with its own memory; the predictor's network must be one of its models."""
+
+    name = SAM2
+
+    def segment(
+        self, predictor: Predictor, volume: Volume, prompts: Prompts | VolumePrompts, options: VolumeOptions, job: Job
+    ) -> VolumePrediction:
+        """The object meant by the prompts, on every slice where it is."""
+        said = VolumePrompts.of(prompts, volume.geometry) if isinstance(prompts, Prompts) else prompts
+        walk = MemoryWalk(predictor, volume, said, options, job)
+        return Propagation(predictor, volume, said, options, job, walk).answer()
+
+
+# SAM 2's engine is there where its package is.
+ENGINES: dict[str, VolumeEngine] = {TRACKER: TrackerEngine()}
+if find_spec("sam2") is not None:
+    ENGINES[SAM2] = Sam2Engine()
 
 
 def engine(name: str) -> VolumeEngine:

@@ -24,7 +24,7 @@ from sam_infer.networks.backbone import Backbone
 from sam_infer.prompts.object_prompts import FOREGROUND, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.engine import segment_object
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.exam import NSD_TOLERANCE_MM

@@ -14,7 +14,7 @@ from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.imaging.image_file import read_image
 from sam_infer.imaging.window import choose_window
 from sam_infer.networks.backbone import Backbone
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_trainer.bench.figures import RANKS
 from sam_trainer.bench.gallery import picture
 from sam_trainer.bench.runs import GREEN_RED, Outcome

@@ -164,7 +164,7 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
 ) -> None:
     """One box, one point or three slices become an object in 3D, beside extruded outlines and per-slice boxes."""
     with measured(context) as run:
-        from sam_infer.propagation.segment import VolumeOptions
+        from sam_infer.propagation.options import VolumeOptions
         from sam_trainer.bench.volumes_run import run_volumes
 
         structures = run.structures(studies, limit, separate)

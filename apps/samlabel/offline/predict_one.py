@@ -21,7 +21,7 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.slice_index import choose_slice
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case

@@ -20,7 +20,7 @@ from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.lasso import Lasso
 from sam_infer.prompts.object_prompts import MAX_POINTS, Prompts
 from sam_infer.prompts.scribble import Scribble
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from samlabel.label_names import LabelNames
 from samlabel.wire import slice_request
 

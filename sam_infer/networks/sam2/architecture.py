@@ -1,7 +1,7 @@
 """SAM 2.1 without weights, of its own classes, with the numbers of its published configurations.
 
-    sam2/configs/sam2.1/sam2.1_hiera_*.yaml, and what `build_sam2_video_predictor` adds to them: of one mask that is not
-    sure the best of three is taken, and masks of prompted slices are remembered as what the reader saw of them.
+sam2/configs/sam2.1/sam2.1_hiera_*.yaml, and what `build_sam2_video_predictor` adds to them: of one mask that is not
+sure the best of three is taken, and masks of prompted slices are remembered as what the reader saw of them.
 """
 
 from __future__ import annotations

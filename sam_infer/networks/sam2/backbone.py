@@ -107,9 +107,7 @@ class Sam2Backbone:
         return self._memory.given(self._levels(features), torch.tensor(mask, device=self._device)[None, None])
 
     @torch.inference_mode()
-    def recalled(
-        self, features: Features, index: int, memory: SliceMemory, hints: Hints | None = None
-    ) -> Remembered:
+    def recalled(self, features: Features, index: int, memory: SliceMemory, hints: Hints | None = None) -> Remembered:
         """The remembered object on slice `index`; `hints` correct it: points, and the mask that they are about."""
         points, mask = (self._points(hints), self._mask(hints)) if hints is not None else (None, None)
         return self._memory.recalled(self._levels(features), index, memory, points, mask)

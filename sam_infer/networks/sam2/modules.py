@@ -43,8 +43,8 @@ try:
         from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
         from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
         from sam2.modeling.position_encoding import PositionEmbeddingSine
-        from sam2.modeling.sam2_base import SAM2Base
         from sam2.modeling.sam.transformer import RoPEAttention
+        from sam2.modeling.sam2_base import SAM2Base
 except ModuleNotFoundError as error:
     raise ModelError(
         "SAM 2 needs the package sam2, which is not installed: install it with `pip install sam2`", "model"

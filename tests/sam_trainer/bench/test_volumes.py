@@ -6,7 +6,7 @@ import pytest
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import write_image, write_mask
 from sam_infer.imaging.volume import Mask
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_trainer.bench.volumes import PROTOCOLS, extent_error
 from sam_trainer.bench.volumes_run import run_volumes
 from sam_trainer.labels.cases import read_sources

@@ -13,7 +13,7 @@ import pytest
 from sam_infer.imaging.image_file import write_image
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.propagation.engine import ENGINES
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_trainer.synthetic.patients import lesion_photo
 from tests.processes import wait_until
 from tests.sam_infer.propagation.test_engine import StampEngine
