@@ -8,10 +8,12 @@ from typing import Protocol
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Volume
 from sam_infer.job import Job
+from sam_infer.networks.backbone import Backbone
+from sam_infer.networks.slice_memory import RemembersSlices
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.memory_walk import MemoryWalk
-from sam_infer.propagation.options import SAM2, TRACKER, VolumeOptions
+from sam_infer.propagation.options import AUTO, SAM2, TRACKER, VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.segment import Propagation, segment_volume
 from sam_infer.slices.predictor import Predictor
@@ -64,11 +66,18 @@ if find_spec("sam2") is not None:
     ENGINES[SAM2] = Sam2Engine()
 
 
-def engine(name: str) -> VolumeEngine:
-    """The engine of a name, or a refusal that says which there are."""
+def engine(name: str, network: Backbone | None = None) -> VolumeEngine:
+    """The engine of a name, `auto` as it suits a network, or a refusal that says which there are."""
+    if name == AUTO:
+        return ENGINES[SAM2 if SAM2 in ENGINES and isinstance(network, RemembersSlices) else TRACKER]
     if name not in ENGINES:
-        raise PromptError(f"engine must be one of {', '.join(ENGINES)}, got {name!r}", "engine")
+        raise PromptError(f"engine must be one of {', '.join((AUTO, *ENGINES))}, got {name!r}", "engine")
     return ENGINES[name]
+
+
+def offered(model: str) -> list[str]:
+    """What `VolumeOptions.engine` may say for a model, known before it is loaded; the first suits it best."""
+    return [AUTO, *(name for name in ENGINES if name != SAM2 or model.startswith(SAM2))]
 
 
 def segment_object(
@@ -80,4 +89,4 @@ def segment_object(
 ) -> VolumePrediction:
     """The object meant by the prompts, as the engine that the options name finds it."""
     options = options or VolumeOptions()
-    return engine(options.engine).segment(predictor, volume, prompts, options, job or Job())
+    return engine(options.engine, predictor.backbone).segment(predictor, volume, prompts, options, job or Job())

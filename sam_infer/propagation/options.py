@@ -9,8 +9,8 @@ from sam_infer.propagation.end_rule import EndPolicy
 from sam_infer.propagation.step import FollowPolicy
 from sam_infer.slices.predictor import Options
 
-# What the engines are called; see `engine.py`.
-TRACKER, SAM2 = "tracker", "sam2"
+# What the engines are called, see `engine.py`; `auto` is SAM 2 where the network has a memory, else the tracker.
+TRACKER, SAM2, AUTO = "tracker", "sam2", "auto"
 
 
 @dataclass(frozen=True)
@@ -21,4 +21,4 @@ class VolumeOptions:
     follow: FollowPolicy = field(default_factory=FollowPolicy)
     end: EndPolicy = field(default_factory=EndPolicy)
     consistency: Consistency = field(default_factory=Consistency)
-    engine: str = TRACKER  # who follows the object
+    engine: str = AUTO  # who follows the object

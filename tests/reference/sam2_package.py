@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,9 @@ def image_predictor(state: dict[str, torch.Tensor]) -> Any:
 
     network = build_sam2(TINY, device="cpu")
     network.load_state_dict(state)
-    return SAM2ImagePredictor(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # about torch's script compiler, which the package uses
+        return SAM2ImagePredictor(network)
 
 
 def state_of(predictor: Any, frames: torch.Tensor) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def normalised(frames: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def encoded_once(predictor: Any, frames: torch.Tensor) -> Iterator[None]:
+def encoded_once(predictor: Any) -> Iterator[None]:
     """The package's predictor with every frame encoded once: it keeps the last one only."""
     known: dict[bytes, Any] = {}
     encode = predictor.forward_image

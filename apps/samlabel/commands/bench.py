@@ -158,17 +158,20 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
     seed: Seed = 0,
     limit: Limit = None,
     separate: Separate = None,
+    engine: Annotated[str, typer.Option(help="Who follows: auto, tracker, or sam2 for the sam2.1 models.")] = "auto",
     threads: Threads = None,
     resume: Resume = False,
     allow_changed: AllowChanged = False,
 ) -> None:
     """One box, one point or three slices become an object in 3D, beside extruded outlines and per-slice boxes."""
     with measured(context) as run:
+        from sam_infer.propagation.engine import engine as known_engine
         from sam_infer.propagation.options import VolumeOptions
         from sam_trainer.bench.volumes_run import run_volumes
 
+        known_engine(engine, run.backbone)
         structures = run.structures(studies, limit, separate)
-        run.keep(run_volumes(run.backbone, structures, VolumeOptions(), seed, run.journal))
+        run.keep(run_volumes(run.backbone, structures, VolumeOptions(engine=engine), seed, run.journal))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import WINDOWS
 from sam_infer.prompts.slice_index import choose_slice
 from sam_infer.weights.available import require_added
+from sam_infer.weights.catalogue import SAM2
 from samlabel.errors import ConfigError
 from samlabel.offline.hints import parsed, prompts_by_name, require_readable
 from samlabel.offline.outputs import require_output, require_output_folder
@@ -53,6 +55,7 @@ class Arguments:
     adapter: str
     force: bool
     preview: bool
+    engine: str = "auto"
 
     def plan(self) -> Plan:
         """What follows, or the first thing that is wrong, as a sentence."""
@@ -74,6 +77,8 @@ class Arguments:
             raise PromptError("nothing says where the object is: use --point or --box, or --mode auto", "point")
         if self.window not in WINDOWS:
             raise PromptError(f"window must be one of {', '.join(WINDOWS)}, got {self.window!r}", "window")
+        if self.engine == "sam2":
+            self._require_memory()
         require_readable(self.points, self.box)
         if self.accepted is not None and not self.accepted.is_dir():
             raise ConfigError(f"--accepted {self.accepted}: there is no such folder", "accepted")
@@ -83,6 +88,15 @@ class Arguments:
             require_mask_format(self.out, 1)
         if self.adapter not in (PROMOTED, NO_ADAPTER):
             found_id(self.model, added_ids(self.model), self.adapter)
+
+    def _require_memory(self) -> None:
+        """Refuse the engine of SAM 2 without one of its models, or without its package."""
+        if find_spec("sam2") is None:
+            raise ConfigError("--engine sam2 needs the package sam2: install it with `pip install sam2`", "engine")
+        if not self.model.startswith(SAM2):
+            raise ConfigError(
+                f"--engine sam2 follows with the memory of a {SAM2} model, and {self.model} is none", "engine"
+            )
 
     def _looked_at(self) -> Volume:
         """The only image, with the hints looked at on it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.slice_index import choose_slice
-from sam_infer.propagation.options import VolumeOptions
+from sam_infer.propagation.options import AUTO, VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
@@ -38,6 +38,7 @@ class PredictRequest:
     box: str | None = None
     plane: str | None = None
     auto: str = "propose"
+    engine: str = AUTO  # 3d: who follows the object
     options: Options = field(default_factory=Options)
     names: LabelNames = field(default_factory=LabelNames)
 
@@ -50,7 +51,8 @@ class PredictRequest:
             else {"auto": self.auto, "labels": list(self.names.names)}
         )
         zoom, options = self.options.zoom is not None, replace(self.options, zoom=None)
-        return {"mode": self.mode, **prompts, "plane": self.plane, "zoom": zoom, "options": str(options)}
+        engine = {} if self.engine == AUTO else {"engine": self.engine}
+        return {"mode": self.mode, **prompts, **engine, "plane": self.plane, "zoom": zoom, "options": str(options)}
 
     def on_slice(self, volume: Volume) -> tuple[SliceQuestion, tuple[str, ...]]:
         """Mode 2d as a question, and what is to be said about the slice that was chosen."""
@@ -61,8 +63,8 @@ class PredictRequest:
     def in_volume(self, volume: Volume) -> ObjectQuestion:
         """Mode 3d as a question."""
         prompts, _ = parsed(volume, self.points, self.box, self.plane)
-        wanted = Consistency(keep_largest=self.options.keep_largest)
-        return ObjectQuestion(prompts, VolumeOptions(replace(self.options, keep_largest=False), consistency=wanted))
+        flat, wanted = replace(self.options, keep_largest=False), Consistency(keep_largest=self.options.keep_largest)
+        return ObjectQuestion(prompts, VolumeOptions(flat, consistency=wanted, engine=self.engine))
 
     def about_labels(self, volume: Volume, predictor: Predictor) -> LabelQuestion:
         """Mode auto as a question; without names of its own it asks for what the adapter has learned."""
@@ -94,14 +96,13 @@ class OfflinePredictor:
         self,
         request: PredictRequest,
         path: Path,
-        progress: Callable[[int], None] | None = None,
+        job: Job | None = None,
         volume: Volume | None = None,
     ) -> Predicted:
         """What the network makes of one image; `volume` is what `path` holds, where it was read already."""
         started = time.perf_counter()
         volume = volume or read_image(path)
-        job = Job(progress=progress) if progress is not None else Job()
-        found, sentence, notes = self._asked(request, volume, Context(job, lambda: self._cases(request, path)))
+        found, sentence, notes = self._asked(request, volume, Context(job or Job(), lambda: self._cases(request, path)))
         if self.predictor.adapter != NO_ADAPTER:
             sentence += f", adapter {self.predictor.adapter[:SHOWN_DIGITS]}"
         told = (*notes, *(note for note in found.notes if note != volume.note))

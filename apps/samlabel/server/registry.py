@@ -51,8 +51,8 @@ class TaskRegistry:
         return {
             "sam_auto": SamAutoTask(serving, names, lambda: Examples(self._store, names, self.studies)),
             "sam_2d": Sam2dTask(serving, names),
-            "sam_3d": Sam3dTask(serving, names),
-            "sam_multi": SamMultiTask(serving, names),
+            "sam_3d": Sam3dTask(serving, names, self.config.model),
+            "sam_multi": SamMultiTask(serving, names, self.config.model),
             "sam_class": SamClassTask(serving, names),
         }
 

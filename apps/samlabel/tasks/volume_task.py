@@ -10,6 +10,7 @@ from sam_infer.ask.answer import answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import ObjectQuestion, ObjectsQuestion
 from sam_infer.serving.server_state import Serving
+from sam_infer.weights.available import EMBEDDED
 from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.tasks.job import volume_job
@@ -22,7 +23,7 @@ from samlabel.wire.volume_reply import describe_object, own_notes
 class Sam3dTask(SamTask):
     """Points, boxes, scribbles or a prior mask on one or several slices in, one object in 3D out."""
 
-    def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames, model: str = EMBEDDED) -> None:
         super().__init__(
             serving,
             names,
@@ -30,7 +31,7 @@ class Sam3dTask(SamTask):
             labels=list(names.names),
             dimension=3,
             description="Segment Anything in 3D: prompts on a few slices are followed to the ends of the object",
-            config=dict(volume_request.OPTIONS),
+            config=volume_request.shown_options(model),
         )
 
     def reply(self, request: Mapping[str, Any]) -> Reply:
@@ -56,7 +57,7 @@ class Sam3dTask(SamTask):
 class SamMultiTask(SamTask):
     """Points per label in, one label map in 3D out."""
 
-    def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames, model: str = EMBEDDED) -> None:
         super().__init__(
             serving,
             names,
@@ -64,7 +65,7 @@ class SamMultiTask(SamTask):
             labels=names.values,
             dimension=3,
             description="Segment Anything in 3D, several labels at once: click on each of them",
-            config=dict(volume_request.OPTIONS),
+            config=volume_request.shown_options(model),
         )
 
     def reply(self, request: Mapping[str, Any]) -> Reply:

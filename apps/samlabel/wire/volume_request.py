@@ -3,6 +3,7 @@
 LABEL                        `sam_multi`: a list of voxels per label name; `background` counts for all of them
 smooth_mm, fill_holes_mm3    see `sam_infer/masks/cleanup3d.py`; off at 0
 keep_largest                 of the object in 3D
+engine                       auto, tracker or sam2: who follows the object, see `sam_infer/propagation/engine.py`
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.lasso import Lasso
 from sam_infer.prompts.object_prompts import MAX_POINTS, Prompts
 from sam_infer.prompts.scribble import Scribble
-from sam_infer.propagation.options import VolumeOptions
+from sam_infer.propagation.engine import engine, offered
+from sam_infer.propagation.options import AUTO, VolumeOptions
 from samlabel.label_names import LabelNames
 from samlabel.wire import slice_request
 
@@ -29,6 +31,11 @@ OPTIONS: dict[str, Any] = {
     "smooth_mm": "0",
     "fill_holes_mm3": "0",
 }
+
+
+def shown_options(model: str) -> dict[str, Any]:
+    """The form that clients show, for a model."""
+    return {**OPTIONS, "engine": offered(model)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +93,14 @@ def decode_options(given: Mapping[str, Any]) -> VolumeOptions:
     """How slices are looked at, and what is done to the mask in 3D."""
     flat = slice_request.decode_options(given)
     wanted = Consistency(_length(given, "smooth_mm"), flat.keep_largest, _length(given, "fill_holes_mm3"))
-    return VolumeOptions(replace(flat, keep_largest=False), consistency=wanted)
+    return VolumeOptions(replace(flat, keep_largest=False), consistency=wanted, engine=_engine(given))
+
+
+def _engine(given: Mapping[str, Any]) -> str:
+    name = given.get("engine", AUTO)
+    if name != AUTO:
+        engine(str(name))  # refused here, before anything is computed
+    return str(name)
 
 
 def _given(request: Mapping[str, Any]) -> dict[str, Any]:

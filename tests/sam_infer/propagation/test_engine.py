@@ -14,9 +14,9 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.job import Job
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
-from sam_infer.propagation.engine import ENGINES, engine, segment_object
+from sam_infer.propagation.engine import ENGINES, engine, offered, segment_object
 from sam_infer.propagation.many_labels import segment_labels
-from sam_infer.propagation.options import VolumeOptions
+from sam_infer.propagation.options import SAM2, TRACKER, VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.segment import segment_volume
 from sam_infer.propagation.slice_result import SliceAnswer
@@ -103,14 +103,23 @@ def test_regions_that_are_proposed_go_through_the_engine(
     predictor: Predictor, volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = StampEngine()
-    monkeypatch.setitem(ENGINES, VolumeOptions().engine, made)
+    monkeypatch.setitem(ENGINES, TRACKER, made)
     found = propose_labels(LabelSearch(predictor, volume, 2, range(8), ("a", "b")), 4)
     assert made.asked and slices_of(found.mask.array) == list(range(8))
 
 
 def test_an_engine_that_nobody_knows_is_refused_by_name(predictor: Predictor, volume: Volume) -> None:
-    with pytest.raises(PromptError, match=r"engine must be one of tracker.*, got 'video'") as refused:
+    with pytest.raises(PromptError, match=r"engine must be one of auto, tracker.*, got 'video'") as refused:
         engine("video")
     assert refused.value.field == "engine"
     with pytest.raises(PromptError, match="got 'video'"):
         segment_labels(predictor, volume, {"a": boxed(10)}, VolumeOptions(engine="video"))
+
+
+def test_sam_2_is_offered_to_its_own_models_where_its_package_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, SAM2, StampEngine())
+    assert offered("tiny") == ["auto", "tracker"] and offered("sam2.1_hiera_tiny") == ["auto", "tracker", "sam2"]
+    monkeypatch.delitem(ENGINES, SAM2)
+    assert offered("sam2.1_hiera_tiny") == ["auto", "tracker"]
+    with pytest.raises(PromptError, match="engine must be one of auto, tracker, got 'sam2'"):
+        engine(SAM2)

@@ -29,23 +29,29 @@ BOXED, POINTED = Hints(NO_POINTS, np.zeros(0, np.int64), BOX), Hints(POINT, np.o
 class Pair:
     """Our network and the package's, with the same weights and the same frames."""
 
-    def __init__(self, seeded_weights: Callable[..., dict[str, torch.Tensor]]) -> None:
-        self.theirs = video_predictor(SMALL)
+    def __init__(
+        self,
+        seeded_weights: Callable[..., dict[str, torch.Tensor]],
+        shape: HieraShape = SHAPE,
+        changes: tuple[str, ...] = SMALL,
+        count: int = FRAMES,
+    ) -> None:
+        self.theirs, self.side, self.count = video_predictor(changes), shape.input_size, count
         weights = seeded_weights(self.theirs.state_dict())
         weights["sam_mask_decoder.pred_obj_score_head.layers.2.bias"] += 2  # the object is there, mostly
         self.theirs.load_state_dict(weights)
-        self.ours = Sam2Backbone("small", with_weights(build(SHAPE), weights))
-        frames = np.random.default_rng(3).integers(0, 255, (FRAMES, 128, 128, 3)).astype(np.uint8)
-        self.features: list[Features] = [self.ours.encode(frame[None]) for frame in frames]
-        self.state: dict[str, Any] = state_of(self.theirs, normalised(torch.tensor(frames)))
+        self.ours = Sam2Backbone("small", with_weights(build(shape), weights))
+        random = np.random.default_rng(3)
+        self.frames = random.integers(0, 255, (count, self.side, self.side, 3)).astype(np.uint8)
+        self.features: list[Features] = [self.ours.encode(frame[None]) for frame in self.frames]
+        self.state: dict[str, Any] = state_of(self.theirs, normalised(torch.tensor(self.frames)))
 
     def told(self, prompts: dict[int, Hints]) -> dict[int, Remembered]:
         """Prompted frames, told to both; theirs forgets all it knew before."""
         self.theirs.reset_state(self.state)
         for index, hints in prompts.items():
-            points = None if hints.box_xyxy is not None else hints.points_xy / 128
-            labels = None if hints.box_xyxy is not None else hints.labels
-            box = None if hints.box_xyxy is None else hints.box_xyxy / 128
+            points, labels = (hints.points_xy / self.side, hints.labels) if len(hints.labels) else (None, None)
+            box = None if hints.box_xyxy is None else hints.box_xyxy / self.side
             self.theirs.add_new_points_or_box(
                 self.state, index, 1, points=points, labels=labels, box=box, normalize_coords=False
             )
@@ -53,7 +59,7 @@ class Pair:
 
     def follow(self, prompted: dict[int, Remembered], indices: range) -> dict[int, Remembered]:
         """Ours, over slices in the order of `indices`."""
-        memory, found = SliceMemory(FRAMES, indices.step < 0, None, prompted), dict[int, Remembered]()
+        memory, found = SliceMemory(self.count, indices.step < 0, None, prompted), dict[int, Remembered]()
         for index in indices:
             if index in prompted:
                 found[index] = prompted[index]
