@@ -27,7 +27,29 @@ def inside(limit: Box | None, view: SliceView) -> BoolArray:
 
 def most_slices(said: VolumePrompts, geometry: Geometry) -> int:
     """How many slices are computed if the object reaches every end: between two prompts each is followed twice."""
-    low, high = said.span(geometry)
-    prompted = sorted({*said.anchors, *said.corrections})
-    between = sum(second - first - 1 for first, second in pairwise(prompted))
-    return len(prompted) + max(prompted[0] - low, 0) + max(high - prompted[-1], 0) + 2 * between
+    span = said.span(geometry)
+    prompted = set(said.start)
+    most = len(prompted) + _reached(prompted, *span)
+    for step in said.steps:  # what arrived there, the answer, and everything around it anew
+        before, prompted = prompted, prompted | set(step)
+        most += (
+            len(step) + sum(_gap(before, index) for index in step) + _reached(prompted, *span) - _reached(before, *span)
+        )
+    return most
+
+
+def _reached(prompted: set[int], low: int, high: int) -> int:
+    indices = sorted(prompted)
+    between = sum(second - first - 1 for first, second in pairwise(indices))
+    return max(indices[0] - low, 0) + max(high - indices[-1], 0) + 2 * between
+
+
+def _gap(prompted: set[int], index: int) -> int:
+    """Slices that are followed to see what arrives at one."""
+    below, above = (
+        max((k for k in prompted if k < index), default=None),
+        min((k for k in prompted if k > index), default=None),
+    )
+    if below is not None and above is not None:
+        return 2 * (above - below - 1)
+    return abs(index - (below if below is not None else above if above is not None else index))

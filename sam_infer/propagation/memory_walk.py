@@ -124,8 +124,8 @@ class MemoryWalk:
 
     @cached_property
     def _window(self) -> Window:
-        """That of the slice that was prompted first, of those the lowest one."""
-        index, said = min(self.said.anchors.items(), key=lambda one: (one[1].turns.min(initial=0), one[0]))
+        """That of the lowest of the slices that were prompted first: no correction changes it."""
+        index, said = min(self.said.start.items())
         view = self.volume.view(self.said.axis, index)
         return choose_window(self.volume, self.options.slice.window, target_grey(self.volume, said, view))
 

@@ -4,8 +4,9 @@ Every prompted slice is answered alone, as in 2D. From there the object is follo
 does it, until it ends. Between two prompted slices both runs cover the gap and are blended, each weighted by how near
 it started.
 
-A slice with background points only is a correction: it is asked again with the mask that arrived there and those
-points. What arrived is computed as if there were no other correction, so a correction changes slices up to the next
+A click on another slice, on the object or beside it, is a correction: that slice is asked again with the mask that
+arrived there and the reader's points, and counts as a prompted one from then on. What arrived is what the reader saw:
+everything that had been said by then, and nothing that was said later. So a correction changes slices up to the next
 prompted one on either side and not a voxel beyond. Runs that were computed before are remembered under everything that
 decides them, so that a correction costs the slices between its neighbours.
 
@@ -67,28 +68,38 @@ class Propagation:
         pace = self.walk.seconds_per_slice()
         if pace is not None:
             self.job.foreseen(pace * most)
-        anchors = {k: self.walk.prompted(self._view(k), said) for k, said in self.said.anchors.items()}
-        corrected = self.job.kept(self._corrected(anchors))
-        fixed = dict(sorted({**anchors, **dict(corrected)}.items()))
+        start = {k: self.walk.prompted(self._view(k), said) for k, said in self.said.start.items()}
+        corrected = self.job.kept(self._corrected(start))
+        fixed = dict(sorted({**start, **dict(corrected)}.items()))
         around = self.job.kept(self._around(fixed, *self.said.span(self.volume.geometry)))
         answers, whole = {**fixed, **dict(around)}, corrected.whole and around.whole
         missed = [k for k in self.said.corrections if k not in fixed] if whole else []
         found = VolumePrediction.of(self.volume.geometry, self.said, answers, self.options.consistency, missed)
         return replace(found, whole=whole)
 
-    def _corrected(self, anchors: Answers) -> Iterator[tuple[int, SliceAnswer]]:
-        """The corrected slices that something arrived at from the anchors."""
-        walls = sorted(anchors)
-        for index, said in self.said.corrections.items():
-            below, above = (
-                max((k for k in walls if k < index), default=None),
-                min((k for k in walls if k > index), default=None),
-            )
-            nearest = {k: anchors[k] for k in (below, above) if k is not None}
-            low, high = (index if below is None else below, index if above is None else above)
-            arrived = dict(self._around(nearest, low, high)).get(index)
-            if arrived is not None and arrived.patch.pixels.any():
-                yield index, self.walk.corrected(arrived, said, nearest)
+    def _corrected(self, start: Answers) -> Iterator[tuple[int, SliceAnswer]]:
+        """Slices that were spoken about later, each time; those said together do not see each other."""
+        fixed = dict(start)
+        for step in self.said.steps:
+            heard = {index: self._heard(index, said, fixed) for index, said in step.items()}
+            found = {index: answer for index, answer in heard.items() if answer is not None}
+            fixed.update(found)
+            yield from found.items()
+
+    def _heard(self, index: int, said: Prompts, fixed: Answers) -> SliceAnswer | None:
+        """A slice with what is said about it by now; None where there is nothing to correct."""
+        if index in self.said.anchors:
+            return self.walk.prompted(self._view(index), said)
+        near = _neighbours(fixed, index)
+        arrived = fixed.get(index) or self._arrived(index, near)
+        if arrived is not None and arrived.patch.pixels.any():
+            return self.walk.corrected(arrived, said, near)
+        return self.walk.prompted(self._view(index), said) if len(said.positive) else None
+
+    def _arrived(self, index: int, near: Answers) -> SliceAnswer | None:
+        """What of the object is on a slice between its neighbours."""
+        low, high = min(*near, index), max(*near, index)
+        return dict(self._around(near, low, high)).get(index)
 
     def _around(self, fixed: Answers, low: int, high: int) -> Iterator[tuple[int, SliceAnswer]]:
         """Answers for slices `low`..`high` that are not `fixed`, where the object is."""
@@ -144,3 +155,12 @@ class Propagation:
 
     def _allowed(self, view: SliceView) -> BoolArray:
         return inside(self.said.limit, view)
+
+
+def _neighbours(fixed: Answers, index: int) -> Answers:
+    """The answers next to a slice, one on either side where there is one."""
+    below, above = (
+        max((k for k in fixed if k < index), default=None),
+        min((k for k in fixed if k > index), default=None),
+    )
+    return {k: fixed[k] for k in (below, above) if k is not None}

@@ -6,13 +6,15 @@ three_slices              tight boxes at a tenth, half and nine tenths of the st
 box3d                     the tight box in 3D
 extruded, ellipse         baselines: the middle slice's box, or the ellipse in it, on every slice of the structure
 per_slice_oracle          ceiling: a tight box from the truth on every slice, each answered alone
+after_0 ... after_10      middle_box, then so many clicks of a simulated reader on the worst place of the worst slice
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -31,6 +33,10 @@ from sam_trainer.bench.exam import NSD_TOLERANCE_MM
 from sam_trainer.labels.objects3d import Structure
 from sam_trainer.measures.overlap import dice, hd95_mm, nsd
 from sam_trainer.simulation.prompt_styles import centre_point
+from sam_trainer.simulation.volume_reader import correcting
+
+# After how many corrections the mask is measured.
+CORRECTIONS = (0, 1, 3, 5, 10)
 
 # Where the three prompted slices lie: near both ends and in the middle.
 THREE = (0.1, 0.5, 0.9)
@@ -122,9 +128,34 @@ PROTOCOLS: dict[str, Callable[[Protocol3d], BoolArray]] = {
 }
 
 
-def answers(trial: Protocol3d) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
-    """`(protocol, mask, measures)` of every protocol; the masks are (I, J, K)."""
-    for name, protocol in PROTOCOLS.items():
+def corrected(trial: Protocol3d) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
+    """`(protocol, mask, measures)` after some numbers of corrections; the predictor is one, as at a server."""
+    structure, predictor, geometry = trial.structure, trial.predictor(), trial.volume.geometry
+    box, seconds = structure.box(structure.at(0.5)), [0.0]
+
+    def ask(prompts: Prompts) -> BoolArray:
+        started = time.perf_counter()
+        said = VolumePrompts.of(prompts, geometry, [box])
+        mask = segment_object(predictor, trial.volume, said, trial.options).mask.array > 0
+        seconds[0] = time.perf_counter() - started
+        return mask
+
+    def view(index: int) -> SliceView:
+        return trial.volume.view(structure.axis, index)
+
+    session = correcting(ask, Prompts(structure.axis), structure.mask, view)
+    for number, (mask, viewed) in enumerate(islice(session, CORRECTIONS[-1] + 1)):
+        if number in CORRECTIONS:
+            measures = {**trial.quality(mask), "seconds": seconds[0], "slices_viewed": float(viewed)}
+            yield f"after_{number}", mask, measures
+
+
+def answers(
+    trial: Protocol3d, protocols: Sequence[str] = tuple(PROTOCOLS)
+) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
+    """`(protocol, mask, measures)` of some protocols; the masks are (I, J, K)."""
+    for name in protocols:
+        protocol = PROTOCOLS[name]
         started = time.perf_counter()
         mask = protocol(trial)
         seconds = time.perf_counter() - started

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sam_infer.propagation.options import VolumeOptions
 from sam_trainer.bench.figures import RANKS
 from sam_trainer.bench.gallery import picture
 from sam_trainer.bench.runs import GREEN_RED, Outcome
-from sam_trainer.bench.volumes import EXTRUDED, ORACLE, Protocol3d, answers, views
+from sam_trainer.bench.volumes import EXTRUDED, ORACLE, Protocol3d, answers, corrected, views
 from sam_trainer.labels.objects3d import Structure
 from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.page import Page
@@ -34,7 +35,7 @@ from sam_trainer.reports.table import (
 
 # Which slices of a structure are pictured, as shares of the way through it.
 PICTURED = (0.1, 0.3, 0.5, 0.7, 0.9)
-PICTURED_PROTOCOL = "middle_box"
+PICTURED_PROTOCOLS = ("middle_box", "after_5")
 
 COLUMNS = (
     "protocol",
@@ -47,6 +48,7 @@ COLUMNS = (
     "hd95_mm",
     "nsd",
     "extent_error",
+    "slices_viewed",
     "seconds",
 )
 
@@ -74,8 +76,9 @@ def run_volumes(
     options: VolumeOptions,
     seed: int,
     journal: Journal | None = None,
+    clicks: bool = False,
 ) -> Outcome:
-    """All protocols on `(headline, structure)` pairs."""
+    """All protocols on `(headline, structure)` pairs; with `clicks` a reader who corrects, and his bounds."""
     kept, seen = journal or Journal(), _Seen()
     named = {f"volumes: {one.case.source}/{one.case.name} {one.label}": (head, one) for head, one in structures}
     kept.expect(list(named))
@@ -84,22 +87,23 @@ def run_volumes(
         def work(headline: bool = headline, structure: Structure = structure) -> list[dict[str, Any]]:
             volume = read_image(structure.case.image)
             trial = Protocol3d(structure, volume, backbone, options)
-            return plain_observations(_structure(trial, headline, seen.strips))
+            return plain_observations(_structure(trial, headline, seen.strips, clicks))
 
         seen.observations += read_observations(kept.unit(key, work))
     rows = [_compared(row, rows_of) for rows_of in (table(seen.observations, seed=seed),) for row in rows_of]
     return Outcome(rows, _page(backbone.name, rows, seen.strips))
 
 
-def _structure(trial: Protocol3d, headline: bool, strips: dict[str, list[Strip]]) -> list[Observation]:
+def _structure(trial: Protocol3d, headline: bool, strips: dict[str, list[Strip]], clicks: bool) -> list[Observation]:
     structure, case = trial.structure, trial.structure.case
     found = []
-    for protocol, mask, values in answers(trial):
+    measured = chain(corrected(trial), answers(trial, (EXTRUDED, ORACLE))) if clicks else answers(trial)
+    for protocol, mask, values in measured:
         keys = (("protocol", protocol),)
         found.append(
             Observation(case.source, case.name, structure.label, modality_group(case.modality), headline, keys, values)
         )
-        if protocol == PICTURED_PROTOCOL:
+        if protocol in PICTURED_PROTOCOLS:
             strips[case.source].append(strip(trial, mask, values["dice"]))
     return found
 
@@ -135,7 +139,9 @@ def _page(model: str, rows: Sequence[Row], strips: dict[str, list[Strip]]) -> Pa
     page = Page(f"Volumes: {model}")
     page.table("Mean over sources", [row for row in rows if row["source"] == MEAN], COLUMNS)
     page.table("By structure", [row for row in rows if row["label"] != "all"], ("source", "label", *COLUMNS))
-    page.heading("Best, median and worst of every source: one box on the middle slice")
+    page.heading(
+        "Best, median and worst of every source: one box on the middle slice, with --clicks after 5 corrections"
+    )
     page.text(GREEN_RED)
     for source, some in sorted(strips.items()):
         page.figure(f"strip-{source}", _figure(source, some))

@@ -159,6 +159,9 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
     limit: Limit = None,
     separate: Separate = None,
     engine: Annotated[str, typer.Option(help="Who follows: auto, tracker, or sam2 for the sam2.1 models.")] = "auto",
+    clicks: Annotated[
+        bool, typer.Option("--clicks", help="A simulated reader corrects one box, up to ten times.")
+    ] = False,
     threads: Threads = None,
     resume: Resume = False,
     allow_changed: AllowChanged = False,
@@ -171,7 +174,7 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
 
         known_engine(engine, run.backbone)
         structures = run.structures(studies, limit, separate)
-        run.keep(run_volumes(run.backbone, structures, VolumeOptions(engine=engine), seed, run.journal))
+        run.keep(run_volumes(run.backbone, structures, VolumeOptions(engine=engine), seed, run.journal, clicks))
 
 
 @app.command()
