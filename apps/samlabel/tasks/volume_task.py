@@ -10,7 +10,6 @@ from sam_infer.ask.answer import answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import ObjectQuestion, ObjectsQuestion
 from sam_infer.serving.server_state import Serving
-from sam_infer.weights.available import EMBEDDED
 from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.tasks.job import volume_job
@@ -23,7 +22,7 @@ from samlabel.wire.volume_reply import describe_object, own_notes
 class Sam3dTask(SamTask):
     """Points, boxes, scribbles or a prior mask on one or several slices in, one object in 3D out."""
 
-    def __init__(self, serving: Callable[[], Serving], names: LabelNames, model: str = EMBEDDED) -> None:
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames, model: str = "") -> None:
         super().__init__(
             serving,
             names,
@@ -57,7 +56,7 @@ class Sam3dTask(SamTask):
 class SamMultiTask(SamTask):
     """Points per label in, one label map in 3D out."""
 
-    def __init__(self, serving: Callable[[], Serving], names: LabelNames, model: str = EMBEDDED) -> None:
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames, model: str = "") -> None:
         super().__init__(
             serving,
             names,
