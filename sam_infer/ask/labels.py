@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sam_infer.ask.context import Context
-from sam_infer.ask.question import LabelQuestion
+from sam_infer.ask.question import LabelQuestion, SeededQuestion
 from sam_infer.automatic.atlas import atlas_labels, warped_labels
 from sam_infer.automatic.detect import detect_labels
 from sam_infer.automatic.example import AcceptedCase
@@ -13,6 +13,7 @@ from sam_infer.automatic.expected import expected_labels, selfprompt_labels
 from sam_infer.automatic.grid import grid_labels
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.modes import DETECT, MAP_PRIOR, SEMANTIC, propose_labels, propose_on_slice
+from sam_infer.automatic.seeded import SeededObject, seeded_object, with_label
 from sam_infer.automatic.semantic import semantic_labels
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.predictor import Predictor
@@ -39,6 +40,17 @@ def find_labels(question: LabelQuestion, predictor: Predictor, volume: Volume, c
     if question.prior is not None:
         return grid_labels(search, question.prior, question.how.gallery)
     return _learned(question, search, context.cases())
+
+
+def find_seeded(question: SeededQuestion, predictor: Predictor, volume: Volume, context: Context) -> SeededObject:
+    """The object that the most alike of the context's cases shows."""
+    cases = with_label(context.cases(), question.value, question.label)
+    slices = range(volume.geometry.shape[question.axis])
+    window = question.options.slice.window
+    search = LabelSearch(
+        predictor, volume, question.axis, slices, (question.label,), window, question.limit, context.job, context.memo
+    )
+    return seeded_object(search, cases, question.options)
 
 
 def _learned(question: LabelQuestion, search: LabelSearch, cases: Sequence[AcceptedCase]) -> LabelMap:

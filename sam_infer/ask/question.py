@@ -69,4 +69,15 @@ class LabelQuestion:
         return self.start if self.start is not None else self.slices[len(self.slices) // 2]
 
 
-Question = SliceQuestion | ObjectQuestion | ObjectsQuestion | LabelQuestion
+@dataclass(frozen=True, eq=False)
+class SeededQuestion:
+    """Where the object is that accepted cases show as `value`; slices run across `axis`."""
+
+    label: str
+    value: int
+    axis: int = 2
+    limit: Box | None = None
+    options: VolumeOptions = field(default_factory=VolumeOptions)
+
+
+Question = SliceQuestion | ObjectQuestion | ObjectsQuestion | LabelQuestion | SeededQuestion

@@ -79,6 +79,10 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     ] = None,
     plane: Annotated[Plane | None, typer.Option(help="Anatomical plane of the slices.")] = None,
     mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
+    seed_from: Annotated[
+        str | None,
+        typer.Option(help="3d: an accepted case, or best, that shows the object named by --labels; no prompt needed."),
+    ] = None,
     engine: Annotated[
         Engine, typer.Option(help="3d: who follows the object; sam2 is the memory of the sam2.1 models.")
     ] = Engine.AUTO,
@@ -112,6 +116,7 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     from samlabel.offline.arguments import Arguments
 
     said, shown_plane = tuple(point or ()), plane.value if plane else None
+    listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
     plan = Arguments(
         image,
         said,
@@ -127,6 +132,8 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
         force,
         preview,
         engine.value,
+        seed_from,
+        listed,
     ).plan()
     typer.echo(f"loading the model {model}", err=True)
 
@@ -137,11 +144,11 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     from samlabel.offline.predict_one import PredictRequest
 
     studies = accepted or (image if image.is_dir() else image.parent)
-    listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
     names = app_labels(AppConfig(labels=listed), str(studies))
     options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes)
-    request = PredictRequest(mode.value, said, box, shown_plane, auto.value, engine.value, options, names)
-    network = _network(model, adapter, studies if mode is Mode.AUTO and auto in FROM_CASES else None)
+    request = PredictRequest(mode.value, said, box, shown_plane, auto.value, seed_from, engine.value, options, names)
+    learns = seed_from is not None or (mode is Mode.AUTO and auto in FROM_CASES)
+    network = _network(model, adapter, studies if learns else None)
     if plan.volume is None:
         _folder(network, request, plan, force)
     else:

@@ -56,6 +56,8 @@ class Arguments:
     force: bool
     preview: bool
     engine: str = "auto"
+    seed_from: str | None = None
+    labels: tuple[str, ...] = ()
 
     def plan(self) -> Plan:
         """What follows, or the first thing that is wrong, as a sentence."""
@@ -71,10 +73,7 @@ class Arguments:
     def _require_words(self) -> None:
         """Refuse what means nothing whatever the image is."""
         said = bool(self.points) or self.box is not None or self.prompts is not None
-        if self.mode == "auto" and said:
-            raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
-        if self.mode != "auto" and not said:
-            raise PromptError("nothing says where the object is: use --point or --box, or --mode auto", "point")
+        self._require_meaning(said)
         if self.window not in WINDOWS:
             raise PromptError(f"window must be one of {', '.join(WINDOWS)}, got {self.window!r}", "window")
         if self.engine == "sam2":
@@ -89,6 +88,24 @@ class Arguments:
         if self.adapter not in (PROMOTED, NO_ADAPTER):
             found_id(self.model, added_ids(self.model), self.adapter)
 
+    def _require_meaning(self, said: bool) -> None:
+        """Refuse prompts where none are taken, and nothing where something must say what is meant."""
+        if self.mode == "auto" and said:
+            raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
+        if self.seed_from is not None:
+            self._require_seed(said)
+        elif self.mode != "auto" and not said:
+            raise PromptError("nothing says where the object is: use --point or --box, or --mode auto", "point")
+
+    def _require_seed(self, said: bool) -> None:
+        """Refuse a seed beside a prompt, in another mode, or without a label's name."""
+        if self.mode != "3d" or said:
+            raise PromptError(
+                "--seed-from finds an object in 3D without a prompt: --mode 3d, no --point or --box", "mode"
+            )
+        if len(self.labels) != 1:
+            raise PromptError("--seed-from finds one label: name it with --labels NAME", "labels")
+
     def _require_memory(self) -> None:
         """Refuse the engine of SAM 2 without one of its models, or without its package."""
         if find_spec("sam2") is None:
@@ -101,7 +118,7 @@ class Arguments:
     def _looked_at(self) -> Volume:
         """The only image, with the hints looked at on it."""
         volume = read_image(self.image)
-        if self.mode != "auto":
+        if self.mode != "auto" and self.seed_from is None:
             prompts, marks = parsed(volume, self.points, self.box, self.plane)
             if self.mode == "2d":
                 choose_slice(volume.geometry, prompts.axis, None, marks)

@@ -12,7 +12,7 @@ import numpy as np
 
 from sam_infer.ask.answer import Answer, answer
 from sam_infer.ask.context import Context
-from sam_infer.ask.question import LabelQuestion, ObjectQuestion, SliceQuestion
+from sam_infer.ask.question import LabelQuestion, ObjectQuestion, SeededQuestion, SliceQuestion
 from sam_infer.automatic.example import AcceptedCase, affordable
 from sam_infer.automatic.modes import SEMANTIC
 from sam_infer.automatic.semantic import require_head
@@ -28,6 +28,9 @@ from sam_trainer.labels.cases import Case
 from samlabel.label_names import LabelNames
 from samlabel.offline.hints import parsed
 
+# Of `--seed-from`: the accepted case that is most alike.
+BEST = "best"
+
 
 @dataclass(frozen=True)
 class PredictRequest:
@@ -38,6 +41,7 @@ class PredictRequest:
     box: str | None = None
     plane: str | None = None
     auto: str = "propose"
+    seed_from: str | None = None  # 3d: a case with an accepted label, or `best`
     engine: str = AUTO  # 3d: who follows the object
     options: Options = field(default_factory=Options)
     names: LabelNames = field(default_factory=LabelNames)
@@ -51,8 +55,17 @@ class PredictRequest:
             else {"auto": self.auto, "labels": list(self.names.names)}
         )
         zoom, options = self.options.zoom is not None, replace(self.options, zoom=None)
+        seed = {} if self.seed_from is None else {"seed_from": self.seed_from, "labels": list(self.names.names)}
         engine = {} if self.engine == AUTO else {"engine": self.engine}
-        return {"mode": self.mode, **prompts, **engine, "plane": self.plane, "zoom": zoom, "options": str(options)}
+        return {
+            "mode": self.mode,
+            **prompts,
+            **seed,
+            **engine,
+            "plane": self.plane,
+            "zoom": zoom,
+            "options": str(options),
+        }
 
     def on_slice(self, volume: Volume) -> tuple[SliceQuestion, tuple[str, ...]]:
         """Mode 2d as a question, and what is to be said about the slice that was chosen."""
@@ -65,6 +78,13 @@ class PredictRequest:
         prompts, _ = parsed(volume, self.points, self.box, self.plane)
         flat, wanted = replace(self.options, keep_largest=False), Consistency(keep_largest=self.options.keep_largest)
         return ObjectQuestion(prompts, VolumeOptions(flat, consistency=wanted, engine=self.engine))
+
+    def seeded(self, volume: Volume) -> SeededQuestion:
+        """Mode 3d without a prompt as a question."""
+        axis = 2 if self.plane is None else volume.geometry.axis_of_plane(self.plane)
+        flat, wanted = replace(self.options, keep_largest=False), Consistency(keep_largest=self.options.keep_largest)
+        options = VolumeOptions(flat, consistency=wanted, engine=self.engine)
+        return SeededQuestion(self.names.names[0], 1, axis, options=options)
 
     def about_labels(self, volume: Volume, predictor: Predictor) -> LabelQuestion:
         """Mode auto as a question; without names of its own it asks for what the adapter has learned."""
@@ -116,6 +136,10 @@ class OfflinePredictor:
             labels = answer(request.about_labels(volume, self.predictor), self.predictor, volume, context)
             scores = ", ".join(f"{name} {score:.2f}" for name, score in labels.found.scores.items())
             return labels, f"{request.auto}: {scores or 'nothing found'}", ()
+        if request.seed_from is not None:
+            seeded = answer(request.seeded(volume), self.predictor, volume, context)
+            voxels = int(np.count_nonzero(seeded.mask.array))
+            return seeded, f"{voxels} voxels like {request.seed_from}, confidence {seeded.found.confidence:.2f}", ()
         if request.mode == "3d":
             body = answer(request.in_volume(volume), self.predictor, volume, context)
             voxels, slices = int(np.count_nonzero(body.mask.array)), body.found.slices
@@ -133,7 +157,10 @@ class OfflinePredictor:
 
     def _cases(self, request: PredictRequest, path: Path) -> list[AcceptedCase]:
         """The accepted cases of other images, each read once."""
-        others = (case for case in self.examples if case.image.resolve() != path.resolve())
+        seed = request.seed_from if request.seed_from != BEST else None
+        others = (
+            case for case in self.examples if case.image.resolve() != path.resolve() and seed in (None, case.name)
+        )
         return affordable(self._example(case, request.names) for case in others)
 
     def _example(self, case: Case, names: LabelNames) -> AcceptedCase:
