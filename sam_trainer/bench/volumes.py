@@ -6,6 +6,7 @@ three_slices              tight boxes at a tenth, half and nine tenths of the st
 box3d                     the tight box in 3D
 extruded, ellipse         baselines: the middle slice's box, or the ellipse in it, on every slice of the structure
 per_slice_oracle          ceiling: a tight box from the truth on every slice, each answered alone
+seed, warped              no prompt: another case of the source shows the object (`seeded.py`), or is only laid over it
 after_0 ... after_10      middle_box, then so many clicks of a simulated reader on the worst place of the worst slice
 """
 
@@ -20,6 +21,9 @@ import cv2
 import numpy as np
 
 from sam_infer.arrays import BoolArray, Int64Array
+from sam_infer.automatic.example import AcceptedCase
+from sam_infer.automatic.label_search import LabelSearch
+from sam_infer.automatic.seeded import seeded_object
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.networks.backbone import Backbone
@@ -52,6 +56,7 @@ class Protocol3d:
     volume: Volume
     backbone: Backbone
     options: VolumeOptions
+    seeds: tuple[AcceptedCase, ...] = ()  # other cases with the structure as value 1
 
     def predictor(self) -> Predictor:
         """With an empty cache: every protocol pays for its own encodes."""
@@ -114,6 +119,20 @@ def _per_slice_oracle(trial: Protocol3d) -> BoolArray:
         found = predictor.predict(trial.volume, prompts, index, trial.options.slice)
         found.view.insert(out, found.pixels.astype(np.uint8))
     return out > 0
+
+
+def seeded(trial: Protocol3d) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
+    """`(protocol, mask, measures)` as another case shows the object, and of that case's label laid over this one."""
+    structure, started = trial.structure, time.perf_counter()
+    slices = range(trial.volume.geometry.shape[structure.axis])
+    search = LabelSearch(trial.predictor(), trial.volume, structure.axis, slices, (structure.label,))
+    found = seeded_object(search, trial.seeds, trial.options)
+    seconds = {"seconds": time.perf_counter() - started, "confidence": found.confidence}
+    masks = {"seed": found.object.mask.array > 0, "warped": found.warped.array > 0}
+    own, other = (trial.quality(mask) for mask in masks.values())
+    above = own["dice"] - other["dice"]
+    yield "seed", masks["seed"], {**own, **seconds, "above_warped": above}
+    yield "warped", masks["warped"], other
 
 
 PROTOCOLS: dict[str, Callable[[Protocol3d], BoolArray]] = {

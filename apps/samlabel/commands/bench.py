@@ -162,6 +162,9 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
     clicks: Annotated[
         bool, typer.Option("--clicks", help="A simulated reader corrects one box, up to ten times.")
     ] = False,
+    protocol: Annotated[
+        str, typer.Option(help="all, or seed: one accepted case serves the others of its source, without a prompt.")
+    ] = "all",
     threads: Threads = None,
     resume: Resume = False,
     allow_changed: AllowChanged = False,
@@ -170,11 +173,22 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
     with measured(context) as run:
         from sam_infer.propagation.engine import engine as known_engine
         from sam_infer.propagation.options import VolumeOptions
-        from sam_trainer.bench.volumes_run import run_volumes
+        from sam_trainer.bench.volumes_run import ALL, CLICKS, SEED, run_volumes
 
         known_engine(engine, run.backbone)
+        if protocol not in (ALL, SEED):
+            raise TrainingError(f"protocol must be {ALL} or {SEED}, got {protocol!r}", "protocol")
         structures = run.structures(studies, limit, separate)
-        run.keep(run_volumes(run.backbone, structures, VolumeOptions(engine=engine), seed, run.journal, clicks))
+        run.keep(
+            run_volumes(
+                run.backbone,
+                structures,
+                VolumeOptions(engine=engine),
+                seed,
+                run.journal,
+                CLICKS if clicks else protocol,
+            )
+        )
 
 
 @app.command()
