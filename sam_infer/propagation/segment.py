@@ -19,6 +19,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from scipy import ndimage
+
 from sam_infer.arrays import BoolArray
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
@@ -91,15 +93,26 @@ class Propagation:
         if index in self.said.anchors:
             return self.walk.prompted(self._view(index), said)
         near = _neighbours(fixed, index)
-        arrived = fixed.get(index) or self._arrived(index, near)
+        arrived = fixed.get(index) or self._arrived(index, near, said)
         if arrived is not None and arrived.patch.pixels.any():
             return self.walk.corrected(arrived, said, near)
         return self.walk.prompted(self._view(index), said) if len(said.positive) else None
 
-    def _arrived(self, index: int, near: Answers) -> SliceAnswer | None:
-        """What of the object is on a slice between its neighbours."""
+    def _arrived(self, index: int, near: Answers, said: Prompts) -> SliceAnswer | None:
+        """What of the object is on a slice between its neighbours.
+
+        Where it ended before, and the reader points at it there, it is what it was on the last slice, if that is near
+        the point.
+        """
         low, high = min(*near, index), max(*near, index)
-        return dict(self._around(near, low, high)).get(index)
+        around = {k: one for k, one in (*near.items(), *self._around(near, low, high)) if one.patch.pixels.any()}
+        if index in around or not around or not len(said.positive):
+            return around.get(index)
+        last = around[min(around, key=lambda k: (abs(k - index), k))]
+        view = self._view(index)
+        reached = ndimage.binary_dilation(last.pixels, iterations=max(1, round(last.patch.pixels.shape[0] / 4)))
+        spots = view.to_display(said.positive).astype(int)
+        return replace(last, view=view) if reached[spots[:, 0], spots[:, 1]].any() else None
 
     def _around(self, fixed: Answers, low: int, high: int) -> Iterator[tuple[int, SliceAnswer]]:
         """Answers for slices `low`..`high` that are not `fixed`, where the object is."""

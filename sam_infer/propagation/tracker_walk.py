@@ -50,7 +50,7 @@ class TrackerWalk:
         """The mask that arrived is asked about again, together with the reader's points."""
         view = arrived.view
         follower, allowed = self._follower(self._window(tuple(near), view.index)), inside(self.said.limit, view)
-        return self.job.slice(lambda: follower.step(view.index, arrived.pixels, allowed, said))
+        return self.job.slice(lambda: follower.corrected(arrived, allowed, said))
 
     def run(
         self, start: SliceAnswer, stop: SliceAnswer | None, indices: range, policy: EndPolicy

@@ -12,6 +12,7 @@ from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.seeded import LOOK_BELOW, SeededObject, with_label
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.networks.backbone import Backbone
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.measures.overlap import dice
@@ -29,8 +30,8 @@ def two_boxes(shift: int = 0) -> AcceptedCase:
     return AcceptedCase(Volume(array, geometry, "MR"), Mask(truth, geometry))
 
 
-def seeded(value: int, volume: Volume, cases: list[AcceptedCase]) -> SeededObject:
-    predictor = Predictor(RegionGrowing("encoder"), EmbeddingCache())
+def seeded(value: int, volume: Volume, cases: list[AcceptedCase], network: Backbone | None = None) -> SeededObject:
+    predictor = Predictor(network or RegionGrowing("encoder"), EmbeddingCache())
     question = SeededQuestion("second", value)
     return answer(question, predictor, volume, Context(cases=lambda: cases)).found
 
@@ -44,11 +45,11 @@ def test_one_prompted_case_serves_another(record_property) -> None:
     assert found.confidence >= LOOK_BELOW and found.notes == ()
 
 
-def test_what_is_not_where_it_is_expected_is_to_be_looked_at() -> None:
+def test_what_is_not_where_it_is_expected_is_to_be_looked_at(network: Backbone) -> None:
     seed, other = two_boxes(), two_boxes()
     empty = other.volume.array.copy(order="F")
     empty[40:52, 36:48] = 0  # the second block is not there
-    found = seeded(2, Volume(empty, other.volume.geometry, "MR"), [seed])
+    found = seeded(2, Volume(empty, other.volume.geometry, "MR"), [seed], network)
     assert found.confidence < LOOK_BELOW and any("look at this one" in note for note in found.notes)
 
 
