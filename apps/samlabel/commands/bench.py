@@ -178,17 +178,9 @@ def volumes(  # noqa: PLR0913 - every parameter is an option of the command
         known_engine(engine, run.backbone)
         if protocol not in (ALL, SEED):
             raise TrainingError(f"protocol must be {ALL} or {SEED}, got {protocol!r}", "protocol")
-        structures = run.structures(studies, limit, separate)
-        run.keep(
-            run_volumes(
-                run.backbone,
-                structures,
-                VolumeOptions(engine=engine),
-                seed,
-                run.journal,
-                CLICKS if clicks else protocol,
-            )
-        )
+        structures, options = run.structures(studies, limit, separate), VolumeOptions(engine=engine)
+        asked = CLICKS if clicks else protocol
+        run.keep(run_volumes(run.backbone, structures, options, seed, run.journal, asked))
 
 
 @app.command()

@@ -188,6 +188,22 @@ def test_a_correction_between_corrections_stays_local(predictor: Predictor, fork
     assert np.array_equal(one[:, :, :11], two[:, :, :11]) and np.array_equal(one[:, :, 20:], two[:, :, 20:])
 
 
+def test_a_click_beyond_a_gap_goes_on_with_what_the_object_was(predictor: Predictor) -> None:
+    volume, truth = phantom("cylinder")
+    start, high = middle(truth), extent(truth)[1]
+    array = volume.array.copy(order="F")
+    array[:, :, start + 1 : start + 3] = array.min()  # there it ends for whoever comes from below
+    holed, boxes = Volume(array, volume.geometry, volume.modality), [box_on(truth, start)]
+    alone = segment_volume(predictor, holed, VolumePrompts.of(Prompts(), volume.geometry, boxes))
+    spot = np.argwhere(truth[:, :, high - 1]).mean(axis=0).round().astype(int)
+    said = VolumePrompts.of(clicks([[*spot, high - 1]]), volume.geometry, boxes)
+    found = segment_volume(predictor, holed, said)
+    assert alone.slices[-1] == start and found.prompted == (start, high - 1)
+    assert set(range(start + 3, high)) <= set(found.slices) and not {start + 1, start + 2} & set(found.slices)
+    assert dice(found.mask.array[:, :, high - 1] > 0, truth[:, :, high - 1]) > 0.9
+    assert np.array_equal(found.mask.array[:, :, : start + 1], alone.mask.array[:, :, : start + 1])
+
+
 def test_a_correction_where_nothing_arrived_is_named_and_harmless(predictor: Predictor) -> None:
     volume, truth = phantom("cylinder")
     box = box_on(truth, middle(truth))

@@ -41,3 +41,30 @@ print("hydra" in sys.modules, sam2.__file__.endswith("__init__.py"))
 def test_the_package_is_imported_without_its_own_start() -> None:
     done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["[] False", "True True"]
+
+
+MISSING = """
+import importlib.util, sys
+
+class Gone:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "sam2":
+            raise ModuleNotFoundError(name)
+
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name == "sam2" else found(name, package)
+sys.meta_path.insert(0, Gone())
+from sam_infer.propagation.engine import ENGINES, offered
+print(list(ENGINES), offered("sam2.1_hiera_tiny"))
+try:
+    import sam_infer.networks.sam2.modules
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_without_the_package_the_engine_is_not_offered() -> None:
+    done = subprocess.run([sys.executable, "-c", MISSING], capture_output=True, text=True, check=True)
+    offered, refused = done.stdout.strip().split("\n")
+    assert offered == "['tracker'] ['auto', 'tracker']"
+    assert refused.startswith("ModelError SAM 2 needs the package sam2, which is not installed")
