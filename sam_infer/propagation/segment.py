@@ -31,9 +31,10 @@ from sam_infer.propagation.end_rule import EndPolicy
 from sam_infer.propagation.limit import inside, most_slices
 from sam_infer.propagation.options import VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.slice_result import SliceAnswer, blended
+from sam_infer.propagation.slice_result import Patch, SliceAnswer, blended
 from sam_infer.propagation.tracker_walk import TrackerWalk
 from sam_infer.propagation.walk import Answers, Run, Walk
+from sam_infer.slices.look import repainted
 from sam_infer.slices.predictor import Predictor
 
 
@@ -95,7 +96,7 @@ class Propagation:
         near = _neighbours(fixed, index)
         arrived = fixed.get(index) or self._arrived(index, near, said)
         if arrived is not None and arrived.patch.pixels.any():
-            return self.walk.corrected(arrived, said, near)
+            return _painted(self.walk.corrected(arrived, said, near), said)
         return self.walk.prompted(self._view(index), said) if len(said.positive) else None
 
     def _arrived(self, index: int, near: Answers, said: Prompts) -> SliceAnswer | None:
@@ -168,6 +169,13 @@ class Propagation:
 
     def _allowed(self, view: SliceView) -> BoolArray:
         return inside(self.said.limit, view)
+
+
+def _painted(answer: SliceAnswer, said: Prompts) -> SliceAnswer:
+    """An answer that keeps what the reader's brush promised, so that runs go on from it."""
+    if said.painted is None:
+        return answer
+    return replace(answer, patch=Patch.of(repainted(answer.pixels, said, answer.view)))
 
 
 def _neighbours(fixed: Answers, index: int) -> Answers:
