@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sam_infer.arrays import BoolArray
+from sam_infer.arrays import BoolArray, Int64Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.prompts.object_prompts import Prompts
 from sam_trainer.simulation.clicks import correction_click
@@ -39,7 +39,7 @@ def correcting(
 
 def worst_place(
     mask: BoolArray, truth: BoolArray, axis: int, view: Callable[[int], SliceView]
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], int] | None:
+) -> tuple[Int64Array, int] | None:
     """Voxel (3,) and label of a click on the slice with most wrong voxels; None where nothing is wrong."""
     others = tuple(a for a in range(3) if a != axis)
     wrong = (mask != truth).sum(axis=others)
