@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -105,7 +105,7 @@ class MemoryWalk:
         before = start
         for index in indices:
             view = self.volume.view(self.said.axis, index)
-            seen = self.job.slice(lambda view=view, memory=memory: self._recalled(view, memory))
+            seen = self.job.slice(partial(self._recalled, view, memory))
             answer = self._answer(view, seen)
             if stop is None and ending.reached(before, answer, NO_ROUND_TRIP):
                 return
