@@ -36,6 +36,10 @@ def _silently(slices: int) -> None:
     """No progress reporting."""
 
 
+def _quickly(seconds: float) -> None:
+    """Nobody is told."""
+
+
 @dataclass(frozen=True)
 class Job:
     """By default: compute in this thread, without cancellation or progress reporting.
@@ -48,6 +52,7 @@ class Job:
     cancelled: Callable[[], bool] = _never
     progress: Callable[[int], None] = _silently  # slices computed since the last call
     expected: Callable[[int], None] = _silently  # so many more slices are to come, at most
+    foreseen: Callable[[float], None] = _quickly  # seconds that it will take at most, where they may become minutes
     partial: Callable[[], bool] = _never  # asked when the job was called off: is a part of the answer wanted
 
     def uncounted(self) -> Job:

@@ -64,6 +64,7 @@ TOGETHER = {
     "tests/sam_infer/automatic/": "host",
     "tests/sam_trainer/bench/automatic/": "host",
     "tests/sam_trainer/bench/learning/": "host",
+    "tests/sam_trainer/bench/test_volumes.py": "host",
     "tests/sam_trainer/labels/export/": "host",
     "tests/sam_trainer/measures/": "host",
     "tests/sam_trainer/training/": "apart",

@@ -11,9 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, overload
 
 from sam_infer.ask.context import Context
-from sam_infer.ask.labels import find_labels
-from sam_infer.ask.question import LabelQuestion, ObjectQuestion, ObjectsQuestion, Question, SliceQuestion
+from sam_infer.ask.labels import find_labels, find_seeded
+from sam_infer.ask.question import (
+    LabelQuestion,
+    ObjectQuestion,
+    ObjectsQuestion,
+    Question,
+    SeededQuestion,
+    SliceQuestion,
+)
 from sam_infer.automatic.label_search import LabelMap
+from sam_infer.automatic.seeded import SeededObject
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.many_labels import LabelPrediction, segment_labels
@@ -23,7 +31,7 @@ from sam_infer.slices.predictor import Prediction, Predictor
 NOTHING_FOUND = "the network found nothing here: the mask is empty"
 CUT_SHORT = "called off before it was done: this is what was found until then, the rest was not looked at"
 
-Found = TypeVar("Found", Prediction, VolumePrediction, LabelPrediction, LabelMap)
+Found = TypeVar("Found", Prediction, VolumePrediction, LabelPrediction, LabelMap, SeededObject)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +59,13 @@ def answer(
 def answer(
     question: LabelQuestion, predictor: Predictor, volume: Volume, context: Context | None = None
 ) -> Answer[LabelMap]: ...
+@overload
+def answer(
+    question: SeededQuestion, predictor: Predictor, volume: Volume, context: Context | None = None
+) -> Answer[SeededObject]: ...
 def answer(
     question: Question, predictor: Predictor, volume: Volume, context: Context | None = None
-) -> Answer[Prediction] | Answer[VolumePrediction] | Answer[LabelPrediction] | Answer[LabelMap]:
+) -> Answer[Prediction] | Answer[VolumePrediction] | Answer[LabelPrediction] | Answer[LabelMap] | Answer[SeededObject]:
     """What `predictor` says about `volume`."""
     context = context or Context()
     about = _about(volume, predictor)
@@ -71,6 +83,10 @@ def answer(
         case LabelQuestion():
             labelled = find_labels(question, predictor, volume, context)
             return Answer(labelled.mask, labelled, (*_cut_short(labelled.whole), *labelled.notes, *about))
+        case SeededQuestion():
+            seeded = find_seeded(question, predictor, volume, context)
+            one = seeded.object
+            return Answer(one.mask, seeded, (*_cut_short(one.whole), *seeded.notes, *about))
 
 
 def _of_slice(seen: Prediction, predictor: Predictor, volume: Volume) -> Answer[Prediction]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sam_infer.ask.context import Context
-from sam_infer.ask.question import LabelQuestion
+from sam_infer.ask.question import LabelQuestion, SeededQuestion
 from sam_infer.automatic.atlas import atlas_labels, warped_labels
 from sam_infer.automatic.best import Chosen, Way, best_labels, unmeasured
 from sam_infer.automatic.detect import detect_labels
@@ -15,6 +15,7 @@ from sam_infer.automatic.expected import expected_labels, selfprompt_labels
 from sam_infer.automatic.grid import grid_labels
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.modes import BEST, DETECT, MAP_PRIOR, PROPOSE, SEMANTIC, propose_labels, propose_on_slice
+from sam_infer.automatic.seeded import SeededObject, seeded_object, with_label
 from sam_infer.automatic.semantic import semantic_labels
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Volume
@@ -71,6 +72,17 @@ def _by_mode(question: LabelQuestion, search: LabelSearch, context: Context) -> 
     if question.prior is not None:
         return grid_labels(search, question.prior, question.how.gallery)
     return _learned(question, search, context.cases())
+
+
+def find_seeded(question: SeededQuestion, predictor: Predictor, volume: Volume, context: Context) -> SeededObject:
+    """The object that the most alike of the context's cases shows."""
+    cases = with_label(context.cases(), question.value, question.label)
+    slices = range(volume.geometry.shape[question.axis])
+    window = question.options.slice.window
+    search = LabelSearch(
+        predictor, volume, question.axis, slices, (question.label,), window, question.limit, context.job, context.memo
+    )
+    return seeded_object(search, cases, question.options)
 
 
 def _learned(question: LabelQuestion, search: LabelSearch, cases: Sequence[AcceptedCase]) -> LabelMap:

@@ -13,7 +13,7 @@ from sam_infer.automatic.modes import MODES, ModeOptions
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask
 from sam_infer.prompts.object_prompts import Box, Prompts
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_infer.slices.predictor import Options
 
 
@@ -69,4 +69,15 @@ class LabelQuestion:
         return self.start if self.start is not None else self.slices[len(self.slices) // 2]
 
 
-Question = SliceQuestion | ObjectQuestion | ObjectsQuestion | LabelQuestion
+@dataclass(frozen=True, eq=False)
+class SeededQuestion:
+    """Where the object is that accepted cases show as `value`; slices run across `axis`."""
+
+    label: str
+    value: int
+    axis: int = 2
+    limit: Box | None = None
+    options: VolumeOptions = field(default_factory=VolumeOptions)
+
+
+Question = SliceQuestion | ObjectQuestion | ObjectsQuestion | LabelQuestion | SeededQuestion

@@ -21,7 +21,7 @@ from sam_infer.imaging.window import choose_window
 from sam_infer.job import Job
 from sam_infer.lru_cache import LruCache
 from sam_infer.prompts.object_prompts import Box
-from sam_infer.propagation.segment import inside
+from sam_infer.propagation.limit import inside
 from sam_infer.propagation.slice_result import SliceAnswer
 from sam_infer.propagation.step import Follower, FollowPolicy
 from sam_infer.slices.crop import ZoomPolicy

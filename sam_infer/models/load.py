@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from sam_infer.networks.sam_vit import build, with_weights
 from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
 from sam_infer.networks.tiny.model import TinySam
 from sam_infer.weights.available import EMBEDDED, require_known
-from sam_infer.weights.catalogue import KNOWN_MODELS
+from sam_infer.weights.catalogue import KNOWN_MODELS, SAM2
 from sam_infer.weights.fingerprint import Fingerprint, Tensors
 from sam_infer.weights.store import ENCODER_PREFIX, ModelStore
 
@@ -50,17 +50,33 @@ class BaseNetwork:
             model = tiny_with(weights)
             insert(model, tensors)
             return TinyBackbone(model, fingerprint)
+        backbone = (
+            self._sam2(weights, fingerprint, tensors)
+            if self.name.startswith(SAM2)
+            else self._sam(weights, fingerprint, tensors)
+        )
+        if self.precision == AUTO and self.folder is not None and not torch.cuda.is_available():
+            return backbone(agreed_precision(backbone, self.fingerprint.weights, self.folder / "precision.json"))
+        return backbone(self.precision)
+
+    def _sam(self, weights: Tensors, fingerprint: Fingerprint, tensors: Tensors) -> Callable[[str], Backbone]:
+        """What makes a SAM of a precision."""
         known = KNOWN_MODELS[self.name]
         network = with_weights(build(known.layout), weights)
         insert(network, tensors)
         network.requires_grad_(False).eval()
+        return lambda precision: SamBackbone(
+            self.name, network, known.preprocessing, fingerprint, precision, self.compiled
+        )
 
-        def backbone(precision: str) -> SamBackbone:
-            return SamBackbone(self.name, network, known.preprocessing, fingerprint, precision, self.compiled)
+    def _sam2(self, weights: Tensors, fingerprint: Fingerprint, tensors: Tensors) -> Callable[[str], Backbone]:
+        """The same of a SAM 2, whose package need not be installed."""
+        from sam_infer.networks.sam2 import architecture
+        from sam_infer.networks.sam2.backbone import Sam2Backbone
 
-        if self.precision == AUTO and self.folder is not None and not torch.cuda.is_available():
-            return backbone(agreed_precision(backbone, self.fingerprint.weights, self.folder / "precision.json"))
-        return backbone(self.precision)
+        network = architecture.with_weights(architecture.build(architecture.SHAPES[self.name]), weights)
+        insert(network, tensors)
+        return lambda precision: Sam2Backbone(self.name, network.requires_grad_(False), fingerprint, precision)
 
 
 def _fingerprint(name: str, weights: Tensors) -> Fingerprint:

@@ -121,9 +121,9 @@ def fit_longest(crop: Crop, pixel_mm: tuple[float, float], input_size: int, conv
     return Frame(crop, max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)), input_size, convention)
 
 
-def fit_square(crop: Crop, input_size: int, convention: Convention) -> Frame:
-    """The frame stretched to a square, as MedSAM was trained."""
-    return Frame(crop, input_size, input_size, input_size, convention, "cubic")
+def fit_square(crop: Crop, input_size: int, convention: Convention, resampling: Resampling = "cubic") -> Frame:
+    """The frame stretched to a square, as MedSAM and SAM 2 were trained."""
+    return Frame(crop, input_size, input_size, input_size, convention, resampling)
 
 
 def resize_stack(stack: UInt8Array, frame: Frame) -> UInt8Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,13 +14,18 @@ from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask
 from sam_infer.prompts.object_prompts import FOREGROUND, Box, Prompts
 
+# Nobody corrects more often one by one; a request must not cost minutes.
+MOST_STEPS = 30
+
 
 @dataclass(frozen=True, eq=False)
 class VolumePrompts:
     """Prompts per slice, in voxel indices of one grid.
 
-    `anchors` can be answered alone. `corrections` only say what the object is not, or where an earlier mask is to be
-    kept: they need what was found before. `limit` is where the object may be at all.
+    `anchors` say what is meant: slices with a box or a mask, else those with the first foreground points. They are
+    answered alone. `corrections` are points on other slices: they need what was found there before. `steps` tell how
+    all of this grew, turn after turn: slices and what had been said about them by then. `limit` is where the object
+    may be at all.
     """
 
     axis: int
@@ -27,6 +33,14 @@ class VolumePrompts:
     corrections: dict[int, Prompts]
     limit: Box | None = None
     painted: Mask | None = None
+    start: dict[int, Prompts] = field(default_factory=dict)  # anchors as they were at first; empty: as they are
+    steps: tuple[dict[int, Prompts], ...] = ()  # empty: all corrections at once
+
+    def __post_init__(self) -> None:
+        if not self.start:
+            object.__setattr__(self, "start", self.anchors)
+        if not self.steps and self.corrections:
+            object.__setattr__(self, "steps", (self.corrections,))
 
     @classmethod
     def of(cls, prompts: Prompts, geometry: Geometry, boxes: Sequence[Box] = ()) -> VolumePrompts:
@@ -47,20 +61,49 @@ class VolumePrompts:
             limit = prompts.box
         prompts = _within(prompts, limit)
         parts = {index: _on(prompts, flat, limit, index) for index in _touched(prompts, flat)}
-        anchors = {k: p for k, p in parts.items() if len(p.positive) or p.box is not None or p.mask is not None}
-        if not anchors and limit is not None:
-            middle = _middle(limit, axis, geometry)
-            anchors[middle] = _on(prompts, flat, limit, middle)
-        if not anchors:
+        first, known = _first(prompts, parts, flat)
+        if not known and limit is not None:
+            known = {_middle(limit, axis, geometry)}
+        if not known:
             raise PromptError("there is nothing to start from: give a foreground point, a box or a mask", "foreground")
+        anchors = {k: _on(prompts, flat, limit, k) for k in sorted(known)}
         corrections = {index: part for index, part in parts.items() if index not in anchors}
-        return cls(axis, anchors, corrections, limit, prompts.painted)
+        start = {k: _on(prompts.until(first), flat, limit, k) for k in anchors}
+        turns = _turns_after(prompts, first)
+        steps = tuple(
+            {k: _on(prompts.until(turn), flat, limit, k) for k in _spoken_of(prompts, before, turn)}
+            for before, turn in pairwise([first, *turns])
+        )
+        return cls(axis, anchors, corrections, limit, prompts.painted, start, steps)
 
     def span(self, geometry: Geometry) -> tuple[int, int]:
         """First and last slice where the object may be."""
         if self.limit is None:
             return 0, geometry.shape[self.axis] - 1
         return int(self.limit.low[self.axis]), int(self.limit.high[self.axis])
+
+
+def _first(prompts: Prompts, parts: dict[int, Prompts], flat: list[Box]) -> tuple[int, set[int]]:
+    """The turn that says what is meant, and the slices that it is said on; -1 is what was drawn before any click."""
+    boxed = {int(box.low[prompts.axis]) for box in flat}
+    drawn = boxed | {index for index, part in parts.items() if part.mask is not None}
+    if drawn or not len(prompts.positive):
+        return -1, drawn
+    first = int(prompts.turns[prompts.labels == FOREGROUND].min())
+    said = (prompts.turns == first) & (prompts.labels == FOREGROUND)
+    return first, {int(k) for k in prompts.points[said][:, prompts.axis]}
+
+
+def _turns_after(prompts: Prompts, first: int) -> list[int]:
+    """Turns that say more; of very many the last one says the rest."""
+    turns = sorted({int(turn) for turn in prompts.turns if turn > first})
+    return turns if len(turns) <= MOST_STEPS else [*turns[: MOST_STEPS - 1], turns[-1]]
+
+
+def _spoken_of(prompts: Prompts, before: int, turn: int) -> list[int]:
+    """Slices with points of a turn, or of those left out since the one before; sorted."""
+    said = (prompts.turns > before) & (prompts.turns <= turn)
+    return sorted({int(k) for k in prompts.points[said][:, prompts.axis]})
 
 
 def _within(prompts: Prompts, limit: Box | None) -> Prompts:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Protocol
 
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Volume
 from sam_infer.job import Job
+from sam_infer.networks.backbone import Backbone
+from sam_infer.networks.slice_memory import RemembersSlices
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
+from sam_infer.propagation.memory_walk import MemoryWalk
+from sam_infer.propagation.options import AUTO, SAM2, TRACKER, VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.segment import TRACKER, VolumeOptions, segment_volume
+from sam_infer.propagation.segment import Propagation, segment_volume
 from sam_infer.slices.predictor import Predictor
 
 
@@ -42,14 +46,38 @@ class TrackerEngine:
         return segment_volume(predictor, volume, prompts, options, job)
 
 
-ENGINES: Mapping[str, VolumeEngine] = {TRACKER: TrackerEngine()}
+class Sam2Engine:
+    """SAM 2 follows the object with its own memory; the predictor's network must be one of its models."""
+
+    name = SAM2
+
+    def segment(
+        self, predictor: Predictor, volume: Volume, prompts: Prompts | VolumePrompts, options: VolumeOptions, job: Job
+    ) -> VolumePrediction:
+        """The object meant by the prompts, on every slice where it is."""
+        said = VolumePrompts.of(prompts, volume.geometry) if isinstance(prompts, Prompts) else prompts
+        walk = MemoryWalk(predictor, volume, said, options, job)
+        return Propagation(predictor, volume, said, options, job, walk).answer()
 
 
-def engine(name: str) -> VolumeEngine:
-    """The engine of a name, or a refusal that says which there are."""
+# SAM 2's engine is there where its package is.
+ENGINES: dict[str, VolumeEngine] = {TRACKER: TrackerEngine()}
+if find_spec("sam2") is not None:
+    ENGINES[SAM2] = Sam2Engine()
+
+
+def engine(name: str, network: Backbone | None = None) -> VolumeEngine:
+    """The engine of a name, `auto` as it suits a network, or a refusal that says which there are."""
+    if name == AUTO:
+        return ENGINES[SAM2 if SAM2 in ENGINES and isinstance(network, RemembersSlices) else TRACKER]
     if name not in ENGINES:
-        raise PromptError(f"engine must be one of {', '.join(ENGINES)}, got {name!r}", "engine")
+        raise PromptError(f"engine must be one of {', '.join((AUTO, *ENGINES))}, got {name!r}", "engine")
     return ENGINES[name]
+
+
+def offered(model: str) -> list[str]:
+    """What `VolumeOptions.engine` may say for a model, known before it is loaded; the first suits it best."""
+    return [AUTO, *(name for name in ENGINES if name != SAM2 or model.startswith(SAM2))]
 
 
 def segment_object(
@@ -61,4 +89,4 @@ def segment_object(
 ) -> VolumePrediction:
     """The object meant by the prompts, as the engine that the options name finds it."""
     options = options or VolumeOptions()
-    return engine(options.engine).segment(predictor, volume, prompts, options, job or Job())
+    return engine(options.engine, predictor.backbone).segment(predictor, volume, prompts, options, job or Job())

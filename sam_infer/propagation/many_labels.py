@@ -19,8 +19,8 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.propagation.engine import segment_object
+from sam_infer.propagation.options import VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.segment import VolumeOptions
 from sam_infer.slices.predictor import Predictor
 
 MAX_LABELS = 255

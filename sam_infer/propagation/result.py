@@ -46,7 +46,8 @@ class VolumePrediction:
         notes += [f"nothing was found at the prompts of slice {k}" for k in sorted(set(said.anchors) - found)]
         if not mask.array.any():
             notes.append("the object was not found: the mask is empty")
-        return cls(mask, said.axis, dict(sorted(answers.items())), tuple(sorted(said.anchors)), tuple(notes))
+        asked = {*said.anchors, *(k for k, part in said.corrections.items() if len(part.positive) and k in answers)}
+        return cls(mask, said.axis, dict(sorted(answers.items())), tuple(sorted(asked)), tuple(notes))
 
     @property
     def slices(self) -> list[int]:
@@ -70,7 +71,7 @@ def _improve(mask: Mask, said: VolumePrompts, wanted: Consistency) -> None:
     if wanted.is_off:
         return
     place = _limit(said)
-    points = np.concatenate([part.positive for part in said.anchors.values()])
+    points = np.concatenate([part.positive for part in (*said.anchors.values(), *said.corrections.values())])
     better = consistent(mask.array > 0, mask.geometry, said.axis, wanted, points)
     mask.array[...] = 0
     mask.array[place] = better[place]

@@ -44,6 +44,11 @@ class Patch:
         inside = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
         return cls(int(rows[0]), int(cols[0]), inside.copy())
 
+    @property
+    def key(self) -> tuple[int, int, tuple[int, ...], bytes]:
+        """What identifies it."""
+        return self.row, self.col, self.pixels.shape, np.packbits(self.pixels).tobytes()
+
     def on(self, view: SliceView) -> BoolArray:
         """The mask (H, W) of the whole slice."""
         out = np.zeros((view.height, view.width), bool)
@@ -80,6 +85,11 @@ class SliceAnswer:
         """The same, no logit beyond `surest`: so that another answer has a say too."""
         runs = tuple((w, tuple(Part(p.frame, np.clip(p.logits, -surest, surest)) for p in ps)) for w, ps in self.runs)
         return SliceAnswer(self.view, self.patch, runs, self.score)
+
+    @property
+    def weight(self) -> int:
+        """Bytes of its logits and its mask."""
+        return self.patch.pixels.nbytes + sum(part.logits.nbytes for _, parts in self.runs for part in parts)
 
     @property
     def pixels(self) -> BoolArray:

@@ -12,8 +12,8 @@ from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
 from sam_infer.networks.backbone import Hints, downscale_mask
-from sam_infer.networks.frame import whole
-from sam_infer.prompts.object_prompts import Prompts
+from sam_infer.networks.frame import Frame, whole
+from sam_infer.prompts.object_prompts import FOREGROUND, Prompts
 from sam_infer.propagation.slice_result import Part, SliceAnswer
 from sam_infer.slices.crop import ZoomPolicy, crop_around
 from sam_infer.slices.predictor import Predictor
@@ -46,48 +46,63 @@ class Follower:
     zoom: ZoomPolicy | None
     policy: FollowPolicy
 
-    def step(self, index: int, prior: BoolArray, allowed: BoolArray, said: Prompts | None = None) -> SliceAnswer:
-        """The object on slice `index`, given where it was on a neighbour; masks are (H, W).
-
-        `said` are the reader's own points on this slice.
-        """
+    def step(self, index: int, prior: BoolArray, allowed: BoolArray) -> SliceAnswer:
+        """The object on slice `index`, given where it was on a neighbour; masks are (H, W)."""
         view = self.volume.view(self.axis, index)
-        answers = [self._ask(view, piece, said) for piece in pieces(prior)]
+        answers = [self._ask(view, piece) for piece in pieces(prior)]
         parts = tuple(part for part, _ in answers)
         areas = [float((part.logits > 0).sum()) + 1e-6 for part in parts]
         score = float(np.average([score for _, score in answers], weights=areas))
         return SliceAnswer.of_parts(view, parts, score, allowed)
 
-    def _ask(self, view: SliceView, piece: BoolArray, said: Prompts | None) -> tuple[Part, float]:
+    def corrected(self, before: SliceAnswer, allowed: BoolArray, said: Prompts) -> SliceAnswer:
+        """The object on a slice, given what was found there and what the reader says: as a further click in 2D."""
+        view, backbone = before.view, self.predictor.backbone
+        points = view.to_display(said.points)
+        places = np.concatenate([np.stack(_extent(before.pixels)), points[said.labels == FOREGROUND]])
+        low, high = places.min(axis=0), places.max(axis=0)
+        frame = self._frame(view, low, high)
+        logits = downscale_mask(frame.cut(before.logits), frame, backbone.low_res)
+        box = frame.box_to_model(low, high) if self._boxed else None
+        hints = Hints(frame.points_to_model(points), said.labels, box, logits)
+        candidates = backbone.decode(self.predictor.features(self.volume, view, self.window, frame), hints)
+        part = Part(frame, candidates.logits[candidates.preferred])
+        return SliceAnswer.of_parts(view, (part,), float(candidates.scores[candidates.preferred]), allowed)
+
+    def _frame(self, view: SliceView, low: Float64Array, high: Float64Array) -> Frame:
+        shape = (view.height, view.width)
+        crop = crop_around(low, high, shape, view.pixel_mm, self.zoom) if self.zoom is not None else None
+        return self.predictor.backbone.frame(crop or whole(*shape), view.pixel_mm)
+
+    def _ask(self, view: SliceView, piece: BoolArray) -> tuple[Part, float]:
         """One connected piece, and the score of the answer."""
         low, high = _extent(piece)
         margin, shape = self.policy.box_margin, (view.height, view.width)
         low, high = np.maximum(low - margin, 0), np.minimum(high + margin, np.asarray(shape) - 1.0)
-        crop = crop_around(low, high, shape, view.pixel_mm, self.zoom) if self.zoom is not None else None
-        frame = self.predictor.backbone.frame(crop or whole(*shape), view.pixel_mm)
+        frame = self._frame(view, low, high)
         firm = self.policy.prior_logit
         prior = np.where(piece, firm, -firm).astype(np.float32)
-        points, labels = self._points(view, piece, said)
+        points, labels = self._points(piece)
         backbone = self.predictor.backbone
-        boxed = not backbone.follows_masks if self.policy.box is None else self.policy.box
         hints = Hints(
             frame.points_to_model(points),
             labels,
-            frame.box_to_model(low, high) if boxed else None,
+            frame.box_to_model(low, high) if self._boxed else None,
             downscale_mask(frame.cut(prior), frame, backbone.low_res),
         )
         features = self.predictor.features(self.volume, view, self.window, frame)
         candidates = backbone.decode(features, hints)
         return Part(frame, candidates.logits[candidates.preferred]), float(candidates.scores[candidates.preferred])
 
-    def _points(self, view: SliceView, piece: BoolArray, said: Prompts | None) -> tuple[Float64Array, Int64Array]:
-        """Displayed points (N, 2) and labels (N,): what the reader said, and the middle of the piece."""
-        points, labels = np.zeros((0, 2)), np.zeros(0, np.int64)
-        if said is not None and len(said.points):
-            points, labels = view.to_display(said.points), said.labels
-        if self.policy.points:
-            points, labels = np.concatenate([points, deepest(piece)]), np.append(labels, 1)
-        return points, labels
+    @property
+    def _boxed(self) -> bool:
+        """Whether the network is given a box beside a mask."""
+        return not self.predictor.backbone.follows_masks if self.policy.box is None else self.policy.box
+
+    def _points(self, piece: BoolArray) -> tuple[Float64Array, Int64Array]:
+        """Displayed points (N, 2) and labels (N,): the middle of the piece, or none."""
+        points = deepest(piece) if self.policy.points else np.zeros((0, 2))
+        return points, np.ones(len(points), np.int64)
 
 
 def deepest(mask: BoolArray) -> Float64Array:

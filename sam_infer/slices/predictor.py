@@ -54,6 +54,9 @@ NO_CLICKS = np.zeros((0, 2))
 # Answers that a next click may go on from; of SAM each takes a megabyte.
 REPLAYED = 64
 
+# Runs over slices that a correction in 3D may go on from, and the bytes that they may take.
+RUNS, RUNS_BYTES = 64, 256 << 20
+
 
 @dataclass(frozen=True)
 class Options:
@@ -121,6 +124,9 @@ class Predictor:
     named_why: str = ""  # why the gate chose this one of the two that an adapter was trained with
     ranker: Ranker | None = field(default=None, compare=False)  # calibrated on accepted labels, else the network's own
     replayed: LruCache = field(default_factory=partial(LruCache, REPLAYED), compare=False, repr=False)
+    runs: LruCache = field(
+        default_factory=partial(LruCache, RUNS, lambda run: run.weight, RUNS_BYTES), compare=False, repr=False
+    )
 
     def predict(self, volume: Volume, prompts: Prompts, index: int, options: Options | None = None) -> Prediction:
         """The object meant by the hints on slice `index`."""

@@ -24,8 +24,7 @@ def require_known(name: str) -> None:
     """Refuse a name that no model has."""
     if name in MODEL_NAMES:
         return
-    about = f"{name}: SAM 2 is not in this version" if name.startswith("sam2") else f"there is no model {name!r}"
-    raise ModelError(f"{about}; choose from {', '.join(MODEL_NAMES)}", "model")
+    raise ModelError(f"there is no model {name!r}; choose from {', '.join(MODEL_NAMES)}", "model")
 
 
 def require_added(name: str, home: Path | None = None) -> None:

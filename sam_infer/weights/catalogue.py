@@ -11,9 +11,13 @@ from urllib.parse import urlsplit
 
 SAM_FILES = "https://dl.fbaipublicfiles.com/segment_anything"
 HQ_SAM_FILES = "https://huggingface.co/lkeab/hq-sam/resolve/main"
+SAM2_FILES = "https://dl.fbaipublicfiles.com/segment_anything_2/092824"
 MOBILE_SAM_COMMIT = "f706ad9c4eb7f219c00d9050e46328518ffb65d2"
 
 APACHE = "Apache-2.0"
+
+# How layouts of SAM 2 begin: they need its package.
+SAM2 = "sam2.1"
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,17 @@ KNOWN_MODELS: dict[str, KnownModel] = {
             preprocessing="sam_med2d",
             licence=APACHE,
             published_as="sam-med2d_b.pth",
+        ),
+        *(
+            KnownModel(
+                f"{SAM2}_hiera_{size}",
+                f"SAM 2.1, Hiera-{title}",
+                f"{SAM2_FILES}/sam2.1_hiera_{size}.pt",
+                layout=f"{SAM2}_hiera_{size}",
+                preprocessing=SAM2,
+                licence=APACHE,
+            )
+            for size, title in (("tiny", "T"), ("small", "S"), ("base_plus", "B+"), ("large", "L"))
         ),
     )
 }

@@ -36,7 +36,8 @@ from sam_infer.weights.tensor_layout import layout_of, parameter_count
 
 log = structlog.get_logger(__name__)
 
-ENCODER_PREFIX = ("image_encoder.",)
+# SAM 2 keeps two convolutions of its encoder beside the decoder.
+ENCODER_PREFIX = ("image_encoder.", "sam_mask_decoder.conv_s")
 DOWNLOAD_BLOCK_BYTES = 1 << 20
 
 

@@ -6,31 +6,41 @@ three_slices              tight boxes at a tenth, half and nine tenths of the st
 box3d                     the tight box in 3D
 extruded, ellipse         baselines: the middle slice's box, or the ellipse in it, on every slice of the structure
 per_slice_oracle          ceiling: a tight box from the truth on every slice, each answered alone
+seed, warped              no prompt: another case of the source shows the object (`seeded.py`), or is only laid over it
+after_0 ... after_10      middle_box, then so many clicks of a simulated reader on the worst place of the worst slice
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
 
 from sam_infer.arrays import BoolArray, Int64Array
+from sam_infer.automatic.example import AcceptedCase
+from sam_infer.automatic.label_search import LabelSearch
+from sam_infer.automatic.seeded import seeded_object
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.networks.backbone import Backbone
 from sam_infer.prompts.object_prompts import FOREGROUND, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.engine import segment_object
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.exam import NSD_TOLERANCE_MM
 from sam_trainer.labels.objects3d import Structure
 from sam_trainer.measures.overlap import dice, hd95_mm, nsd
 from sam_trainer.simulation.prompt_styles import centre_point
+from sam_trainer.simulation.volume_reader import correcting
+
+# After how many corrections the mask is measured.
+CORRECTIONS = (0, 1, 3, 5, 10)
 
 # Where the three prompted slices lie: near both ends and in the middle.
 THREE = (0.1, 0.5, 0.9)
@@ -46,6 +56,7 @@ class Protocol3d:
     volume: Volume
     backbone: Backbone
     options: VolumeOptions
+    seeds: tuple[AcceptedCase, ...] = ()  # other cases with the structure as value 1
 
     def predictor(self) -> Predictor:
         """With an empty cache: every protocol pays for its own encodes."""
@@ -110,6 +121,20 @@ def _per_slice_oracle(trial: Protocol3d) -> BoolArray:
     return out > 0
 
 
+def seeded(trial: Protocol3d) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
+    """`(protocol, mask, measures)` as another case shows the object, and of that case's label laid over this one."""
+    structure, started = trial.structure, time.perf_counter()
+    slices = range(trial.volume.geometry.shape[structure.axis])
+    search = LabelSearch(trial.predictor(), trial.volume, structure.axis, slices, (structure.label,))
+    found = seeded_object(search, trial.seeds, trial.options)
+    seconds = {"seconds": time.perf_counter() - started, "confidence": found.confidence}
+    masks = {"seed": found.object.mask.array > 0, "warped": found.warped.array > 0}
+    own, other = (trial.quality(mask) for mask in masks.values())
+    above = own["dice"] - other["dice"]
+    yield "seed", masks["seed"], {**own, **seconds, "above_warped": above}
+    yield "warped", masks["warped"], other
+
+
 PROTOCOLS: dict[str, Callable[[Protocol3d], BoolArray]] = {
     "middle_box": _middle_box,
     "largest_box": _largest_box,
@@ -122,9 +147,34 @@ PROTOCOLS: dict[str, Callable[[Protocol3d], BoolArray]] = {
 }
 
 
-def answers(trial: Protocol3d) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
-    """`(protocol, mask, measures)` of every protocol; the masks are (I, J, K)."""
-    for name, protocol in PROTOCOLS.items():
+def corrected(trial: Protocol3d) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
+    """`(protocol, mask, measures)` after some numbers of corrections; the predictor is one, as at a server."""
+    structure, predictor, geometry = trial.structure, trial.predictor(), trial.volume.geometry
+    box, seconds = structure.box(structure.at(0.5)), [0.0]
+
+    def ask(prompts: Prompts) -> BoolArray:
+        started = time.perf_counter()
+        said = VolumePrompts.of(prompts, geometry, [box])
+        mask = segment_object(predictor, trial.volume, said, trial.options).mask.array > 0
+        seconds[0] = time.perf_counter() - started
+        return mask
+
+    def view(index: int) -> SliceView:
+        return trial.volume.view(structure.axis, index)
+
+    session = correcting(ask, Prompts(structure.axis), structure.mask, view)
+    for number, (mask, viewed) in enumerate(islice(session, CORRECTIONS[-1] + 1)):
+        if number in CORRECTIONS:
+            measures = {**trial.quality(mask), "seconds": seconds[0], "slices_viewed": float(viewed)}
+            yield f"after_{number}", mask, measures
+
+
+def answers(
+    trial: Protocol3d, protocols: Sequence[str] = tuple(PROTOCOLS)
+) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
+    """`(protocol, mask, measures)` of some protocols; the masks are (I, J, K)."""
+    for name in protocols:
+        protocol = PROTOCOLS[name]
         started = time.perf_counter()
         mask = protocol(trial)
         seconds = time.perf_counter() - started

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from sam_infer.arrays import BoolArray, UInt8Array
+from sam_infer.automatic.example import AcceptedCase
 from sam_infer.imaging.image_file import read_image
+from sam_infer.imaging.volume import Mask
 from sam_infer.imaging.window import choose_window
 from sam_infer.networks.backbone import Backbone
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import VolumeOptions
 from sam_trainer.bench.figures import RANKS
 from sam_trainer.bench.gallery import picture
 from sam_trainer.bench.runs import GREEN_RED, Outcome
-from sam_trainer.bench.volumes import EXTRUDED, ORACLE, Protocol3d, answers, views
+from sam_trainer.bench.volumes import EXTRUDED, ORACLE, Protocol3d, answers, corrected, seeded, views
 from sam_trainer.labels.objects3d import Structure
 from sam_trainer.reports.journal import Journal
 from sam_trainer.reports.page import Page
@@ -32,9 +35,12 @@ from sam_trainer.reports.table import (
     table,
 )
 
+# What is measured: prompts of one kind each, a reader who corrects, or one prompted case that serves the others.
+ALL, CLICKS, SEED = "all", "clicks", "seed"
+
 # Which slices of a structure are pictured, as shares of the way through it.
 PICTURED = (0.1, 0.3, 0.5, 0.7, 0.9)
-PICTURED_PROTOCOL = "middle_box"
+PICTURED_PROTOCOLS = {ALL: ("middle_box",), CLICKS: ("after_5",), SEED: ("seed",)}
 
 COLUMNS = (
     "protocol",
@@ -47,6 +53,9 @@ COLUMNS = (
     "hd95_mm",
     "nsd",
     "extent_error",
+    "slices_viewed",
+    "above_warped",
+    "confidence",
     "seconds",
 )
 
@@ -74,8 +83,9 @@ def run_volumes(
     options: VolumeOptions,
     seed: int,
     journal: Journal | None = None,
+    protocol: str = ALL,
 ) -> Outcome:
-    """All protocols on `(headline, structure)` pairs."""
+    """All protocols on `(headline, structure)` pairs; `protocol` says which."""
     kept, seen = journal or Journal(), _Seen()
     named = {f"volumes: {one.case.source}/{one.case.name} {one.label}": (head, one) for head, one in structures}
     kept.expect(list(named))
@@ -84,24 +94,46 @@ def run_volumes(
         def work(headline: bool = headline, structure: Structure = structure) -> list[dict[str, Any]]:
             volume = read_image(structure.case.image)
             trial = Protocol3d(structure, volume, backbone, options)
-            return plain_observations(_structure(trial, headline, seen.strips))
+            if protocol == SEED:
+                trial = replace(trial, seeds=tuple(seeds_of(structure, structures)))
+                if not trial.seeds:
+                    return []
+            return plain_observations(_structure(trial, headline, seen.strips, protocol))
 
         seen.observations += read_observations(kept.unit(key, work))
     rows = [_compared(row, rows_of) for rows_of in (table(seen.observations, seed=seed),) for row in rows_of]
     return Outcome(rows, _page(backbone.name, rows, seen.strips))
 
 
-def _structure(trial: Protocol3d, headline: bool, strips: dict[str, list[Strip]]) -> list[Observation]:
+def _structure(trial: Protocol3d, headline: bool, strips: dict[str, list[Strip]], protocol: str) -> list[Observation]:
     structure, case = trial.structure, trial.structure.case
     found = []
-    for protocol, mask, values in answers(trial):
-        keys = (("protocol", protocol),)
+    for name, mask, values in _measured(trial, protocol):
+        keys = (("protocol", name),)
         found.append(
             Observation(case.source, case.name, structure.label, modality_group(case.modality), headline, keys, values)
         )
-        if protocol == PICTURED_PROTOCOL:
+        if name in PICTURED_PROTOCOLS[protocol]:
             strips[case.source].append(strip(trial, mask, values["dice"]))
     return found
+
+
+def _measured(trial: Protocol3d, protocol: str) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
+    bounds = (EXTRUDED, ORACLE)
+    if protocol == CLICKS:
+        return chain(corrected(trial), answers(trial, bounds))
+    return chain(seeded(trial), answers(trial, ("middle_box", *bounds))) if protocol == SEED else answers(trial)
+
+
+def seeds_of(structure: Structure, structures: Sequence[tuple[bool, Structure]]) -> Iterator[AcceptedCase]:
+    """Other cases of the source with the same label, of those with several structures the first."""
+    taken = {structure.case.name}
+    for _, other in structures:
+        same = other.case.source == structure.case.source and other.label == structure.label
+        if same and other.case.name not in taken:
+            taken.add(other.case.name)
+            volume = read_image(other.case.image)
+            yield AcceptedCase(volume, Mask(np.asfortranarray(other.mask, np.uint8), volume.geometry))
 
 
 def strip(trial: Protocol3d, mask: BoolArray, dice: float) -> Strip:
@@ -135,7 +167,9 @@ def _page(model: str, rows: Sequence[Row], strips: dict[str, list[Strip]]) -> Pa
     page = Page(f"Volumes: {model}")
     page.table("Mean over sources", [row for row in rows if row["source"] == MEAN], COLUMNS)
     page.table("By structure", [row for row in rows if row["label"] != "all"], ("source", "label", *COLUMNS))
-    page.heading("Best, median and worst of every source: one box on the middle slice")
+    page.heading(
+        "Best, median and worst of every source: one box on the middle slice, or what the protocol makes of it"
+    )
     page.text(GREEN_RED)
     for source, some in sorted(strips.items()):
         page.figure(f"strip-{source}", _figure(source, some))

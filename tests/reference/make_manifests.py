@@ -1,6 +1,7 @@
 """Writes sam_infer/weights/manifests: keys, shapes and number types of the published weight files.
 
-The ViT models are what segment_anything's own builders make, on the meta device. MobileSAM, HQ-SAM and SAM-Med2D are
+The ViT models are what segment_anything's own builders make, on the meta device. SAM 2.1 is what its package makes of
+its configurations. MobileSAM, HQ-SAM and SAM-Med2D are
 no part of it: what they have more is spelled out here from the published code, independently of our implementation.
 
     python tests/reference/make_manifests.py [FOLDER]
@@ -19,6 +20,12 @@ from sam_infer.weights.tensor_layout import Layout, TensorSpec, layout_of, manif
 
 FOLDER = Path(__file__).parents[2] / "sam_infer" / "weights" / "manifests"
 Entry = tuple[str, TensorSpec]
+SAM2_CONFIGS = {
+    "sam2.1_hiera_tiny": "sam2.1_hiera_t",
+    "sam2.1_hiera_small": "sam2.1_hiera_s",
+    "sam2.1_hiera_base_plus": "sam2.1_hiera_b+",
+    "sam2.1_hiera_large": "sam2.1_hiera_l",
+}
 
 
 def official(name: str) -> Layout:
@@ -72,6 +79,14 @@ def sam_med2d() -> Layout:
             found[f"{at}.spatial.0.weight"] = floats(768, 768, 3, 3)
             found[f"{at}.spatial.2.weight"] = floats(768, 768, 4, 4)
     return found
+
+
+def sam2(config: str) -> Layout:
+    """What the package builds; importing it sets up hydra, which finds the configuration."""
+    from sam2.build_sam import build_sam2
+
+    network = build_sam2(f"configs/sam2.1/{config}.yaml", device="cpu")
+    return layout_of(network.state_dict())
 
 
 def mobile_encoder() -> Iterator[Entry]:
@@ -140,6 +155,8 @@ def main(folder: Path) -> None:
     for name, width in {"vit_b": 768, "vit_l": 1024, "vit_h": 1280}.items():
         (folder / f"hq_{name}.json").write_text(manifest_text(hq(name, width)))
     (folder / "sam_med2d.json").write_text(manifest_text(sam_med2d()))
+    for name, config in SAM2_CONFIGS.items():
+        (folder / f"{name}.json").write_text(manifest_text(sam2(config)))
 
 
 if __name__ == "__main__":

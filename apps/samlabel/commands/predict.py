@@ -52,6 +52,15 @@ class Auto(StrEnum):
 
 WORSE = f" Experimental: {', '.join(EXPERIMENTAL)}." if EXPERIMENTAL else ""
 
+
+class Engine(StrEnum):
+    """Who follows an object in 3D."""
+
+    AUTO = "auto"
+    TRACKER = "tracker"
+    SAM2 = "sam2"
+
+
 # Ways to label that learn from accepted cases.
 FROM_CASES = (Auto.BEST, Auto.GRID, Auto.SELFPROMPT, Auto.DETECT, Auto.ATLAS)
 
@@ -75,6 +84,13 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     ] = None,
     plane: Annotated[Plane | None, typer.Option(help="Anatomical plane of the slices.")] = None,
     mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
+    seed_from: Annotated[
+        str | None,
+        typer.Option(help="3d: an accepted case, or best, that shows the object named by --labels; no prompt needed."),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="3d: who follows the object; sam2 is the memory of the sam2.1 models.")
+    ] = Engine.AUTO,
     auto: Annotated[
         Auto,
         typer.Option(help=f"auto: what to go by; best measures on --accepted, grid to atlas use it.{WORSE}"),
@@ -105,8 +121,24 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     from samlabel.offline.arguments import Arguments
 
     said, shown_plane = tuple(point or ()), plane.value if plane else None
+    listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
     plan = Arguments(
-        image, said, box, prompts, out, shown_plane, mode.value, accepted, window, model, adapter, force, preview
+        image,
+        said,
+        box,
+        prompts,
+        out,
+        shown_plane,
+        mode.value,
+        accepted,
+        window,
+        model,
+        adapter,
+        force,
+        preview,
+        engine.value,
+        seed_from,
+        listed,
     ).plan()
     typer.echo(f"loading the model {model}", err=True)
 
@@ -117,11 +149,11 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     from samlabel.offline.predict_one import PredictRequest
 
     studies = accepted or (image if image.is_dir() else image.parent)
-    listed = tuple(dict.fromkeys(part.strip() for part in labels.split(",") if part.strip()))
     names = app_labels(AppConfig(labels=listed), str(studies))
     options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes)
-    request = PredictRequest(mode.value, said, box, shown_plane, auto.value, options, names)
-    network = _network(model, adapter, studies if mode is Mode.AUTO and auto in FROM_CASES else None)
+    request = PredictRequest(mode.value, said, box, shown_plane, auto.value, seed_from, engine.value, options, names)
+    learns = seed_from is not None or (mode is Mode.AUTO and auto in FROM_CASES)
+    network = _network(model, adapter, studies if learns else None)
     if plan.volume is None:
         _folder(network, request, plan, force)
     else:
@@ -160,10 +192,10 @@ def _predictor(model: str, adapter: str) -> Predictor:
 def _single(network: OfflinePredictor, request: PredictRequest, image: Path, volume: Volume, plan: Plan) -> None:
     from samlabel.offline.outputs import note_beside_images, write_answer
     from samlabel.offline.preview import write_preview
-    from samlabel.offline.telling import telling
+    from samlabel.offline.telling import following, telling
 
-    with telling(f"looking at {image.name}"):
-        answer = network.answer(request, image, volume=volume)
+    with telling(f"looking at {image.name}") as told:
+        answer = network.answer(request, image, following(image.name, told), volume)
     _tell(answer.notes)
     target = write_answer(answer.mask, plan.target)
     if plan.preview is not None:
@@ -176,11 +208,10 @@ def _single(network: OfflinePredictor, request: PredictRequest, image: Path, vol
 def _folder(network: OfflinePredictor, request: PredictRequest, plan: Plan, force: bool) -> None:
     """Every image of a folder; exit code 1 when one could not be answered."""
     from dataclasses import replace
-    from itertools import count
 
     from samlabel.offline.predict_folder import FolderRun, Outcome, answered
     from samlabel.offline.preview import write_contact_sheet
-    from samlabel.offline.telling import Status, telling
+    from samlabel.offline.telling import Status, following, telling
 
     backbone = network.predictor.backbone
     settings = {
@@ -195,18 +226,13 @@ def _folder(network: OfflinePredictor, request: PredictRequest, plan: Plan, forc
     with telling(f"{len(plan.images)} images") as told:
 
         def answer(name: str, path: Path) -> Predicted:
-            steps = count()
-
-            def step(done: int) -> None:
-                told(Status(f"{name}, step {next(steps) + done}", names.index(name), len(names)))
-
             told(Status(name, names.index(name), len(names)))
             own = request
             if plan.said is not None:
                 if name not in plan.said:
                     raise PromptError(f"the prompts file says nothing about {name}", "prompts")
                 own = replace(request, **plan.said[name])
-            return network.answer(own, path, step)
+            return network.answer(own, path, following(name, told, names.index(name), len(names)))
 
         for _, outcome in FolderRun(plan.target, settings, force).over(plan.images, answer):  # noqa: B007
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import WINDOWS
 from sam_infer.prompts.slice_index import choose_slice
 from sam_infer.weights.available import require_added
+from sam_infer.weights.catalogue import SAM2
 from samlabel.errors import ConfigError
 from samlabel.offline.hints import parsed, prompts_by_name, require_readable
 from samlabel.offline.outputs import require_output, require_output_folder
@@ -53,6 +55,9 @@ class Arguments:
     adapter: str
     force: bool
     preview: bool
+    engine: str = "auto"
+    seed_from: str | None = None
+    labels: tuple[str, ...] = ()
 
     def plan(self) -> Plan:
         """What follows, or the first thing that is wrong, as a sentence."""
@@ -68,12 +73,11 @@ class Arguments:
     def _require_words(self) -> None:
         """Refuse what means nothing whatever the image is."""
         said = bool(self.points) or self.box is not None or self.prompts is not None
-        if self.mode == "auto" and said:
-            raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
-        if self.mode != "auto" and not said:
-            raise PromptError("nothing says where the object is: use --point or --box, or --mode auto", "point")
+        self._require_meaning(said)
         if self.window not in WINDOWS:
             raise PromptError(f"window must be one of {', '.join(WINDOWS)}, got {self.window!r}", "window")
+        if self.engine == "sam2":
+            self._require_memory()
         require_readable(self.points, self.box)
         if self.accepted is not None and not self.accepted.is_dir():
             raise ConfigError(f"--accepted {self.accepted}: there is no such folder", "accepted")
@@ -84,10 +88,37 @@ class Arguments:
         if self.adapter not in (PROMOTED, NO_ADAPTER):
             found_id(self.model, added_ids(self.model), self.adapter)
 
+    def _require_meaning(self, said: bool) -> None:
+        """Refuse prompts where none are taken, and nothing where something must say what is meant."""
+        if self.mode == "auto" and said:
+            raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
+        if self.seed_from is not None:
+            self._require_seed(said)
+        elif self.mode != "auto" and not said:
+            raise PromptError("nothing says where the object is: use --point or --box, or --mode auto", "point")
+
+    def _require_seed(self, said: bool) -> None:
+        """Refuse a seed beside a prompt, in another mode, or without a label's name."""
+        if self.mode != "3d" or said:
+            raise PromptError(
+                "--seed-from finds an object in 3D without a prompt: --mode 3d, no --point or --box", "mode"
+            )
+        if len(self.labels) != 1:
+            raise PromptError("--seed-from finds one label: name it with --labels NAME", "labels")
+
+    def _require_memory(self) -> None:
+        """Refuse the engine of SAM 2 without one of its models, or without its package."""
+        if find_spec("sam2") is None:
+            raise ConfigError("--engine sam2 needs the package sam2: install it with `pip install sam2`", "engine")
+        if not self.model.startswith(SAM2):
+            raise ConfigError(
+                f"--engine sam2 follows with the memory of a {SAM2} model, and {self.model} is none", "engine"
+            )
+
     def _looked_at(self) -> Volume:
         """The only image, with the hints looked at on it."""
         volume = read_image(self.image)
-        if self.mode != "auto":
+        if self.mode != "auto" and self.seed_from is None:
             prompts, marks = parsed(volume, self.points, self.box, self.plane)
             if self.mode == "2d":
                 choose_slice(volume.geometry, prompts.axis, None, marks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from sam_infer.ask.answer import Answer, answer
 from sam_infer.ask.context import Context
-from sam_infer.ask.question import LabelQuestion, ObjectQuestion, SliceQuestion
+from sam_infer.ask.question import LabelQuestion, ObjectQuestion, SeededQuestion, SliceQuestion
 from sam_infer.automatic.best import Chosen
 from sam_infer.automatic.example import MOST_CASES, AcceptedCase, affordable
 from sam_infer.automatic.modes import BEST, SEMANTIC
@@ -23,7 +23,7 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.slice_index import choose_slice
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import AUTO, VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
@@ -42,6 +42,8 @@ class PredictRequest:
     box: str | None = None
     plane: str | None = None
     auto: str = BEST
+    seed_from: str | None = None  # 3d: a case with an accepted label, or `best`
+    engine: str = AUTO  # 3d: who follows the object
     options: Options = field(default_factory=Options)
     names: LabelNames = field(default_factory=LabelNames)
 
@@ -54,7 +56,17 @@ class PredictRequest:
             else {"auto": self.auto, "labels": list(self.names.names)}
         )
         zoom, options = self.options.zoom is not None, replace(self.options, zoom=None)
-        return {"mode": self.mode, **prompts, "plane": self.plane, "zoom": zoom, "options": str(options)}
+        seed = {} if self.seed_from is None else {"seed_from": self.seed_from, "labels": list(self.names.names)}
+        engine = {} if self.engine == AUTO else {"engine": self.engine}
+        return {
+            "mode": self.mode,
+            **prompts,
+            **seed,
+            **engine,
+            "plane": self.plane,
+            "zoom": zoom,
+            "options": str(options),
+        }
 
     def on_slice(self, volume: Volume) -> tuple[SliceQuestion, tuple[str, ...]]:
         """Mode 2d as a question, and what is to be said about the slice that was chosen."""
@@ -65,8 +77,15 @@ class PredictRequest:
     def in_volume(self, volume: Volume) -> ObjectQuestion:
         """Mode 3d as a question."""
         prompts, _ = parsed(volume, self.points, self.box, self.plane)
-        wanted = Consistency(keep_largest=self.options.keep_largest)
-        return ObjectQuestion(prompts, VolumeOptions(replace(self.options, keep_largest=False), consistency=wanted))
+        flat, wanted = replace(self.options, keep_largest=False), Consistency(keep_largest=self.options.keep_largest)
+        return ObjectQuestion(prompts, VolumeOptions(flat, consistency=wanted, engine=self.engine))
+
+    def seeded(self, volume: Volume) -> SeededQuestion:
+        """Mode 3d without a prompt as a question."""
+        axis = 2 if self.plane is None else volume.geometry.axis_of_plane(self.plane)
+        flat, wanted = replace(self.options, keep_largest=False), Consistency(keep_largest=self.options.keep_largest)
+        options = VolumeOptions(flat, consistency=wanted, engine=self.engine)
+        return SeededQuestion(self.names.names[0], 1, axis, options=options)
 
     def about_labels(self, volume: Volume, predictor: Predictor) -> LabelQuestion:
         """Mode auto as a question; without names of its own it asks for what the adapter has learned."""
@@ -100,14 +119,13 @@ class OfflinePredictor:
         self,
         request: PredictRequest,
         path: Path,
-        progress: Callable[[int], None] | None = None,
+        job: Job | None = None,
         volume: Volume | None = None,
     ) -> Predicted:
         """What the network makes of one image; `volume` is what `path` holds, where it was read already."""
         started = time.perf_counter()
         volume = volume or read_image(path)
-        job = Job(progress=progress) if progress is not None else Job()
-        found, sentence, notes = self._asked(request, volume, self._context(request, path, volume, job))
+        found, sentence, notes = self._asked(request, volume, self._context(request, path, volume, job or Job()))
         if self.predictor.adapter != NO_ADAPTER:
             sentence += f", adapter {self.predictor.adapter[:SHOWN_DIGITS]}"
         told = (*notes, *(note for note in found.notes if note != volume.note))
@@ -126,6 +144,10 @@ class OfflinePredictor:
                 f"{name}: {one.facts['mode'] or 'nothing'}, {one.why}" for name, one in labels.found.chosen.items()
             )
             return labels, f"{request.auto}{namer}: {scores or 'nothing found'}", told
+        if request.seed_from is not None:
+            seeded = answer(request.seeded(volume), self.predictor, volume, context)
+            voxels = int(np.count_nonzero(seeded.mask.array))
+            return seeded, f"{voxels} voxels like {request.seed_from}, confidence {seeded.found.confidence:.2f}", ()
         if request.mode == "3d":
             body = answer(request.in_volume(volume), self.predictor, volume, context)
             voxels, slices = int(np.count_nonzero(body.mask.array)), body.found.slices
@@ -167,7 +189,10 @@ class OfflinePredictor:
 
     def _cases(self, request: PredictRequest, path: Path) -> list[AcceptedCase]:
         """The accepted cases of other images, each read once."""
-        others = (case for case in self.examples if case.image.resolve() != path.resolve())
+        seed = request.seed_from if request.seed_from != BEST else None
+        others = (
+            case for case in self.examples if case.image.resolve() != path.resolve() and seed in (None, case.name)
+        )
         return affordable(self._example(case, request.names) for case in others)
 
     def _example(self, case: Case, names: LabelNames) -> AcceptedCase:

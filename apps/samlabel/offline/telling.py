@@ -16,8 +16,13 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from sam_infer.job import Job
+
 EVERY_S = 3.0  # so that five never pass: loading torch holds up every thread
 BAR_EVERY_S = 0.5
+
+# Shorter work is not announced.
+WORTH_TELLING_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,21 @@ def telling(
             yield told.tell
     finally:
         _OPEN.remove(told)
+
+
+def following(name: str, told: Tell, done: float = 0.0, of: float | None = None) -> Job:
+    """The job of one image: its slices are told as they come, and how long they take, where that is minutes, before."""
+    steps = [0]
+
+    def step(slices: int) -> None:
+        steps[0] += slices
+        told(Status(f"{name}, step {steps[0]}", done, of))
+
+    def foresee(seconds: float) -> None:
+        if seconds >= WORTH_TELLING_S:
+            sys.stderr.write(f"{name}: up to {_duration(seconds)} on this machine; Ctrl-C stops it\n")
+
+    return Job(progress=step, foreseen=foresee)
 
 
 _OPEN: list[_Told] = []

@@ -47,12 +47,15 @@ class TaskRegistry:
         def serving() -> Serving:
             return self.serving
 
+        def examples() -> Examples:
+            return Examples(self._store, names, self.studies)
+
         names = self.label_names
         return {
-            "sam_auto": SamAutoTask(serving, names, lambda: Examples(self._store, names, self.studies)),
+            "sam_auto": SamAutoTask(serving, names, examples),
             "sam_2d": Sam2dTask(serving, names),
-            "sam_3d": Sam3dTask(serving, names),
-            "sam_multi": SamMultiTask(serving, names),
+            "sam_3d": Sam3dTask(serving, names, examples, self.config.model),
+            "sam_multi": SamMultiTask(serving, names, self.config.model),
             "sam_class": SamClassTask(serving, names),
         }
 

@@ -72,4 +72,8 @@ def volume_job(serving: Serving, what: str, request: Mapping[str, Any]) -> Job:
         tracked.progress(slices)
         progress(slices)
 
-    return Job(runner, cancelled, tell, tracked.expect, lambda: tracked.partial and not gone())
+    def foresee(seconds: float) -> None:
+        tracked.foresee(seconds)
+        log.info("will take a while", request=what, at_most_seconds=round(seconds, 1))
+
+    return Job(runner, cancelled, tell, tracked.expect, foresee, lambda: tracked.partial and not gone())

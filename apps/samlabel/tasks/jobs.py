@@ -35,6 +35,7 @@ class TrackedJob:
         self._state = QUEUED
         self._done = 0
         self._expected: int | None = None
+        self._foreseen: float | None = None
         self._called_off = False
         self._started, self._ended = time.monotonic(), 0.0
 
@@ -52,6 +53,11 @@ class TrackedJob:
         """So many slices more are to come, at most."""
         with self._lock:
             self._expected = (self._expected or 0) + slices
+
+    def foresee(self, seconds: float) -> None:
+        """So many seconds it will take at most."""
+        with self._lock:
+            self._foreseen = (self._foreseen or 0.0) + seconds
 
     def call_off(self) -> None:
         """Stop before the next slice."""
@@ -88,6 +94,7 @@ class TrackedJob:
                 "done": self._done,
                 "total": self._done if self._state == DONE else total,
                 "seconds": round((self._ended or time.monotonic()) - self._started, 2),
+                **({} if self._foreseen is None else {"foreseen": round(self._foreseen, 1)}),
             }
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sam_infer.ask.answer import answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import ObjectQuestion, ObjectsQuestion
+from sam_infer.automatic.example import AcceptedCase
+from sam_infer.imaging.volume import Volume
 from sam_infer.serving.server_state import Serving
 from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
+from samlabel.loop.examples import Examples
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import volume_request
@@ -22,7 +25,10 @@ from samlabel.wire.volume_reply import describe_object, own_notes
 class Sam3dTask(SamTask):
     """Points, boxes, scribbles or a prior mask on one or several slices in, one object in 3D out."""
 
-    def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
+    def __init__(
+        self, serving: Callable[[], Serving], names: LabelNames, examples: Callable[[], Examples], model: str = ""
+    ) -> None:
+        self.examples = examples
         super().__init__(
             serving,
             names,
@@ -30,7 +36,7 @@ class Sam3dTask(SamTask):
             labels=list(names.names),
             dimension=3,
             description="Segment Anything in 3D: prompts on a few slices are followed to the ends of the object",
-            config=dict(volume_request.OPTIONS),
+            config=volume_request.shown_options(model),
         )
 
     def reply(self, request: Mapping[str, Any]) -> Reply:
@@ -38,6 +44,9 @@ class Sam3dTask(SamTask):
         started = time.perf_counter()
         serving = self.serving()
         volume = serving.volume(request["image"])
+        seeded = volume_request.decode_seeded(request, volume.geometry, self.names)
+        if seeded is not None:
+            return self._seeded(seeded, request, serving, volume)
         wanted = volume_request.decode_object(request, volume.geometry, self.names)
         ((label, prompts),) = wanted.prompts.items()
         predictor, context = serving.predictor, Context(volume_job(serving, "sam_3d", request))
@@ -52,11 +61,36 @@ class Sam3dTask(SamTask):
         }
         return Reply(found.mask, facts, wanted.reply)
 
+    def _seeded(
+        self, wanted: volume_request.SeededRequest, request: Mapping[str, Any], serving: Serving, volume: Volume
+    ) -> Reply:
+        """The object of another case, found here without a prompt."""
+        started, image_id, examples = time.perf_counter(), request.get("image_id"), self.examples()
+
+        def cases() -> Sequence[AcceptedCase]:
+            if wanted.seed == volume_request.BEST:
+                return examples.others(serving, image_id)
+            return [examples.named(serving, wanted.seed, image_id)]
+
+        context = Context(volume_job(serving, "sam_3d seeded", request), cases, serving.memo)
+        found = answer(wanted.question, serving.predictor, volume, context)
+        facts = {
+            "label_names": {wanted.question.label: 1},
+            **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
+            **network_facts(serving.predictor),
+            **describe_object(found.found.object, volume, found.notes),
+            "seed_from": wanted.seed,
+            "confidence": round(found.found.confidence, 4),
+            "latencies": milliseconds({"segment": time.perf_counter() - started}),
+            "reader": current_reader(),
+        }
+        return Reply(found.mask, facts, wanted.reply)
+
 
 class SamMultiTask(SamTask):
     """Points per label in, one label map in 3D out."""
 
-    def __init__(self, serving: Callable[[], Serving], names: LabelNames) -> None:
+    def __init__(self, serving: Callable[[], Serving], names: LabelNames, model: str = "") -> None:
         super().__init__(
             serving,
             names,
@@ -64,7 +98,7 @@ class SamMultiTask(SamTask):
             labels=names.values,
             dimension=3,
             description="Segment Anything in 3D, several labels at once: click on each of them",
-            config=dict(volume_request.OPTIONS),
+            config=volume_request.shown_options(model),
         )
 
     def reply(self, request: Mapping[str, Any]) -> Reply:

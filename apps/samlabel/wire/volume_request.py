@@ -3,6 +3,8 @@
 LABEL                        `sam_multi`: a list of voxels per label name; `background` counts for all of them
 smooth_mm, fill_holes_mm3    see `sam_infer/masks/cleanup3d.py`; off at 0
 keep_largest                 of the object in 3D
+seed_from                    a case with an accepted label, or `best`: the object is found without a prompt
+engine                       auto, tracker or sam2: who follows the object, see `sam_infer/propagation/engine.py`
 """
 
 from __future__ import annotations
@@ -14,21 +16,31 @@ from typing import Any
 
 import numpy as np
 
+from sam_infer.ask.question import SeededQuestion
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.lasso import Lasso
 from sam_infer.prompts.object_prompts import MAX_POINTS, Prompts
 from sam_infer.prompts.scribble import Scribble
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.engine import engine, offered
+from sam_infer.propagation.options import AUTO, VolumeOptions
 from samlabel.label_names import LabelNames
 from samlabel.wire import slice_request
+
+# Of `seed_from`: the accepted case that is most alike.
+BEST = "best"
 
 OPTIONS: dict[str, Any] = {
     **{name: slice_request.OPTIONS[name] for name in ("window", "plane", "zoom", "keep_largest")},
     "smooth_mm": "0",
     "fill_holes_mm3": "0",
 }
+
+
+def shown_options(model: str) -> dict[str, Any]:
+    """The form that clients show, for a model."""
+    return {**OPTIONS, "engine": offered(model)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +71,35 @@ def decode_object(request: Mapping[str, Any], geometry: Geometry, names: LabelNa
     return VolumeRequest({wanted.label: prompts}, decode_options(given), wanted.reply, wanted.assumed)
 
 
+@dataclass(frozen=True, eq=False)
+class SeededRequest:
+    """One request without a prompt, understood."""
+
+    seed: str  # a case, or `best`
+    question: SeededQuestion
+    reply: slice_request.ReplyFormat
+    assumed: str | None = None
+
+
+def decode_seeded(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> SeededRequest | None:
+    """A request that names a case to be seeded from; None where it names none."""
+    given = _given(request)
+    seed = given.get("seed_from")
+    if seed in (None, ""):
+        return None
+    if not isinstance(seed, str):
+        raise PromptError(f"seed_from must be the name of a case, or {BEST}, got {str(seed)[:40]!r}", "seed_from")
+    if any(len(given.get(name) or ()) for name in ("foreground", "background")):
+        raise PromptError(
+            "seed_from finds the object without a prompt: leave the points out, or seed_from", "seed_from"
+        )
+    slice_request.require_device(given)
+    label = names.checked(given.get("label"))
+    axis, box = slice_request.decode_axis(given, geometry), slice_request.decode_box(given, geometry)
+    question = SeededQuestion(label, names.values[label], axis, box, decode_options(given))
+    return SeededRequest(seed, question, slice_request.decode_reply(given), names.assumed(given.get("label")))
+
+
 def decode_labels(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) -> VolumeRequest:
     """A request with points per label; labels without points are left out."""
     given = _given(request)
@@ -86,7 +127,14 @@ def decode_options(given: Mapping[str, Any]) -> VolumeOptions:
     """How slices are looked at, and what is done to the mask in 3D."""
     flat = slice_request.decode_options(given)
     wanted = Consistency(_length(given, "smooth_mm"), flat.keep_largest, _length(given, "fill_holes_mm3"))
-    return VolumeOptions(replace(flat, keep_largest=False), consistency=wanted)
+    return VolumeOptions(replace(flat, keep_largest=False), consistency=wanted, engine=_engine(given))
+
+
+def _engine(given: Mapping[str, Any]) -> str:
+    name = given.get("engine", AUTO)
+    if name != AUTO:
+        engine(str(name))  # refused here, before anything is computed
+    return str(name)
 
 
 def _given(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from sam_infer.weights.store import ModelStore
 
 def test_every_model_of_this_version_has_a_name() -> None:
     sam = ("vit_b", "vit_l", "vit_h", "medsam", "mobile_sam")
-    assert MODEL_NAMES == ("tiny", *sam, "hq_vit_b", "hq_vit_l", "hq_vit_h", "sam_med2d")
+    sam2 = [f"sam2.1_hiera_{size}" for size in ("tiny", "small", "base_plus", "large")]
+    assert MODEL_NAMES == ("tiny", *sam, "hq_vit_b", "hq_vit_l", "hq_vit_h", "sam_med2d", *sam2)
 
 
 def test_mobile_sam_is_loaded_from_the_store(mobile_file: Path) -> None:
@@ -36,7 +37,11 @@ def test_a_model_without_weights_says_how_to_get_them(name: str, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("hq_vit_b", "sam_hq_vit_b.pth"), ("sam_med2d", "sam-med2d_b.pth from https://github.com/OpenGVLab")],
+    [
+        ("hq_vit_b", "sam_hq_vit_b.pth"),
+        ("sam_med2d", "sam-med2d_b.pth from https://github.com/OpenGVLab"),
+        ("sam2.1_hiera_tiny", "sam2.1_hiera_tiny.pt"),
+    ],
 )
 def test_a_model_whose_hash_is_not_known_is_got_by_hand(name: str, file: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"has not been added: download {file}"):
@@ -48,7 +53,7 @@ def test_a_model_whose_hash_is_not_known_is_got_by_hand(name: str, file: str, tm
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("sam2.1_tiny", "SAM 2 is not in this version"),
+        ("sam2.1_tiny", "there is no model 'sam2.1_tiny'"),
         ("vit_g", "there is no model 'vit_g'; choose from tiny, vit_b"),
         ("../tiny", "there is no model"),
         ("", "there is no model"),

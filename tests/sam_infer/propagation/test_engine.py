@@ -14,10 +14,11 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.job import Job
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
-from sam_infer.propagation.engine import ENGINES, engine, segment_object
+from sam_infer.propagation.engine import ENGINES, engine, offered, segment_object
 from sam_infer.propagation.many_labels import segment_labels
+from sam_infer.propagation.options import SAM2, TRACKER, VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
-from sam_infer.propagation.segment import VolumeOptions, segment_volume
+from sam_infer.propagation.segment import segment_volume
 from sam_infer.propagation.slice_result import SliceAnswer
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
@@ -79,7 +80,7 @@ def test_the_tracker_answers_where_nobody_is_named(predictor: Predictor, volume:
     plain = segment_volume(predictor, volume, boxed(10))
     found = segment_object(predictor, volume, boxed(10))
     assert np.array_equal(found.mask.array, plain.mask.array) and slices_of(found.mask.array) == [2, 3, 4, 5]
-    assert {name: one.name for name, one in ENGINES.items()} == {"tracker": "tracker"}
+    assert {name: one.name for name, one in ENGINES.items()} == {name: name for name in ENGINES}
 
 
 def test_the_options_name_another_engine(predictor: Predictor, volume: Volume, stamp: StampEngine) -> None:
@@ -102,14 +103,23 @@ def test_regions_that_are_proposed_go_through_the_engine(
     predictor: Predictor, volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = StampEngine()
-    monkeypatch.setitem(ENGINES, VolumeOptions().engine, made)
+    monkeypatch.setitem(ENGINES, TRACKER, made)
     found = propose_labels(LabelSearch(predictor, volume, 2, range(8), ("a", "b")), 4)
     assert made.asked and slices_of(found.mask.array) == list(range(8))
 
 
 def test_an_engine_that_nobody_knows_is_refused_by_name(predictor: Predictor, volume: Volume) -> None:
-    with pytest.raises(PromptError, match="engine must be one of tracker, got 'video'") as refused:
+    with pytest.raises(PromptError, match=r"engine must be one of auto, tracker.*, got 'video'") as refused:
         engine("video")
     assert refused.value.field == "engine"
     with pytest.raises(PromptError, match="got 'video'"):
         segment_labels(predictor, volume, {"a": boxed(10)}, VolumeOptions(engine="video"))
+
+
+def test_sam_2_is_offered_to_its_own_models_where_its_package_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, SAM2, StampEngine())
+    assert offered("tiny") == ["auto", "tracker"] and offered("sam2.1_hiera_tiny") == ["auto", "tracker", "sam2"]
+    monkeypatch.delitem(ENGINES, SAM2)
+    assert offered("sam2.1_hiera_tiny") == ["auto", "tracker"]
+    with pytest.raises(PromptError, match="engine must be one of auto, tracker, got 'sam2'"):
+        engine(SAM2)

@@ -70,7 +70,7 @@ def test_the_others_points_are_background_on_the_same_slice(network, volume: Vol
         "b": Prompts(points=np.array([[40, 25, 4], [41, 25, 3]]), labels=np.array([1, 1])),
     }
     segment_labels(Predictor(Listening(), EmbeddingCache()), volume, points)
-    assert heard[0] == 1  # only the one on slice 4
+    assert max(heard) == 1  # only the one on slice 4
 
 
 def test_brush_strokes_win(predictor: Predictor, volume: Volume) -> None:

@@ -8,6 +8,7 @@ from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import CancelledError, Job
+from sam_infer.lru_cache import LruCache
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.segment import segment_volume
@@ -67,6 +68,11 @@ def clicks(foreground: list[list[int]], background: list[list[int]] | None = Non
     both = [*foreground, *(background or [])]
     labels = np.repeat([1, 0], [len(foreground), len(both) - len(foreground)])
     return Prompts(points=np.array(both), labels=labels, **more)
+
+
+def forgetful(predictor: Predictor) -> Predictor:
+    """The same without the runs that were computed before."""
+    return replace(predictor, runs=LruCache())
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -182,6 +188,22 @@ def test_a_correction_between_corrections_stays_local(predictor: Predictor, fork
     assert np.array_equal(one[:, :, :11], two[:, :, :11]) and np.array_equal(one[:, :, 20:], two[:, :, 20:])
 
 
+def test_a_click_beyond_a_gap_goes_on_with_what_the_object_was(predictor: Predictor) -> None:
+    volume, truth = phantom("cylinder")
+    start, high = middle(truth), extent(truth)[1]
+    array = volume.array.copy(order="F")
+    array[:, :, start + 1 : start + 3] = array.min()  # there it ends for whoever comes from below
+    holed, boxes = Volume(array, volume.geometry, volume.modality), [box_on(truth, start)]
+    alone = segment_volume(predictor, holed, VolumePrompts.of(Prompts(), volume.geometry, boxes))
+    spot = np.argwhere(truth[:, :, high - 1]).mean(axis=0).round().astype(int)
+    said = VolumePrompts.of(clicks([[*spot, high - 1]]), volume.geometry, boxes)
+    found = segment_volume(predictor, holed, said)
+    assert alone.slices[-1] == start and found.prompted == (start, high - 1)
+    assert set(range(start + 3, high)) <= set(found.slices)
+    assert dice(found.mask.array[:, :, high - 1] > 0, truth[:, :, high - 1]) > 0.9
+    assert np.array_equal(found.mask.array[:, :, : start + 1], alone.mask.array[:, :, : start + 1])
+
+
 def test_a_correction_where_nothing_arrived_is_named_and_harmless(predictor: Predictor) -> None:
     volume, truth = phantom("cylinder")
     box = box_on(truth, middle(truth))
@@ -258,7 +280,7 @@ def test_a_part_is_kept_where_it_is_wanted(predictor: Predictor, fork) -> None:
     """Three slices of the whole answer, the prompted one first, and the answer says that it is a part."""
     volume, truth = fork
     prompts = Prompts(box=box_on(truth, 12))
-    whole = segment_volume(predictor, volume, prompts)
+    whole = segment_volume(forgetful(predictor), volume, prompts)
     seen: list[int] = []
     job = Job(cancelled=lambda: len(seen) >= 3, progress=seen.append, partial=lambda: True)
     part = segment_volume(predictor, volume, prompts, job=job)
@@ -281,7 +303,7 @@ def test_a_part_between_two_prompts_holds_what_both_runs_found(predictor: Predic
             progress=seen.append,
             partial=lambda: True,
         )
-        part = segment_volume(predictor, volume, said, job=job)
+        part = segment_volume(forgetful(predictor), volume, said, job=job)
         assert not part.whole and [k for k in part.slices if 10 < k < 20] == kept
 
 
@@ -299,6 +321,22 @@ def test_no_more_slices_are_computed_than_were_expected(predictor: Predictor, fo
     said = VolumePrompts.of(Prompts(), volume.geometry, [box_on(truth, 10), box_on(truth, 20)])
     segment_volume(predictor, volume, said, job=Job(progress=seen.append, expected=announced.append))
     assert announced == [2 + 10 + 19 + 2 * 9] and 9 * 2 < len(seen) <= announced[0]
+
+
+def test_a_correction_follows_again_only_between_its_neighbours(predictor: Predictor, fork) -> None:
+    volume, truth = fork
+    boxes = [box_on(truth, 10), box_on(truth, 20)]
+    segment_volume(predictor, volume, VolumePrompts.of(Prompts(), volume.geometry, boxes))
+    worked: list[int] = []
+
+    def counted(work):
+        worked.append(1)
+        return work()
+
+    said = VolumePrompts.of(clicks([], [[5, 5, 14]]), volume.geometry, boxes)
+    found = segment_volume(predictor, volume, said, job=Job(runner=counted))
+    assert len(worked) == 2 + 1 + 3 + 5  # two boxes, the click, and from it to either side: the rest is recalled
+    assert np.array_equal(found.mask.array, segment_volume(forgetful(predictor), volume, said).mask.array)
 
 
 def test_clicks_get_through_between_the_slices_of_a_volume(predictor: Predictor, fork) -> None:
@@ -357,7 +395,7 @@ def test_boxes_are_flat_and_one_per_slice(fork) -> None:
 
 
 def test_the_limit_covers_the_displayed_rectangle(fork) -> None:
-    from sam_infer.propagation.segment import inside
+    from sam_infer.propagation.limit import inside
 
     geometry = fork[0].geometry
     view = SliceView.of(geometry, 2, 9)

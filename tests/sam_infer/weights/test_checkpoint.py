@@ -87,10 +87,11 @@ def test_a_training_checkpoint_is_unwrapped(tmp_path: Path, wrapper: str) -> Non
         ("hq_vit_l", "mine.pth"),
         ("hq_vit_h", "x.pth"),
         ("sam_med2d", "sam-med2d_b.pth"),
+        ("sam2.1_hiera_tiny", "sam2.1_hiera_tiny.pt"),
     ],
 )
 def test_relatives_of_sam_are_recognised_by_keys_and_shapes(tmp_path: Path, name: str, file: str) -> None:
-    state = {"model": empty(name), "optimizer": {}} if name == "sam_med2d" else empty(name)
+    state = {"model": empty(name), "optimizer": {}} if name in ("sam_med2d", "sam2.1_hiera_tiny") else empty(name)
     assert recognise(read_checkpoint(saved(state, tmp_path / file))).name == name
 
 

@@ -22,6 +22,7 @@ from sam_infer.weights.tensor_layout import (
 
 ROOT = Path(__file__).parents[3]
 LAYOUTS = ("vit_b", "vit_l", "vit_h", "mobile_sam", "hq_vit_b", "hq_vit_l", "hq_vit_h", "sam_med2d")
+SAM2_LAYOUTS = [f"sam2.1_hiera_{size}" for size in ("tiny", "small", "base_plus", "large")]
 
 # Size of the published mobile_sam.pt, as given by several projects that pin it.
 MOBILE_SAM_BYTES = 40_728_226
@@ -77,9 +78,10 @@ def test_mobile_sam_has_the_published_files_size() -> None:
 
 
 def test_the_committed_manifests_are_the_scripts(tmp_path: Path) -> None:
+    pytest.importorskip("sam2")
     script = runpy.run_path(str(ROOT / "tests" / "reference" / "make_manifests.py"))
     script["main"](tmp_path)
-    for name in LAYOUTS:
+    for name in (*LAYOUTS, *SAM2_LAYOUTS):
         assert (tmp_path / f"{name}.json").read_text() == manifest_text(published_layout(name))
 
 
@@ -87,7 +89,7 @@ def test_every_known_model_has_a_manifest_and_a_pinned_hash_or_is_never_download
     for model in KNOWN_MODELS.values():
         assert published_layout(model.layout) and model.licence
         if not model.is_pinned:
-            assert model.name.startswith("hq_") or model.name == "sam_med2d"
+            assert model.name.startswith(("hq_", "sam2.1_")) or model.name == "sam_med2d"
             continue
         algorithm, digits = model.pinned_hash.split(":")
         assert len(digits) == {"sha256": 64, "md5": 32}[algorithm]

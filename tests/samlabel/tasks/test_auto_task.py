@@ -41,9 +41,11 @@ def studies(server: Server) -> Iterator[Server]:
     """Three patients; two of them have accepted labels, the third one's is for the tests to know."""
     from samlabel.loop.examples import Examples
 
-    task, store = server.app.infer_task("sam_auto"), server.app.datastore()
-    before = task.names, task.examples
-    task.names, task.examples = LabelNames(NAMES), lambda: Examples(store, LabelNames(NAMES), str(server.studies))
+    store = server.app.datastore()
+    tasks = [server.app.infer_task(name) for name in ("sam_auto", "sam_3d")]
+    before = [(task, task.names, task.examples) for task in tasks]
+    for task in tasks:
+        task.names, task.examples = LabelNames(NAMES), lambda: Examples(store, LabelNames(NAMES), str(server.studies))
     for name, (seed, shift) in CASES.items():
         volume, mask = patient(seed, shift)
         write_image(volume, server.studies / f"{name}.nii.gz")
@@ -53,12 +55,13 @@ def studies(server: Server) -> Iterator[Server]:
     yield server
     for name in CASES:
         store.remove_image(name)
-    task.names, task.examples = before
+    for task, names, examples in before:
+        task.names, task.examples = names, examples
 
 
-def ask(server: Server, image: str = "case_c", **params: Any) -> Answer:
+def ask(server: Server, image: str = "case_c", model: str = "sam_auto", **params: Any) -> Answer:
     return server.send(
-        {"method": "POST", "path": "/infer/sam_auto", "query": {"image": image}, "headers": {}, "params": params}
+        {"method": "POST", "path": f"/infer/{model}", "query": {"image": image}, "headers": {}, "params": params}
     )
 
 
@@ -78,6 +81,17 @@ def test_accepted_cases_label_a_new_volume(studies: Server, mode: str, tmp_path:
     facts = answer.facts
     assert facts["mode"] == mode and facts["label_names"] == {"left": 1, "right": 2} and facts["slices"] == [0, 15]
     assert set(facts["scores"]) == set(NAMES) and facts["warnings"] == []
+
+
+@pytest.mark.parametrize("seed", ["case_a", "best"])
+def test_one_prompted_case_serves_another(studies: Server, seed: str, tmp_path: Path) -> None:
+    """`sam_3d` without a prompt: the right block as an accepted case shows it."""
+    answer = ask(studies, model="sam_3d", seed_from=seed, label="right")
+    assert answer.status == 200, answer.facts
+    found, truth = answer.mask(tmp_path).array > 0, patient(*CASES["case_c"])[1].array == 2
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.75
+    facts = answer.facts
+    assert facts["label_names"] == {"right": 1} and facts["seed_from"] == seed and 0.5 < facts["confidence"] <= 1
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -36,6 +36,13 @@ def test_a_job_counts_from_its_queue_to_its_end() -> None:
     assert jobs.of(one.id, ANNA).facts()["seconds"] == told["seconds"]
 
 
+def test_how_long_it_takes_is_told_where_it_is_foreseen() -> None:
+    one = job()
+    assert "foreseen" not in one.facts()
+    one.foresee(90.04)
+    assert one.facts()["foreseen"] == 90.0
+
+
 def test_other_readers_and_unknown_ids_are_told_the_same() -> None:
     jobs, one = Jobs(), job()
     with jobs.tracked(one):

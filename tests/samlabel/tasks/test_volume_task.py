@@ -13,7 +13,7 @@ import pytest
 from sam_infer.imaging.image_file import write_image
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.propagation.engine import ENGINES
-from sam_infer.propagation.segment import VolumeOptions
+from sam_infer.propagation.options import TRACKER
 from sam_trainer.synthetic.patients import lesion_photo
 from tests.processes import wait_until
 from tests.sam_infer.propagation.test_engine import StampEngine
@@ -82,7 +82,7 @@ def test_another_engine_answers_in_the_same_words(
 ) -> None:
     """The object that is found on one slice, on all of them."""
     made = StampEngine()
-    monkeypatch.setitem(ENGINES, VolumeOptions().engine, made)
+    monkeypatch.setitem(ENGINES, TRACKER, made)
     answer = ask(server, model, **{field: [INSIDE]})
     assert answer.status == 200 and len(made.asked) == 1
     array = answer.mask(tmp_path).array

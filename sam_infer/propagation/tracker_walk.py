@@ -1,0 +1,111 @@
+"""How the tracker engine walks: a tracker and the promptable network together follow masks from slice to slice.
+
+A tracker says where the object of a slice lies on the next one, the promptable network is asked about just that, and
+both decide, until the object ends. The run needs nothing but the slice that it starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
+
+from sam_infer.arrays import BoolArray, Float32Array
+from sam_infer.imaging.slice_view import SliceView
+from sam_infer.imaging.volume import Volume
+from sam_infer.imaging.window import Window
+from sam_infer.job import Job
+from sam_infer.prompts.object_prompts import Prompts
+from sam_infer.prompts.volume_prompts import VolumePrompts
+from sam_infer.propagation.end_rule import Ending, EndPolicy
+from sam_infer.propagation.limit import inside
+from sam_infer.propagation.options import VolumeOptions
+from sam_infer.propagation.slice_result import SliceAnswer, blended
+from sam_infer.propagation.step import Follower
+from sam_infer.propagation.tracker import SUREST, Section, Tracker, grey_of
+from sam_infer.propagation.walk import Answers
+from sam_infer.slices.predictor import Predictor
+
+# How much the tracker's logits count against the promptable network's.
+TRACKER_SHARE = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class TrackerWalk:
+    """One request under way."""
+
+    predictor: Predictor
+    volume: Volume
+    said: VolumePrompts
+    options: VolumeOptions
+    job: Job
+    _windows: dict[int, Window] = field(default_factory=dict)  # that prompted slices were seen through
+
+    def prompted(self, view: SliceView, said: Prompts) -> SliceAnswer:
+        """What 2D would answer."""
+        found = self.job.slice(lambda: self.predictor.predict(self.volume, said, view.index, self.options.slice))
+        self._windows[view.index] = found.window
+        return SliceAnswer.of_prediction(found).within(inside(self.said.limit, view))
+
+    def corrected(self, arrived: SliceAnswer, said: Prompts, near: Answers) -> SliceAnswer:
+        """The mask that arrived is asked about again, together with the reader's points."""
+        view = arrived.view
+        follower, allowed = self._follower(self._window(tuple(near), view.index)), inside(self.said.limit, view)
+        return self.job.slice(lambda: follower.corrected(arrived, allowed, said))
+
+    def run(
+        self, start: SliceAnswer, stop: SliceAnswer | None, indices: range, policy: EndPolicy
+    ) -> Iterator[SliceAnswer]:
+        """From slice to slice until the object ends; what lies behind the last one does not matter."""
+        follower = self._follower(self._window((start.view.index,), start.view.index))
+        ending = Ending.at(self.volume, start, policy)
+        before, section = start, Section(self._grey(start.view, follower.window), start.pixels, start.view.pixel_mm)
+        tracker = Tracker.at(section)
+        for index in indices:
+            answer, after, round_trip = self._next(follower, tracker, section, index)
+            if ending.reached(before, answer, round_trip):
+                return
+            yield answer
+            before, section = answer, after
+
+    def run_key(self, start: SliceAnswer, stop: SliceAnswer | None) -> Hashable:
+        """The mask of the start, and how it is looked at."""
+        window = self._window((start.view.index,), start.view.index).key
+        return (start.view.index, window, start.score, start.patch.key)
+
+    def seconds_per_slice(self) -> float | None:
+        """A fraction of a second: nothing to tell."""
+        return None
+
+    def _window(self, near: tuple[int, ...], index: int) -> Window:
+        """That of the prompted slice nearest to `index`; of two, the lower one."""
+        reachable = [k for k in self._windows if k in near] or list(self._windows)
+        return self._windows[min(reachable, key=lambda k: (abs(k - index), k))]
+
+    def _follower(self, window: Window) -> Follower:
+        zoom, policy = self.options.slice.zoom, self.options.follow
+        return Follower(self.predictor, self.volume, self.said.axis, window, zoom, policy)
+
+    def _grey(self, view: SliceView, window: Window) -> Float32Array:
+        """A slice (H, W) as the tracker sees it."""
+        return grey_of(window.apply(self.volume.pixels(view)))
+
+    def _next(
+        self, follower: Follower, tracker: Tracker, before: Section, index: int
+    ) -> tuple[SliceAnswer, Section, float]:
+        """The object of `before` on the neighbouring slice `index`, as tracker and promptable network see it.
+
+        With the slice it is on, and how well following it back leads to `before` again.
+        """
+        view = self.volume.view(self.said.axis, index)
+        grey = self._grey(view, follower.window)
+        allowed: BoolArray = inside(self.said.limit, view)
+
+        def both() -> tuple[SliceAnswer, Section, float]:
+            answer = SliceAnswer.of_parts(view, (tracker.next(before, grey),), 0.0, allowed)
+            if answer.patch.pixels.any():
+                asked = follower.step(index, answer.pixels, allowed)
+                answer = replace(blended(answer, asked.tempered(SUREST), TRACKER_SHARE, allowed), score=asked.score)
+            after = Section(grey, answer.pixels, view.pixel_mm)
+            return answer, after, tracker.round_trip(before, after)
+
+        return self.job.slice(both)
