@@ -59,7 +59,7 @@ class Examples:
         """One accepted case by its name; refused where it is the one that is asked about, or teaches nobody."""
         if name == image_id:
             raise PromptError("a case cannot be seeded from itself: name another one", "seed_from")
-        if name not in self._store.get_labeled_images() or name in not_counting(self._studies):
+        if name not in self._store.get_labeled_images() or name in not_counting(self.studies):
             raise PromptError(f"there is no accepted label of a case {name[:80]!r}", "seed_from")
         return AcceptedCase(serving.volume(Path(self._store.get_image_uri(name))), self._mask(name, FINAL))
 
