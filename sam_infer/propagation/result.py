@@ -42,11 +42,11 @@ class VolumePrediction:
         _improve(mask, said, wanted)
         _repaint(mask, said)
         notes = [f"nothing of the object reaches slice {k}: its background points were not used" for k in missed]
-        found = {k for k in said.anchors if answers[k].patch.pixels.any()}
-        notes += [f"nothing was found at the prompts of slice {k}" for k in sorted(set(said.anchors) - found)]
+        asked = {*said.anchors, *(k for k, part in said.corrections.items() if len(part.positive) and k in answers)}
+        found = {k for k in asked if answers[k].patch.pixels.any()}
+        notes += [f"nothing was found at the prompts of slice {k}" for k in sorted(asked - found)]
         if not mask.array.any():
             notes.append("the object was not found: the mask is empty")
-        asked = {*said.anchors, *(k for k, part in said.corrections.items() if len(part.positive) and k in answers)}
         return cls(mask, said.axis, dict(sorted(answers.items())), tuple(sorted(asked)), tuple(notes))
 
     @property
