@@ -25,7 +25,7 @@ from sam_infer.adapters.kinds.low_rank import LOW_RANK
 from sam_infer.adapters.kinds.registry import by_kind, require_known
 from sam_infer.adapters.kinds.value import VALUE
 from sam_infer.errors import AdapterError
-from sam_infer.networks.semantic_head import SEMANTIC
+from sam_infer.networks.naming.semantic_head import SEMANTIC
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_infer.weights.fingerprint import Tensors
 

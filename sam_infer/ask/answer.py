@@ -20,8 +20,8 @@ from sam_infer.ask.question import (
     SeededQuestion,
     SliceQuestion,
 )
+from sam_infer.ask.seeded import SeededObject
 from sam_infer.automatic.label_search import LabelMap
-from sam_infer.automatic.seeded import SeededObject
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.many_labels import LabelPrediction, segment_labels

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import LabelQuestion, SeededQuestion
+from sam_infer.ask.seeded import SeededObject, seeded_object, with_label
 from sam_infer.automatic.atlas import atlas_labels, warped_labels
 from sam_infer.automatic.best import Chosen, Way, best_labels, unmeasured
 from sam_infer.automatic.detect import detect_labels
@@ -15,7 +16,6 @@ from sam_infer.automatic.expected import expected_labels, selfprompt_labels
 from sam_infer.automatic.grid import grid_labels
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.modes import BEST, DETECT, MAP_PRIOR, PROPOSE, SEMANTIC, propose_labels, propose_on_slice
-from sam_infer.automatic.seeded import SeededObject, seeded_object, with_label
 from sam_infer.automatic.semantic import semantic_labels
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Volume

@@ -20,8 +20,8 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import choose_window
 from sam_infer.networks.backbone import upscale_logits
 from sam_infer.networks.frame import Frame, resize_pixels, whole
-from sam_infer.networks.label_namer import LabelNamer
-from sam_infer.networks.semantic_head import picture_of
+from sam_infer.networks.naming.label_namer import LabelNamer
+from sam_infer.networks.naming.semantic_head import picture_of
 from sam_infer.slices.predictor import Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 

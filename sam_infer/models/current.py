@@ -13,7 +13,7 @@ from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.networks.backbone import Backbone
-from sam_infer.networks.label_namer import namer_of
+from sam_infer.networks.naming.label_namer import namer_of
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import NO_ADAPTER, Predictor
 from sam_infer.weights.prompting import Ranker

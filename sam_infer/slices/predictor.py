@@ -16,7 +16,7 @@ from sam_infer.lru_cache import LruCache
 from sam_infer.masks.cleanup2d import fill_holes, largest_component, stability
 from sam_infer.networks.backbone import Backbone, Candidates, Features
 from sam_infer.networks.frame import Crop, Frame, whole
-from sam_infer.networks.label_namer import LabelNamer
+from sam_infer.networks.naming.label_namer import LabelNamer
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_crop
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey

@@ -17,8 +17,8 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
 from sam_infer.networks.backbone import Candidates, Features, Hints, downscale_mask, upscale_logits
 from sam_infer.networks.frame import Frame, resize_pixels, whole
-from sam_infer.networks.label_namer import LabelNamer
-from sam_infer.networks.semantic_head import picture_of
+from sam_infer.networks.naming.label_namer import LabelNamer
+from sam_infer.networks.naming.semantic_head import picture_of
 from sam_infer.propagation.step import deepest
 from sam_infer.slices.crop import ZoomPolicy, crop_around
 from sam_infer.slices.look import PRIOR_LOGIT

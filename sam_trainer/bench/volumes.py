@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 
 from sam_infer.arrays import BoolArray, Int64Array
+from sam_infer.ask.seeded import seeded_object
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.label_search import LabelSearch
-from sam_infer.automatic.seeded import seeded_object
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.networks.backbone import Backbone

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sam_infer.adapters.adapter import NAMED_BY, NAMED_WHY
-from sam_infer.networks.semantic_head import SEMANTIC
-from sam_infer.networks.unet import UNET
+from sam_infer.networks.naming.semantic_head import SEMANTIC
+from sam_infer.networks.naming.unet import UNET
 from sam_trainer.judging.gate import SemanticScore, interval
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.judging.semantic_score import mean_dice

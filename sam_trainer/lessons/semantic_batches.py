@@ -18,7 +18,7 @@ from sam_infer.arrays import UInt8Array
 from sam_infer.automatic.taught.coarse_map import in_frame
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.frame import Frame, resize_stack, whole
-from sam_infer.networks.semantic_head import PICTURE_SIDE, picture_of
+from sam_infer.networks.naming.semantic_head import PICTURE_SIDE, picture_of
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_trainer.lessons.lesson import middle_of
 from sam_trainer.lessons.semantic_lesson import SemanticLesson

@@ -12,9 +12,9 @@ from torch import Tensor
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.models.load import BaseNetwork
 from sam_infer.networks.backbone import Backbone
-from sam_infer.networks.label_namer import namer_of
-from sam_infer.networks.semantic_head import SEMANTIC
-from sam_infer.networks.unet import UNET, unet_part
+from sam_infer.networks.naming.label_namer import namer_of
+from sam_infer.networks.naming.semantic_head import SEMANTIC
+from sam_infer.networks.naming.unet import UNET, unet_part
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_infer.weights.available import EMBEDDED

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sam_infer.networks.semantic_head import SEMANTIC, SemanticHead, taps_of
+from sam_infer.networks.naming.semantic_head import SEMANTIC, SemanticHead, taps_of
 from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss

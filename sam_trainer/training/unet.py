@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sam_infer.networks.unet import UNet, unet_part
+from sam_infer.networks.naming.unet import UNet, unet_part
 from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss

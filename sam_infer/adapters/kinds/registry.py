@@ -13,8 +13,8 @@ from sam_infer.adapters.kinds.semantic import Semantic
 from sam_infer.adapters.kinds.unet import UNetKind
 from sam_infer.adapters.kinds.value import VALUE, Value
 from sam_infer.errors import AdapterError
-from sam_infer.networks.semantic_head import SEMANTIC
-from sam_infer.networks.unet import UNET
+from sam_infer.networks.naming.semantic_head import SEMANTIC
+from sam_infer.networks.naming.unet import UNET
 from sam_infer.weights.fingerprint import Tensors
 
 # By prefix, in the order in which they are applied: a replaced parameter may get a low-rank change on top.

@@ -3,7 +3,7 @@
     semantic/label/LABEL        (width,) a query per label
     semantic/value/PARAMETER    the head's own parameters
 
-`sam_infer.networks.semantic_head.SemanticHead.of` makes the head of them.
+`sam_infer.networks.naming.semantic_head.SemanticHead.of` makes the head of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import nn
 
 from sam_infer.errors import AdapterError
-from sam_infer.networks.semantic_head import SEMANTIC, SEMANTIC_LABEL, SEMANTIC_VALUE
+from sam_infer.networks.naming.semantic_head import SEMANTIC, SEMANTIC_LABEL, SEMANTIC_VALUE
 from sam_infer.weights.fingerprint import Tensors
 
 

@@ -1,6 +1,6 @@
 """Kind `unet`: a U-Net that names labels without a prompt, beside the network, which it leaves alone.
 
-`sam_infer.networks.unet.UNet.of` makes it of the tensors.
+`sam_infer.networks.naming.unet.UNet.of` makes it of the tensors.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import nn
 
 from sam_infer.errors import AdapterError
-from sam_infer.networks.unet import UNET, UNET_LABEL, UNET_VALUE
+from sam_infer.networks.naming.unet import UNET, UNET_LABEL, UNET_VALUE
 from sam_infer.weights.fingerprint import Tensors
 
 

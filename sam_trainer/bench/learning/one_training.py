@@ -14,7 +14,7 @@ from typing import Any
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.imaging.volume import Volume
 from sam_infer.models.load import BaseNetwork, load_network
-from sam_infer.networks.label_namer import namer_of
+from sam_infer.networks.naming.label_namer import namer_of
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.learning.arms import ARMS, NONE, SAMED, UNET, Arm

@@ -11,7 +11,7 @@ from sam_infer.automatic.semantic import answer_on, likeliest_label, semantic_la
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.networks.frame import whole
-from sam_infer.networks.semantic_head import SemanticHead, taps_of
+from sam_infer.networks.naming.semantic_head import SemanticHead, taps_of
 from sam_infer.networks.tiny.backbone import TinyBackbone
 from sam_infer.prompts.object_prompts import Box
 from sam_infer.slices.embedding_cache import EmbeddingCache

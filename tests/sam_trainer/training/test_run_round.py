@@ -19,9 +19,9 @@ from sam_infer.errors import SamError
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.models.load import BaseNetwork, load_network
-from sam_infer.networks.label_namer import namer_of
-from sam_infer.networks.semantic_head import SEMANTIC, SemanticHead, taps_of
-from sam_infer.networks.unet import UNET, UNet
+from sam_infer.networks.naming.label_namer import namer_of
+from sam_infer.networks.naming.semantic_head import SEMANTIC, SemanticHead, taps_of
+from sam_infer.networks.naming.unet import UNET, UNet
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.policy import GatePolicy

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from sam_infer.imaging.image_file import write_image, write_mask
-from sam_infer.networks.semantic_head import SemanticHead
+from sam_infer.networks.naming.semantic_head import SemanticHead
+from sam_infer.networks.naming.unet import UNet
 from sam_infer.networks.tiny.backbone import TinyBackbone
-from sam_infer.networks.unet import UNet
 from sam_infer.serving.server_state import Serving
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor

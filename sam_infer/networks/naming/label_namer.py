@@ -8,8 +8,8 @@ from typing import Protocol
 from torch import Tensor
 
 from sam_infer.arrays import Float32Array
-from sam_infer.networks.semantic_head import SemanticHead
-from sam_infer.networks.unet import UNet
+from sam_infer.networks.naming.semantic_head import SemanticHead
+from sam_infer.networks.naming.unet import UNet
 from sam_infer.weights.fingerprint import Tensors
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from sam_infer.arrays import Float32Array
 from sam_infer.errors import AdapterError
-from sam_infer.networks.semantic_head import PICTURE_MEAN, PICTURE_STD, PRIOR_LOGIT
+from sam_infer.networks.naming.semantic_head import PICTURE_MEAN, PICTURE_STD, PRIOR_LOGIT
 from sam_infer.weights.fingerprint import Tensors
 
 UNET = "unet"

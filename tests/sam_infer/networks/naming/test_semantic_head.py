@@ -9,7 +9,7 @@ import torch
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.adapters.kinds.registry import merged
 from sam_infer.errors import AdapterError
-from sam_infer.networks.semantic_head import LOGIT_SIDE, PICTURE_SIDE, SemanticHead, picture_of, taps_of
+from sam_infer.networks.naming.semantic_head import LOGIT_SIDE, PICTURE_SIDE, SemanticHead, picture_of, taps_of
 
 TINY = {
     "stride4": torch.zeros(1, 32, 64, 64),

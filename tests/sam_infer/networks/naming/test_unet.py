@@ -11,9 +11,9 @@ import torch
 from sam_infer.adapters.adapter import FORMAT_WITH_KINDS, Adapter, Provenance
 from sam_infer.adapters.kinds.registry import merged
 from sam_infer.errors import AdapterError
-from sam_infer.networks.label_namer import namer_of
-from sam_infer.networks.semantic_head import LOGIT_SIDE, PICTURE_SIDE
-from sam_infer.networks.unet import UNet, unet_part
+from sam_infer.networks.naming.label_namer import namer_of
+from sam_infer.networks.naming.semantic_head import LOGIT_SIDE, PICTURE_SIDE
+from sam_infer.networks.naming.unet import UNet, unet_part
 
 WHERE = Provenance("tiny", "b" * 64, "decoder", {}, 0, ("liver",), (), {"named_why": "the U-Net: it was better"})
 

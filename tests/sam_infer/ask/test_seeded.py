@@ -8,8 +8,8 @@ import pytest
 from sam_infer.ask.answer import answer
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import SeededQuestion
+from sam_infer.ask.seeded import LOOK_BELOW, SeededObject, with_label
 from sam_infer.automatic.example import AcceptedCase
-from sam_infer.automatic.seeded import LOOK_BELOW, SeededObject, with_label
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.networks.backbone import Backbone
