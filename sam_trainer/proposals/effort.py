@@ -15,6 +15,9 @@ from sam_trainer.simulation.clicks import Click, correction_click
 from sam_trainer.simulation.reader import GOOD_ENOUGH, MOST_CLICKS
 from sam_trainer.simulation.session import as_prompts
 
+# A reader drops a proposal that is mostly wrong, which is one key and no click, and begins anew: below this Dice.
+DROPPED_BELOW = 0.5
+
 
 @dataclass(frozen=True)
 class ClicksLeft:
@@ -36,9 +39,10 @@ class Mending:
     most: int = MOST_CLICKS
 
     def after(self, proposal: BoolArray) -> ClicksLeft:
-        """Clicks after a proposal (H, W); an empty one is where a reader begins from nothing."""
-        mask, made = proposal, list[Click]()
-        prior = self._prior(proposal)
+        """Clicks after a proposal (H, W); where it is empty or mostly wrong, a reader begins from nothing."""
+        kept = proposal if dice(proposal, self.truth) >= DROPPED_BELOW else np.zeros_like(proposal)
+        mask, made = kept, list[Click]()
+        prior = self._prior(kept)
         while dice(mask, self.truth) < self.goal:
             click = correction_click(mask.astype(np.uint8), self.truth.astype(np.uint8))
             if click is None or len(made) == self.most:

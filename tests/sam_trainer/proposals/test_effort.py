@@ -7,8 +7,9 @@ import pytest
 
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Volume
+from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.slices.embedding_cache import EmbeddingCache
-from sam_infer.slices.predictor import Predictor
+from sam_infer.slices.predictor import Prediction, Predictor
 from sam_trainer.proposals.effort import ClicksLeft, Mending
 from tests.conftest import BrightNetwork
 
@@ -32,6 +33,21 @@ def test_a_good_proposal_leaves_nothing_to_do(disk: Mending) -> None:
 def test_a_poor_one_is_mended_and_an_empty_one_is_begun_anew(disk: Mending) -> None:
     assert disk.after(np.roll(disk.truth, 8, axis=0)) == ClicksLeft(1, True)
     assert disk.after(np.zeros_like(disk.truth)) == ClicksLeft(1, True)
+
+
+def test_a_proposal_that_is_mostly_wrong_is_dropped(disk: Mending) -> None:
+    asked: list[object] = []
+    plain = disk.predictor.predict
+
+    def predict(volume: Volume, prompts: Prompts, index: int) -> Prediction:
+        asked.append(prompts.mask)
+        return plain(volume, prompts, index)
+
+    object.__setattr__(disk.predictor, "predict", predict)
+    assert disk.after(np.roll(disk.truth, 30, axis=1)) == disk.after(np.zeros_like(disk.truth)) == ClicksLeft(1, True)
+    assert asked == [None, None]
+    disk.after(np.roll(disk.truth, 8, axis=0))
+    assert asked[2] is not None
 
 
 def test_a_reader_gives_up(disk: Mending) -> None:
