@@ -43,8 +43,9 @@ def save(client: httpx.Client, name: str, file: Path) -> list[str]:
 
 
 def answers(client: httpx.Client) -> Answers:
-    """What a reader gets: a click on the ring, and labels without a click in the default mode."""
-    return {"sam_2d": _ask(client, "sam_2d", {"foreground": [[95, 33, 0]]}), "sam_auto": _ask(client, "sam_auto", {})}
+    """What a reader gets of the network alone: a click on the ring, and labels without a click or an accepted case."""
+    click, alone = {"foreground": [[95, 33, 0]]}, {"mode": "propose"}
+    return {"sam_2d": _ask(client, "sam_2d", click), "sam_auto": _ask(client, "sam_auto", alone)}
 
 
 def same_masks(one: Answers, other: Answers) -> bool:

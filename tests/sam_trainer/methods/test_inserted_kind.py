@@ -216,7 +216,7 @@ def test_a_version_that_lacks_the_kind_refuses_it_by_name(
         there.setitem(KINDS, BOTTLENECK, BottleneckKind())
         name = store.put(adapter_of(tiny, random_tensors(ATTENTION.format(0), 192)))
         store.promote(name, "test")
-    sentence = "of kind bottleneck, which this version does not know .it knows low_rank, semantic, value.: update"
+    sentence = "of kind bottleneck, which this version does not know .it knows low_rank, semantic, unet, value.: update"
     with pytest.raises(AdapterError, match=sentence):
         store.get(name)
     predictor = CurrentPredictor(store, EmbeddingCache(), tiny.backbone).first()

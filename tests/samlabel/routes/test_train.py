@@ -79,7 +79,7 @@ def test_the_loop(loop: Server, tmp_path: Path) -> None:
     # two labels, nobody to judge: a candidate, which a person promotes
     for name in TAUGHT[:2]:
         assert save(client, name, labels / f"{name}.png") == []
-    told = train(loop)
+    told = train(loop, lr=1e-3)
     assert not told["promoted"] and "promote it by hand" in told["message"]
     assert told["epoch"] == told["total_epochs"] == 1 and 0 < told["best_metric"] <= 1 and "total_time" in told
     assert client.get("/train/curves").content.startswith(b"\x89PNG")

@@ -2,14 +2,14 @@
 
 import { placeOf, readNrrd, through } from './nrrd.js';
 import { ServerError } from './server.js';
-import { params, planeOf, together } from './strokes.js';
+import { params, together } from './strokes.js';
 
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {{low: number[], shape: number[], voxels: Int8Array, scale: number, told: number | undefined}} Doubt */
 /** @typedef {{map: Uint8Array, facts: Record<string, any>, names: string[]}} Proposal */
 /** What was asked, to ask it again in another way.
  * @typedef {{label: string, model: string, params: Record<string, any>, ids: string[]}} Asked */
-/** @typedef {{id: string, what: string, done: number, total: number | null, left: number, keep: boolean, stop: AbortController}} Job */
+/** @typedef {{id: string, what: string, done: number, total: number | null, keep: boolean, stop: AbortController}} Job */
 
 const POLL_MS = 200, UNKNOWN = 3;
 const FRAGILE = 0.7; // Dice to expect below which a reader is warned
@@ -18,7 +18,6 @@ export class Segmenting {
   busy = false;
   volume = false; // follow through slices
   onClick = true;
-  engine = 'auto'; // who follows
   uncertain = false;
   /** Labels whose newest prompts were not sent yet. @type {Set<string>} */ #waiting = new Set();
   /** @type {Doubt | null} */ doubt = null;
@@ -62,11 +61,10 @@ export class Segmenting {
 
   /** @param {string} label */
   async #segment(label) {
-    const prompts = this.#work.promptsOf(label);
-    if (!prompts.length) throw new Error(`Click on the ${label} first.`);
-    const used = together(prompts, this.volume), plane = planeOf(prompts, this.volume);
-    const asked = { ...(this.session.info.labels.includes(label) && { label }), ...(plane && { plane }),
-      ...(this.volume && this.engine !== 'auto' && { engine: this.engine }), result_compress: true, ...params(this.#work.grid, used) };
+    const prompts = this.#work.promptsOf(label), last = prompts.at(-1);
+    if (!last) throw new Error(`Click on the ${label} first.`);
+    const used = together(prompts, this.volume);
+    const asked = { ...(this.session.info.labels.includes(label) && { label }), ...(last.plane && { plane: last.plane }), result_compress: true, ...params(this.#work.grid, used) };
     this.session.say(this.volume ? `Following the ${label} through the slices ...` : `Segmenting ${label} ...`);
     await this.#answer({ label, model: this.volume ? 'sam_3d' : 'sam_2d', params: asked, ids: used.map(({ id }) => id) });
   }
@@ -121,7 +119,7 @@ export class Segmenting {
    * @returns {Promise<{facts: Record<string, any>, file: Blob} | null>} null where it was stopped
    */
   async #long(what, model, asked) {
-    const job = { id: crypto.randomUUID(), what, done: 0, total: null, left: 0, keep: false, stop: new AbortController() };
+    const job = { id: crypto.randomUUID(), what, done: 0, total: null, keep: false, stop: new AbortController() };
     this.job = job;
     this.session.changed();
     this.#follow(job);
@@ -144,7 +142,7 @@ export class Segmenting {
       const told = await this.session.server.job(job.id).catch(() => null);
       unknown = told ? 0 : unknown + 1;
       if (!told || this.job !== job) continue;
-      Object.assign(job, { done: told.done, total: told.total, left: Math.max((told.foreseen ?? 0) - told.seconds, 0) });
+      Object.assign(job, { done: told.done, total: told.total });
       this.session.changed();
     }
   }

@@ -65,25 +65,13 @@ export function painted(grid, path) {
 const roi = (ends) => [0, 1, 2].flatMap((axis) =>
   [Math.min(...ends.map((end) => end[axis])), Math.max(...ends.map((end) => end[axis]))]);
 
-/** The plane across which prompts of one label are meant: that of the last one; in 3D of the last outline or stroke, of
- * points alone the first one's, so that a click in another plane corrects and does not begin anew.
- * @param {Prompt[]} prompts
- * @param {boolean} volume
- */
-export function planeOf(prompts, volume) {
-  const drawn = prompts.filter(({ kind }) => kind !== 'point').pop();
-  return (volume ? drawn ?? prompts[0] : prompts[prompts.length - 1]).plane;
-}
-
-/** Prompts that answer together with the last one: on its slice; in 3D all of their plane, and points of any.
+/** Prompts that answer together with the last one: on its slice, in 3D on every slice of its plane.
  * @param {Prompt[]} prompts of one label
  * @param {boolean} volume
  */
 export function together(prompts, volume) {
   const last = prompts[prompts.length - 1];
-  if (!volume) return prompts.filter((prompt) => prompt.plane === last.plane && prompt.slice === last.slice);
-  const plane = planeOf(prompts, volume);
-  return prompts.filter((prompt) => prompt.plane === plane || prompt.kind === 'point');
+  return prompts.filter((prompt) => prompt.plane === last.plane && (volume || prompt.slice === last.slice));
 }
 
 /**

@@ -1,7 +1,7 @@
 // Tools: prompts for the network, and OHIF's own brushes.
 
 import { BRUSH, ERASER, THRESHOLD } from '../tools.js';
-import { button, check, choice, h, tell } from './dom.js';
+import { button, check, h, tell } from './dom.js';
 
 /** @typedef {import('../strokes.js').Kind} Kind */
 
@@ -24,8 +24,6 @@ export function promptSection(session) {
     { dataset: { samlabel: 'auto' } });
   const volume = check('3D', session.segmenting.volume, (on) => { session.segmenting.volume = on; session.changed(); },
     { title: 'Follow the object through all slices', dataset: { samlabel: 'volume' } });
-  const engine = choice([], 'Who follows the object in 3D');
-  engine.addEventListener('change', () => { session.segmenting.engine = engine.value; });
   const bar = h('progress', { 'aria-label': 'Slices done' }), done = h('span', { class: 'sl-note' });
   const job = h('div', { dataset: { samlabel: 'job' } }, bar, h('div', { class: 'sl-row' }, done,
     button('Stop and keep', session.doing(() => session.segmenting.stop(true))),
@@ -35,7 +33,7 @@ export function promptSection(session) {
     name: 'prompt', title: 'Prompt', open: true,
     body: h('div', {}, h('div', { class: 'sl-row', role: 'group', 'aria-label': 'Prompts' },
       ...prompts.map(({ element }) => element)), h('div', { class: 'sl-row', role: 'group', 'aria-label': 'Painting' },
-      ...tools.map(({ element }) => element)), h('div', { class: 'sl-row' }, run, undo, redo, onClick, volume, engine), plane, job),
+      ...tools.map(({ element }) => element)), h('div', { class: 'sl-row' }, run, undo, redo, onClick, volume), plane, job),
     update() {
       const { pointing, segmenting, open: { work } } = session;
       prompts.forEach(({ kind, sign, element }) =>
@@ -46,15 +44,11 @@ export function promptSection(session) {
       redo.disabled = !work.history.undone.length;
       const named = work.label(work.active)?.locked ? `${work.active} is locked: unlock it to change it.` : '';
       tell(plane, named, true);
-      const engines = /** @type {string[]} */ (session.info.models?.sam_3d?.config?.engine ?? []);
-      if (engine.options.length !== engines.length) engine.replaceChildren(...engines.map((name) => new Option(name, name)));
-      engine.hidden = !segmenting.volume || engines.length < 3; // auto and one more is no choice
       job.hidden = !segmenting.job;
       if (!segmenting.job) return;
       if (segmenting.job.total) { bar.max = segmenting.job.total; bar.value = segmenting.job.done; } else bar.removeAttribute('value');
       const of = segmenting.job.total ? `${segmenting.job.done} of ${segmenting.job.total} slices` : 'under way';
-      const left = segmenting.job.left >= 60 ? `, up to ${Math.round(segmenting.job.left / 60)} min` : '';
-      done.textContent = `${segmenting.job.what}: ${of}${left}`;
+      done.textContent = `${segmenting.job.what}: ${of}`;
     },
   };
 }
