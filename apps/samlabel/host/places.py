@@ -41,10 +41,11 @@ def _roots() -> Sequence[str]:
 
 
 def _named(value: Any, roots: Sequence[str]) -> Any:
+    """Taken at once: the host's own thread goes on writing into what it answered, e.g. a task that begins."""
     if isinstance(value, dict):
-        return {key: _named(inner, roots) for key, inner in value.items()}
+        return {key: _named(inner, roots) for key, inner in list(value.items())}
     if isinstance(value, list | tuple | deque):
-        return [_named(inner, roots) for inner in value]
+        return [_named(inner, roots) for inner in list(value)]
     return _text(value, roots) if isinstance(value, str) else value
 
 

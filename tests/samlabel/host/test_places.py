@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,23 @@ def test_a_path_of_this_machine_becomes_a_name(tmp_path: Path) -> None:
     for kept in ("/infer/sam_2d", "http://pacs/dicom-web", "a/b", "/", ""):
         assert without_places(kept) == kept
     assert without_places(inside) is inside  # no JSON
+
+
+def test_an_answer_that_the_host_still_writes_into_is_answered() -> None:
+    """As a task's status, to which the host adds lines while it is being sent."""
+
+    class Growing(str):
+        """A text that adds to its dictionary and list while it is looked at."""
+
+        def startswith(self, *about: Any) -> bool:
+            status[f"line {len(status)}"] = "more"
+            lines.append("more")
+            return super().startswith(*about)
+
+    lines: list[str] = [Growing("first")]
+    status: dict[str, Any] = {"status": Growing("RUNNING"), "details": lines}
+    told = without_places(status)
+    assert set(told) == {"status", "details"} < set(status) and told["details"][0] == "first"
 
 
 def test_no_answer_holds_a_path_of_the_server(server: Server) -> None:
