@@ -99,7 +99,10 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
         Path | None, typer.Option(help="auto: studies folder with labels/final/; default: the folder of the image.")
     ] = None,
     labels: Annotated[
-        str, typer.Option(help="auto: names, comma-separated; default: those of dataset.json, or of the adapter.")
+        str,
+        typer.Option(
+            help="auto: names, comma-separated; default: dataset.json's or the adapter's. Else one: what is meant."
+        ),
     ] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Replace a mask that exists; folder: answer finished cases again.")
@@ -150,7 +153,8 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
 
     studies = accepted or (image if image.is_dir() else image.parent)
     names = app_labels(AppConfig(labels=listed), str(studies))
-    options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes)
+    label = listed[0] if len(listed) == 1 else ""
+    options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes, label)
     request = PredictRequest(mode.value, said, box, shown_plane, auto.value, seed_from, engine.value, options, names)
     learns = seed_from is not None or (mode is Mode.AUTO and auto in FROM_CASES)
     network = _network(model, adapter, studies if learns else None)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from sam_infer.imaging.image_file import write_image, write_mask
+from sam_infer.imaging.image_file import read_mask, write_image, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_trainer.synthetic.patients import grid, lesion_photo
 from samlabel.commands.cli import app
@@ -65,6 +65,22 @@ def test_predict_writes_a_preview_that_is_no_case(
     refused = run(*click)
     assert refused.exit_code == 1 and "scan_mask_preview.png exists" in str(refused.exception)
     assert run(*click, "--force").exit_code == 0
+
+
+def test_one_name_says_what_a_box_means(tmp_path: Path) -> None:
+    """A label that is thin by its name: the lines in the box, not the region between them."""
+    grey = np.full((120, 120), 150, np.uint8)
+    rows = np.arange(20, 100)
+    grey[rows, rows] = grey[rows, rows - 1] = grey[rows, 119 - rows] = grey[rows, 118 - rows] = 60
+    Image.fromarray(grey).save(tmp_path / "eye.png")
+    found = {}
+    for labels in ("vessels", "disc", "vessels,disc"):
+        out = tmp_path / f"{labels}.nii.gz"
+        assert run(tmp_path / "eye.png", "--box", "19,20,99,99", "--labels", labels, "--out", out).exit_code == 0
+        found[labels] = read_mask(out).array[..., 0].T > 0
+    assert (found["vessels"] & (grey == 60)).sum() > 0.8 * (grey == 60).sum() and found["vessels"].mean() < 0.1
+    assert not np.array_equal(found["disc"], found["vessels"])
+    assert np.array_equal(found["disc"], found["vessels,disc"])
 
 
 def test_a_folder_gets_one_contact_sheet(phantom: tuple[Volume, Mask], tmp_path: Path, monkeypatch: Any) -> None:
