@@ -18,6 +18,7 @@ from sam_infer.automatic.example import AcceptedCase, others
 from sam_infer.automatic.label_search import FEWEST_PIXELS, LabelSearch
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask
+from sam_infer.masks.overlap import overlap
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.engine import segment_object
@@ -73,9 +74,7 @@ def seeded_object(search: LabelSearch, cases: Sequence[AcceptedCase], options: V
     starts = _starts(search, warped.array > 0, options)
     said = VolumePrompts(search.axis, starts, {}, search.limit)
     found = segment_object(search.predictor, search.volume, said, options, search.job)
-    inside, expected = found.mask.array > 0, warped.array > 0
-    total = int(inside.sum()) + int(expected.sum())
-    return SeededObject(found, warped, 2 * int((inside & expected).sum()) / total if total else 0.0)
+    return SeededObject(found, warped, overlap(found.mask.array > 0, warped.array > 0))
 
 
 def _starts(search: LabelSearch, expected: BoolArray, options: VolumeOptions) -> dict[int, Prompts]:

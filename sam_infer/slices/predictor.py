@@ -14,6 +14,7 @@ from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.imaging.window import Window, choose_window
 from sam_infer.lru_cache import LruCache
 from sam_infer.masks.cleanup2d import fill_holes, largest_component, stability
+from sam_infer.masks.overlap import overlap
 from sam_infer.networks.backbone import Backbone, Candidates, Features
 from sam_infer.networks.frame import Crop, Frame, whole
 from sam_infer.networks.naming.label_namer import LabelNamer
@@ -26,7 +27,6 @@ from sam_infer.slices.look import (
     FrameAnswer,
     Look,
     box_corners,
-    full_logits,
     prior_logits,
     repainted,
     target_grey,
@@ -100,9 +100,7 @@ class Prediction:
 
     def candidate_logits(self, number: int) -> Float32Array:
         """Logits (H, W) of one of the candidates."""
-        if self.first is not None and number != self.candidates.preferred:
-            return self.first.logits(self.view, number)
-        return full_logits(self.candidates.logits[number], self.frame, self.view)
+        return FrameAnswer(self.frame, self.candidates, self.window, self.first).logits(self.view, number)
 
     def mask(self, geometry_of: Volume) -> Mask:
         """The answer as a mask of the whole image."""
@@ -216,7 +214,7 @@ class _Asked:
             crop = self._boxed(boxed) if prompting.looks_closer else self._whole()
             seen = self._look(here).decode(crop, boxed, seen)
             found = seen.logits(self.view) > 0
-        if seen is first or _overlap(found, meant) < STILL_MEANT:
+        if seen is first or overlap(found, meant) < STILL_MEANT:
             return first
         return seen.after(first, self.view, self.predictor.backbone.low_res)
 
@@ -275,11 +273,6 @@ class _Asked:
         extent = extent_of(logits > 0, self.view.to_display(here.positive))
         shape = (self.view.height, self.view.width)
         return steady_crop(*extent, shape, self.view.pixel_mm, policy) if extent is not None else None
-
-
-def _overlap(one: BoolArray, other: BoolArray) -> float:
-    """Dice of two masks of which one at least is not empty."""
-    return 2.0 * int((one & other).sum()) / (int(one.sum()) + int(other.sum()))
 
 
 def _clean(mask: BoolArray, here: Prompts, view: SliceView, options: Options) -> BoolArray:

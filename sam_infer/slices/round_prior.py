@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from sam_infer.arrays import Float32Array
+from sam_infer.masks.overlap import overlap
 from sam_infer.networks.backbone import Candidates, Hints
 from sam_infer.networks.frame import Frame
 from sam_infer.weights.prompting import RoundPrior
@@ -48,9 +49,7 @@ def prior_weight(alike: float, score: float, prior: RoundPrior) -> float:
 
 def agreement(logits: Float32Array, ellipse: Float32Array) -> float:
     """Dice of the two masks."""
-    a, b = logits > 0, ellipse > 0
-    both = int(a.sum()) + int(b.sum())
-    return 2.0 * int((a & b).sum()) / both if both else 0.0
+    return overlap(logits > 0, ellipse > 0)
 
 
 def ellipse_logits(hints: Hints, frame: Frame, side: int) -> Float32Array:
