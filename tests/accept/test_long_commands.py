@@ -92,6 +92,8 @@ class Heard:
 def command(words: list[str], folder: Path) -> Iterator[Heard]:
     """A command that runs, in a folder that is also its home."""
     environment = {**os.environ, "SAMLABEL_HOME": str(folder / "home")}
+    # whoever runs in the background ignores Ctrl-C, and so would its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with running([sys.executable, "-u", "-m", "samlabel", *words], cwd=folder, env=environment, **options) as process:
         yield Heard(process)

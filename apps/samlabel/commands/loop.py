@@ -52,7 +52,7 @@ def score(  # noqa: PLR0913 - every parameter is an option of the command
         checked_method(measure)
     require_added(model)
     os.nice(max(0, BEHIND_CLICKS - os.nice(0)))  # a server on this machine comes first
-    with stopping() as should_stop, offline(studies, model=model, adapter=adapter, labels=labels) as app:
+    with offline(studies, model=model, adapter=adapter, labels=labels) as app, stopping() as should_stop:
         activity, cases = Activity(), count(1)
         with telling("loading the network") as told:
 
@@ -149,7 +149,7 @@ def measure(
     from samlabel.loop.stopping import stopping
 
     train = TrainConfig(model=model, method="decoder", epochs=epochs, patience=epochs, semantic_images=0)
-    with stopping() as should_stop, telling("comparing"), offline(studies, model=model) as app:
+    with telling("comparing"), offline(studies, model=model) as app, stopping() as should_stop:
         accepted = accepted_labels(app.store, app.studies, app.names)
         comparison = Comparison(load_network(model), train, default_home(), draws, seed, should_stop)
         found = comparison.measure(accepted, ServedCases.of(app.studies).arms())

@@ -31,7 +31,7 @@ def precompute(
     require_added(model)
     step_aside()  # a server on this machine comes first
     conf = {"model": model, "adapter": adapter, "disk_mb": str(disk_mb)}
-    with stopping() as should_stop, telling("loading the network") as tell, offline(studies, **conf) as app:
+    with telling("loading the network") as tell, offline(studies, **conf) as app, stopping() as should_stop:
         from samlabel.offline.encode_ahead import Precompute
 
         images, activity = sorted(app.store.list_images()), Activity()

@@ -76,9 +76,9 @@ def run(studies: str, config: TrainConfig, policy: GatePolicy, resume: bool = Fa
     path = training_folder(config.model) / PROGRESS_FILE
     began = int(time.time())
     # a store of DICOM files is open for as long as anything may be read from it
-    with stopping() as should_stop, opened(studies, home, share=True) as found:
-        with telling("reading labels", lambda: _seen(path, began)):
-            accepted = [] if resume else counting_labels(found)
+    with opened(studies, home, share=True) as found, telling("reading labels", lambda: _seen(path, began)):
+        accepted = [] if resume else counting_labels(found)
+        with stopping() as should_stop:
             learned = TrainingRound(config, policy).run(accepted, should_stop, resume)
     _report(learned)
 

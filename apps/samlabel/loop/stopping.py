@@ -13,7 +13,10 @@ stop_requested = threading.Event()
 
 @contextmanager
 def stopping() -> Iterator[Callable[[], bool]]:
-    """A question that becomes true when somebody asks for an end: SIGTERM, Ctrl-C, or `stop_requested`."""
+    """A question that becomes true when somebody asks for an end: SIGTERM, Ctrl-C, or `stop_requested`.
+
+    Entered once all is loaded: until then nothing asks the question, and Ctrl-C ends a command by itself.
+    """
     stop_requested.clear()
     if threading.current_thread() is not threading.main_thread():
         yield stop_requested.is_set
