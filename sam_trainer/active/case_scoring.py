@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 import structlog
 
@@ -11,7 +12,7 @@ from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.looks import MOST_TEACHERS
 from sam_infer.errors import PromptError
 from sam_infer.imaging.canonical_view import CanonicalView
-from sam_infer.job import Job
+from sam_infer.job import CancelledError, Job
 from sam_infer.models import ensemble
 from sam_infer.models.current import ranker_file
 from sam_infer.serving.server_state import Serving
@@ -66,8 +67,9 @@ class CaseScoring:
             return should_stop() or self._serving.predictor.adapter != adapter
 
         wanted = {name: images[name] for name in due}
-        for found in self.scoring(over).run(wanted, True, pause, over):
-            log.debug("scoring", done=len(found.done), failed=len(found.failed))
+        with suppress(CancelledError):  # stopped while it calibrated
+            for found in self.scoring(over).run(wanted, True, pause, over):
+                log.debug("scoring", done=len(found.done), failed=len(found.failed))
         found.skipped = len(images) - len(due)
         self.table.tidy(set(self._cases.every()))  # labelled cases stay: others are compared with them
         log.info(found.sentence)
@@ -85,7 +87,7 @@ class CaseScoring:
         predictor, job = self._serving.predictor, self._job(should_stop)
         settings = ScoreSettings(
             self._measure,
-            calibration=self._calibration(),
+            calibration=self._calibration(job),
             earlier=self._serving.earlier(predictor) if self._measure == ADAPTERS else (),
         )
         scorer = Scorer(predictor, self._cases.labels, self._examples(), settings, job, self._serving.memo)
@@ -102,7 +104,7 @@ class CaseScoring:
             found.append(AcceptedCase(view.volume(case.volume), view.mask(case.labels)))
         return found
 
-    def _calibration(self) -> Calibration:
+    def _calibration(self, job: Job) -> Calibration:
         """The temperature of the network that serves; fitted anew when there are many more labels to go by."""
         predictor = self._serving.predictor
         file = calibration_file(self._model, predictor.adapter)
@@ -114,10 +116,10 @@ class CaseScoring:
             return known
         if not known.outgrown_by(len(accepted)):
             return known
-        found = calibrate(predictor, accepted, job=self._job(lambda: False))
+        found = calibrate(predictor, accepted, job=job)
         if found.cases:
             found.write(file)
-            ranker = calibrated_ranker(predictor, accepted, self._job(lambda: False))
+            ranker = calibrated_ranker(predictor, accepted, job)
             if ranker is not None:
                 ranker.write(ranker_file(AdapterStore(self._model), predictor.adapter))
             log.info(

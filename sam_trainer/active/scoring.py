@@ -16,6 +16,7 @@ import structlog
 from sam_infer.errors import SamError, VolumeError
 from sam_infer.imaging.image_file import read_image
 from sam_infer.imaging.volume import Volume
+from sam_infer.job import CancelledError
 from sam_infer.uncertainty.case_score import Scorer
 from sam_trainer.active.score_table import Scored, ScoreTable
 from sam_trainer.labels.cases import slice_axis
@@ -78,6 +79,8 @@ class Scoring:
                 self.table.put(scored)
                 outcome.done.append(name)
                 outcome.undoubted += scored.value is None
+            except CancelledError:
+                break  # stopped within a case: it is neither done nor failed
             except (SamError, OSError) as error:
                 outcome.failed[name] = str(error)
                 log.warning("a case could not be scored", case=name, reason=str(error))

@@ -14,6 +14,7 @@ from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import write_image
 from sam_infer.imaging.volume import Volume
+from sam_infer.job import CancelledError
 from sam_infer.networks.tiny.backbone import TinyBackbone
 from sam_infer.serving.activity import Activity
 from sam_infer.slices.embedding_cache import EmbeddingCache
@@ -119,6 +120,15 @@ def test_a_damaged_image_costs_one_case(scorer: Scorer, tmp_path: Path) -> None:
     *_, found = Scoring(scorer, ScoreTable(tmp_path / "s")).run({"bad": bad, "good": good, "lost": None})
     assert found.done == ["good"] and set(found.failed) == {"bad", "lost"}
     assert found.sentence == "1 cases scored, 0 were up to date, 2 failed"
+
+
+def test_a_case_that_is_called_off_has_not_failed(scorer: Scorer, tmp_path: Path) -> None:
+    def called_off(path: Path) -> Volume:
+        raise CancelledError(f"nobody waits for {path.name} any more")
+
+    images = {"a": tmp_path / "a.nii.gz", "b": tmp_path / "b.nii.gz"}
+    told = list(Scoring(scorer, ScoreTable(tmp_path / "scores.json"), read=called_off).run(images))
+    assert not told or not told[-1].failed
 
 
 def test_what_can_wait_waits_for_readers(tmp_path: Path) -> None:
