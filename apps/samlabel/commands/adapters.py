@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,6 +17,7 @@ from sam_infer.errors import UnknownAdapterError
 from sam_infer.home import HOME_VARIABLE
 from sam_infer.weights.available import SHOWN_DIGITS, require_known
 from samlabel.commands.cli import STUDIES
+from samlabel.offline.tables import print_table
 
 if TYPE_CHECKING:
     from sam_infer.adapters.store import AdapterStore
@@ -58,7 +58,7 @@ def list_adapters(model: Model = "tiny", home: Home = None) -> None:
             verdict,
         )
         table.add_row(*(escape(cell) for cell in cells))
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

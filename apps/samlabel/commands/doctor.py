@@ -15,6 +15,7 @@ from rich.table import Table
 
 from samlabel.offline import checks
 from samlabel.offline.outputs import result_file
+from samlabel.offline.tables import print_table
 
 
 def doctor(
@@ -54,6 +55,6 @@ def _show(found: list[checks.Check]) -> None:
         mark = "[green]ok[/green]" if check.ok else "[red]no[/red]"
         table.add_row(mark, escape(check.name), escape(check.found), "" if check.ok else escape(check.cure))
     console = Console()
-    console.print(table)
+    print_table(table)
     bad = sum(not check.ok for check in found)
     console.print(f"{len(found) - bad} of {len(found)} checks passed", style="red" if bad else "green")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.ledger import Ledger, Record
 from samlabel.commands.cli import STUDIES
 from samlabel.errors import ConfigError
+from samlabel.offline.tables import print_table
 from samlabel.wire import label_facts
 
 app = typer.Typer(help="List and show accepted labels; release, withdraw and export them.", no_args_is_help=True)
@@ -48,7 +48,7 @@ def list_labels(studies: Where, home: Home = None) -> None:
         table.add_column(column, overflow="fold")
     for record in records:
         table.add_row(*(escape(cell) for cell in _cells(record)))
-    Console().print(table)
+    print_table(table)
     for case, held in sorted(ledger.quarantine().items()):
         for doubt in held.doubts:
             typer.echo(f"{case} is in quarantine ({doubt['reason']}): {doubt['sentence']}")

@@ -20,6 +20,7 @@ from sam_infer.errors import ModelError
 from sam_infer.home import HOME_VARIABLE
 from sam_infer.weights.available import EMBEDDED, MODEL_NAMES
 from sam_infer.weights.catalogue import KNOWN_ARCHIVES, KNOWN_MODELS
+from samlabel.offline.tables import print_table
 
 if TYPE_CHECKING:
     from sam_infer.weights.store import ModelStore, StoredModel
@@ -49,7 +50,7 @@ def list_models(home: Home = None) -> None:
         )
         table.add_row(name, model.title, f"{parameter_count(published_layout(model.layout)):,}", state, source)
     console = Console()
-    console.print(table)
+    print_table(table)
     for name in added:
         _caveat(console, store, name)
     console.print(f"weights are kept in {store.folder}", markup=False, soft_wrap=True)
@@ -107,7 +108,7 @@ def verify(
             table.add_row(escape(name), escape(str(error)), "")
         else:
             table.add_row(name, "intact", f"{digest[:DIGITS]}...")
-    Console().print(table)
+    print_table(table)
     if failed:
         raise typer.Exit(1)
 

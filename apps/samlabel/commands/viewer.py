@@ -16,6 +16,7 @@ from rich.table import Table
 
 from sam_infer.errors import SamError
 from sam_infer.home import HOME_VARIABLE
+from samlabel.offline.tables import print_table
 from samlabel.viewer.installed import BUILTIN, InstalledViewer, ViewerStore
 
 app = typer.Typer(help="Serve a newer OHIF than the one that comes with MONAI Label.", no_args_is_help=True)
@@ -57,7 +58,7 @@ def list_viewers(home: Home = None) -> None:
     table.add_row(BUILTIN, "yes" if served == BUILTIN else "", "the wheel of monailabel")
     for viewer in store.viewers():
         table.add_row(viewer.version, "yes" if served == viewer.version else "", f"@ohif/app, {_tried(viewer)}")
-    Console().print(table)
+    print_table(table)
     _say(f"viewers are kept in {store.folder}")
 
 

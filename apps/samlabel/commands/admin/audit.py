@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from sam_infer.audit.verify import Anchor, verify_export, verify_trail
 from sam_infer.files import write_whole
 from sam_infer.home import HOME_VARIABLE
 from samlabel.errors import ConfigError
+from samlabel.offline.tables import print_table
 
 app = typer.Typer(help="Show, verify and export the audit trail.", no_args_is_help=True)
 
@@ -48,7 +48,7 @@ def show(
     for line in found[-last:]:
         told = (line.who, line.whence, line.what, line.subject, line.content[:SHOWN], line.how)
         table.add_row(str(line.number), line.when[:19], *(escape(cell) for cell in told))
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from sam_infer.home import default_home
@@ -13,6 +12,7 @@ from samlabel.errors import NotFoundError
 from samlabel.logins.accounts import Accounts
 from samlabel.logins.login_service import FOLDER
 from samlabel.logins.projects import ProjectFilter, Projects
+from samlabel.offline.tables import print_table
 
 app = typer.Typer(help="Parts of the studies, and which annotators see them.", no_args_is_help=True)
 
@@ -43,7 +43,7 @@ def list_projects() -> None:
         criteria = (project.patients, project.descriptions, project.modalities, project.labels)
         within = [account.name for account in people if project.name in account.projects]
         table.add_row(project.name, *(", ".join(each) for each in (*criteria, within)))
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from sam_infer.audit.trail import Trail
@@ -18,6 +17,7 @@ from sam_infer.home import HOME_VARIABLE, default_home
 from samlabel.logins.login_service import FOLDER
 from samlabel.logins.person import ANNOTATOR, ROLES
 from samlabel.logins.tokens import TokenStore
+from samlabel.offline.tables import print_table
 
 app = typer.Typer(help="Add, list and revoke tokens that programs log in with.", no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def list_tokens(home: Home = None) -> None:
         table.add_column(column, overflow="fold")
     for token in found:
         table.add_row(token.name, token.role, token.state(now), token.made[:16], (token.ends or "never")[:16])
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

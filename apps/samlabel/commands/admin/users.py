@@ -9,7 +9,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from sam_infer.home import default_home
@@ -17,6 +16,7 @@ from samlabel.errors import ConfigError
 from samlabel.logins.accounts import Accounts
 from samlabel.logins.login_service import FOLDER
 from samlabel.logins.person import ANNOTATOR, FOR_PEOPLE
+from samlabel.offline.tables import print_table
 
 app = typer.Typer(help="Who may log in to this machine's server.", no_args_is_help=True)
 
@@ -39,7 +39,7 @@ def list_accounts() -> None:
     table = Table("name", "role", "projects", "state", box=None)
     for account in _accounts().all():
         table.add_row(account.name, account.role, ", ".join(account.projects), "disabled" if account.disabled else "")
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()
