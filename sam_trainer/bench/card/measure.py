@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,19 @@ class CardBench:
     command: str
     seed: int = 0
     say: Callable[[str], None] = lambda line: None
+    at: Callable[[str, int, int], None] = lambda words, done, of: None  # what is measured now, and how much is done
 
     def run(self, sources: Sequence[Source], limit: int | None, repeats: int) -> None:
         """Write {prompts,clicks,latency}.json; what an earlier run that was broken off had measured is taken over."""
         subjects = {source.name: collect([source], limit) for source in sources}
+        done, steps = count(), len(BENCHES) * len(subjects) + 1
         for bench in BENCHES:
-            started = time.time()
-            seen = [one for name, some in subjects.items() for one in self._observations(bench, name, some)]
+            started, seen = time.time(), list[Observation]()
+            for name, some in subjects.items():
+                self.at(f"{name}: {bench}", next(done), steps)
+                seen += self._observations(bench, name, some)
             self._keep(bench, table(seen, seed=self.seed), started)
-        self.say(f"latency: {repeats} visits, and fresh processes")
+        self.at(f"latency: {repeats} visits, and fresh processes", next(done), steps)
         started = time.time()
         rows = latency.fresh_process(self.backbone.name)
         everything = [subject for some in subjects.values() for subject in some]

@@ -21,6 +21,7 @@ from samlabel.commands.benches.measured import (
     labelled_folder,
     network,
 )
+from samlabel.offline.telling import Status, telling
 
 
 def card(  # noqa: PLR0913 - every parameter is an option of the command
@@ -52,9 +53,16 @@ def card(  # noqa: PLR0913 - every parameter is an option of the command
             backbone = network(model, threads)
             sources = sources_of([labelled_folder(name) for name in studies], separate or ())
             told = Order.command_of(context)
-            CardBench(backbone, folder, told, seed, lambda line: typer.echo(line, err=True)).run(
-                sources, limit, repeats
-            )
+            with telling(f"measuring {model}") as tell:
+                bench = CardBench(
+                    backbone,
+                    folder,
+                    told,
+                    seed,
+                    lambda line: typer.echo(line, err=True),
+                    lambda words, done, of: tell(Status(words, done, of)),
+                )
+                bench.run(sources, limit, repeats)
         from sam_trainer.bench.card.model_card import write_card
 
         write_card(model, folder, written)

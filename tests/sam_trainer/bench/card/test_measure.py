@@ -26,7 +26,15 @@ def bench(network: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def run(bench: CardBench, folders: list[Path]) -> list[str]:
     """What was said."""
     said: list[str] = []
-    CardBench(bench.backbone, bench.folder, bench.command, bench.seed, said.append).run(sources_of(folders), 1, 3)
+    steps: list[tuple[str, int, int]] = []
+
+    def at(*step: Any) -> None:
+        steps.append(step)
+
+    CardBench(bench.backbone, bench.folder, bench.command, bench.seed, said.append, at).run(sources_of(folders), 1, 3)
+    names = [f"{folder.name}: {what}" for what in ("prompts", "clicks") for folder in folders]
+    assert [step[0] for step in steps[:-1]] == names and steps[-1][0].startswith("latency: 3 visits")
+    assert [step[1:] for step in steps] == [(n, len(steps)) for n in range(len(steps))]
     return said
 
 
