@@ -29,6 +29,7 @@ from sam_infer.propagation.result import VolumePrediction
 from sam_infer.slices.predictor import Prediction, Predictor
 
 NOTHING_FOUND = "the network found nothing here: the mask is empty"
+BY_RIDGES = "thin by its name: these are ridges in the box, not the network's answer; a candidate brings that"
 CUT_SHORT = "called off before it was done: this is what was found until then, the rest was not looked at"
 
 Found = TypeVar("Found", Prediction, VolumePrediction, LabelPrediction, LabelMap, SeededObject)
@@ -94,8 +95,9 @@ def _of_slice(seen: Prediction, predictor: Predictor, volume: Volume) -> Answer[
     started = time.perf_counter()
     mask = seen.mask(volume)
     timed = replace(seen, seconds={**seen.seconds, "write": time.perf_counter() - started})
-    empty = () if seen.pixels.any() else (NOTHING_FOUND,)
-    return Answer(mask, timed, (*_image_notes(volume), *empty, *_network_notes(predictor)))
+    how = (BY_RIDGES,) if seen.by_ridges else ()
+    how = how if seen.pixels.any() else (*how, NOTHING_FOUND)
+    return Answer(mask, timed, (*_image_notes(volume), *how, *_network_notes(predictor)))
 
 
 def _cut_short(whole: bool) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ class Prediction:
     window: Window
     seconds: dict[str, float]  # per stage
     first: FrameAnswer | None = None  # what closer looks started from
+    by_ridges: bool = False  # the label's name says that it is thin: found in the picture, without the network
 
     @property
     def score(self) -> float:
@@ -139,11 +140,11 @@ class Predictor:
         seen = slice_.in_turn(here) if self.backbone.prompting.feeds_back else slice_.at_once(here)
         with clock.stage("post"):
             chosen = seen.candidates.preferred if options.candidate is None else options.candidate
-            logits = slice_.thin(here, seen.window) if options.candidate is None else None
-            logits = seen.logits(view, chosen) if logits is None else logits
+            thin = slice_.thin(here, seen.window) if options.candidate is None else None
+            logits = seen.logits(view, chosen) if thin is None else thin
             pixels = _clean(logits > 0, here, view, options)
         about = (seen.frame, seen.candidates, chosen, logits, pixels, seen.window, clock.seconds)
-        return Prediction(view, *about, seen.before)
+        return Prediction(view, *about, seen.before, by_ridges=thin is not None)
 
     def features(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         """Encoded frame, from the cache when it was seen before."""

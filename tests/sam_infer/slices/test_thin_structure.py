@@ -83,3 +83,4 @@ def test_the_label_of_a_box_decides(picture: UInt8Array, network: Any) -> None:
     assert dice(vessels.pixels, truth) > 0.7 > dice(plain.pixels, truth)
     chosen = predictor.predict(volume, prompts, 0, Options(label="vessels", candidate=0))
     assert not np.array_equal(chosen.pixels, vessels.pixels)
+    assert (vessels.by_ridges, plain.by_ridges, chosen.by_ridges) == (True, False, False)

@@ -76,7 +76,8 @@ def test_one_name_says_what_a_box_means(tmp_path: Path) -> None:
     found = {}
     for labels in ("vessels", "disc", "vessels,disc"):
         out = tmp_path / f"{labels}.nii.gz"
-        assert run(tmp_path / "eye.png", "--box", "19,20,99,99", "--labels", labels, "--out", out).exit_code == 0
+        told = run(tmp_path / "eye.png", "--box", "19,20,99,99", "--labels", labels, "--out", out)
+        assert told.exit_code == 0 and ("these are ridges in the box" in told.output) == (labels == "vessels")
         found[labels] = read_mask(out).array[..., 0].T > 0
     assert (found["vessels"] & (grey == 60)).sum() > 0.8 * (grey == 60).sum() and found["vessels"].mean() < 0.1
     assert not np.array_equal(found["disc"], found["vessels"])
