@@ -27,6 +27,11 @@ AT_ONCE = 32
 CANDIDATES = 3
 
 
+# glibc gives memory back to the system as soon as a batch is done, and every page of the next one is made anew: a tenth
+# of the time. It stops that for blocks up to the largest that was ever freed, and this is the largest that counts.
+LARGEST_BLOCK = (32 << 20) - (64 << 10)
+
+
 @dataclass(frozen=True, eq=False)
 class FullGallery:
     """Masks of a slice, `side` squared, as bits in rows; the click and the candidate that each came from."""
@@ -71,6 +76,7 @@ def full_gallery(
 ) -> FullGallery:
     """Every candidate of every click; the job does some clicks after or beside the others."""
     batches = [clicks[start : start + AT_ONCE] for start in range(0, len(clicks), AT_ONCE)]
+    np.empty(LARGEST_BLOCK, np.uint8)
     works = [partial(_decoded, backbone, features, some, least_quality) for some in batches]
     return _joined(job.pieces(works), backbone.low_res)
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sam_infer.networks.layers import Residual, Up
 from sam_infer.networks.tiny.decoder import TinyDecoder
 from sam_infer.networks.tiny.model import INPUT_SIZE, TinySam
 from sam_infer.networks.tiny.prompt_maps import SPOT_SHARES
@@ -21,7 +22,7 @@ from sam_infer.networks.tiny.similarity import sampled
 from sam_infer.networks.tiny.two_way import two_way
 
 # So many clicks at once: the maps of more do not stay in a processor's cache.
-TOGETHER = 4
+TOGETHER = 8
 
 # The channels of a drawn prompt that a foreground click fills: see `draw_prompts`.
 SPOTS = slice(1, 1 + len(SPOT_SHARES))
@@ -78,7 +79,7 @@ class ManyClicks:
         tokens = torch.cat([sparse[:, :1] + likeness.describe(under)[:, None], sparse[:, 1:]], dim=1)
         x4 = self._seen(points)
         x8 = decoder.down8(x4).add_(self.shared[1]).add_(F.conv2d(alike, likeness.spread.weight[:, :1], padding=1))
-        x8 = decoder.look8(x8)
+        x8 = _refined(decoder.look8, x8)
         x16 = decoder.down16(x8).add_(self.shared[2])
         places = x16.permute(0, 2, 3, 1).flatten(1, 2)
         places = _context(decoder, places)
@@ -87,7 +88,7 @@ class ManyClicks:
         tokens, places = two_way(decoder.transformer, places, self.position, tokens)
         grid = x16.shape[-2:]
         y16 = places.unflatten(1, grid).permute(0, 3, 1, 2)
-        return decoder.answer(tokens, decoder.up4(decoder.up8(y16, x8), x4))
+        return decoder.answer(tokens, _raised(decoder.up4, _raised(decoder.up8, y16, x8), x4))
 
     def _seen(self, points: Tensor) -> Tensor:
         """The finest map: the slice and what the click draws, looked at."""
@@ -99,7 +100,19 @@ class ManyClicks:
         rows = down.transpose(1, 2).flatten(2)
         drawn = (rows @ columns.reshape(len(points), -1, side * channels)).view(-1, side, side, channels)
         drawn += self.shared[0].permute(0, 2, 3, 1)
-        return look[2](look[1](drawn.permute(0, 3, 1, 2)))
+        return torch.relu_(look[1](drawn.permute(0, 3, 1, 2)))
+
+
+def _raised(up: Up, x: Tensor, skip: Tensor) -> Tensor:
+    """`Up` in place."""
+    seen = up.mix[1](up.mix[0](up.expand(x).add_(skip)))
+    return _refined(up.refine, torch.relu_(seen))
+
+
+def _refined(residual: Residual, x: Tensor) -> Tensor:
+    """`Residual` in place: memory that is written anew costs as much as a convolution's tenth."""
+    first = torch.relu_(residual.first[1](residual.first[0](x)))
+    return torch.relu_(residual.norm(residual.second(first)).add_(x))
 
 
 def _context(decoder: TinyDecoder, places: Tensor) -> Tensor:
