@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import modes_worth
+
 from sam_trainer.reports.figures_in_text import filled
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +45,7 @@ def worth() -> str:
 
 def main() -> None:
     """Write every document whose figures have changed."""
+    modes_worth.write()
     if CORRELATIONS.read_text() != worth():
         CORRELATIONS.write_text(worth())
         sys.stdout.write(f"filled in {CORRELATIONS.relative_to(ROOT)}\n")

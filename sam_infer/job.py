@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -54,6 +55,7 @@ class Job:
     expected: Callable[[int], None] = _silently  # so many more slices are to come, at most
     foreseen: Callable[[float], None] = _quickly  # seconds that it will take at most, where they may become minutes
     partial: Callable[[], bool] = _never  # asked when the job was called off: is a part of the answer wanted
+    workers: int = 1  # so many pieces of work the runner does side by side
 
     def uncounted(self) -> Job:
         """The same without progress reporting: for work that is a part of what the caller counts."""
@@ -70,6 +72,13 @@ class Job:
         result: Result = self.runner(work)
         self.progress(1)
         return result
+
+    def pieces(self, works: Sequence[Callable[[], Result]]) -> list[Result]:
+        """Pieces of work that need not wait for each other, side by side where the runner can; results in order."""
+        if self.workers == 1:
+            return [self.slice(work) for work in works]
+        with ThreadPoolExecutor(self.workers) as waiting:
+            return list(waiting.map(self.slice, works))
 
     def kept(self, items: Iterable[Item]) -> Kept[Item]:
         """What long work yields, up to where it was called off if a part is wanted."""

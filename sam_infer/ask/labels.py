@@ -9,7 +9,7 @@ from sam_infer.ask.context import Context
 from sam_infer.ask.question import LabelQuestion, SeededQuestion
 from sam_infer.ask.seeded import SeededObject, seeded_object, with_label
 from sam_infer.automatic.atlas import atlas_labels, warped_labels
-from sam_infer.automatic.best import Chosen, Way, best_labels, unmeasured
+from sam_infer.automatic.best import PREVIOUS, Chosen, Way, best_labels, labels_beside, seen_beside, unmeasured
 from sam_infer.automatic.detect import detect_labels
 from sam_infer.automatic.example import AcceptedCase, others
 from sam_infer.automatic.expected import expected_labels, selfprompt_labels
@@ -44,10 +44,14 @@ def _best(question: LabelQuestion, search: LabelSearch, context: Context) -> Lab
     context = replace(context, cases=lambda: cases)  # read once for all modes
 
     def find(way: Way, names: Sequence[str]) -> LabelMap:
+        if way == PREVIOUS and question.prior is not None:
+            return labels_beside(search, question.prior)
         wanted = names if way.mode == SEMANTIC else None
-        return _by_mode(replace(question, mode=way.mode, how=way.how, wanted=wanted), search, context)
+        return _by_mode(replace(question, mode=way.mode, how=way.how, wanted=wanted, prior=None), search, context)
 
-    return best_labels(search, _chosen(search, context), find)
+    shown = seen_beside(search, question.prior)
+    chosen = {n: (one.beside or one) if n in shown else one for n, one in _chosen(search, context).items()}
+    return best_labels(search, chosen, find)
 
 
 def _chosen(search: LabelSearch, context: Context) -> Mapping[str, Chosen]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sam_infer.automatic.modes import MODES, ModeOptions
+from sam_infer.automatic.modes import BEST, MODES, ModeOptions
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.propagation.options import VolumeOptions
 from sam_infer.slices.predictor import Options
+
+# Modes that look at a prior.
+WITH_PRIOR = ("grid", BEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +56,14 @@ class LabelQuestion:
     start: int | None = None  # the slice that is meant, or where a volume begins; None: the middle one
     window: str = "auto"
     limit: Box | None = None
-    prior: Mask | None = None  # `grid`: where the labels should be, values as here
+    prior: Mask | None = None  # `grid`: where the labels should be, `best`: on the slice beside; values as here
     wanted: Sequence[str] | None = None  # `semantic`: the labels that are asked for; None: all that were learned
     how: ModeOptions = field(default_factory=ModeOptions)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise PromptError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}", "mode")
-        if self.prior is not None and self.mode != "grid":
+        if self.prior is not None and self.mode not in WITH_PRIOR:
             raise PromptError(f"mode {self.mode} takes no prior: use mode grid, or leave the prior out", "prior")
 
     @property

@@ -1,7 +1,8 @@
 """Mode `best`: each label by the mode that leaves fewest clicks, as measured on accepted cases.
 
 What was measured comes as an argument, a `Chosen` per label. A label of which nothing is known is looked for by a rule
-that needs no measurement, `unmeasured`. A label for which every mode costs more clicks than it saves is not proposed.
+that needs no measurement, `unmeasured`. A label for which no mode saves clicks is not proposed. On one slice beside one
+that shows the label already, that slice's label may be the best proposal: `PREVIOUS`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+import numpy as np
 
 from sam_infer.automatic.expected import TRAINED
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
@@ -51,6 +54,7 @@ class Chosen:
     way: Way | None  # None: not at all
     why: str
     clicks: float = float("inf")  # left on a slice, as measured; the fewer, the earlier a contested pixel is given away
+    beside: Chosen | None = None  # how it is looked for where the slice beside shows it, if that is another way
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -59,7 +63,8 @@ class Chosen:
         return {"mode": self.way.name if self.way is not None else None, "why": self.why, **measured}
 
 
-# What stands out; what an adapter has learned; what accepted cases say.
+# The label of the slice beside; what stands out; what an adapter has learned; what accepted cases say.
+PREVIOUS = Way("previous")
 STANDS_OUT, LEARNED, TAUGHT = Way(PROPOSE), Way(SEMANTIC), Way("selfprompt", ModeOptions(heads=TRAINED))
 
 
@@ -70,6 +75,28 @@ def unmeasured(cases: int, learned: bool) -> Chosen:
     if cases:
         return Chosen(TAUGHT, "not measured yet: accepted cases say where it is")
     return Chosen(STANDS_OUT, "no accepted case says where it is: what stands out, in the order of the labels")
+
+
+def seen_beside(search: LabelSearch, prior: Mask | None) -> Mapping[str, int]:
+    """The labels that a slice beside the search's only one shows in a prior, and which slice: that before, or after."""
+    if prior is None or len(search.slices) != 1:
+        return {}
+    found: dict[str, int] = {}
+    for index in (search.slices[0] - 1, search.slices[0] + 1):
+        if 0 <= index < prior.geometry.shape[search.axis]:
+            values = np.unique(search.view(index).extract(prior.array))
+            found = {**{name: index for n, name in enumerate(search.labels, 1) if n in values}, **found}
+    return found
+
+
+def labels_beside(search: LabelSearch, prior: Mask) -> LabelMap:
+    """The labels of the slice beside, laid on the search's only one."""
+    mask, view = Mask.empty(search.volume.geometry), search.view(search.slices[0])
+    allowed, shown = search.allowed(view), seen_beside(search, prior)
+    for name, index in shown.items():
+        value = search.labels.index(name) + 1
+        view.extract(mask.array)[(search.view(index).extract(prior.array) == value) & allowed] = value
+    return LabelMap(mask, dict.fromkeys(shown, 1.0)) if mask.array.any() else search.empty
 
 
 def best_labels(

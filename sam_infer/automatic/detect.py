@@ -16,7 +16,7 @@ from sam_infer.arrays import BoolArray
 from sam_infer.automatic.example import AcceptedCase, others
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.automatic.looks import MOST_TEACHERS, features, taught_key, taught_slices
-from sam_infer.automatic.taught.box_head import BoxHead, Found
+from sam_infer.automatic.taught.box_head import BoxHead, Found, instances
 from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask
@@ -24,8 +24,9 @@ from sam_infer.networks.frame import Frame
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.slices.predictor import Options
 
-# The finest grid of middles.
-FINEST_SIDE = 64
+# The finest grid of middles. Where every object covers some cells of a grid half as fine, that one finds it too, and
+# learns in a quarter of the time.
+FINEST_SIDE, FEWEST_CELLS = 64, 4
 
 # Below this predicted IoU a drawing does not show what its box was meant for.
 LEAST_SCORE = 0.3
@@ -98,13 +99,21 @@ def _on_slice(box: tuple[float, float, float, float], frame: Frame) -> tuple[flo
 
 def _head(search: LabelSearch, cases: Sequence[AcceptedCase]) -> BoxHead:
     """The box head of accepted cases."""
-    side = min(search.predictor.backbone.low_res, FINEST_SIDE)
+    finest = min(search.predictor.backbone.low_res, FINEST_SIDE)
 
     def made() -> BoxHead:
         examples = [EmbeddedSlice(taught.features, taught.values) for taught in taught_slices(search, cases)]
+        side = _side(examples, len(search.labels), finest)
         return search.job.uncounted().slice(lambda: BoxHead.learned(len(search.labels), side, examples))
 
     return search.memo.get(taught_key(search, "box head", cases), made)
+
+
+def _side(examples: Sequence[EmbeddedSlice], labels: int, finest: int) -> int:
+    """The coarser of two grids on which every object of the examples still covers some cells."""
+    boxes = [(box, len(one.values)) for one in examples for _, box in instances(one.values, labels)]
+    narrowest = min((min(x1 - x0, y1 - y0) / length for (x0, y0, x1, y1), length in boxes), default=0.0)
+    return finest // 2 if narrowest * (finest // 2) >= FEWEST_CELLS else finest
 
 
 def _told(search: LabelSearch, most: dict[str, int]) -> list[str]:

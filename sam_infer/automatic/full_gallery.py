@@ -6,24 +6,30 @@ slice, and a second question about it, cost no decode but that of the chosen mas
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from sam_infer.arrays import BoolArray, Float32Array, Float64Array, UInt8Array
 from sam_infer.automatic.propose import LARGEST_SHARE, SMALLEST_SHARE
+from sam_infer.job import Job
 from sam_infer.networks.backbone import Backbone, Features
 from sam_infer.networks.frame import Frame
 
 # Clicks per side.
 SIDE = 32
 
-# So many clicks are decoded at once, and one job of the queue: a reader's click waits for one of them at most.
-AT_ONCE = 64
+# So many clicks are one piece of work of the queue: a reader's click waits for one of them at most.
+AT_ONCE = 32
 
 # Of each click the masks that a client may choose from.
 CANDIDATES = 3
+
+
+# glibc gives memory back to the system as soon as a batch is done, and every page of the next one is made anew: a tenth
+# of the time. It stops that for blocks up to the largest that was ever freed, and this is the largest that counts.
+LARGEST_BLOCK = (32 << 20) - (64 << 10)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +71,14 @@ def full_gallery(
     backbone: Backbone,
     features: Features,
     clicks: Float32Array,
-    work: Callable[[Callable[[], FullGallery]], FullGallery],
+    job: Job,
     least_quality: float,
 ) -> FullGallery:
-    """Every candidate of every click; `work` runs one batch of clicks, e.g. in a queue."""
-    parts = []
-    for start in range(0, len(clicks), AT_ONCE):
-        some = clicks[start : start + AT_ONCE]
-        parts.append(work(lambda: _decoded(backbone, features, some, least_quality)))  # noqa: B023 - called at once
-    return _joined(parts, backbone.low_res)
+    """Every candidate of every click; the job does some clicks after or beside the others."""
+    batches = [clicks[start : start + AT_ONCE] for start in range(0, len(clicks), AT_ONCE)]
+    np.empty(LARGEST_BLOCK, np.uint8)
+    works = [partial(_decoded, backbone, features, some, least_quality) for some in batches]
+    return _joined(job.pieces(works), backbone.low_res)
 
 
 def _decoded(backbone: Backbone, features: Features, clicks: Float32Array, least_quality: float) -> FullGallery:

@@ -109,7 +109,7 @@ def slice_gallery(search: LabelSearch, view: SliceView, shown: Features, frame: 
     key = ("gallery", search.volume.digest, view.axis, view.index, search.window, backbone.weights_id)
     job = search.job.uncounted()
     clicks = clicks_of(frame, visible)
-    return search.memo.get(key, lambda: full_gallery(backbone, shown, clicks, job.slice, LEAST_QUALITY))
+    return search.memo.get(key, lambda: full_gallery(backbone, shown, clicks, job, LEAST_QUALITY))
 
 
 def _drawn(

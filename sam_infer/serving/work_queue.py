@@ -69,6 +69,11 @@ class WorkQueue:
         return future
 
     @property
+    def workers(self) -> int:
+        """Jobs that run side by side."""
+        return len(self._threads)
+
+    @property
     def depth(self) -> int:
         """Jobs that wait."""
         return self._jobs.qsize()

@@ -1,28 +1,34 @@
 """Choice of a way per label from counted clicks, and where it is kept until labels or network change.
 
 Few spots say little about one label, so those of all labels count a little for each: as much as `BORROWED` spots of its
-own. The way with fewest clicks is chosen, the earlier one of equals; where beginning from nothing takes fewer clicks
-than any of them, nothing is proposed.
+own. The way with fewest clicks is chosen, the earlier one of equals. The best of many that were measured on few spots
+looks better than it is, so what it saves over beginning from nothing counts as if `DOUBT` more spots had saved nothing;
+where less than `LEAST_SAVED` is left of it, nothing is proposed.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sam_infer.automatic.best import Chosen, Way
+from sam_infer.automatic.best import PREVIOUS, Chosen, Way
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.files import write_whole
 from sam_infer.job import Job
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.proposals.measuring import CANDIDATES, NOTHING, Counted, count
 
-BORROWED = 2.0
+NONE_SAVES = "no mode saves clicks here, start with a click or a box"
+
+BORROWED, DOUBT = 2.0, 2.0
+
+# Clicks on a slice: a proposal that saves less is not worth a look at it.
+LEAST_SAVED = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,13 @@ class ModeChoice:
         """How each label is looked for; empty where nothing was counted. `without` is the image that is asked about."""
         counted = [one for one in self.counted if one.case != without]
         ways = [way.name for way in CANDIDATES if all(way.name in one.clicks for one in counted)]
-        return {name: _one(name, counted, ways) for name in names} if counted and ways else {}
+        if not counted or not ways:
+            return {}
+        chosen = {name: _one(name, counted, ways) for name in names}
+        if not all(PREVIOUS.name in one.clicks for one in counted):
+            return chosen
+        beside = {name: _one(name, counted, [PREVIOUS.name, *ways]) for name in names}
+        return {n: replace(one, beside=beside[n]) if beside[n].way == PREVIOUS else one for n, one in chosen.items()}
 
     def write(self, file: Path) -> None:
         """Keep it; appears whole or not at all."""
@@ -82,8 +94,10 @@ def _one(name: str, counted: Sequence[Counted], ways: Sequence[str]) -> Chosen:
     best = min(ways, key=lambda way: means[way])
     cases = len({one.case for one in counted})
     told = f"measured on {cases} accepted cases" if own else f"measured on other labels of {cases} accepted cases"
-    if means[NOTHING] < means[best]:
-        why = f"beginning with a click takes {means[NOTHING]:.1f} clicks, mending {best} {means[best]:.1f}"
+    if (means[NOTHING] - means[best]) * len(counted) / (len(counted) + DOUBT) < LEAST_SAVED:
+        why = (
+            f"{NONE_SAVES}: beginning with a click takes {means[NOTHING]:.1f} clicks, mending {best} {means[best]:.1f}"
+        )
         return Chosen(None, f"{why} ({told})", means[NOTHING])
     why = f"leaves {means[best]:.1f} clicks on a slice, beginning with a click takes {means[NOTHING]:.1f} ({told})"
     return Chosen(Way.of(best), why, means[best])

@@ -96,6 +96,17 @@ class LeftOut:
         """The truth (H, W) of a label on a slice."""
         return np.ascontiguousarray(self.asked.view(index).extract(self.whole[name]))
 
+    def previous(self, index: int) -> Mask | None:
+        """The label of the slice before, or after where there is none, laid on slice `index`; None of a flat image."""
+        axis, shape = self.asked.axis, self.truth.geometry.shape
+        for near in (index - 1, index + 1):
+            values = self.truth.array.take(near, axis) if 0 <= near < shape[axis] else None
+            if values is not None and values.any():
+                out = Mask.empty(self.truth.geometry)
+                np.moveaxis(out.array, axis, 0)[index] = values
+                return out
+        return None
+
     def spots(self, how: Spots) -> list[tuple[int, list[str]]]:
         """Slices to ask, each with its labels: first those that show most labels which were not seen yet."""
         visible = {name: chosen_slices(mask, self.asked.axis) for name, mask in self.whole.items()}

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from sam_infer.automatic.best import FEWEST_CASES, Way
+from sam_infer.automatic.best import FEWEST_CASES, PREVIOUS, Way
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.modes import ModeOptions
 from sam_infer.errors import PromptError
@@ -43,7 +43,7 @@ class Bounds:
     """How much is counted at most, and which labels lie inside which."""
 
     cases: int = 3
-    spots: Spots = field(default_factory=lambda: Spots(slices=1, labels=4))
+    spots: Spots = field(default_factory=lambda: Spots(slices=2, labels=4))
     seconds: float = 120.0
     nested: Nested = field(default_factory=dict)
 
@@ -95,11 +95,13 @@ def _on_slice(left_out: LeftOut, index: int, shown: Sequence[str]) -> Iterator[C
             continue
     if not answers:
         return
-    view = asked.view(index)
+    view, beside = asked.view(index), left_out.previous(index)
     for name in shown:
         mending = Mending(asked.predictor, asked.volume, view, left_out.on(name, index))
         proposals = {way: left_out.of(name, values) for way, values in answers.items()}
         proposals[NOTHING] = np.zeros_like(mending.truth)
+        if beside is not None:
+            proposals[PREVIOUS.name] = left_out.of(name, np.ascontiguousarray(view.extract(beside.array)))
         job = asked.job.uncounted()
         clicks = {way: job.slice(partial(mending.after, mask)).clicks for way, mask in proposals.items()}
         yield Counted(asked.volume.digest, name, clicks)

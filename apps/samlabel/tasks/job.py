@@ -76,4 +76,5 @@ def volume_job(serving: Serving, what: str, request: Mapping[str, Any]) -> Job:
         tracked.foresee(seconds)
         log.info("will take a while", request=what, at_most_seconds=round(seconds, 1))
 
-    return Job(runner, cancelled, tell, tracked.expect, foresee, lambda: tracked.partial and not gone())
+    part = lambda: tracked.partial and not gone()  # noqa: E731
+    return Job(runner, cancelled, tell, tracked.expect, foresee, part, serving.queue.workers)

@@ -3,7 +3,7 @@
 mode         best, propose, grid, selfprompt, detect, atlas or semantic; see `sam_infer/automatic/modes.py`
 extent       slice: one slice, the one named by `slice`, else the middle one; volume: all of them, inside `roi`
 label_prompt `semantic`: the classes that are wanted, values or names; by default all that were learned
-prior        `grid`: a label map of the image to match to, the upload `label` of the request
+prior        `grid`: a label map of the image to match to, the upload `label` of the request; `best`: of other slices
 prior_tag    `grid`: the same, a stored label of the image; without either accepted cases say where (`expects`)
 gallery      `grid`: near (clicks where labels are expected) or full (32 x 32 clicks)
 expects      `grid` without a prior: atlas (accepted cases are warped) or map (a map is learned from them)
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sam_infer.ask.question import LabelQuestion
+from sam_infer.ask.question import WITH_PRIOR, LabelQuestion
 from sam_infer.automatic.expected import HEADS, MOST_PASSES
 from sam_infer.automatic.grid import GALLERIES
 from sam_infer.automatic.modes import MODES, PRIORS, SEMANTIC, ModeOptions
@@ -74,7 +74,7 @@ def decode(request: Mapping[str, Any], geometry: Geometry, names: LabelNames) ->
     if not low <= start <= high:
         raise PromptError(f"slice {start} is outside the roi, which has slices {low}..{high}", "slice")
     prior, tag = slice_request.decode_prior(given, geometry), given.get("prior_tag") or None
-    if mode != "grid" and (prior is not None or tag is not None):
+    if mode not in WITH_PRIOR and (prior is not None or tag is not None):
         raise PromptError(f"mode {mode} takes no prior: use mode grid, or leave the prior out", "prior")
     question = LabelQuestion(
         mode,

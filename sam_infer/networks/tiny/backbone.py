@@ -15,6 +15,7 @@ from sam_infer.files import file_sha256
 from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest
+from sam_infer.networks.tiny.many_clicks import ManyClicks
 from sam_infer.networks.tiny.model import INPUT_SIZE, LOW_RES, TinySam, pad_to_square
 from sam_infer.weights import shipped
 from sam_infer.weights.checkpoint import read_safetensors
@@ -101,9 +102,8 @@ class TinyBackbone:
     def decode_clicks(self, features: Features, points_xy: Float32Array) -> tuple[Float32Array, Float32Array]:
         """Four masks for each click."""
         maps = {name: values.to(self._device).float() for name, values in features.items()}
-        points = torch.tensor(points_xy, dtype=torch.float32, device=self._device)[:, None]
-        labels = torch.ones(points.shape[:2], dtype=torch.int64, device=self._device)
-        logits, scores = self._model.decode(maps, points, labels)
+        points = torch.tensor(points_xy, dtype=torch.float32, device=self._device)
+        logits, scores = ManyClicks.on(self._model, maps).decode(points)
         return logits[:, TOKEN_ORDER].cpu().numpy() + MASK_OFFSET, scores[:, TOKEN_ORDER].cpu().numpy()
 
 

@@ -52,17 +52,19 @@ class TinyDecoder(nn.Module):
         x16 = maps[2] + self.down16(x8) + dense
         grid = (x16.shape[-2], x16.shape[-1])
         x16 = to_map(self.context(to_tokens(x16)), grid)
-        count = self.mask_tokens.num_embeddings  # MASK_TOKENS, unless a baseline asks for other masks
         tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([tokens.expand(len(sparse), -1, -1), sparse], dim=1)
         tokens, x16 = self.transformer(x16, position.expand(len(sparse), -1, -1, -1), tokens)
-        y4 = self.up4(self.up8(to_map(x16, grid), x8), x4)
-        mask_tokens = tokens[:, 1 : 1 + count]
+        return self.answer(tokens, self.up4(self.up8(to_map(x16, grid), x8), x4))
+
+    def answer(self, tokens: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` returns, of the tokens (N, t, width) and the finest map (N, C, 4g, 4g)."""
+        mask_tokens = tokens[:, 1 : 1 + len(self.hypernetworks)]
         weights = torch.stack([net(mask_tokens[:, i]) for i, net in enumerate(self.hypernetworks)], dim=1)
-        flat = y4.flatten(2)
+        flat = fine.flatten(2)
         logits = (weights[..., :-1] @ flat + weights[..., -1:]).float()
         iou = self._predict_iou(tokens[:, :1], mask_tokens, logits.detach(), flat)
-        return logits.view(len(sparse), count, *y4.shape[-2:]), iou
+        return logits.view(len(tokens), -1, *fine.shape[-2:]), iou
 
     def _predict_iou(self, iou_token: Tensor, mask_tokens: Tensor, logits: Tensor, flat: Tensor) -> Tensor:
         """(N, MASK_TOKENS) from the tokens, what the mask covers, and how far it depends on the threshold."""

@@ -35,18 +35,22 @@ class Similarity(nn.Module):
         `maps` are the image at strides 8 and 16, (N or 1, C, h, w); `points` (N, n, 2) in shares of the side;
         `drawn` (N, MAPS, 2h, 2w) as `draw_prompts` makes them.
         """
-        middle, coarse = maps
-        keys = self.parts(middle) + self.context(coarse).repeat_interleave(2, -1).repeat_interleave(2, -2)
-        keys = F.normalize(keys.float(), dim=1)
-        under = _sample(keys, points)
+        keys = self.keys(maps)
+        under = sampled(keys, points)
         alike = torch.einsum("nkc,nchw->nkhw", under, keys.expand(len(points), -1, -1, -1))
         maps_out = [_strongest(alike, labels == 1), _strongest(alike, labels == 0)]
         for area in (drawn[:, 0], drawn[:, 5].clamp(min=0)):
             maps_out.append(_like_area(keys, F.avg_pool2d(area, 2)))
         return self.spread(torch.stack(maps_out, dim=1)), self.describe(under) * (labels >= 0)[..., None]
 
+    def keys(self, maps: tuple[Tensor, Tensor]) -> Tensor:
+        """What every place of stride 8 looks like (N or 1, KEY_CHANNELS, h, w), of length 1."""
+        middle, coarse = maps
+        keys = self.parts(middle) + self.context(coarse).repeat_interleave(2, -1).repeat_interleave(2, -2)
+        return F.normalize(keys.float(), dim=1)
 
-def _sample(keys: Tensor, points: Tensor) -> Tensor:
+
+def sampled(keys: Tensor, points: Tensor) -> Tensor:
     """Keys (N or 1, C, h, w) at points (N, n, 2): (N, n, C)."""
     grid = (2 * points - 1)[:, :, None]
     found = F.grid_sample(keys.expand(len(points), -1, -1, -1), grid, padding_mode="border", align_corners=False)

@@ -18,7 +18,7 @@ from sam_infer.models.load import BaseNetwork
 from sam_infer.networks.precision import FLOAT32
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.automatic.folds import AutoPlan, Fold
-from sam_trainer.bench.automatic.methods import BEST, Answer, Namer, baselines_on, kind_of, modes_on
+from sam_trainer.bench.automatic.methods import BEST, PREVIOUS, Answer, Namer, baselines_on, kind_of, modes_on
 from sam_trainer.bench.exam import NSD_TOLERANCE_MM
 from sam_trainer.bench.learning.arms import ARMS, UNET
 from sam_trainer.bench.learning.one_training import labels_of, teach_unet
@@ -110,7 +110,9 @@ def _answer(name: str, make: Callable[[], Answer], refused: dict[str, str]) -> A
 
 
 def _best(chosen: Chosen, answers: Mapping[str, Answer]) -> Answer:
-    """What `best` answers; where it proposes nothing, or its mode was refused, the reader begins with a click."""
+    """What `best` answers, given the slice before as it was accepted; the reader may be left to begin with a click."""
+    if PREVIOUS in answers and chosen.beside is not None:
+        return answers[PREVIOUS]
     way = chosen.way.name if chosen.way is not None else NOTHING
     return answers.get(way, answers[NOTHING])
 

@@ -89,7 +89,7 @@ def kind_of(method: str) -> str:
 def modes_on(left_out: LeftOut, index: int) -> dict[str, Callable[[], Answer]]:
     """Every mode on a slice; those with a previous slice are given it, as a reader has accepted it."""
     found: dict[str, Callable[[], Answer]] = {way.name: partial(_labelled, left_out, way, index) for way in WAYS}
-    prior = previous(left_out, index)
+    prior = left_out.previous(index)
     if prior is not None:
         for name, gallery in zip(GRID_PREVIOUS, ("near", "full"), strict=True):
             found[name] = partial(_labelled, left_out, Way("grid", ModeOptions(gallery=gallery)), index, prior)
@@ -116,25 +116,12 @@ def baselines_on(left_out: LeftOut, index: int, unet: Namer | None) -> dict[str,
         TRAINED_MAP: shown(lambda: expected_labels(search, asked.teachers, TRAINED)),
         BOXES: lambda: _timed(lambda: _boxes(left_out, index)),
     }
-    prior = previous(left_out, index)
+    prior = left_out.previous(index)
     if prior is not None:
         found[PREVIOUS] = shown(lambda: prior)
     if unet is not None:
         found[UNET] = lambda: _timed(lambda: unet(asked.volume, view))
     return found
-
-
-def previous(left_out: LeftOut, index: int) -> Mask | None:
-    """The label of the slice before, or after where there is none, laid on slice `index`; None of a flat image."""
-    truth, axis = left_out.truth, left_out.asked.axis
-    for near in (index - 1, index + 1):
-        if 0 <= near < truth.geometry.shape[axis]:
-            values = truth.array.take(near, axis)
-            if values.any():
-                out = Mask.empty(truth.geometry)
-                np.moveaxis(out.array, axis, 0)[index] = values
-                return out
-    return None
 
 
 def _boxes(left_out: LeftOut, index: int) -> UInt8Array:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sam_infer.automatic.best import Chosen, Way, best_labels, unmeasured
+from sam_infer.automatic.best import Chosen, Way, best_labels, labels_beside, seen_beside, unmeasured
 from sam_infer.automatic.label_search import LabelMap, LabelSearch
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Mask, Volume
@@ -70,3 +71,15 @@ def test_where_nothing_was_measured_a_rule_decides() -> None:
     rules = [unmeasured(cases, learned) for cases, learned in ((0, False), (1, False), (3, True))]
     assert [one.way and one.way.name for one in rules] == ["propose", "selfprompt heads=trained", "semantic"]
     assert all(one.why and "clicks" not in one.facts for one in rules)
+
+
+def test_the_slice_beside_lends_its_labels_to_one_slice(search: LabelSearch) -> None:
+    """Each label from the slice before; where that has none of it, from the slice after."""
+    prior = Mask.empty(search.volume.geometry)
+    prior.array[2:5, 2:5, 0], prior.array[8:9, 2:5, 2], prior.array[3:4, 3:4, 2] = 1, 2, 1
+    one = replace(search, slices=range(1, 2))
+    assert seen_beside(one, prior) == {"liver": 0, "lesion": 2} and seen_beside(search, prior) == {}
+    found = labels_beside(one, prior)
+    assert (found.mask.array[..., 1] == 1).sum() == 9 and (found.mask.array[..., 1] == 2).sum() == 3
+    assert not found.mask.array[..., 0].any() and set(found.scores) == {"liver", "lesion"}
+    assert not labels_beside(one, Mask.empty(search.volume.geometry)).mask.array.any()

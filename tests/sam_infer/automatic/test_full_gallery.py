@@ -1,6 +1,7 @@
 import numpy as np
 
-from sam_infer.automatic.full_gallery import CANDIDATES, SIDE, clicks_of, full_gallery
+from sam_infer.automatic.full_gallery import AT_ONCE, CANDIDATES, SIDE, clicks_of, full_gallery
+from sam_infer.job import Job
 from sam_infer.networks.backbone import Hints
 from sam_infer.networks.frame import fit_longest, whole
 from sam_infer.networks.tiny.backbone import TinyBackbone
@@ -31,8 +32,9 @@ def test_a_coarse_map_finds_its_mask_in_the_whole_gallery(one_thread) -> None:
     features = network.encode(np.repeat(shown[None, ..., None], 3, axis=3))
     clicks = clicks_of(frame, np.ones(pixels.shape, bool))[::7]
     jobs = []
-    gallery = full_gallery(network, features, clicks, lambda work: jobs.append(1) or work(), 0.3)
-    assert len(jobs) == -(-len(clicks) // 64) and gallery.quality.min() >= 0.3
+    job = Job(lambda work: jobs.append(1) or work(), workers=2)
+    gallery = full_gallery(network, features, clicks, job, 0.3)
+    assert len(jobs) == -(-len(clicks) // AT_ONCE) and gallery.quality.min() >= 0.3
     rows, cols = np.mgrid[: network.low_res, : network.low_res] * 128 / network.low_res
     rough = np.clip(1.2 - np.hypot(rows - 92, cols - 82) / 26, 0, 1).astype(np.float32)
     number, overlap = gallery.best(rough, 0.1)[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_infer.automatic.best import Way
+from sam_infer.automatic.best import PREVIOUS, Way
 from sam_infer.automatic.modes import ModeOptions
 from sam_infer.errors import PromptError
 from sam_infer.slices.embedding_cache import EmbeddingCache
@@ -36,6 +36,21 @@ def test_nothing_is_proposed_where_a_click_is_cheaper() -> None:
     spots = [counted("a", "vessel", **{NOTHING: 2}), counted("b", "vessel", **{NOTHING: 2})]
     chosen = ModeChoice("n", "l", spots).of(("vessel",))["vessel"]
     assert chosen.way is None and chosen.facts["mode"] is None and "beginning with a click takes 2.0" in chosen.why
+
+
+def test_a_little_saved_on_few_spots_is_nothing_saved() -> None:
+    """Equal to a click, or better by a chance of one spot: no proposal, and it says so plainly."""
+    for least in (4, 3):
+        chosen = ModeChoice("n", "l", [counted("a", "liver", atlas=least)]).of(("liver",))["liver"]
+        assert chosen.way is None and chosen.why.startswith("no mode saves clicks here, start with a click or a box")
+
+
+def test_the_slice_beside_is_a_way_where_there_is_one() -> None:
+    spots = [counted(case, "liver", atlas=2) for case in "ab"]
+    beside = [replace(one, clicks={**one.clicks, PREVIOUS.name: 1}) for one in spots]
+    chosen = ModeChoice("n", "l", beside).of(("liver",))["liver"]
+    assert chosen.way == Way("atlas") and chosen.beside is not None and chosen.beside.way == PREVIOUS
+    assert ModeChoice("n", "l", [*beside, spots[0]]).of(("liver",))["liver"].beside is None
 
 
 def test_what_was_counted_on_the_image_itself_does_not_choose_for_it() -> None:

@@ -19,7 +19,6 @@ from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.automatic import fold_run
 from sam_trainer.bench.automatic.folds import AutoPlan, Fold, folds_of
 from sam_trainer.bench.automatic.methods import BASELINE_OF, GRID_PREVIOUS, NOTHING, PREVIOUS, modes_on
-from sam_trainer.bench.automatic.methods import previous as previous_slice
 from sam_trainer.bench.automatic.run import experimental, gains, run_auto, verdicts
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.labels.cases import read_sources
@@ -143,7 +142,7 @@ def test_a_volume_is_asked_on_a_few_slices_and_knows_the_one_before(tmp_path: Pa
     assert left_out.asked.axis == 0 and left_out.asked.teachers == []  # the same image teaches nothing about itself
     spots = left_out.spots(fold_run.Spots(2, 4))
     assert len(spots) == 2 and all(names == ["ball"] for _, names in spots)
-    prior = previous_slice(left_out, 6)
+    prior = left_out.previous(6)
     assert prior is not None and np.array_equal(prior.array[6], left_out.truth.array[5]) and not prior.array[7].any()
     assert set(GRID_PREVIOUS) <= set(modes_on(left_out, 6))
 
