@@ -62,6 +62,7 @@ TOGETHER = {
     "tests/samlabel/commands/test_interrupt.py": "apart",
     "tests/samlabel/": "host",
     "tests/sam_infer/automatic/": "host",
+    "tests/sam_infer/ask/test_seeded.py": "host",
     "tests/sam_trainer/bench/automatic/": "host",
     "tests/sam_trainer/bench/learning/": "host",
     "tests/sam_trainer/bench/test_volumes.py": "host",
