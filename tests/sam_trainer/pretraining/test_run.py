@@ -28,10 +28,10 @@ def tensors(folder: Path, file: str = STATE_FILE) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-def test_forty_steps_lower_the_loss_by_a_third(tmp_path: Path) -> None:
-    report = pretrain(config(tmp_path, steps=40, legs=(Leg(1.0, BatchShape(64, 2, 4)),)))
-    assert report.steps == 40
-    assert report.last_loss < 0.67 * report.first_loss
+def test_two_dozen_steps_lower_the_loss_by_a_quarter(tmp_path: Path) -> None:
+    report = pretrain(config(tmp_path, steps=24, legs=(Leg(1.0, BatchShape(64, 2, 4)),)))
+    assert report.steps == 24
+    assert report.last_loss < 0.75 * report.first_loss
     assert (tmp_path / CURVES_FILE).stat().st_size > 1000
     TinySam().load_state_dict({k: v.float() for k, v in load_file(report.weights).items()})
     assert report.weights.stat().st_size < 12_000_000

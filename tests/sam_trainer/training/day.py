@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 import torch
 
 from sam_infer.adapters.store import AdapterStore
@@ -17,6 +18,7 @@ from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.studies import Studies
 from sam_trainer.training.run_round import TrainingRound
+from tests.brief_training import ask_few
 
 # float32: a processor that does not know bfloat16 takes ten times as long with it.
 SHORT = TrainConfig(
@@ -60,4 +62,6 @@ def one_round(config: TrainConfig, policy: GatePolicy, studies: Path, home: Path
     """A training on every label of a folder."""
     torch.set_num_threads(1)
     cases = read_sources(studies)[0].cases
-    TrainingRound(config, policy, home).run([AcceptedLabel(case) for case in cases])
+    with pytest.MonkeyPatch.context() as patch:
+        ask_few(patch)
+        TrainingRound(config, policy, home).run([AcceptedLabel(case) for case in cases])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from sam_trainer.training.fit import Fitted
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.round_setup import RoundSetup
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
+from tests.brief_training import ask_few
 from tests.processes import apart, wait_until
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
 from tests.sam_trainer.training.day import one_round
@@ -60,6 +62,13 @@ SHORT = TrainConfig(
 )
 RIVALS = replace(SHORT, unet_steps=1)
 POLICY = GatePolicy(held_out_cases=2, objects_per_case=1, clicks=5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        ask_few(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +161,7 @@ def test_the_same_labels_and_seed_give_the_same_adapter_and_another_seed_another
     whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
 ) -> None:
     assert learned(cases, tmp_path / "again", RIVALS).adapter == whole[0].adapter
-    other = replace(SHORT, seed=1, epochs=1)
+    other = replace(SHORT, seed=1, epochs=1, steps=1)
     assert learned(cases, tmp_path / "other", other).adapter != whole[0].adapter
 
 
@@ -265,8 +274,8 @@ def test_shuffled_labels_are_refused_by_the_gate(cases: list[Case], tmp_path: Pa
             stripes = np.zeros_like(mask.array)
             stripes[np.arange(128) // 5 % 2 == 0] = 1
             write_mask(Mask(stripes, mask.geometry), case.label)
-    config = replace(SHORT, epochs=1, steps=12, objects=4, semantic_images=0, lr=3e-3)
-    result = learned(wrong, tmp_path / "home", config, replace(POLICY, objects_per_case=4))
+    config = replace(SHORT, epochs=1, steps=8, objects=4, semantic_images=0, lr=3e-3)
+    result = learned(wrong, tmp_path / "home", config, replace(POLICY, objects_per_case=2))
     assert result.adapter is not None and not result.promoted
     assert result.verdict is not None and result.verdict.gain < 0
     assert AdapterStore("tiny", tmp_path / "home").pointer().adapter is None
