@@ -31,12 +31,18 @@ PROBE = """(() => {
 # the layout. While a processor draws the pictures it has better things to do.
 EVERY_MS = 100
 
-# One version of the viewer keeps a label map as a volume, the next one as images.
+# One version of the viewer keeps a label map as a volume, the next one as images. What is not empty comes as runs:
+# where one begins, how long it is, its value.
 MASK = """(id) => {
   const [s] = probe.segmentationService.getSegmentations().filter(e => e.segmentationId.startsWith(id));
   const names = Object.values(s.segments).map(e => [e.segmentIndex, e.label]), on = [];
   const l = probe.segmentationService.getLabelmapVolume(s.segmentationId);
-  const keep = (a, from) => { for (let i = 0; i < a.length; i++) if (a[i]) on.push([from + i, a[i]]); };
+  const keep = (a, from) => {
+    for (let i = 0, end; i < a.length; i = end) {
+      for (end = i + 1; end < a.length && a[end] === a[i]; end++);
+      if (a[i]) on.push([from + i, end - i, a[i]]);
+    }
+  };
   if (l) {
     keep(l.voxelManager.getCompleteScalarDataArray(), 0);
     return {shape: Array.from(l.dimensions), on, names};
@@ -270,8 +276,8 @@ class Reader:
         """The segmentation that is shown, as array (I, J, K), and the value of each name."""
         data = self.page.evaluate(MASK, segmentation)
         array = np.zeros(int(np.prod(data["shape"])), np.uint8)
-        for at, value in data["on"]:
-            array[at] = value
+        for at, length, value in data["on"]:
+            array[at : at + length] = value
         return array.reshape(data["shape"], order="F"), {str(name): int(n) for n, name in data["names"]}
 
     def voxels(self, label: str) -> np.ndarray:
