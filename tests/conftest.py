@@ -70,6 +70,7 @@ TOGETHER = {
     "tests/sam_trainer/labels/export/": "host",
     "tests/sam_trainer/measures/": "host",
     "tests/sam_trainer/training/": "apart",
+    "tests/sam_trainer/pretraining/test_run.py": "apart",
     "tests/sam_trainer/labels/test_ledger.py": "apart",
     "tests/sam_infer/adapters/test_store.py": "apart",
     "tests/sam_infer/audit/test_trail.py": "apart",
