@@ -21,11 +21,15 @@ export GOMP_SPINCOUNT := 3000
 # A file's tests share servers and stay together, and some files too: see TOGETHER in tests/conftest.py.
 # A browser, its archive and its server mostly wait for each other: on two cores one such group leaves more than one idle.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
+# Not even imported: every process would.
+ELSEWHERE := --ignore tests/accept --ignore tests/client
 BROWSERS := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Processes side by side fill the cores. Threads of small tensors wait for each other: twice the work for the same result.
 check test: export OMP_NUM_THREADS := 1
 check test: export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
+# Empty is off: several processes import our modules and the tests, and each would compile them anew.
+check test: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup serve check test accept figures format lock fuzz-lock viewer pictures clean
 
@@ -53,13 +57,13 @@ check: setup  ## format, lint, types, tests that need no server and run no netwo
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q $(SIDE_BY_SIDE) --quick -m "not slow and not client and not accept"
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) --quick $(ELSEWHERE) -m "not slow and not client and not accept"
 
 test: setup  ## everything but the long runs; what lacks a system package skips visibly
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not client and not accept"
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) $(ELSEWHERE) -m "not client and not accept"
 	$(BIN)/pytest -q $(BROWSERS) -m "client and not accept" tests/client
 
 # ONLY=train,clicks SHORT=1 KEEP=1 RESUME=1: see benchmarks/accept.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,3 +13,5 @@ from tests.small_studies import flat_case
 with TemporaryDirectory() as folder:
     flat_case(Path(folder), "a", 0)
     read_mask(Path(folder) / "labels" / "final" / "a.png")
+
+gc.freeze()  # no copy looks among all this for what could be freed

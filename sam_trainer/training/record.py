@@ -36,7 +36,7 @@ def draw_fit(folder: Path, title: str) -> None:
         return
     rows = {row["epoch"]: row for row in read_log(folder / LOG_FILE)}
     epochs = sorted(rows)
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure = Figure(figsize=(8, 6))
     FigureCanvasAgg(figure)
     losses, marks = figure.subplots(2, 1, sharex=True)
     losses.plot(epochs, [rows[epoch]["loss"] for epoch in epochs], color="black", marker=".")

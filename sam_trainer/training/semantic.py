@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sam_infer.networks.naming.semantic_head import SEMANTIC, SemanticHead, taps_of
 from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss
 from sam_trainer.methods.trainable import Trainable
-
-# It starts from nothing, unlike the network beside it.
-RATE = 2e-3
+from sam_trainer.training.whole_network import WholeNetwork
 
 
-class SemanticTraining:
+class SemanticTraining(WholeNetwork):
     """A head under training; see `Adaptation`. With other labels than an earlier one it is another head.
 
     One that is not `tapped` sees the picture only: what the network's embedding is good for is measured by that.
@@ -31,6 +29,7 @@ class SemanticTraining:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.head = SemanticHead(labels, taps).to(self._device).train()
+        super().__init__(self.head)
 
     def loss(self, network: Trainable | None, images: int, rng: np.random.Generator, alone: bool = False) -> Tensor:
         """The loss of one batch; its gradient reaches the head and, unless `alone`, the encoder where that trains.
@@ -42,19 +41,6 @@ class SemanticTraining:
         features = {name: maps.to(self._device) for name, maps in batch.features.items()}
         logits = self.head(batch.pictures.to(self._device), features)
         return semantic_loss(logits.float(), batch.numbers.to(self._device), batch.known.to(self._device)).cpu()
-
-    def parameters(self) -> list[nn.Parameter]:
-        """What trains."""
-        return list(self.head.parameters())
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers train."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    def rates(self) -> list[tuple[float, list[nn.Parameter]]]:
-        """The same, in groups with their peak learning rates."""
-        return [(RATE, self.parameters())]
 
     def tensors(self) -> dict[str, Tensor]:
         """What is kept, by its name in an adapter's file."""

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sam_infer.networks.naming.unet import UNet, unet_part
 from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_loss import semantic_loss
 from sam_trainer.methods.trainable import Trainable
+from sam_trainer.training.whole_network import WholeNetwork
 
-RATE = 2e-3
 
-
-class UNetTraining:
+class UNetTraining(WholeNetwork):
     """A U-Net under training; see `Adaptation`. Its slices are moved and recoloured whatever the method."""
 
     def __init__(self, labels: Sequence[str], batches: SemanticBatches, seed: int) -> None:
@@ -27,25 +26,13 @@ class UNetTraining:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.unet = UNet(labels).to(self._device).train()
+        super().__init__(self.unet)
 
     def loss(self, network: Trainable | None, images: int, rng: np.random.Generator, alone: bool = True) -> Tensor:
         """The loss of one batch; the network beside it is not asked."""
         batch = self._batches.draw(None, images, rng)
         logits = self.unet(batch.pictures.to(self._device))
         return semantic_loss(logits.float(), batch.numbers.to(self._device), batch.known.to(self._device)).cpu()
-
-    def parameters(self) -> list[nn.Parameter]:
-        """What trains."""
-        return list(self.unet.parameters())
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers train."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    def rates(self) -> list[tuple[float, list[nn.Parameter]]]:
-        """The same, in groups with their peak learning rates."""
-        return [(RATE, self.parameters())]
 
     def tensors(self) -> dict[str, Tensor]:
         """What is kept, by its name in an adapter's file."""

@@ -5,6 +5,7 @@ They read the environment when they are imported; and loading all else takes fiv
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
@@ -12,6 +13,8 @@ from io import StringIO
 import itk
 
 from samlabel.host.lazy_host import light_host
+
+gc.disable()  # what is loaded stays, here and in the copies: nobody need look among it for what could be freed
 
 with light_host(), redirect_stdout(StringIO()):
     import samlabel.server.app
@@ -22,3 +25,6 @@ _ = itk.ImageFileReader, itk.ImageFileWriter, itk.ExtractImageFilter, itk.CastIm
 
 for name in [name for name in sys.modules if name.split(".")[0] in ("samlabel", "monailabel")]:
     del sys.modules[name]
+
+gc.freeze()
+gc.enable()

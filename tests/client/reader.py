@@ -10,20 +10,39 @@ import numpy as np
 
 from tests.processes import wait_until
 
-# A page keeps the viewer's services to itself: one more extension hands them to the test, whatever the version.
-PROBE = """export default { id: 'probe', preRegistration({ servicesManager, extensionManager }) {
-  window.probe = servicesManager.services;
-  window.viewOf = (pane) => servicesManager.services.cornerstoneViewportService.getCornerstoneViewport(pane);
-  window.libraries = () => extensionManager.getModuleEntry('@ohif/extension-cornerstone.utilityModule.common')
-    .exports.getCornerstoneLibraries();
-} };"""
+# A page keeps the viewer's services to itself: one more extension hands them to the test, whatever the version. It gets
+# into the viewer's settings as they are set. A route that changed their file would keep the browser from caching, and
+# let every request of the page wait for this process.
+PROBE = """(() => {
+  const probe = { id: 'probe', preRegistration({ servicesManager, extensionManager }) {
+    window.probe = servicesManager.services;
+    window.viewOf = (pane) => servicesManager.services.cornerstoneViewportService.getCornerstoneViewport(pane);
+    window.libraries = () => extensionManager.getModuleEntry('@ohif/extension-cornerstone.utilityModule.common')
+      .exports.getCornerstoneLibraries();
+  } };
+  let settings;
+  Object.defineProperty(window, 'config', { configurable: true, enumerable: true, get: () => settings, set(given) {
+    settings = given;
+    if (given) given.extensions = [...(given.extensions ?? []), probe];
+  } });
+})();"""
 
-# One version of the viewer keeps a label map as a volume, the next one as images.
+# How often a page is asked whether what is waited for has come: by default with each of its frames, and this one reads
+# the layout. While a processor draws the pictures it has better things to do.
+EVERY_MS = 100
+
+# One version of the viewer keeps a label map as a volume, the next one as images. What is not empty comes as runs:
+# where one begins, how long it is, its value.
 MASK = """(id) => {
   const [s] = probe.segmentationService.getSegmentations().filter(e => e.segmentationId.startsWith(id));
   const names = Object.values(s.segments).map(e => [e.segmentIndex, e.label]), on = [];
   const l = probe.segmentationService.getLabelmapVolume(s.segmentationId);
-  const keep = (a, from) => { for (let i = 0; i < a.length; i++) if (a[i]) on.push([from + i, a[i]]); };
+  const keep = (a, from) => {
+    for (let i = 0, end; i < a.length; i = end) {
+      for (end = i + 1; end < a.length && a[end] === a[i]; end++);
+      if (a[i]) on.push([from + i, end - i, a[i]]);
+    }
+  };
   if (l) {
     keep(l.voxelManager.getCompleteScalarDataArray(), 0);
     return {shape: Array.from(l.dimensions), on, names};
@@ -72,13 +91,7 @@ class Reader:
         page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
         page.on("console", self._heard)
         page.on("request", self._asked)
-        page.route("**/ohif/probe.js", lambda route: route.fulfill(body=PROBE, content_type="text/javascript"))
-        page.route("**/ohif/app-config.js", self._with_probe)
-
-    @staticmethod
-    def _with_probe(route: Any) -> None:
-        answer = route.fetch()
-        route.fulfill(response=answer, body=answer.text() + "\nwindow.config.extensions.push('/ohif/probe.js');")
+        page.add_init_script(PROBE)
 
     def _heard(self, message: Any) -> None:
         """What the browser says of an answer that is an error is the server's; everything else is ours."""
@@ -123,18 +136,20 @@ class Reader:
         """What stands at a place of the panel."""
         return str(self.page.inner_text(f"#samlabel [data-samlabel={place}]"))
 
+    def until(self, condition: str, given: Any = None) -> None:
+        """Wait until a function of JavaScript says yes."""
+        self.page.wait_for_function(condition, arg=given, polling=EVERY_MS)
+
     def reads_in(self, place: str, text: str) -> None:
         """Wait until a text stands at a place of the panel."""
-        self.page.wait_for_function(
+        self.until(
             "([place, text]) => document.querySelector(`#samlabel [data-samlabel=${place}]`).innerText.includes(text)",
-            arg=[place, text],
+            [place, text],
         )
 
     def says(self, text: str) -> str:
         """Wait until the panel says something."""
-        self.page.wait_for_function(
-            "text => document.querySelector('#samlabel [data-samlabel=status]').innerText.includes(text)", arg=text
-        )
+        self.until("text => document.querySelector('#samlabel [data-samlabel=status]').innerText.includes(text)", text)
         return self.reads("status")
 
     def choose(self, label: str) -> None:
@@ -177,9 +192,7 @@ class Reader:
 
     def draft_kept(self) -> None:
         """Wait until the server has what was drawn."""
-        self.page.wait_for_function(
-            "() => document.querySelector('#samlabel [data-samlabel=stored]').innerText.includes('Draft of')"
-        )
+        self.until("() => document.querySelector('#samlabel [data-samlabel=stored]').innerText.includes('Draft of')")
 
     def watch_the_bar(self) -> None:
         """Keep what the bar of long work says from now on."""
@@ -263,8 +276,8 @@ class Reader:
         """The segmentation that is shown, as array (I, J, K), and the value of each name."""
         data = self.page.evaluate(MASK, segmentation)
         array = np.zeros(int(np.prod(data["shape"])), np.uint8)
-        for at, value in data["on"]:
-            array[at] = value
+        for at, length, value in data["on"]:
+            array[at : at + length] = value
         return array.reshape(data["shape"], order="F"), {str(name): int(n) for n, name in data["names"]}
 
     def voxels(self, label: str) -> np.ndarray:

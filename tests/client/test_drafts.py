@@ -78,7 +78,7 @@ def test_two_readers_keep_their_drafts_and_get_two_cases(tmp_path: Path, shots: 
             bert.reads_in("lease", "anna has this case open")
             bert.shot("panel-leased")
             bert.press("Next case")
-            bert.page.wait_for_function("old => !location.search.includes(old)", arg=first.uid("study"))
+            bert.until("old => !location.search.includes(old)", first.uid("study"))
             bert.ready()
             assert bert.study() == second.uid("study")
             bert.press("Next case")

@@ -25,7 +25,7 @@ from tests.client import slicer_run
 from tests.client.browser import browser, new_page
 from tests.client.conftest import QUIET
 from tests.client.phantom import ORGAN, lps, middle_of
-from tests.client.reader import PROBE, Reader
+from tests.client.reader import Reader
 from tests.client.stations import free_port, serving
 from tests.processes import HANG_S
 
@@ -74,11 +74,9 @@ def elsewhere(page: Any, address: str) -> None:
         answer = route.fetch()
         text = answer.text().replace("'/ohif/extension.js'", f"'{address}/ohif/extension.js'")
         text = text.replace("'/ohif/mode.js'", f"'{address}/ohif/mode.js'")
-        route.fulfill(response=answer, body=text + "\nwindow.config.extensions.push('/ohif/probe.js');")
+        route.fulfill(response=answer, body=text)
 
-    page.unroute("**/ohif/app-config.js")
     page.route("**/ohif/app-config.js", changed)
-    page.route("**/ohif/probe.js", lambda route: route.fulfill(body=PROBE, content_type="text/javascript"))
 
 
 def test_a_login_that_runs_out_costs_no_work_here_and_on_another_site(tmp_path: Path, shots: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_case_from_the_list_to_its_accepted_label_and_back(one_station: Statio
     reopen_and_withdraw(one_station, reader, submitted)
 
     reader.press("Next case")
-    reader.page.wait_for_function("old => !location.search.includes(old)", arg=series.uid("study"))
+    reader.until("old => !location.search.includes(old)", series.uid("study"))
     reader.ready()
     assert reader.study() == one_station.series[1].uid("study")
     assert "This case: " in reader.says("This case: ")
@@ -120,7 +120,7 @@ def candidates_and_uncertainty(reader: Reader, series: DemoSeries) -> None:
         reader.page.check("[data-samlabel=doubt]")
         reader.click(lps(volume, (i, j, k)))
     told = answered.value.json()["uncertainty"]
-    reader.page.wait_for_function("() => document.querySelector('[data-samlabel=expected]').innerText")
+    reader.until("() => document.querySelector('[data-samlabel=expected]').innerText")
     assert f"Dice to expect: {told['expected_dice'][ORGAN]:.2f}" in reader.reads("expected")
     much, centre = reader.doubt()
     true = lps(volume, tuple(ndimage.center_of_mass(unpacked(told, volume.geometry.shape))))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sam_infer.imaging.image_file import read_mask
+from tests.client.conftest import QUIET
 from tests.client.stations import serving
 
 README = Path(__file__).parents[2] / "README.md"
@@ -26,7 +27,7 @@ def shell_block(containing: str) -> str:
 
 def test_the_first_click(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with serving("demo", tmp_path) as address:
+    with serving("demo", tmp_path, conf=QUIET) as address:
         script = shell_block("/infer/sam_2d").replace("http://127.0.0.1:8000", address)
         told = json.loads(subprocess.run(["bash", "-euc", script], check=True, capture_output=True).stdout)
         assert told["model"] == "tiny" and told["warnings"] == []

@@ -16,6 +16,12 @@ def exam(network: Backbone, small_studies: Path) -> Exam:
     return headline_exam(network, small_studies)
 
 
-def headline_exam(network: Backbone, studies: Path) -> Exam:
-    """The headline sources only: 11 objects."""
-    return Exam(network, collect([s for s in read_sources(studies) if s.headline]))
+@pytest.fixture
+def short_exam(network: Backbone, small_studies: Path) -> Exam:
+    """Four objects, for what does not count them."""
+    return headline_exam(network, small_studies, limit=2)
+
+
+def headline_exam(network: Backbone, studies: Path, limit: int | None = None) -> Exam:
+    """The headline sources only: 11 objects, or so many of each of the two."""
+    return Exam(network, collect([s for s in read_sources(studies) if s.headline], limit))

@@ -109,6 +109,14 @@ def parsed(reply: Any) -> Answer:
     return Answer(reply.status_code, facts, parts["image"].get_payload(decode=True), str(parts["image"].get_filename()))
 
 
+@pytest.fixture(scope="module")
+def quick_heads() -> Iterator[None]:
+    """Heads that a mode trains before it answers: of two blocks a few steps teach enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sam_infer.automatic.taught.self_prompt.STEPS", 25)
+        yield
+
+
 @pytest.fixture(scope="session")
 def phantom() -> tuple[Volume, Mask]:
     """40 x 32 x 24 voxels of 0.8 x 1.1 x 3.0 mm, oblique, an L that no flip or turn maps onto itself."""

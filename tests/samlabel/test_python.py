@@ -10,6 +10,7 @@ import pytest
 from sam_infer.errors import SamError
 from sam_infer.imaging.image_file import read_image, read_mask
 from samlabel.python import open_project
+from tests.brief_training import make_brief
 from tests.small_studies import flat_case
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "python.md"
@@ -26,7 +27,8 @@ def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-def test_the_document_runs(studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_document_runs(studies: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    make_brief(monkeypatch, "samlabel.python")
     (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     exec(compile(code, DOCUMENT.name, "exec"), {})

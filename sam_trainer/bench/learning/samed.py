@@ -27,7 +27,7 @@ from sam_trainer.config import TrainConfig
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.methods.samed import Samed
 from sam_trainer.methods.trainable import trainable
-from sam_trainer.training.unet import RATE
+from sam_trainer.training.whole_network import RATE
 
 ENTROPY, OVERLAP = 0.2, 0.8
 

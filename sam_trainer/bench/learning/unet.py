@@ -23,7 +23,8 @@ from sam_trainer.config import TrainConfig
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.training.schedule import Schedule
-from sam_trainer.training.unet import RATE, UNetTraining
+from sam_trainer.training.unet import UNetTraining
+from sam_trainer.training.whole_network import RATE
 
 WEIGHT_DECAY = 0.01
 

@@ -1,9 +1,11 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.multiprocessing.spawn import start_processes
 
 from sam_infer.networks.tiny.model import TinySam
 from sam_trainer.errors import TrainingError
@@ -11,6 +13,7 @@ from sam_trainer.lessons.prompt_batch import BatchShape
 from sam_trainer.pretraining.config import Leg, PretrainConfig
 from sam_trainer.pretraining.run import CURVES_FILE, LOG_FILE, WEIGHTS_FILE, new_state, pretrain
 from sam_trainer.pretraining.state import STATE_FILE, update_average
+from tests.processes import CONTEXT
 
 SMALL = (Leg(1.0, BatchShape(64, 2, 2)),)
 
@@ -28,10 +31,10 @@ def tensors(folder: Path, file: str = STATE_FILE) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-def test_forty_steps_lower_the_loss_by_a_third(tmp_path: Path) -> None:
-    report = pretrain(config(tmp_path, steps=40, legs=(Leg(1.0, BatchShape(64, 2, 4)),)))
-    assert report.steps == 40
-    assert report.last_loss < 0.67 * report.first_loss
+def test_two_dozen_steps_lower_the_loss_by_a_quarter(tmp_path: Path) -> None:
+    report = pretrain(config(tmp_path, steps=24, legs=(Leg(1.0, BatchShape(64, 2, 4)),)))
+    assert report.steps == 24
+    assert report.last_loss < 0.75 * report.first_loss
     assert (tmp_path / CURVES_FILE).stat().st_size > 1000
     TinySam().load_state_dict({k: v.float() for k, v in load_file(report.weights).items()})
     assert report.weights.stat().st_size < 12_000_000
@@ -64,7 +67,10 @@ def test_the_log_of_a_resumed_run_is_continued(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_model(tmp_path: Path) -> None:
+def test_two_processes_train_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin as copies of one that has loaded what they use: loading takes longer than their work."""
+    copied = partial(start_processes, start_method=CONTEXT.get_start_method())
+    monkeypatch.setattr("sam_trainer.pretraining.run.spawn", copied)
     report = pretrain(config(tmp_path, steps=2, processes=2))
     assert report.steps == 2
     assert not list(tmp_path.glob("meeting-*"))

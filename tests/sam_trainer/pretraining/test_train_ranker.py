@@ -18,8 +18,8 @@ def test_a_few_scenes_make_a_ranker_and_the_same_one_again() -> None:
     assert first.objects >= 5 and set(first.figures) == {"own", "ranked", "best"}
     assert first.figures["best"] >= max(first.figures["own"], first.figures["ranked"])
     assert first.prompting.feeds_back == backbone.prompting.feeds_back
-    assert train_ranker(backbone, 6, seed=3) == first
-    assert train_ranker(backbone, 50, seed=3, should_stop=_after(7)).objects >= first.objects
+    # the same scenes again: more were wanted, and somebody asked for an end after so many
+    assert train_ranker(backbone, 50, seed=3, should_stop=_after(6)) == first
 
 
 def _after(calls: int) -> Callable[[], bool]:

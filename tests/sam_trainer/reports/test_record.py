@@ -95,11 +95,11 @@ def test_a_page_needs_no_other_file_and_escapes_what_it_shows(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_every_bench_lays_out_its_page(exam: Exam, tmp_path: Path) -> None:
+def test_every_bench_lays_out_its_page(short_exam: Exam, tmp_path: Path) -> None:
     for name, outcome in (
-        ("prompts", run_prompts(exam, 2)),
-        ("clicks", run_clicks(exam)),
-        ("robustness", run_robustness(exam, 1)),
+        ("prompts", run_prompts(short_exam, 2)),
+        ("clicks", run_clicks(short_exam)),
+        ("robustness", run_robustness(short_exam, 1)),
     ):
         assert "Mean over sources" in outcome.page.write(tmp_path, name).read_text()
         assert outcome.page.figures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 import torch
 
 from sam_infer.adapters.store import AdapterStore
@@ -17,10 +18,11 @@ from sam_trainer.labels.ledger import Ledger
 from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.studies import Studies
 from sam_trainer.training.run_round import TrainingRound
+from tests.brief_training import ask_few
 
 # float32: a processor that does not know bfloat16 takes ten times as long with it.
 SHORT = TrainConfig(
-    method="decoder", epochs=2, steps=2, images=1, objects=2, decodes=2, semantic_images=0, precision="float32"
+    method="decoder", epochs=2, steps=1, images=1, objects=2, decodes=2, semantic_images=0, precision="float32"
 )
 POLICY = GatePolicy(held_out_cases=2, objects_per_case=1, clicks=5)
 
@@ -28,7 +30,8 @@ POLICY = GatePolicy(held_out_cases=2, objects_per_case=1, clicks=5)
 def day(studies: Path, home: Path, told: Path, days: int) -> None:
     """So many days; every acknowledgement is a line in the file `told`."""
     torch.set_num_threads(1)
-    with told.open("ab", buffering=0) as file:
+    with told.open("ab", buffering=0) as file, pytest.MonkeyPatch.context() as patch:
+        ask_few(patch)
 
         def tell(*words: object) -> None:
             file.write((" ".join(map(str, words)) + "\n").encode())
@@ -60,4 +63,6 @@ def one_round(config: TrainConfig, policy: GatePolicy, studies: Path, home: Path
     """A training on every label of a folder."""
     torch.set_num_threads(1)
     cases = read_sources(studies)[0].cases
-    TrainingRound(config, policy, home).run([AcceptedLabel(case) for case in cases])
+    with pytest.MonkeyPatch.context() as patch:
+        ask_few(patch)
+        TrainingRound(config, policy, home).run([AcceptedLabel(case) for case in cases])

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 STAGES = ("saving", "training", "promoting")
 
 # Saving and promoting are over in an instant: left to chance, every kill would meet the training.
-AIMS = (None, "saving", None, "promoting")
+AIMS = ("saving", None, "promoting", None)
 BRIEF = 0.03
 
 
@@ -64,8 +64,8 @@ def is_told(told: Path, before: int, stage: str) -> bool:
     return any(entry.startswith(stage.encode()) for entry in told.read_bytes().splitlines()[before:])
 
 
-# As many kills as there are aims; the long form meets every stage by chance too.
-@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=[pytest.mark.accept, pytest.mark.timeout(7200)])])
+# One kill for each aim; the long form meets every stage by chance too.
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=[pytest.mark.accept, pytest.mark.timeout(7200)])])
 def test_what_was_acknowledged_survives_and_the_training_goes_on(kills: int, tmp_path: Path) -> None:
     studies, home, told, started = tmp_path / "studies", tmp_path / "home", tmp_path / "told", time.time()
     for n, name in enumerate(("a", "e", "case1", "h")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from sam_trainer.training.fit import Fitted
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.round_setup import RoundSetup
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
+from tests.brief_training import ask_few
 from tests.processes import apart, wait_until
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
 from tests.sam_trainer.training.day import one_round
@@ -58,8 +60,17 @@ SHORT = TrainConfig(
     unet_steps=0,
     precision="float32",
 )
-RIVALS = replace(SHORT, unet_steps=1)
+RIVALS = replace(SHORT, steps=1, unet_steps=1)
 POLICY = GatePolicy(held_out_cases=2, objects_per_case=1, clicks=5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects() -> Iterator[None]:
+    """And no picture of the curves, which takes a tenth of such a round."""
+    with pytest.MonkeyPatch.context() as patch:
+        ask_few(patch)
+        patch.setattr(run_round, "draw_fit", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +104,7 @@ def test_a_round_ends_in_a_judged_adapter_that_says_where_it_comes_from(
     assert result.adapter is not None and result.verdict is not None
     assert [stored.id for stored in store.adapters()] == [result.adapter]
     provenance = store.get(result.adapter).provenance
-    assert provenance.method == "decoder" and provenance.settings["steps"] == 2
+    assert provenance.method == "decoder" and provenance.settings["steps"] == 1
     assert {case.case: case.part for case in provenance.cases} == {
         "a": "train",
         "b": "train",
@@ -152,7 +163,7 @@ def test_the_same_labels_and_seed_give_the_same_adapter_and_another_seed_another
     whole: tuple[RoundOutcome, Path], cases: list[Case], tmp_path: Path
 ) -> None:
     assert learned(cases, tmp_path / "again", RIVALS).adapter == whole[0].adapter
-    other = replace(SHORT, seed=1, epochs=1)
+    other = replace(SHORT, seed=1, epochs=1, steps=1)
     assert learned(cases, tmp_path / "other", other).adapter != whole[0].adapter
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,23 @@ from sam_trainer.labels.round import AcceptedLabel
 from sam_trainer.training.progress import read_progress
 from sam_trainer.training.record import CURVES, EVENTS
 from sam_trainer.training.run_round import PROGRESS_FILE, RoundOutcome, TrainingRound, training_folder
+from tests.brief_training import ask_few
+from tests.processes import CONTEXT
 from tests.sam_trainer.training.day import POLICY, SHORT
 from tests.small_studies import flat_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 PAIR = replace(SHORT, processes=2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects() -> Iterator[None]:
+    """And the other process begins as a copy of one that has loaded what it uses."""
+    with pytest.MonkeyPatch.context() as patch:
+        ask_few(patch)
+        patch.setattr("sam_trainer.training.workers.get_context", lambda _: CONTEXT)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from sam_trainer.training.progress import STOPPED, read_progress
 from sam_trainer.training.run_round import PROGRESS_FILE, STATE_FILE, training_folder
 from samlabel.commands.cli import app, main
+from tests.brief_training import make_brief
 from tests.processes import apart, wait_until
 from tests.small_studies import flat_case
 
@@ -27,7 +28,8 @@ def trained(words: list[str], home: Path, told: Path) -> None:
     torch.set_num_threads(1)
     os.environ["SAMLABEL_HOME"] = str(home)
     sys.argv = ["samlabel", *words]
-    with told.open("a") as file:
+    with told.open("a") as file, pytest.MonkeyPatch.context() as patch:
+        make_brief(patch, "samlabel.commands.train")
         sys.stdout = sys.stderr = file
         main()
 

@@ -18,6 +18,7 @@ from sam_trainer.labels.ledger import Ledger
 from sam_trainer.studies import Studies
 from samlabel.commands.cli import app, main
 from samlabel.offline import checks
+from tests.brief_training import make_brief
 from tests.sam_infer.adapters.test_adapter import provenance, tensors
 from tests.small_studies import flat_case
 
@@ -29,7 +30,10 @@ SHORT = ["--method", "decoder", "--epochs", "1", "--steps", "1", "--held-out", "
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-def test_train_without_a_server_then_list_show_and_promote(tmp_path: Path, isolated_home: Path) -> None:
+def test_train_without_a_server_then_list_show_and_promote(
+    tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_brief(monkeypatch, "samlabel.commands.train")
     for n, name in enumerate(("a", "case1")):
         flat_case(tmp_path, name, n)
     done = run(app, ["train", "--studies", str(tmp_path), *SHORT, "--no-promote"])

@@ -21,7 +21,7 @@ run = CliRunner().invoke
 
 
 @pytest.fixture(autouse=True)
-def growing(monkeypatch: pytest.MonkeyPatch) -> RegionGrowing:
+def growing(quick_heads: None, monkeypatch: pytest.MonkeyPatch) -> RegionGrowing:
     network = RegionGrowing("encoder")
     monkeypatch.setattr("sam_infer.models.load.load_backbone", lambda name, **_: network)
     return network

@@ -22,6 +22,7 @@ from samlabel.dicom.demo import SMALL, DemoSeries, demo_dicom, slice_dataset
 from samlabel.dicom.flat_demo import FlatDemo
 from samlabel.dicom_store.process import StoreProcess
 from samlabel.store.archive import DicomWebStore, open_archive
+from tests.brief_training import ask_few
 from tests.samlabel.conftest import Server
 
 pytestmark = pytest.mark.slow  # a store process, and a training
@@ -237,7 +238,8 @@ def test_several_images_in_one_series_are_refused(flat: Server, tmp_path: Path, 
     assert said.status_code == 422 and sentence in said.json()["detail"]
 
 
-def test_their_labels_teach(flat: Server, tmp_path: Path) -> None:
+def test_their_labels_teach(flat: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask_few(monkeypatch)
     for image in (DX, IMAGES[3], CINE):
         mask = Mask.empty(read_image(flat.app.datastore().get_image_uri(image.uid("series"))).geometry)
         mask.array[4:14, 5:15, image.frames // 2] = 1

@@ -13,6 +13,7 @@ from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from samlabel.engine import load_serving
 from tests.accept.loop import JUDGES, TAUGHT, answers, same_masks, save, shuffled
+from tests.brief_training import ask_few
 from tests.samlabel.conftest import Server
 from tests.small_studies import flat_case
 
@@ -38,6 +39,7 @@ QUICK = {
 def loop(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """The app on pictures without labels, with the embedded model and nothing learned yet."""
     monkeypatch.setenv("SAMLABEL_HOME", str(tmp_path / "home"))
+    ask_few(monkeypatch)
     for n, name in enumerate((*TAUGHT, *JUDGES)):
         flat_case(tmp_path / "drawn", name, n)
         image = tmp_path / "drawn" / f"{name}.png"

@@ -37,7 +37,7 @@ CASES = {"case_a": (1, (0.0, 0.0, 0.0)), "case_b": (2, (4.0, -3.0, 5.0)), "case_
 
 
 @pytest.fixture(scope="module")
-def studies(server: Server) -> Iterator[Server]:
+def studies(server: Server, quick_heads: None) -> Iterator[Server]:
     """Three patients; two of them have accepted labels, the third one's is for the tests to know."""
     from samlabel.loop.examples import Examples
 

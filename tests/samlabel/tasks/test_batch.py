@@ -15,7 +15,7 @@ from tests.samlabel.conftest import Server
 
 
 @pytest.fixture
-def scans(server: Server) -> Iterator[Server]:
+def scans(server: Server, quick_heads: None) -> Iterator[Server]:
     """Three more images, one of them damaged."""
     for number in (1, 2):
         volume, _ = render(l_shape(), grid((40, 32, 24), (0.9, 1.1, 3)), "CT", np.random.default_rng(number), noise=0.3)
