@@ -19,7 +19,7 @@ from pydicom.sr.codedict import codes
 from sam_infer.arrays import Float64Array, UInt8Array
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
 from samlabel.dicom.flat_image import FlatImage
 from samlabel.dicom.seg_frames import put_frames

@@ -21,7 +21,7 @@ from monailabel.interfaces.datastore import Datastore
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.audit.actor import ask_through
 from sam_infer.errors import SamError, VolumeError
-from sam_infer.imaging.claim import VARIABLE
+from sam_infer.imaging.claims.claim import VARIABLE
 from sam_infer.serving.server_state import Serving
 from sam_trainer.active.case_scoring import CaseScoring, standing_measure
 from sam_trainer.active.strategies import RANDOM
@@ -51,6 +51,7 @@ from samlabel.tasks import next_case
 from samlabel.tasks.standing_training import adopt
 from samlabel.tasks.task import SamTask
 from samlabel.wire.label_facts import quarantine_of
+from samlabel.wire.phase_request import unnamed
 from samlabel.wire.reply import Reply
 
 log = structlog.get_logger(__name__)
@@ -173,8 +174,9 @@ class SamApp(TaskRegistry, MONAILabelApp):
         path = image if isinstance(image, Path) else Path(store.get_image_uri(image))
         reply = task.reply({**request, "image": path, "image_id": named})
         note = store.get_image_info(named).get("note") if named else None
-        if note:
-            reply.facts["warnings"] = [*reply.facts.get("warnings", []), note]
+        notes = [sentence for sentence in (note, unnamed(request, reply.facts)) if sentence]
+        if notes:
+            reply.facts["warnings"] = [*reply.facts.get("warnings", []), *notes]
         return reply
 
     def infer_task(self, name: str | None) -> SamTask:

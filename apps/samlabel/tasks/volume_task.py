@@ -18,6 +18,7 @@ from samlabel.loop.examples import Examples
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import volume_request
+from samlabel.wire.phase_request import phase_facts
 from samlabel.wire.reply import Reply, milliseconds, network_facts
 from samlabel.wire.volume_reply import describe_object, own_notes
 
@@ -43,7 +44,7 @@ class Sam3dTask(SamTask):
         """The mask (value 1) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = serving.volume(request["image"])
+        volume = self.opened(serving, request)
         seeded = volume_request.decode_seeded(request, volume.geometry, self.names)
         if seeded is not None:
             return self._seeded(seeded, request, serving, volume)
@@ -55,6 +56,7 @@ class Sam3dTask(SamTask):
             "label_names": {label: 1},
             **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
             **network_facts(predictor),
+            **phase_facts(volume),
             **describe_object(found.found, volume, found.notes),
             "latencies": milliseconds({"segment": time.perf_counter() - started}),
             "reader": current_reader(),
@@ -78,6 +80,7 @@ class Sam3dTask(SamTask):
             "label_names": {wanted.question.label: 1},
             **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
             **network_facts(serving.predictor),
+            **phase_facts(volume),
             **describe_object(found.found.object, volume, found.notes),
             "seed_from": wanted.seed,
             "confidence": round(found.found.confidence, 4),
@@ -105,7 +108,7 @@ class SamMultiTask(SamTask):
         """The label map (values 1..n in the order of the app's labels) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = serving.volume(request["image"])
+        volume = self.opened(serving, request)
         wanted = volume_request.decode_labels(request, volume.geometry, self.names)
         predictor, context = serving.predictor, Context(volume_job(serving, "sam_multi", request))
         several = answer(ObjectsQuestion(wanted.prompts, wanted.options), predictor, volume, context)
@@ -113,6 +116,7 @@ class SamMultiTask(SamTask):
         facts = {
             "label_names": self.names.values,
             **network_facts(predictor),
+            **phase_facts(volume),
             "labels": {name: describe_object(one, volume, own_notes(one, volume)) for name, one in labels},
             "contested": several.found.contested,
             "partial": not several.found.whole,
