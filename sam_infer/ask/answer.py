@@ -27,7 +27,7 @@ from sam_infer.imaging.cine import Cine, CineMask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.many_labels import LabelPrediction, segment_labels
-from sam_infer.propagation.phases import CinePrediction, segment_in_time
+from sam_infer.propagation.phases import CinePrediction, InTime
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.slices.predictor import Prediction, Predictor
 
@@ -106,9 +106,8 @@ def answer_in_time(
 ) -> CineAnswer:
     """What `predictor` says about all phases."""
     job = (context or Context()).job
-    found = segment_in_time(
-        predictor, cine, question.prompts, question.phase, question.along, question.options, job
-    )
+    walk = InTime(predictor, cine, question.phase, question.options, job)
+    found = walk.answer(question.prompts, question.along)
     about = _about(cine.at(question.phase), predictor)
     return CineAnswer(found.mask, found, (*_cut_short(found.whole), *found.notes, *about))
 

@@ -5,8 +5,10 @@ A phase is an ordinary volume, so whatever looks at volumes can look at one. Pha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +67,19 @@ class Cine:
         return Volume(np.stack(views, axis), Geometry((i, j, k), affine), first.modality, first.file_window)
 
 
+def phase_number(value: Any) -> int | None:
+    """A phase as somebody says it, a number or text that is one; None where nobody says any."""
+    if value is None or value == "":
+        return None
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not number.is_integer() or number < 0:
+        raise PromptError(f"phase must be a whole number from 0, got {str(value)[:40]!r}", "phase")
+    return int(number)
+
+
 @dataclass(frozen=True, eq=False)
 class CineMask:
     """Label values in time: one mask per phase, all on one grid."""
@@ -85,6 +100,11 @@ class CineMask:
     def values(self) -> list[int]:
         """The values that are there, without the background."""
         return sorted({value for one in self.phases for value in one.values()})
+
+    @property
+    def marked(self) -> tuple[int, ...]:
+        """The phases in which anything is marked."""
+        return tuple(n for n, one in enumerate(self.phases) if one.array.any())
 
     def with_phase(self, phase: int, mask: Mask) -> CineMask:
         """The same with one phase replaced."""

@@ -33,7 +33,7 @@ from sam_infer.imaging.itk_image import (
     to_itk_in_time,
 )
 from sam_infer.imaging.plain_nifti import plain_header, read_voxels
-from sam_infer.imaging.volume import Mask, Volume, named_modality
+from sam_infer.imaging.volume import Mask, Phase, Volume, named_modality
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +52,7 @@ SUFFIXES = (
     ".dcm",
 )
 FLAT_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
 
 def suffix_of(path: Path) -> str:
     """The image suffix, `.nii.gz` included; empty when it is none of ours."""
@@ -95,25 +96,38 @@ def read_cine(path: str | os.PathLike[str], modality: str | None = None) -> Cine
 
 def read_geometry(path: str | os.PathLike[str]) -> Geometry:
     """The grid of the image at `path`; of an ordinary file the voxels are not read."""
+    return read_grid(path)[0]
+
+
+def read_grid(path: str | os.PathLike[str]) -> tuple[Geometry, Phase | None]:
+    """The same, and the first phase of an image in time, which tells how many there are."""
     path = Path(path)
     header = plain_header(path) if path.is_file() else None
     if header is None:
-        return read_image(path).geometry
+        first = read_image(path)
+        return first.geometry, first.phase
     require_complete(path, suffix_of(path))  # a label must not be taken for an image that cannot be read
-    return Geometry(header.shape, header_affine(path))
+    return Geometry(header.shape, header_affine(path)), None
 
 
 def read_mask(path: str | os.PathLike[str], grid: Geometry | None = None) -> Mask:
-    """The label map at `path`, of one with phases the first; values must be whole numbers from 0 to 255.
+    """The label map at `path`, of one with phases the first that is marked; values must be whole numbers from 0 to 255.
 
     One whose header claims another size than `grid` is refused before memory is taken for it.
     """
-    return read_cine_mask(path, grid).phases[0]
+    return read_marked(path, grid)[0]
 
 
-def read_cine_mask(
-    path: str | os.PathLike[str], grid: Geometry | None = None, phases: int | None = None
-) -> CineMask:
+def read_marked(path: str | os.PathLike[str], grid: Geometry | None = None) -> tuple[Mask, int | None]:
+    """The same, and which phase that is; None where there are none."""
+    mask = read_cine_mask(path, grid)
+    if len(mask.phases) == 1:
+        return mask.phases[0], None
+    phase = next(iter(mask.marked), 0)
+    return mask.phases[phase], phase
+
+
+def read_cine_mask(path: str | os.PathLike[str], grid: Geometry | None = None, phases: int | None = None) -> CineMask:
     """The same with all of its phases; `phases` are as many as it may have, where it has any."""
     path = Path(path)
     if grid is not None:

@@ -64,7 +64,9 @@ def phases_of(image: Any, name: str) -> tuple[list[npt.NDArray[Any]], Geometry]:
     while dimension > 4 and array.shape[0] == 1:  # a further axis of length one is a habit of some writers
         array, dimension = array[0], dimension - 1
     if dimension not in (2, 3, 4):
-        raise VolumeError(f"{name} has {dimension} dimensions; a slice, a volume or one with phases is expected", "image")
+        raise VolumeError(
+            f"{name} has {dimension} dimensions; a slice, a volume or one with phases is expected", "image"
+        )
     if dimension == 2:
         array = array[None]
     if dimension < 4:

@@ -35,9 +35,7 @@ class VolumeEngine(Protocol):
         """The object meant by the prompts, on every slice where it is; slice by slice through `job.slice`."""
         ...
 
-    def walk(
-        self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job
-    ) -> Walk:
+    def walk(self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job) -> Walk:
         """How it goes about that, for whoever walks elsewhere: through the phases of a cine."""
         ...
 
@@ -53,9 +51,7 @@ class TrackerEngine:
         """The object meant by the prompts, on every slice where it is."""
         return segment_volume(predictor, volume, prompts, options, job)
 
-    def walk(
-        self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job
-    ) -> Walk:
+    def walk(self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job) -> Walk:
         """From slice to slice."""
         return TrackerWalk(predictor, volume, said, options, job)
 
@@ -73,9 +69,7 @@ class Sam2Engine:
         walk = self.walk(predictor, volume, said, options, job)
         return Propagation(predictor, volume, said, options, job, walk).answer()
 
-    def walk(
-        self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job
-    ) -> Walk:
+    def walk(self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job) -> Walk:
         """With a memory of what was seen."""
         return MemoryWalk(predictor, volume, said, options, job)
 

@@ -9,7 +9,7 @@ stops only where nothing of it is left.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -56,11 +56,13 @@ class InTime:
     predictor: Predictor
     cine: Cine
     phase: int
-    options: VolumeOptions
-    job: Job
+    options: VolumeOptions = field(default_factory=VolumeOptions)
+    job: Job = field(default_factory=Job)
 
     def answer(self, prompts: Prompts, along: str) -> CinePrediction:
         """The object in its phase, then in all others, on every slice where it is (`both`) or was prompted (`time`)."""
+        if along not in (TIME, BOTH):
+            raise PromptError(f"along must be {TIME} or {BOTH}, got {along!r}", "along")
         volume = self.cine.at(self.phase)
         if len(self.cine.phases) < 2:
             raise PromptError(f"along {along} needs an image with phases in time, and this one has none", "along")
@@ -149,21 +151,6 @@ class _Begun:
     def seconds_per_slice(self) -> float | None:
         """As the engine does it."""
         return self.walk.seconds_per_slice()
-
-
-def segment_in_time(
-    predictor: Predictor,
-    cine: Cine,
-    prompts: Prompts,
-    phase: int,
-    along: str = BOTH,
-    options: VolumeOptions | None = None,
-    job: Job | None = None,
-) -> CinePrediction:
-    """The object that prompts on one phase mean, in all phases."""
-    if along not in (TIME, BOTH):
-        raise PromptError(f"along must be {TIME} or {BOTH} to follow an object through phases, got {along!r}", "along")
-    return InTime(predictor, cine, phase, options or VolumeOptions(), job or Job()).answer(prompts, along)
 
 
 def _on_its_slices(said: VolumePrompts, volume: Volume) -> VolumePrompts:

@@ -48,7 +48,12 @@ class Sam2dTask(SamTask):
         answer = serving.predict(click, Asker(reader, lambda: gone() or job.stops()))
         job.progress(1)
         answer = replace(answer, found=replace(answer.found, seconds={"read": understood, **answer.found.seconds}))
-        facts = {**network_facts(click.predictor), **phase_facts(volume), **describe(answer, wanted, volume.geometry), "reader": reader}
+        facts = {
+            **network_facts(click.predictor),
+            **phase_facts(volume),
+            **describe(answer, wanted, volume.geometry),
+            "reader": reader,
+        }
         if doubting is not None:
             axis, run = wanted.question.prompts.axis, lambda work: serving.queue.submit(work).result()
             facts[doubt_reply.KEY] = doubting.about(volume, answer.mask, axis, [wanted.label], run)

@@ -6,42 +6,33 @@ along   `sam_3d`: space (in that phase alone), time (on the slices with prompts,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from sam_infer.errors import PromptError
+from sam_infer.imaging.cine import phase_number
 from sam_infer.imaging.volume import Volume
 from sam_infer.propagation.phases import ALONG, SPACE
 
-OPTIONS: dict[str, Any] = {"along": list(ALONG)}
+OPTIONS: dict[str, Any] = {"phase": "", "along": list(ALONG)}
 
 
 def decode_phase(given: Mapping[str, Any]) -> int | None:
     """The phase that a request names; whether the image has it is for the image to say."""
-    value = given.get("phase")
-    if value is None or value == "":
-        return None
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not number.is_integer() or number < 0:
-        raise PromptError(f"phase must be a whole number from 0, got {str(value)[:40]!r}", "phase")
-    return int(number)
+    return phase_number(given.get("phase"))
 
 
-def decode_along(given: Mapping[str, Any]) -> str:
-    """Where the object is followed."""
+def decode_along(given: Mapping[str, Any]) -> str | None:
+    """How an object is followed through time; None where it is not."""
     value = given.get("along") or SPACE
     if value not in ALONG:
         raise PromptError(f"along must be one of {', '.join(ALONG)}, got {str(value)[:40]!r}", "along")
-    return str(value)
+    return None if value == SPACE else str(value)
 
 
 def refuse_along(given: Mapping[str, Any], model: str) -> None:
-    """Of models that follow one object at a time, or none, through time."""
-    if decode_along(given) != SPACE:
+    """Of whatever looks at one phase alone."""
+    if decode_along(given) is not None:
         raise PromptError(f"{model} answers one phase at a time: leave along out, or ask sam_3d", "along")
 
 

@@ -53,7 +53,9 @@ class Reply:
     def _packed(self) -> tuple[list[Chunk], bool]:
         """What ITK writes, which takes longer."""
         with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-            return [self._written(Path(folder) / f"mask{self.format.suffix}").read_bytes()], self.format.suffix != ".nii"
+            return [
+                self._written(Path(folder) / f"mask{self.format.suffix}").read_bytes()
+            ], self.format.suffix != ".nii"
 
     def _written(self, path: Path) -> Path:
         if isinstance(self.mask, CineMask):

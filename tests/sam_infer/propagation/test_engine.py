@@ -52,9 +52,7 @@ class StampEngine:
         answers = {k: replace(start, view=volume.view(said.axis, k)) for k in range(depth)}
         return VolumePrediction.of(volume.geometry, said, answers, options.consistency)
 
-    def walk(
-        self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job
-    ) -> Walk:
+    def walk(self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job) -> Walk:
         return TrackerWalk(predictor, volume, said, options, job)
 
 
