@@ -68,8 +68,8 @@ def by_phase(headers: Sequence[Any]) -> tuple[list[list[Any]], float] | None:
     counts = {len(group) for group in groups}
     if len(counts) > 1:
         raise VolumeError(
-            f"the series has {max(counts)} images at one place and {min(counts)} at another: phases are missing, or it "
-            "holds something else besides them, which has to be a separate series",
+            f"the series has {max(counts)} images at the same place and {min(counts)} at another: phases are missing, "
+            "or it holds something else besides them, which has to be a separate series",
             "image",
         )
     for name in NO_PHASES:

@@ -17,7 +17,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import requests
 import structlog
 from monailabel.datastore.dicom import DICOMWebDatastore
 from monailabel.datastore.utils.dicom import dicom_web_download_series
@@ -39,9 +38,9 @@ from samlabel.access.identity import current_reader
 from samlabel.access.uploads import LABEL_SUFFIXES, allowed_suffix, read_upload
 from samlabel.dicom.flat_image import FlatImage
 from samlabel.dicom.slice_stack import stacks_of
-from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
+from samlabel.errors import ArchiveError, UnsafeNameError
 from samlabel.host.handle import archive_settings
-from samlabel.store.archive_client import archive_client
+from samlabel.store.archive_client import archive_client, archive_errors
 from samlabel.store.archive_images import ArchiveImages
 from samlabel.store.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
 from samlabel.store.folder import FINAL, StudyStore
@@ -69,7 +68,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
         """Every series that is an image, at most some seconds old."""
         listed = self._listed
         if listed is None or time.monotonic() - listed[0] > LIST_SECONDS:
-            with _archive_errors():
+            with archive_errors():
                 found = self._client.search_for_series(
                     fields=["Modality"], search_filters=self._search_filter, get_remaining=True
                 )
@@ -79,7 +78,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
 
     def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Series with an accepted label, in the archive or saved here."""
-        with _archive_errors():
+        with archive_errors():
             stored = {image for image in self._segs.by_image() if self._newest(image) is not None}
         return sorted((stored & set(self.list_images())) | set(StudyStore.get_labeled_images(self)))
 
@@ -96,7 +95,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
         with self._downloading:
             if self._convert_to_nifti and cached.is_file():
                 return str(cached.resolve())
-            with _archive_errors(image_id):
+            with archive_errors(image_id):
                 headers = self._headers(image_id) if self._convert_to_nifti else []
                 flat = FlatImage.of(headers)
                 stacks = stacks_of(headers) if headers and flat is None else []
@@ -149,7 +148,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
         if str(getattr(label_tag, "value", label_tag)) == FINAL:
             in_time = self._check_label(image_id, label, info)
             masks = {None: read_mask(label)} if in_time is None else in_time.by_phase()
-            with _archive_errors(image_id):
+            with archive_errors(image_id):
                 series = [self._to_archive(image_id, mask, info, phase) for phase, mask in masks.items()]
             info["SeriesInstanceUID"] = series[0]
             withdrawn = [uid for uid in self._withdrawn(image_id) if uid not in series]
@@ -187,7 +186,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
         if label_tag != FINAL:
             super().remove_label(label_id, label_tag)
             return
-        with _archive_errors(label_id):
+        with archive_errors(label_id):
             stored = [seg.series for seg in self._segs.by_image().get(label_id, [])]
         super().remove_label(label_id, label_tag)
         self.update_image_info(label_id, {"withdrawn": sorted({*self._withdrawn(label_id), *stored})})
@@ -229,7 +228,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
     def _flat(self, image_id: str) -> bool:
         """Whether a series is an image without a place in the patient; several files are none, and are not read."""
         files = list(islice((Path(self._datastore.image_path()) / image_id).glob("*.dcm"), 2))
-        with _archive_errors(image_id):
+        with archive_errors(image_id):
             return len(files) < 2 and FlatImage.of(self._headers(image_id)) is not None
 
     def _convert(self, image_id: str, flat: FlatImage | None) -> Path:
@@ -243,7 +242,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
 
     def _import_label(self, image_id: str) -> None:
         """Keep the archive's newest label of a series here, on the series' grid."""
-        with _archive_errors(image_id):
+        with archive_errors(image_id):
             seg = self._newest(image_id)
             if seg is None:
                 return
@@ -277,26 +276,6 @@ def open_archive(address: str) -> DicomWebStore:
         fetch_by_frame=chosen.by_frame,
         convert_to_nifti=chosen.as_nifti,
     )
-
-
-@contextmanager
-def _archive_errors(series: str | None = None) -> Iterator[None]:
-    """The archive's failures as sentences."""
-    try:
-        yield
-    except IndexError:
-        raise NotFoundError(f"the DICOMweb archive has no series {series}", "image") from None
-    except requests.HTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        if status == 404 and series:
-            raise NotFoundError(f"the DICOMweb archive has no series {series}", "image") from None
-        hint = "; set MONAI_LABEL_DICOMWEB_USERNAME and _PASSWORD" if status in (401, 403) else ""
-        raise ArchiveError(f"the DICOMweb archive answered with status {status}{hint}", "studies") from error
-    except requests.RequestException as error:
-        log.warning("archive unreachable", reason=repr(error))
-        raise ArchiveError(
-            "the DICOMweb archive cannot be reached; check its address and that it runs", "studies"
-        ) from None
 
 
 def _value(entry: dict[str, Any], tag: str) -> str | None:
