@@ -108,7 +108,7 @@ def answer_in_time(
     job = (context or Context()).job
     walk = InTime(predictor, cine, question.phase, question.options, job)
     found = walk.answer(question.prompts, question.along)
-    about = _about(cine.at(question.phase), predictor)
+    about = _about(cine.phases[question.phase], predictor)
     return CineAnswer(found.mask, found, (*_cut_short(found.whole), *found.notes, *about))
 
 

@@ -63,9 +63,9 @@ class InTime:
         """The object in its phase, then in all others, on every slice where it is (`both`) or was prompted (`time`)."""
         if along not in (TIME, BOTH):
             raise PromptError(f"along must be {TIME} or {BOTH}, got {along!r}", "along")
-        volume = self.cine.at(self.phase)
         if len(self.cine.phases) < 2:
             raise PromptError(f"along {along} needs an image with phases in time, and this one has none", "along")
+        volume = self.cine.at(self.phase)
         said = VolumePrompts.of(prompts, volume.geometry)
         if along == TIME:
             said = _on_its_slices(said, volume)

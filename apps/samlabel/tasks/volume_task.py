@@ -75,8 +75,8 @@ class Sam3dTask(SamTask):
         """The object in all phases, from prompts on one of them."""
         started = time.perf_counter()
         ((label, prompts),) = wanted.prompts.items()
-        cine, phase = serving.cine(request["image"]), decode_phase(request) or 0
-        question = CineQuestion(prompts, phase, along, wanted.options)
+        cine, phase = serving.cine(request["image"]), decode_phase(request)
+        question = CineQuestion(prompts, phase or 0, along, wanted.options)
         context = Context(volume_job(serving, f"sam_3d along {along}", request))
         predictor, volume = serving.predictor, cine.at(phase)
         found = answer_in_time(question, predictor, cine, context)
