@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydicom import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import EnhancedMRImageStorage
+
 from sam_infer.imaging.cine import Cine
 from samlabel.dicom.demo import DemoSeries, slice_dataset, uid_of
 
@@ -24,3 +28,35 @@ def cine_series(cine: Cine, folder: Path) -> Path:
             dataset.InstanceNumber, dataset.TriggerTime = number, 1000 * cine.step_s * phase
             dataset.save_as(folder / f"{number:04d}.dcm", write_like_original=False)
     return folder
+
+
+def cine_file(cine: Cine, path: Path) -> Path:
+    """The same in one file (Enhanced MR), the last phase first."""
+    frames = [(phase, k) for phase in reversed(range(len(cine.phases))) for k in range(cine.geometry.shape[2])]
+    slices = [slice_dataset(SERIES, cine.phases[phase], k) for phase, k in frames]
+    whole, groups = slices[0], []
+    for (phase, _), one in zip(frames, slices, strict=True):
+        own = Dataset()
+        own.PlanePositionSequence = Sequence([_only(one, "ImagePositionPatient")])
+        own.FrameContentSequence = Sequence([Dataset()])
+        own.FrameContentSequence[0].TemporalPositionIndex = phase + 1
+        groups.append(own)
+    shared = Dataset()
+    shared.PlaneOrientationSequence = Sequence([_only(whole, "ImageOrientationPatient")])
+    shared.PixelMeasuresSequence = Sequence([_only(whole, "PixelSpacing", "SliceThickness")])
+    whole.PixelData = b"".join(one.PixelData for one in slices)
+    whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
+    whole.NumberOfFrames = len(frames)
+    whole.SharedFunctionalGroupsSequence, whole.PerFrameFunctionalGroupsSequence = Sequence([shared]), Sequence(groups)
+    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+        delattr(whole, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole.save_as(path, write_like_original=False)
+    return path
+
+
+def _only(dataset: Dataset, *names: str) -> Dataset:
+    part = Dataset()
+    for name in names:
+        setattr(part, name, getattr(dataset, name))
+    return part

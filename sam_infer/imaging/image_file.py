@@ -18,6 +18,7 @@ from sam_infer.errors import VolumeError
 from sam_infer.files import write_whole
 from sam_infer.imaging.cine import Cine, CineMask
 from sam_infer.imaging.claims.claim import refusal, require_whole, shown
+from sam_infer.imaging.dicom_frames import frames_in_time
 from sam_infer.imaging.dicom_phases import files_by_phase
 from sam_infer.imaging.dicom_tags import dicom_claim, uneven_slices, window_and_modality
 from sam_infer.imaging.file_check import require_claim, require_complete, require_series
@@ -91,6 +92,8 @@ def read_cine(path: str | os.PathLike[str], modality: str | None = None) -> Cine
     window, found = window_and_modality(image) if suffix_of(path) == ".dcm" else (None, None)
     named = named_modality(arrays[0], modality or found)
     step = round(float(image.GetSpacing()[3]), 6) if len(arrays) > 1 else 1.0
+    if suffix_of(path) == ".dcm":
+        arrays, geometry, step = _unrolled(arrays, geometry, path)
     return Cine.of([Volume(array, geometry, named, window) for array in arrays], step)
 
 
@@ -258,4 +261,17 @@ def _read_series(folder: Path, modality: str | None) -> Cine:
     read = [phases_of(read_itk(one, ""), folder.name) for one in phases]
     named = named_modality(read[0][0][0], modality or found)
     about = (named, window, "; ".join(notes) or None)
+    if len(files) == 1:
+        arrays, geometry, step_s = _unrolled(*read[0], Path(files[0]))
+        return Cine.of([Volume(array, geometry, *about) for array in arrays], step_s)
     return Cine.of([Volume(arrays[0], geometry, *about) for arrays, geometry in read], step_s)
+
+
+def _unrolled(
+    arrays: list[npt.NDArray[Any]], geometry: Geometry, file: Path
+) -> tuple[list[npt.NDArray[Any]], Geometry, float]:
+    """The frames of one DICOM file by phase, where they have any."""
+    found = frames_in_time(file)
+    if found is None or len(arrays) > 1 or arrays[0].shape[2] != sum(map(len, found.phases)):
+        return arrays, geometry, 1.0
+    return [arrays[0][:, :, list(frames)] for frames in found.phases], found.geometry, found.step_s
