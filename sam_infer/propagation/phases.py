@@ -84,23 +84,23 @@ class InTime:
         self, found: VolumePrediction, said: VolumePrompts, slices: Sequence[int]
     ) -> Iterator[tuple[int, Answers]]:
         """For each slice position its answers by phase."""
-        job, told = self.job, False
-        for index in slices:
+        quiet, follower = (
+            replace(self.job, foreseen=Job().foreseen),
+            engine(self.options.engine, self.predictor.backbone),
+        )
+        options = replace(self.options, end=_in_time(self.options.end), consistency=Consistency())
+        for number, index in enumerate(slices):
             film = self.cine.film(found.axis, index)
             view = film.view(found.axis, self.phase)
             known = _known(found, index, view)
             about = _said_on_film(film, found.axis, self.phase, said.limit, known)
-            options = replace(self.options, end=_in_time(self.options.end), consistency=Consistency())
-            walk: Walk = _Begun(
-                engine(self.options.engine, self.predictor.backbone).walk(self.predictor, film, about, options, job),
-                known,
-            )
-            pace = None if told else walk.seconds_per_slice()
-            if pace is not None:  # of all films at once
-                job.foreseen(pace * len(slices) * len(self.cine.phases))
-            job, told = replace(self.job, foreseen=Job().foreseen), True
-            one = Propagation(self.predictor, film, about, options, job, walk).answer()
-            yield index, one.answers
+            walk: Walk = _Begun(follower.walk(self.predictor, film, about, options, quiet), known)
+            pace = walk.seconds_per_slice() if number == 0 else None
+            if pace is not None:  # told once, of all films
+                self.job.foreseen(pace * len(slices) * len(self.cine.phases))
+            one = Propagation(self.predictor, film, about, options, quiet, walk).answer()
+            # Without their logits: of many slices in many phases they would fill the memory.
+            yield index, {phase: replace(answer, runs=()) for phase, answer in one.answers.items()}
             if not one.whole:
                 self.job.check()
 

@@ -124,6 +124,18 @@ def test_progress_is_counted_and_it_can_be_called_off(cine: Cine, network) -> No
     assert not part.whole and part.mask.phases[START].array.any() and not part.mask.phases[-1].array[:, :, 3].any()
 
 
+def test_the_reader_is_told_once_how_long_all_slice_positions_take(
+    cine: Cine,
+    remembering_predictor: Predictor,  # noqa: F811
+) -> None:
+    told: list[float] = []
+    InTime(remembering_predictor, cine, START, VolumeOptions(engine=SAM2), Job(foreseen=told.append)).answer(
+        box(), BOTH
+    )
+    in_space, in_time = told
+    assert in_time == pytest.approx(in_space / GRID.shape[2] * 4 * PHASES)
+
+
 def test_what_cannot_be_followed_in_time_is_refused_or_said(cine: Cine, network) -> None:
     predictor = Predictor(network, EmbeddingCache())
     for phases, along, sentence in ((cine.phases[:1], BOTH, "has none"), (cine.phases, "space", "along must be")):
