@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS, write_image, write_mask
+from sam_infer.imaging.image_file import write_image, write_mask
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask, Volume
 from sam_trainer.synthetic.patients import grid
 

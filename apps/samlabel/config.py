@@ -53,7 +53,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-from sam_infer.imaging.claim import DEFAULT_MB
+from sam_infer.imaging.claims.claim import DEFAULT_MB
 from sam_infer.networks.precision import AUTO, PRECISIONS
 from sam_infer.uncertainty.error_correlation import offered
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES

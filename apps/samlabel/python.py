@@ -83,7 +83,7 @@ class Project:
         said = [*_words(points, ""), *_words(beside, ",-")]
         request = PredictRequest(mode, tuple(said), plane=plane)
         found = self._predictor.answer(request, Path(self._offline.store.get_image_uri(case)))
-        return ProjectAnswer(found.mask, found.sentence, found.notes)
+        return ProjectAnswer(found.shown, found.sentence, found.notes)
 
     def train(self, policy: GatePolicy | None = None, **settings: Any) -> RoundOutcome:
         """An adapter of the accepted labels, judged and, if it is better, promoted; settings are those of `train`."""

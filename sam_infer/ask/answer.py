@@ -13,6 +13,7 @@ from typing import Generic, TypeVar, overload
 from sam_infer.ask.context import Context
 from sam_infer.ask.labels import find_labels, find_seeded
 from sam_infer.ask.question import (
+    CineQuestion,
     LabelQuestion,
     ObjectQuestion,
     ObjectsQuestion,
@@ -22,9 +23,11 @@ from sam_infer.ask.question import (
 )
 from sam_infer.ask.seeded import SeededObject
 from sam_infer.automatic.label_search import LabelMap
+from sam_infer.imaging.cine import Cine, CineMask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.many_labels import LabelPrediction, segment_labels
+from sam_infer.propagation.phases import CinePrediction, InTime
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.slices.predictor import Prediction, Predictor
 
@@ -42,6 +45,15 @@ class Answer(Generic[Found]):
     mask: Mask
     found: Found
     notes: tuple[str, ...] = ()  # about the answer, the image and the network, in this order
+
+
+@dataclass(frozen=True, eq=False)
+class CineAnswer:
+    """The same for all phases of a cine."""
+
+    mask: CineMask
+    found: CinePrediction
+    notes: tuple[str, ...] = ()
 
 
 @overload
@@ -88,6 +100,17 @@ def answer(
             seeded = find_seeded(question, predictor, volume, context)
             one = seeded.object
             return Answer(one.mask, seeded, (*_cut_short(one.whole), *seeded.notes, *about))
+
+
+def answer_in_time(
+    question: CineQuestion, predictor: Predictor, cine: Cine, context: Context | None = None
+) -> CineAnswer:
+    """What `predictor` says about all phases."""
+    job = (context or Context()).job
+    walk = InTime(predictor, cine, question.phase, question.options, job)
+    found = walk.answer(question.prompts, question.along)
+    about = _about(cine.phases[question.phase], predictor)
+    return CineAnswer(found.mask, found, (*_cut_short(found.whole), *found.notes, *about))
 
 
 def _of_slice(seen: Prediction, predictor: Predictor, volume: Volume) -> Answer[Prediction]:

@@ -38,6 +38,16 @@ class ObjectQuestion:
 
 
 @dataclass(frozen=True, eq=False)
+class CineQuestion:
+    """The same in all phases of a cine; the prompts are on one of them."""
+
+    prompts: Prompts
+    phase: int
+    along: str  # see `sam_infer/propagation/phases.py`
+    options: VolumeOptions = field(default_factory=VolumeOptions)
+
+
+@dataclass(frozen=True, eq=False)
 class ObjectsQuestion:
     """The same for several labels at once; a label's value is its place in `prompts`, from 1."""
 

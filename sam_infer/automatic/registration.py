@@ -19,7 +19,7 @@ from sam_infer.arrays import Float32Array, Float64Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.body_centre import body_centre
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask, Volume
 
 # Organs of a centimetre still show at this grid.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_infer.imaging.claim import PACKED, RAW, Claim, refusal
+from sam_infer.imaging.claims.claim import PACKED, RAW, Claim, refusal
 
 # Neighbouring slices of a series may differ by this share of their distance before a reader is warned.
 UNEVEN_TOLERANCE = 0.05

@@ -9,11 +9,11 @@ from typing import Any
 import itk
 
 from sam_infer.errors import VolumeError
-from sam_infer.imaging.claim import Claim, refusal, require_affordable, require_whole
+from sam_infer.imaging.claims.claim import Claim, refusal, require_affordable, require_whole
+from sam_infer.imaging.claims.nifti_claim import nifti_claim
+from sam_infer.imaging.claims.picture_claim import picture_claim
+from sam_infer.imaging.claims.text_claim import meta_claim, nrrd_claim
 from sam_infer.imaging.dicom_tags import dicom_claim, require_shallow
-from sam_infer.imaging.nifti_claim import nifti_claim
-from sam_infer.imaging.picture_claim import picture_claim
-from sam_infer.imaging.text_claim import meta_claim, nrrd_claim
 
 # By suffix; headers that lie apart from their voxels (.nhdr, .mhd) are for whoever put them into a folder.
 CLAIMS: dict[str, Callable[[Path], Claim]] = {

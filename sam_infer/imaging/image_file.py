@@ -1,14 +1,11 @@
 """Reads and writes images and label maps (NIfTI, NRRD, MetaImage, DICOM series, PNG, JPEG, TIFF) through ITK.
 
 Only the voxels of ordinary NIfTI files take a shorter way (`plain_nifti`); where they lie is for ITK to say there too.
-ITK speaks LPS and gives arrays as (k, j, i); both end here.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +14,27 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from sam_infer.arrays import Float64Array
 from sam_infer.errors import VolumeError
 from sam_infer.files import write_whole
-from sam_infer.imaging.claim import refusal, require_whole, shown
+from sam_infer.imaging.cine import Cine, CineMask
+from sam_infer.imaging.claims.claim import refusal, require_whole, shown
+from sam_infer.imaging.dicom_frames import frames_in_time
+from sam_infer.imaging.dicom_phases import files_by_phase
 from sam_infer.imaging.dicom_tags import dicom_claim, uneven_slices, window_and_modality
-from sam_infer.imaging.file_check import itk_reader, require_channels, require_claim, require_complete, require_series
+from sam_infer.imaging.file_check import require_claim, require_complete, require_series
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.plain_nifti import PlainHeader, plain_header, read_voxels
-from sam_infer.imaging.volume import Mask, Volume, guess_modality
+from sam_infer.imaging.itk_image import (
+    LPS_TO_RAS,
+    finite,
+    first_line,
+    header_affine,
+    phases_of,
+    read_itk,
+    to_itk,
+    to_itk_in_time,
+)
+from sam_infer.imaging.plain_nifti import plain_header, read_voxels
+from sam_infer.imaging.volume import Mask, Phase, Volume, named_modality
 
 log = structlog.get_logger(__name__)
 
@@ -45,14 +54,6 @@ SUFFIXES = (
 )
 FLAT_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
-# No image reaches further; the earth's diameter is 1.3e10.
-FARTHEST_MM = 1e7
-
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-# ITK's readers share factories and GDCM state: one file at a time.
-_READING = threading.Lock()
-
 
 def suffix_of(path: Path) -> str:
     """The image suffix, `.nii.gz` included; empty when it is none of ours."""
@@ -60,8 +61,16 @@ def suffix_of(path: Path) -> str:
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
 
 
-def read_image(path: str | os.PathLike[str], modality: str | None = None) -> Volume:
-    """The image at `path`: a file, or a folder that holds one DICOM series. `modality` overrides what is guessed."""
+def read_image(path: str | os.PathLike[str], modality: str | None = None, phase: int | None = None) -> Volume:
+    """The image at `path`: a file, or a folder that holds one DICOM series; of one with phases the one that is named.
+
+    `modality` overrides what is guessed.
+    """
+    return read_cine(path, modality).at(phase)
+
+
+def read_cine(path: str | os.PathLike[str], modality: str | None = None) -> Cine:
+    """The same with all of its phases."""
     path = Path(path)
     if not path.exists():
         raise VolumeError(f"there is no file {path.name}", "image")
@@ -73,36 +82,64 @@ def read_image(path: str | os.PathLike[str], modality: str | None = None) -> Vol
     except MemoryError:
         raise refusal(path.name, "this machine has not enough memory for it now") from None
     if plain is not None:
-        return plain
+        return Cine((plain,))
     require_complete(path, suffix_of(path))
-    image = _read(path)
-    array, geometry = _from_itk(image, path.name)
+    image = read_itk(path, suffix_of(path))
+    arrays, geometry = phases_of(image, path.name)
     if suffix_of(path) in FLAT_SUFFIXES:
         # Resolution tags of photographs say nothing about the patient.
         geometry = Geometry(geometry.shape, LPS_TO_RAS)
     window, found = window_and_modality(image) if suffix_of(path) == ".dcm" else (None, None)
-    return Volume(array, geometry, _modality(array, modality or found), window)
+    named = named_modality(arrays[0], modality or found)
+    step = round(float(image.GetSpacing()[3]), 6) if len(arrays) > 1 else 1.0
+    if suffix_of(path) == ".dcm":
+        arrays, geometry, step = _unrolled(arrays, geometry, path)
+    return Cine.of([Volume(array, geometry, named, window) for array in arrays], step)
 
 
 def read_geometry(path: str | os.PathLike[str]) -> Geometry:
     """The grid of the image at `path`; of an ordinary file the voxels are not read."""
+    return read_grid(path)[0]
+
+
+def read_grid(path: str | os.PathLike[str]) -> tuple[Geometry, Phase | None]:
+    """The same, and the first phase of an image in time, which tells how many there are."""
     path = Path(path)
     header = plain_header(path) if path.is_file() else None
     if header is None:
-        return read_image(path).geometry
+        first = read_image(path)
+        return first.geometry, first.phase
     require_complete(path, suffix_of(path))  # a label must not be taken for an image that cannot be read
-    return _plain_geometry(path, header)
+    return Geometry(header.shape, header_affine(path)), None
 
 
 def read_mask(path: str | os.PathLike[str], grid: Geometry | None = None) -> Mask:
-    """The label map at `path`; values must be whole numbers from 0 to 255.
+    """The label map at `path`, of one with phases the first that is marked; values must be whole numbers from 0 to 255.
 
     One whose header claims another size than `grid` is refused before memory is taken for it.
     """
+    return read_marked(path, grid)[0]
+
+
+def read_marked(path: str | os.PathLike[str], grid: Geometry | None = None) -> tuple[Mask, int | None]:
+    """The same, and which phase that is; None where there are none."""
+    mask = read_cine_mask(path, grid)
+    if len(mask.phases) == 1:
+        return mask.phases[0], None
+    phase = next(iter(mask.marked), 0)
+    return mask.phases[phase], phase
+
+
+def read_cine_mask(path: str | os.PathLike[str], grid: Geometry | None = None, phases: int | None = None) -> CineMask:
+    """The same with all of its phases; `phases` are as many as it may have, where it has any."""
     path = Path(path)
     if grid is not None:
-        _require_size_of(path, grid)
-    volume = read_image(path)
+        _require_size_of(path, grid, phases)
+    cine = read_cine(path)
+    return CineMask(tuple(_as_mask(one, path) for one in cine.phases), cine.step_s)
+
+
+def _as_mask(volume: Volume, path: Path) -> Mask:
     if volume.is_colour:
         raise VolumeError(f"{path.name} is a colour image, not a label map", "label")
     array = volume.array
@@ -111,15 +148,19 @@ def read_mask(path: str | os.PathLike[str], grid: Geometry | None = None) -> Mas
     return Mask(array.astype(np.uint8, copy=False), volume.geometry)
 
 
-def _require_size_of(path: Path, grid: Geometry) -> None:
+def _require_size_of(path: Path, grid: Geometry, phases: int | None) -> None:
     claim = require_claim(path, suffix_of(path)) if path.is_file() else None
-    sizes = claim.sizes[:3] if claim is not None else ()
+    claimed = claim.sizes if claim is not None else ()
+    sizes, times = claimed[:3], claimed[3] if len(claimed) > 3 else 1
     if sizes != grid.shape[: len(sizes)]:  # of pictures in one file only the first is claimed
         raise VolumeError(
             f"{path.name} has another grid than the image: {shown(sizes)} voxels against {grid.describe()}; "
             "resample it to the image first",
             "label",
         )
+    if phases is not None and times not in (1, phases):
+        wanted = f"{phases} phases" if phases > 1 else "none, or one of them is asked about"
+        raise VolumeError(f"{path.name} has {times} phases; the image has {wanted}", "label")
 
 
 def _whole_numbers(array: npt.NDArray[Any]) -> bool:
@@ -133,11 +174,25 @@ def write_mask(mask: Mask, path: str | os.PathLike[str], compress: bool = True) 
     """Write a label map in the format its suffix names; appears whole or not at all."""
     path = Path(path)
     flat = require_mask_format(path, mask.array.shape[2]) in FLAT_SUFFIXES
-    image = _to_itk(mask.array, mask.geometry, flat)
+    return _write(to_itk(mask.array, mask.geometry, flat), path, compress and not flat)
+
+
+def write_cine_mask(mask: CineMask, path: str | os.PathLike[str], compress: bool = True) -> Path:
+    """The same with all of its phases; of a single one an ordinary label map."""
+    path = Path(path)
+    if len(mask.phases) == 1:
+        return write_mask(mask.phases[0], path, compress)
+    if require_mask_format(path, 1) in FLAT_SUFFIXES:
+        raise VolumeError(f"{path.name}: phases do not fit into a {suffix_of(path)} file; use .nii.gz", "out")
+    image = to_itk_in_time([one.array for one in mask.phases], mask.geometry, mask.step_s)
+    return _write(image, path, compress)
+
+
+def _write(image: Any, path: Path, compress: bool) -> Path:
     try:
-        write_whole(path, lambda part: itk.imwrite(image, str(part), compression=compress and not flat))
+        write_whole(path, lambda part: itk.imwrite(image, str(part), compression=compress))
     except RuntimeError as error:
-        log.error("a label map could not be written", file=path.name, reason=_first_line(error))
+        log.error("a label map could not be written", file=path.name, reason=first_line(error))
         raise VolumeError(f"{path.name} could not be written: is there room, and may it be written?", "out") from error
     except OSError as error:
         raise VolumeError(f"{path.name} could not be written: {error.strerror}", "out") from error
@@ -160,7 +215,17 @@ def write_image(volume: Volume, path: str | os.PathLike[str]) -> Path:
     """Write an image; for the generators of demo and test data."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    itk.imwrite(_to_itk(volume.array, volume.geometry, suffix_of(path) in FLAT_SUFFIXES), str(path))
+    itk.imwrite(to_itk(volume.array, volume.geometry, suffix_of(path) in FLAT_SUFFIXES), str(path))
+    return path
+
+
+def write_cine(cine: Cine, path: str | os.PathLike[str]) -> Path:
+    """Write an image with its phases, grey ones only."""
+    path = Path(path)
+    if len(cine.phases) == 1:
+        return write_image(cine.phases[0], path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    itk.imwrite(to_itk_in_time([one.array for one in cine.phases], cine.geometry, cine.step_s), str(path))
     return path
 
 
@@ -170,87 +235,11 @@ def _read_plain(path: Path, modality: str | None) -> Volume | None:
     voxels = None if header is None else read_voxels(path, header)
     if header is None or voxels is None:
         return None
-    array = _finite(voxels, path.name).transpose(2, 1, 0)
-    return Volume(array, _plain_geometry(path, header), _modality(array, modality))
+    array = finite(voxels, path.name).transpose(2, 1, 0)
+    return Volume(array, Geometry(header.shape, header_affine(path)), named_modality(array, modality))
 
 
-def _plain_geometry(path: Path, header: PlainHeader) -> Geometry:
-    """Where the voxels lie, as ITK understands the header: qform or sform is its decision, whatever it reads."""
-    reader = itk.ImageFileReader[itk.Image[itk.SS, 3]].New(FileName=str(path))
-    try:
-        with _READING:
-            reader.UpdateOutputInformation()
-    except RuntimeError as error:
-        raise _unreadable(path.name, error) from error
-    return Geometry(header.shape, _affine(reader.GetOutput()))
-
-
-def _read(path: Path | list[str]) -> Any:
-    first, count = (path, 1) if isinstance(path, Path) else (Path(path[0]), len(path))
-    name = first.name if isinstance(path, Path) else "the DICOM series"
-    try:
-        with _READING, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # ITK repeats every header oddity; ours are checked below
-            reader = itk_reader(first, suffix_of(first), count)
-            return itk.imread(str(path) if isinstance(path, Path) else path, imageio=reader)
-    except (RuntimeError, TypeError, KeyError, MemoryError) as error:
-        raise _unreadable(name, error) from error
-
-
-def _from_itk(image: Any, name: str) -> tuple[npt.NDArray[Any], Geometry]:
-    dimension = image.GetImageDimension()
-    array = itk.array_from_image(image)
-    colour = array.ndim == dimension + 1
-    if colour and array.shape[-1] == 4:
-        array = array[..., :3]
-    require_channels(name, array.shape[-1] if colour else 1)
-    while dimension > 3 and array.shape[0] == 1:  # a fourth axis of length one is a habit of some writers
-        array, dimension = array[0], dimension - 1
-    if dimension not in (2, 3):
-        raise VolumeError(f"{name} has {dimension} dimensions; a slice or a volume is expected", "image")
-    if dimension == 2:
-        array = array[None]
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8)
-    array = _finite(array, name).transpose(2, 1, 0, *range(3, array.ndim))
-    width, height, depth = array.shape[:3]
-    return array, Geometry((width, height, depth), _affine(image))
-
-
-def _finite(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-        log.warning("image holds NaN or infinity, taken as zero", file=name)
-        return np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
-    return array
-
-
-def _affine(image: Any) -> Float64Array:
-    """The RAS affine of an ITK image of two to four dimensions."""
-    n = min(image.GetImageDimension(), 3)
-    direction = itk.array_from_matrix(image.GetDirection())[:n, :n]
-    affine = np.eye(4)
-    affine[:n, :n] = direction * np.array([float(s) for s in image.GetSpacing()][:n])
-    affine[:n, 3] = [float(o) for o in image.GetOrigin()][:n]
-    if not (np.abs(affine) < FARTHEST_MM).all():  # NaN is not less, either
-        raise VolumeError(f"its spacing or place is no number, or beyond {FARTHEST_MM / 1e6:g} km", "image")
-    return np.asarray(LPS_TO_RAS @ affine)
-
-
-def _to_itk(array: npt.NDArray[Any], geometry: Geometry, flat: bool) -> Any:
-    stored = np.ascontiguousarray(array.transpose(2, 1, 0, *range(3, array.ndim)))
-    colour = array.ndim == 4
-    if flat:
-        return itk.image_from_array(stored[0], is_vector=colour)
-    image = itk.image_from_array(stored, is_vector=colour)
-    lps = LPS_TO_RAS @ geometry.affine
-    spacing = np.asarray(geometry.spacing_mm)
-    image.SetDirection(itk.matrix_from_array(np.ascontiguousarray(lps[:3, :3] / spacing)))
-    image.SetSpacing([float(s) for s in spacing])
-    image.SetOrigin([float(o) for o in lps[:3, 3]])
-    return image
-
-
-def _read_series(folder: Path, modality: str | None) -> Volume:
+def _read_series(folder: Path, modality: str | None) -> Cine:
     require_series(folder)
     names = itk.GDCMSeriesFileNames.New()
     names.SetUseSeriesDetails(True)
@@ -259,41 +248,30 @@ def _read_series(folder: Path, modality: str | None) -> Volume:
     if not series:
         raise VolumeError(f"folder {folder.name} holds no DICOM series", "image")
     files = max((list(names.GetFileNames(uid)) for uid in series), key=len)
-    note = None
+    notes = []
     if len(series) > 1:
-        note = f"the folder holds {len(series)} series; the one with most slices ({len(files)}) is used"
+        notes.append(f"the folder holds {len(series)} series; the one with most images ({len(files)}) is used")
     for file in files:
         require_whole(Path(file), dicom_claim(Path(file)))
-    array, geometry = _from_itk(_read(files), folder.name)
+    phases, step_s = files_by_phase(files)
     window, found = window_and_modality(None, files)
-    uneven = uneven_slices(files)
-    if uneven is not None:
-        note = f"{note}; {uneven}" if note else uneven
-    if note:
-        log.warning("DICOM series needs attention", folder=folder.name, note=note)
-    return Volume(array, geometry, _modality(array, modality or found), window, note)
+    notes += [sentence for sentence in (uneven_slices(list(phases[0])),) if sentence]
+    if notes:
+        log.warning("DICOM series needs attention", folder=folder.name, note="; ".join(notes))
+    read = [phases_of(read_itk(one, ""), folder.name) for one in phases]
+    named = named_modality(read[0][0][0], modality or found)
+    about = (named, window, "; ".join(notes) or None)
+    if len(files) == 1:
+        arrays, geometry, step_s = _unrolled(*read[0], Path(files[0]))
+        return Cine.of([Volume(array, geometry, *about) for array in arrays], step_s)
+    return Cine.of([Volume(arrays[0], geometry, *about) for arrays, geometry in read], step_s)
 
 
-def _modality(array: npt.NDArray[Any], wish: str | None) -> str:
-    """Our name of a modality; a CT that was already windowed to 8 bits is not treated as Hounsfield units."""
-    guessed = guess_modality(array)
-    if guessed == "RGB" or wish is None:
-        return guessed
-    wish = wish.upper()
-    if wish == "CT":
-        return "CT" if guessed == "CT" else "OTHER"
-    known = {"MR": "MR", "US": "US", "PT": "PT", "CR": "XR", "DX": "XR", "XR": "XR", "RF": "XR", "MG": "XR"}
-    return next((ours for theirs, ours in known.items() if wish.startswith(theirs)), "OTHER")
-
-
-def _unreadable(name: str, error: Exception) -> VolumeError:
-    """A refusal in our words; ITK's, about its own classes and this machine's folders, go to the log."""
-    log.info("not readable as an image", file=name, reason=_first_line(error))
-    return VolumeError(f"{name} cannot be read as an image: it is damaged, or not what its name says", "image")
-
-
-def _first_line(error: Exception) -> str:
-    """The line of ITK's report that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    informative = [line for line in lines if "ERROR" in line.upper() or "could not" in line.lower()]
-    return (informative or lines or [type(error).__name__])[-1][:200]
+def _unrolled(
+    arrays: list[npt.NDArray[Any]], geometry: Geometry, file: Path
+) -> tuple[list[npt.NDArray[Any]], Geometry, float]:
+    """The frames of one DICOM file by phase, where they have any."""
+    found = frames_in_time(file)
+    if found is None or len(arrays) > 1 or arrays[0].shape[2] != sum(map(len, found.phases)):
+        return arrays, geometry, 1.0
+    return [arrays[0][:, :, list(frames)] for frames in found.phases], found.geometry, found.step_s

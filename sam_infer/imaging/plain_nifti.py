@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
-from sam_infer.imaging.claim import UNPACKING_ERROR
+from sam_infer.imaging.claims.claim import UNPACKING_ERROR
 
 HEADER_BYTES = 348
 MAGIC = b"n+1\0"  # header and voxels in one file

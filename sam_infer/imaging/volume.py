@@ -21,6 +21,15 @@ MODALITIES = ("CT", "MR", "US", "XR", "PT", "RGB", "OTHER")
 CT_LOW_HU = -150
 
 
+@dataclass(frozen=True)
+class Phase:
+    """Which part of an image in time a volume is."""
+
+    index: int  # from 0
+    count: int
+    step_s: float  # seconds from one to the next; 1 where nobody says
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """An image on a grid: array (I, J, K), or (I, J, K, 3) for colour, of any number type."""
@@ -30,6 +39,7 @@ class Volume:
     modality: str = "OTHER"
     file_window: tuple[float, float] | None = None  # (low, high) stored in the file, e.g. by DICOM
     note: str | None = field(default=None)  # what a reader should know, e.g. uneven slice distances
+    phase: Phase | None = None  # of an image in time: which this is
 
     def __post_init__(self) -> None:
         if self.array.shape[:3] != self.geometry.shape:
@@ -133,3 +143,15 @@ def guess_modality(array: npt.NDArray[Any]) -> str:
         return "RGB"
     sparse = array[::4, ::4, :: max(1, array.shape[2] // 16)]
     return "CT" if sparse.size and float(sparse.min()) <= CT_LOW_HU else "OTHER"
+
+
+def named_modality(array: npt.NDArray[Any], wish: str | None) -> str:
+    """Our name of a modality; a CT that was already windowed to 8 bits is not treated as Hounsfield units."""
+    guessed = guess_modality(array)
+    if guessed == "RGB" or wish is None:
+        return guessed
+    wish = wish.upper()
+    if wish == "CT":
+        return "CT" if guessed == "CT" else "OTHER"
+    known = {"MR": "MR", "US": "US", "PT": "PT", "CR": "XR", "DX": "XR", "XR": "XR", "RF": "XR", "MG": "XR"}
+    return next((ours for theirs, ours in known.items() if wish.startswith(theirs)), "OTHER")

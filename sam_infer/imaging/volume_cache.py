@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam_infer.imaging.image_file import read_image
-from sam_infer.imaging.volume import Volume
+from sam_infer.imaging.cine import Cine
+from sam_infer.imaging.image_file import read_cine
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class VolumeCache:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._volumes: OrderedDict[FileVersion, Future[Volume]] = OrderedDict()
+        self._volumes: OrderedDict[FileVersion, Future[Cine]] = OrderedDict()
         self.reads = 0
         self.evicted = 0
 
-    def get(self, path: Path, modality: str | None = None) -> Volume:
-        """The image at `path`."""
+    def get(self, path: Path, modality: str | None = None) -> Cine:
+        """The image at `path`, with all of its phases."""
         version = FileVersion.of(path) if path.exists() else FileVersion(path, 0, 0)
         with self._lock:
             pending = self._volumes.get(version)
@@ -60,15 +60,15 @@ class VolumeCache:
         with self._lock:
             return sum(size for _, size in self._ready())
 
-    def _read(self, version: FileVersion, pending: Future[Volume], modality: str | None) -> None:
+    def _read(self, version: FileVersion, pending: Future[Cine], modality: str | None) -> None:
         try:
-            volume = read_image(version.path, modality)
+            cine = read_cine(version.path, modality)
         except BaseException as error:  # noqa: BLE001 - every waiter gets it from the future
             with self._lock:
                 self._volumes.pop(version, None)
             pending.set_exception(error)
             return
-        pending.set_result(volume)
+        pending.set_result(cine)
         with self._lock:
             self.reads += 1
             self._evict()

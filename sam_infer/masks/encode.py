@@ -17,7 +17,8 @@ import numpy as np
 from isal import isal_zlib
 
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS, write_mask
+from sam_infer.imaging.image_file import write_mask
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
 
 Chunk: TypeAlias = bytes | memoryview

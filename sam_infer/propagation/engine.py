@@ -16,6 +16,8 @@ from sam_infer.propagation.memory_walk import MemoryWalk
 from sam_infer.propagation.options import AUTO, SAM2, TRACKER, VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.segment import Propagation, segment_volume
+from sam_infer.propagation.tracker_walk import TrackerWalk
+from sam_infer.propagation.walk import Walk
 from sam_infer.slices.predictor import Predictor
 
 
@@ -33,6 +35,10 @@ class VolumeEngine(Protocol):
         """The object meant by the prompts, on every slice where it is; slice by slice through `job.slice`."""
         ...
 
+    def walk(self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job) -> Walk:
+        """How it goes about that, for whoever walks elsewhere: through the phases of a cine."""
+        ...
+
 
 class TrackerEngine:
     """Masks are followed from slice to slice by a tracker and the promptable network together; see `segment_volume`."""
@@ -45,6 +51,10 @@ class TrackerEngine:
         """The object meant by the prompts, on every slice where it is."""
         return segment_volume(predictor, volume, prompts, options, job)
 
+    def walk(self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job) -> Walk:
+        """From slice to slice."""
+        return TrackerWalk(predictor, volume, said, options, job)
+
 
 class Sam2Engine:
     """SAM 2 follows the object with its own memory; the predictor's network must be one of its models."""
@@ -56,8 +66,12 @@ class Sam2Engine:
     ) -> VolumePrediction:
         """The object meant by the prompts, on every slice where it is."""
         said = VolumePrompts.of(prompts, volume.geometry) if isinstance(prompts, Prompts) else prompts
-        walk = MemoryWalk(predictor, volume, said, options, job)
+        walk = self.walk(predictor, volume, said, options, job)
         return Propagation(predictor, volume, said, options, job, walk).answer()
+
+    def walk(self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job) -> Walk:
+        """With a memory of what was seen."""
+        return MemoryWalk(predictor, volume, said, options, job)
 
 
 # SAM 2's engine is there where its package is.

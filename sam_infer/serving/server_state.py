@@ -18,6 +18,7 @@ import torch
 
 from sam_infer.ask.answer import Answer, answer
 from sam_infer.ask.question import SliceQuestion
+from sam_infer.imaging.cine import Cine
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.volume_cache import VolumeCache
 from sam_infer.lru_cache import LruCache
@@ -102,9 +103,13 @@ class Serving:
             self._predictor = self._follow(self._predictor)
         return self._predictor
 
-    def volume(self, path: Path, modality: str | None = None) -> Volume:
-        """The image at `path`, read once while it does not change."""
-        return self.volumes.get(path, modality)
+    def volume(self, path: Path, phase: int | None = None) -> Volume:
+        """The image at `path`, read once while it does not change; of one with phases the one that is named."""
+        return self.cine(path).at(phase)
+
+    def cine(self, path: Path) -> Cine:
+        """The same with all of its phases."""
+        return self.volumes.get(path)
 
     def predict(self, click: Click, asker: Asker | None = None) -> Answer[Prediction]:
         """One click's answer; the seconds tell waiting apart from computing.

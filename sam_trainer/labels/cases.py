@@ -20,7 +20,7 @@ from scipy import ndimage
 from sam_infer.arrays import BoolArray, UInt8Array
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_image, read_mask, suffix_of
+from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_image, read_marked, read_mask, suffix_of
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Mask, Volume
 
@@ -232,7 +232,9 @@ def _label_of(folder: Path, name: str) -> Path | None:
 def labelled_image(case: Case) -> tuple[Volume, Mask]:
     """A case's image and its label on the image's grid; refused when they do not lie on each other."""
     volume = read_image(case.image)
-    mask = read_mask(case.label, volume.geometry)
+    mask, phase = read_marked(case.label, volume.geometry)
+    if phase:
+        volume = read_image(case.image, phase=phase)
     if suffix_of(case.image) in FLAT_SUFFIXES and mask.geometry.shape == volume.geometry.shape:
         mask = Mask(mask.array, volume.geometry)  # a photograph has no place in space
     mask.require_same_grid(volume.geometry, f"the label of {case.name}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sam_infer.errors import VolumeError
 from sam_infer.files import file_sha256
-from sam_infer.imaging.image_file import read_mask
+from sam_infer.imaging.image_file import read_marked
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case
 from sam_trainer.labels.ledger import GONE, QUARANTINED, STANDING, Ledger, Record
@@ -85,7 +85,9 @@ def _doubts(ledger: Ledger, case: Case, last: Record | None, proposal: Earlier |
     earlier = [] if proposal is None else [proposal]
     try:
         if last is not None and last.event in STANDING:
-            earlier.append(Earlier(f"version {last.version}", read_mask(ledger.label(last)), last.names))
+            before, phase = read_marked(ledger.label(last))
+            if phase == read_marked(case.label)[1]:  # of an image in time perhaps another phase was marked first
+                earlier.append(Earlier(f"version {last.version}", before, last.names))
         return doubts_about(case, earlier)
     except VolumeError:
         return []

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from sam_infer.arrays import BoolArray, Float64Array, UInt8Array
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Volume
 from sam_infer.networks.backbone import Backbone
 from sam_infer.prompts.object_prompts import Box, Prompts

@@ -19,7 +19,8 @@ from scipy import ndimage
 
 from sam_infer.arrays import Float64Array
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS, write_image, write_mask
+from sam_infer.imaging.image_file import write_image, write_mask
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask, Volume
 
 # Signed distance in mm at points (..., 3): negative inside.

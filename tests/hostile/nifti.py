@@ -80,7 +80,10 @@ def _sizes() -> Iterator[tuple[str, Header]]:
     yield "claims-doubles", replace(GOOD, sizes=(4000, 4000, 400), kind=64, bits=64)
     for count in (0, 1, -1, 8, 100, 32767):
         yield f"dimensions-{count}", replace(GOOD, dimensions=count)
-    yield "four-dimensions", replace(GOOD, sizes=(4, 4, 4, 3))
+    yield "claims-phases", replace(GOOD, sizes=(200, 200, 20, BIG))
+    yield "phases-cut", replace(GOOD, sizes=(8, 8, 8, 20))
+    for count in (0, -3):
+        yield f"phase-size-is-{count}", replace(GOOD, sizes=(4, 4, 4, count))
     yield "five-dimensions", replace(GOOD, sizes=(4, 4, 4, 1, 2))
     yield "seven-dimensions", replace(GOOD, sizes=(2,) * 7)
     for axis, wrong in product(range(3), (-8, -32768, 0)):

@@ -1,6 +1,7 @@
 // Asking for segmentations: prompts, other candidates, proposals, uncertainty; long ones with progress and a way out.
 
 import { placeOf, readNrrd, through } from './nrrd.js';
+import { phaseOf } from './phases.js';
 import { ServerError } from './server.js';
 import { params, together } from './strokes.js';
 
@@ -97,7 +98,7 @@ export class Segmenting {
     this.forget();
     const { at } = work.answer(label, mask, { ...facts, prompts: asked.params, asked }, asked.ids);
     const notes = [...(facts.warnings ?? []), ...this.#kept(facts, mask, at.length)].join('; ');
-    this.session.say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${notes ? ` (${notes})` : ''}`);
+    this.session.say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${phaseOf(facts)}${notes ? ` (${notes})` : ''}`);
     if (model === 'sam_2d' && this.uncertain) await this.askDoubt();
   }
 

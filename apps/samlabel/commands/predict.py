@@ -16,7 +16,7 @@ from sam_infer.automatic.experimental import EXPERIMENTAL
 from sam_infer.errors import PromptError
 
 if TYPE_CHECKING:
-    from sam_infer.imaging.volume import Volume
+    from sam_infer.imaging.cine import Cine
     from sam_infer.slices.predictor import Predictor
     from samlabel.offline.arguments import Plan
     from samlabel.offline.predict_one import OfflinePredictor, Predicted, PredictRequest
@@ -61,6 +61,14 @@ class Engine(StrEnum):
     SAM2 = "sam2"
 
 
+class Along(StrEnum):
+    """Where an object is followed: in its phase, in time on the prompted slices, or in its phase and then in time."""
+
+    SPACE = "space"
+    TIME = "time"
+    BOTH = "both"
+
+
 # Ways to label that learn from accepted cases.
 FROM_CASES = (Auto.BEST, Auto.GRID, Auto.SELFPROMPT, Auto.DETECT, Auto.ATLAS)
 
@@ -82,6 +90,13 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     out: Annotated[
         Path | None, typer.Option(help="Where the mask goes; default: beside you, NAME_mask, or the folder NAME_masks.")
     ] = None,
+    phase: Annotated[
+        int | None, typer.Option(min=0, help="Of an image in time: the phase that is looked at, from 0; default 0.")
+    ] = None,
+    along: Annotated[
+        Along,
+        typer.Option(help="Of an image in time: follow the object through its phases, on the prompted slices or all."),
+    ] = Along.SPACE,
     plane: Annotated[Plane | None, typer.Option(help="Anatomical plane of the slices.")] = None,
     mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
     seed_from: Annotated[
@@ -142,8 +157,12 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
         engine.value,
         seed_from,
         listed,
+        phase,
+        along.value,
     ).plan()
     typer.echo(f"loading the model {model}", err=True)
+
+    from dataclasses import replace
 
     from sam_infer.slices.crop import ZoomPolicy
     from sam_infer.slices.predictor import Options
@@ -156,12 +175,13 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     label = listed[0] if len(listed) == 1 else ""
     options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes, label)
     request = PredictRequest(mode.value, said, box, shown_plane, auto.value, seed_from, engine.value, options, names)
+    request = replace(request, phase=phase, along=along.value)
     learns = seed_from is not None or (mode is Mode.AUTO and auto in FROM_CASES)
     network = _network(model, adapter, studies if learns else None)
-    if plan.volume is None:
+    if plan.cine is None:
         _folder(network, request, plan, force)
     else:
-        _single(network, request, image, plan.volume, plan)
+        _single(network, request, image, plan.cine, plan)
 
 
 def _network(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
@@ -193,18 +213,18 @@ def _predictor(model: str, adapter: str) -> Predictor:
     return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
 
 
-def _single(network: OfflinePredictor, request: PredictRequest, image: Path, volume: Volume, plan: Plan) -> None:
+def _single(network: OfflinePredictor, request: PredictRequest, image: Path, cine: Cine, plan: Plan) -> None:
     from samlabel.offline.outputs import note_beside_images, write_answer
     from samlabel.offline.preview import write_preview
     from samlabel.offline.telling import following, telling
 
     with telling(f"looking at {image.name}") as told:
-        answer = network.answer(request, image, following(image.name, told), volume)
+        answer = network.answer(request, image, following(image.name, told), cine)
     _tell(answer.notes)
     target = write_answer(answer.mask, plan.target)
     if plan.preview is not None:
         note_beside_images(plan.preview)
-        write_preview(volume, answer.mask, plan.preview)
+        write_preview(answer.volume, answer.shown, plan.preview)
         typer.echo(f"{plan.preview}: the mask on the image")
     typer.echo(f"{target}: {answer.sentence}")
 

@@ -17,7 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from sam_infer.arrays import UInt8Array
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask, Volume
 from sam_trainer.synthetic.patients import grid, patient
 from samlabel.dicom.demo import add_study, uid_of

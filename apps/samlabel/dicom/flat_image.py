@@ -14,7 +14,8 @@ from pydicom import Dataset
 
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS, read_image
+from sam_infer.imaging.image_file import read_image
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Volume
 from samlabel.dicom.slice_stack import NEEDED
 

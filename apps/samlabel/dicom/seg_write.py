@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -19,7 +19,7 @@ from pydicom.sr.codedict import codes
 from sam_infer.arrays import Float64Array, UInt8Array
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
 from samlabel.dicom.flat_image import FlatImage
 from samlabel.dicom.seg_frames import put_frames
@@ -49,6 +49,7 @@ class Origin:
     adapter: str = ""
     prompts: str = ""  # digest of the prompts that led to it
     reader: str = ""
+    phase: int | None = field(default=None, repr=False)  # of an image in time
 
     def __post_init__(self) -> None:
         if self.algorithm_type not in ALGORITHM_TYPES:
@@ -93,7 +94,8 @@ def write_seg(
         segmentation.PatientOrientation = flat.header.get("PatientOrientation", "")
         if flat.frames > 1:
             put_frames(segmentation, pixels)
-    segmentation.SeriesDescription = _short("Labels: " + ", ".join(names[value] for value in values))
+    when = "" if origin.phase is None else f"phase {origin.phase}, "
+    segmentation.SeriesDescription = _short(f"Labels: {when}" + ", ".join(names[value] for value in values))
     return segmentation
 
 
@@ -158,6 +160,15 @@ def referenced_series(segmentation: Dataset) -> str:
     return ""
 
 
+def referenced_images(segmentation: Dataset) -> set[str]:
+    """The SOPInstanceUIDs of the images that a SEG lies on, as far as it says."""
+    return {
+        str(image.ReferencedSOPInstanceUID)
+        for series in segmentation.get("ReferencedSeriesSequence") or []
+        for image in series.get("ReferencedInstanceSequence") or []
+    }
+
+
 def _describe(number: int, name: str, origin: Origin, content: str) -> SegmentDescription:
     meaning = meaning_of(name)
     algorithm = None
@@ -191,6 +202,8 @@ def _digest(mask: Mask, names: Mapping[int, str], series: str, origin: Origin, a
     state.update(repr((series, sorted(names.items()), origin, mask.geometry.shape)).encode())
     state.update(mask.array.tobytes(order="F"))
     state.update(after.encode())
+    if origin.phase is not None:  # labels without one keep the UIDs that they had before there were any
+        state.update(f"phase {origin.phase}".encode())
     return state.hexdigest()
 
 

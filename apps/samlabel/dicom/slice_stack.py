@@ -15,6 +15,7 @@ from pydicom import Dataset
 
 from sam_infer.arrays import Float64Array
 from sam_infer.errors import VolumeError
+from sam_infer.imaging.dicom_phases import by_phase
 
 # Neighbouring distances may differ by this share of the usual one, directions of slices by this much per component.
 UNEVEN, TURNED = 0.05, 1e-3
@@ -37,6 +38,14 @@ class Stack:
     note: str | None = None
 
 
+def stacks_of(headers: Sequence[Dataset]) -> list[Stack]:
+    """The same of a series with phases in time, one stack for each; of most series there is one."""
+    _require_places(headers)
+    _require_one_grid(headers)
+    found = by_phase(headers)
+    return [stack_of(phase) for phase in found[0]] if found is not None else [stack_of(headers)]
+
+
 def stack_of(headers: Sequence[Dataset]) -> Stack:
     """The stack that a series is; refused with a sentence when it is none."""
     _require_places(headers)
@@ -48,7 +57,7 @@ def stack_of(headers: Sequence[Dataset]) -> Stack:
     gaps = np.diff(places @ normal)
     if len(gaps) and gaps.min() < SAME_PLACE_MM:
         raise VolumeError(
-            "two slices of the series lie at the same place: it holds several phases or echoes, which have to be "
+            "two slices of the series lie at the same place: it holds several echoes or scans, which have to be "
             "separate series",
             "image",
         )

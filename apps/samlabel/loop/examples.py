@@ -15,7 +15,7 @@ import structlog
 
 from sam_infer.automatic.example import MOST_CASES, AcceptedCase, affordable
 from sam_infer.errors import PromptError, SamError
-from sam_infer.imaging.image_file import read_mask
+from sam_infer.imaging.image_file import read_marked
 from sam_infer.imaging.volume import Mask
 from sam_infer.serving.server_state import Serving
 from sam_trainer.labels.cases import described_cases
@@ -61,14 +61,15 @@ class Examples:
             raise PromptError("a case cannot be seeded from itself: name another one", "seed_from")
         if name not in self._store.get_labeled_images() or name in not_counting(self.studies):
             raise PromptError(f"there is no accepted label of a case {name[:80]!r}", "seed_from")
-        return AcceptedCase(serving.volume(Path(self._store.get_image_uri(name))), self._mask(name, FINAL))
+        mask, phase = self._marked(name, FINAL)
+        return AcceptedCase(serving.volume(Path(self._store.get_image_uri(name)), phase), mask)
 
     def _read(self, serving: Serving, names: Sequence[str]) -> Iterator[AcceptedCase]:
         for name in names:
             try:
-                mask = self._mask(name, FINAL)
+                mask, phase = self._marked(name, FINAL)
                 if mask.array.any():
-                    yield AcceptedCase(serving.volume(Path(self._store.get_image_uri(name))), mask)
+                    yield AcceptedCase(serving.volume(Path(self._store.get_image_uri(name)), phase), mask)
             except SamError as error:
                 log.warning("accepted case left out", image=name, reason=str(error))
 
@@ -76,14 +77,14 @@ class Examples:
         """A stored label of the image itself, because the request names its tag."""
         if image_id is None:
             raise PromptError("an upload has no stored labels: send the prior as the file part 'label'", "prior_tag")
-        return self._mask(image_id, tag)
+        return self._marked(image_id, tag)[0]
 
-    def _mask(self, image_id: str, tag: str) -> Mask:
-        """A stored label map with the app's values."""
-        mask = read_mask(Path(self._store.get_label_uri(image_id, tag)))
+    def _marked(self, image_id: str, tag: str) -> tuple[Mask, int | None]:
+        """A stored label map with the app's values; of an image in time one phase of it, and which."""
+        mask, phase = read_marked(Path(self._store.get_label_uri(image_id, tag)))
         info = self._store.get_label_info(image_id, tag) or {}
         named = _named(info.get("label_info"), self._described(image_id))
-        return self._names.renumbered(mask, named)
+        return self._names.renumbered(mask, named), phase
 
     def _saved_at(self, image_id: str) -> int:
         return int((self._store.get_label_info(image_id, FINAL) or {}).get("ts") or 0)

@@ -10,7 +10,8 @@ from typing import Any
 
 from sam_infer.adapters.ids import added_ids, found_id
 from sam_infer.errors import PromptError
-from sam_infer.imaging.image_file import read_image, require_mask_format, suffix_of
+from sam_infer.imaging.cine import Cine
+from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_cine, require_mask_format, suffix_of
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import WINDOWS
 from sam_infer.prompts.slice_index import choose_slice
@@ -26,6 +27,9 @@ from samlabel.store.answers import FOLDER_RECORD
 # What `--adapter` may say instead of an id.
 PROMOTED, NO_ADAPTER = "promoted", "none"
 
+# What `--along` says of an object that is not followed through time; the rest of its words come with torch.
+SPACE = "space"
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -33,7 +37,7 @@ class Plan:
 
     images: Mapping[str, Path]  # of a folder; empty for one image
     said: dict[str, dict[str, Any]] | None  # hints by image, if there is a file of them
-    volume: Volume | None  # the only image
+    cine: Cine | None  # the only image, with its phases
     target: Path  # of its mask, or the folder of masks
     preview: Path | None
 
@@ -58,6 +62,8 @@ class Arguments:
     engine: str = "auto"
     seed_from: str | None = None
     labels: tuple[str, ...] = ()
+    phase: int | None = None
+    along: str = SPACE
 
     def plan(self) -> Plan:
         """What follows, or the first thing that is wrong, as a sentence."""
@@ -66,9 +72,10 @@ class Arguments:
         said = prompts_by_name(self.prompts, images)
         if self.prompts is not None and not images:
             raise PromptError("--prompts is for a folder of images; use --point and --box", "prompts")
-        volume = None if images else self._looked_at()
+        cine = None if images else self._looked_at()
+        volume = None if cine is None else cine.at(self.phase)
         target = self._folder(images) if volume is None else self._file(volume)
-        return Plan(images, said, volume, target, self._shown(target, volume) if self.preview else None)
+        return Plan(images, said, cine, target, self._shown(target, volume) if self.preview else None)
 
     def _require_words(self) -> None:
         """Refuse what means nothing whatever the image is."""
@@ -90,6 +97,10 @@ class Arguments:
 
     def _require_meaning(self, said: bool) -> None:
         """Refuse prompts where none are taken, and nothing where something must say what is meant."""
+        if self.along != SPACE and (self.mode == "auto" or self.seed_from is not None):
+            raise PromptError(
+                f"--along {self.along} follows what a point or a box means: no --mode auto, no --seed-from", "along"
+            )
         if self.mode == "auto" and said:
             raise PromptError("--mode auto takes no points and no box: use --mode 2d or 3d", "mode")
         if self.seed_from is not None:
@@ -115,14 +126,17 @@ class Arguments:
                 f"--engine sam2 follows with the memory of a {SAM2} model, and {self.model} is none", "engine"
             )
 
-    def _looked_at(self) -> Volume:
+    def _looked_at(self) -> Cine:
         """The only image, with the hints looked at on it."""
-        volume = read_image(self.image)
+        cine = read_cine(self.image)
+        volume = cine.at(self.phase)
+        if self.along != SPACE and volume.phase is None:
+            raise PromptError(f"--along {self.along}: the image has no phases in time", "along")
         if self.mode != "auto" and self.seed_from is None:
             prompts, marks = parsed(volume, self.points, self.box, self.plane)
-            if self.mode == "2d":
+            if self.mode == "2d" and self.along == SPACE:
                 choose_slice(volume.geometry, prompts.axis, None, marks)
-        return volume
+        return cine
 
     def _folder(self, images: Mapping[str, Path]) -> Path:
         """Where masks of a folder go."""
@@ -135,6 +149,8 @@ class Arguments:
         target = self.out or default_out(self.image, volume)
         require_output(target, [self.image], self.force)
         require_mask_format(target, volume.geometry.shape[2])
+        if self.along != SPACE and suffix_of(target) in FLAT_SUFFIXES:
+            raise PromptError(f"{target.name}: phases do not fit into a picture; use .nii.gz", "out")
         return target
 
     def _shown(self, target: Path, volume: Volume | None) -> Path:
@@ -149,4 +165,5 @@ def default_out(image: Path, volume: Volume) -> Path:
     """The mask's file in the working directory: the image's name, a format that can hold it."""
     name = image.resolve().name
     stem = name[: len(name) - len(suffix_of(image))] if image.is_file() else name
-    return Path(f"{stem}_mask{'.png' if volume.is_colour or volume.geometry.shape[2] == 1 else '.nii.gz'}")
+    flat = (volume.is_colour or volume.geometry.shape[2] == 1) and volume.phase is None
+    return Path(f"{stem}_mask{'.png' if flat else '.nii.gz'}")

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from sam_infer.imaging.cine import CineMask
 from sam_infer.imaging.volume import Mask
 from samlabel.errors import ConfigError
 from samlabel.store.answers import answers_in, note_answer
@@ -67,12 +68,15 @@ def result_file(path: Path | None) -> Path | None:
     return path
 
 
-def write_answer(mask: Mask, path: Path) -> Path:
-    """Write a mask; beside images it is noted as an answer, so that no server offers it as a case."""
-    from sam_infer.imaging.image_file import write_mask  # ITK, which the checks need not wait for
+def write_answer(mask: Mask | CineMask, path: Path) -> Path:
+    """Write a mask, of an object in time with all phases.
+
+    Beside images it is noted as an answer, so that no server offers it as a case.
+    """
+    from sam_infer.imaging.image_file import write_cine_mask, write_mask  # ITK, which the checks need not wait for
 
     note_beside_images(path)
-    return write_mask(mask, path)
+    return write_mask(mask, path) if isinstance(mask, Mask) else write_cine_mask(mask, path)
 
 
 def note_beside_images(path: Path) -> None:

@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sam_infer.errors import SamError, VolumeError
 from sam_infer.files import write_whole
-from sam_infer.imaging.image_file import suffix_of, write_mask
+from sam_infer.imaging.image_file import suffix_of
 from samlabel.errors import ConfigError
 from samlabel.store.answers import FOLDER_RECORD, answers_in
 
@@ -115,13 +113,13 @@ class FolderRun:
             return
         try:
             found = answer(name, path)
-            file = write_mask(found.mask, self.out / f"{name}{MASK_SUFFIXES[not flat(found)]}")
+            file = found.write(self.out / f"{name}{MASK_SUFFIXES[not flat(found)]}")
         except SamError as error:
             outcome.failed[name] = str(error)
             return
         record["cases"][name] = {
             "file": file.name,
-            "voxels": int(np.count_nonzero(found.mask.array)),
+            "voxels": found.voxels,
             "said": found.sentence,
             "notes": list(found.notes),
             "seconds": round(time.perf_counter() - started, 2),
@@ -167,4 +165,4 @@ def answered(out: Path, images: Mapping[str, Path]) -> Iterator[tuple[str, Path,
 
 def flat(answer: Predicted) -> bool:
     """Whether a mask fits a picture file."""
-    return answer.volume.is_colour or answer.volume.geometry.shape[2] == 1
+    return answer.is_flat

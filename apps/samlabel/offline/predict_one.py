@@ -11,19 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from sam_infer.ask.answer import Answer, answer
+from sam_infer.ask.answer import Answer, CineAnswer, answer, answer_in_time
 from sam_infer.ask.context import Context
-from sam_infer.ask.question import LabelQuestion, ObjectQuestion, SeededQuestion, SliceQuestion
+from sam_infer.ask.question import CineQuestion, LabelQuestion, ObjectQuestion, SeededQuestion, SliceQuestion
 from sam_infer.automatic.best import Chosen
 from sam_infer.automatic.example import MOST_CASES, AcceptedCase, affordable
 from sam_infer.automatic.modes import BEST, SEMANTIC
 from sam_infer.automatic.semantic import require_head
-from sam_infer.imaging.image_file import read_image, read_mask
+from sam_infer.imaging.cine import Cine, CineMask
+from sam_infer.imaging.image_file import read_cine, read_image, read_marked, write_cine_mask, write_mask
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.prompts.slice_index import choose_slice
 from sam_infer.propagation.options import AUTO, VolumeOptions
+from sam_infer.propagation.phases import SPACE
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
@@ -46,6 +48,8 @@ class PredictRequest:
     engine: str = AUTO  # 3d: who follows the object
     options: Options = field(default_factory=Options)
     names: LabelNames = field(default_factory=LabelNames)
+    phase: int | None = None  # of an image in time
+    along: str = SPACE  # where an object is followed
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -63,6 +67,8 @@ class PredictRequest:
             **prompts,
             **seed,
             **engine,
+            **({} if self.phase is None else {"phase": self.phase}),
+            **({} if self.along == SPACE else {"along": self.along}),
             "plane": self.plane,
             "zoom": zoom,
             "options": str(options),
@@ -79,6 +85,11 @@ class PredictRequest:
         prompts, _ = parsed(volume, self.points, self.box, self.plane)
         flat, wanted = replace(self.options, keep_largest=False), Consistency(keep_largest=self.options.keep_largest)
         return ObjectQuestion(prompts, VolumeOptions(flat, consistency=wanted, engine=self.engine))
+
+    def in_time(self, volume: Volume) -> CineQuestion:
+        """An object in all phases, whatever the mode, as a question."""
+        body = self.in_volume(volume)
+        return CineQuestion(body.prompts, self.phase or 0, self.along, body.options)
 
     def seeded(self, volume: Volume) -> SeededQuestion:
         """Mode 3d without a prompt as a question."""
@@ -99,10 +110,32 @@ class PredictRequest:
 class Predicted:
     """A mask on the image's grid and what to say about it."""
 
-    mask: Mask
+    mask: Mask | CineMask
     sentence: str
     volume: Volume
     notes: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> Mask:
+        """The mask of the volume: of all phases that of the one that was prompted."""
+        if isinstance(self.mask, Mask):
+            return self.mask
+        return self.mask.phases[0 if self.volume.phase is None else self.volume.phase.index]
+
+    @property
+    def voxels(self) -> int:
+        """How many are marked, of all phases together."""
+        parts = (self.mask,) if isinstance(self.mask, Mask) else self.mask.phases
+        return sum(int(np.count_nonzero(one.array)) for one in parts)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the mask fits a picture file."""
+        return isinstance(self.mask, Mask) and (self.volume.is_colour or self.volume.geometry.shape[2] == 1)
+
+    def write(self, path: Path) -> Path:
+        """Write the mask."""
+        return write_mask(self.mask, path) if isinstance(self.mask, Mask) else write_cine_mask(self.mask, path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,12 +153,20 @@ class OfflinePredictor:
         request: PredictRequest,
         path: Path,
         job: Job | None = None,
-        volume: Volume | None = None,
+        cine: Cine | None = None,
     ) -> Predicted:
-        """What the network makes of one image; `volume` is what `path` holds, where it was read already."""
+        """What the network makes of one image; `cine` is what `path` holds, where it was read already."""
         started = time.perf_counter()
-        volume = volume or read_image(path)
-        found, sentence, notes = self._asked(request, volume, self._context(request, path, volume, job or Job()))
+        cine = cine or read_cine(path)
+        volume = cine.at(request.phase)
+        context = self._context(request, path, volume, job or Job())
+        found: Answer[Any] | CineAnswer
+        if request.along == SPACE:
+            found, sentence, notes = self._asked(request, volume, context)
+            sentence += f", phase {volume.phase.index} of {volume.phase.count}" if volume.phase is not None else ""
+        else:
+            found = answer_in_time(request.in_time(volume), self.predictor, cine, context)
+            sentence, notes = _in_time(found), ()
         if self.predictor.adapter != NO_ADAPTER:
             sentence += f", adapter {self.predictor.adapter[:SHOWN_DIGITS]}"
         told = (*notes, *(note for note in found.notes if note != volume.note))
@@ -197,6 +238,19 @@ class OfflinePredictor:
 
     def _example(self, case: Case, names: LabelNames) -> AcceptedCase:
         if case.image not in self._read:
-            labels = names.renumbered(read_mask(case.label), case.labels)
-            self._read[case.image] = AcceptedCase(read_image(case.image), labels)
+            mask, phase = read_marked(case.label)
+            labels = names.renumbered(mask, case.labels)
+            self._read[case.image] = AcceptedCase(read_image(case.image, phase=phase), labels)
         return self._read[case.image]
+
+
+def _in_time(found: CineAnswer) -> str:
+    """What was found in the phases of a cine."""
+    counts, one = [int(np.count_nonzero(phase.array)) for phase in found.mask.phases], found.found
+    slices = one.start.slices_of_mask()
+    where = f"slices {slices[0]} to {slices[-1]} (axis {'ijk'[one.start.axis]})" if slices else "nowhere"
+    score = float(np.mean(list(one.scores.values()))) if one.scores else 0.0
+    return (
+        f"{min(counts)} to {max(counts)} voxels on {where} in {len(counts)} phases, from phase {one.phase}, "
+        f"score {score:.2f}"
+    )

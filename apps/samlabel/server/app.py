@@ -21,7 +21,8 @@ from monailabel.interfaces.datastore import Datastore
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.audit.actor import ask_through
 from sam_infer.errors import SamError, VolumeError
-from sam_infer.imaging.claim import VARIABLE
+from sam_infer.imaging.claims.claim import VARIABLE
+from sam_infer.imaging.volume import Mask
 from sam_infer.serving.server_state import Serving
 from sam_trainer.active.case_scoring import CaseScoring, standing_measure
 from sam_trainer.active.strategies import RANDOM
@@ -51,6 +52,7 @@ from samlabel.tasks import next_case
 from samlabel.tasks.standing_training import adopt
 from samlabel.tasks.task import SamTask
 from samlabel.wire.label_facts import quarantine_of
+from samlabel.wire.phase_request import unnamed
 from samlabel.wire.reply import Reply
 
 log = structlog.get_logger(__name__)
@@ -142,7 +144,8 @@ class SamApp(TaskRegistry, MONAILabelApp):
         """Answer a reader's request about one image, and remember what was answered until a label is saved."""
         reply = self._reply(request, self._store)
         image = request["image"]
-        if isinstance(image, str):
+        # Of images in time nobody knows yet which phases a reader will save: what was changed is not measured.
+        if isinstance(image, str) and isinstance(reply.mask, Mask) and "phases" not in reply.facts:
             self._answers.note(image, reply.mask, request, reply.facts)
         return reply
 
@@ -154,6 +157,8 @@ class SamApp(TaskRegistry, MONAILabelApp):
         if not (request.get("save_label") and isinstance(image, str)):
             return {"label": str(file), "tag": tag, "file": str(file), "params": reply.facts}
         info = {"model": request["model"], "params": reply.facts}
+        if "phases" in reply.facts and isinstance(reply.mask, Mask):
+            info["phase"] = reply.facts["phase"]
         try:
             stored = store.save_label(image, str(file), tag, info)
         finally:
@@ -173,8 +178,9 @@ class SamApp(TaskRegistry, MONAILabelApp):
         path = image if isinstance(image, Path) else Path(store.get_image_uri(image))
         reply = task.reply({**request, "image": path, "image_id": named})
         note = store.get_image_info(named).get("note") if named else None
-        if note:
-            reply.facts["warnings"] = [*reply.facts.get("warnings", []), note]
+        notes = [sentence for sentence in (note, unnamed(request, reply.facts)) if sentence]
+        if notes:
+            reply.facts["warnings"] = [*reply.facts.get("warnings", []), *notes]
         return reply
 
     def infer_task(self, name: str | None) -> SamTask:

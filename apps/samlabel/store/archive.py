@@ -17,25 +17,34 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import requests
 import structlog
 from monailabel.datastore.dicom import DICOMWebDatastore
 from monailabel.datastore.utils.dicom import dicom_web_download_series
 from pydicom import Dataset, dcmread
 
 from sam_infer.errors import VolumeError
-from sam_infer.imaging.image_file import read_geometry, read_image, read_mask, write_image, write_mask
+from sam_infer.imaging.cine import Cine, CineMask
+from sam_infer.imaging.image_file import (
+    read_cine,
+    read_geometry,
+    read_grid,
+    read_mask,
+    write_cine,
+    write_cine_mask,
+    write_mask,
+)
 from sam_infer.imaging.volume import Mask
 from samlabel.access.identity import current_reader
 from samlabel.access.uploads import LABEL_SUFFIXES, allowed_suffix, read_upload
 from samlabel.dicom.flat_image import FlatImage
-from samlabel.dicom.slice_stack import stack_of
-from samlabel.errors import ArchiveError, NotFoundError, UnsafeNameError
+from samlabel.dicom.slice_stack import stacks_of
+from samlabel.errors import ArchiveError, UnsafeNameError
 from samlabel.host.handle import archive_settings
-from samlabel.store.archive_client import archive_client
+from samlabel.store.archive_client import archive_client, archive_errors
 from samlabel.store.archive_images import ArchiveImages
 from samlabel.store.archive_labels import LIST_SECONDS, ArchiveLabels, StoredSeg, names_of, origin_of
 from samlabel.store.folder import FINAL, StudyStore
+from samlabel.store.phase_segs import label_of_phases
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +68,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
         """Every series that is an image, at most some seconds old."""
         listed = self._listed
         if listed is None or time.monotonic() - listed[0] > LIST_SECONDS:
-            with _archive_errors():
+            with archive_errors():
                 found = self._client.search_for_series(
                     fields=["Modality"], search_filters=self._search_filter, get_remaining=True
                 )
@@ -69,7 +78,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
 
     def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Series with an accepted label, in the archive or saved here."""
-        with _archive_errors():
+        with archive_errors():
             stored = {image for image in self._segs.by_image() if self._newest(image) is not None}
         return sorted((stored & set(self.list_images())) | set(StudyStore.get_labeled_images(self)))
 
@@ -86,11 +95,15 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
         with self._downloading:
             if self._convert_to_nifti and cached.is_file():
                 return str(cached.resolve())
-            with _archive_errors(image_id):
+            with archive_errors(image_id):
                 headers = self._headers(image_id) if self._convert_to_nifti else []
                 flat = FlatImage.of(headers)
-                note = stack_of(headers).note if headers and flat is None else None
-                got = Path(super().get_image_uri(image_id)) if flat is None else self._convert(image_id, flat)
+                stacks = stacks_of(headers) if headers and flat is None else []
+                note = stacks[0].note if stacks else None
+                if flat is not None or len(stacks) > 1:
+                    got = self._convert(image_id, flat)
+                else:
+                    got = Path(super().get_image_uri(image_id))
             if note:
                 log.warning("series needs attention", series=image_id, note=note)
                 self.update_image_info(image_id, {"note": note})
@@ -133,16 +146,23 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
 
     def _save(self, image_id: str, label: Path, label_tag: str, info: dict[str, Any]) -> str:
         if str(getattr(label_tag, "value", label_tag)) == FINAL:
-            self._check_label(image_id, label)
-            mask = read_mask(label)
-            names = names_of(info, mask.values())
-            with _archive_errors(image_id):
-                series = self._segs.store(mask, names, self._slices(image_id), origin_of(info, current_reader()))
-            info["SeriesInstanceUID"] = series
-            withdrawn = [uid for uid in self._withdrawn(image_id) if uid != series]
+            in_time = self._check_label(image_id, label, info)
+            masks = {None: read_mask(label)} if in_time is None else in_time.by_phase()
+            with archive_errors(image_id):
+                series = [self._to_archive(image_id, mask, info, phase) for phase, mask in masks.items()]
+            info["SeriesInstanceUID"] = series[0]
+            withdrawn = [uid for uid in self._withdrawn(image_id) if uid not in series]
             self.update_image_info(image_id, {"withdrawn": withdrawn})
             self.forget_lists()
         return str(StudyStore.save_label(self, image_id, str(label), label_tag, info))
+
+    def _to_archive(self, image_id: str, mask: Mask, info: dict[str, Any], phase: int | None) -> str:
+        """Send a label, or one phase of it, to the archive; its SeriesInstanceUID."""
+        slices = self._slices(image_id)
+        if phase is not None:
+            slices = list(stacks_of(slices)[phase].slices)
+        names = names_of(info, mask.values())
+        return self._segs.store(mask, names, slices, origin_of(info, current_reader(), phase))
 
     @contextmanager
     def _on_image(self, image_id: str, label: Path) -> Iterator[Path]:
@@ -166,7 +186,7 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
         if label_tag != FINAL:
             super().remove_label(label_id, label_tag)
             return
-        with _archive_errors(label_id):
+        with archive_errors(label_id):
             stored = [seg.series for seg in self._segs.by_image().get(label_id, [])]
         super().remove_label(label_id, label_tag)
         self.update_image_info(label_id, {"withdrawn": sorted({*self._withdrawn(label_id), *stored})})
@@ -182,9 +202,12 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
 
     def _newest(self, image_id: str) -> StoredSeg | None:
         """The archive's newest segmentation of a series that nobody withdrew."""
+        return next(iter(self._counting(image_id)), None)
+
+    def _counting(self, image_id: str) -> list[StoredSeg]:
+        """All that nobody withdrew, the newest first."""
         withdrawn = set(self._withdrawn(image_id))
-        stored = self._segs.by_image().get(image_id, [])
-        return next((seg for seg in stored if seg.series not in withdrawn), None)
+        return [seg for seg in self._segs.by_image().get(image_id, []) if seg.series not in withdrawn]
 
     def _slices(self, image_id: str) -> list[Dataset]:
         """The headers of a series' files, downloaded again when the cache lost them."""
@@ -205,29 +228,35 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
     def _flat(self, image_id: str) -> bool:
         """Whether a series is an image without a place in the patient; several files are none, and are not read."""
         files = list(islice((Path(self._datastore.image_path()) / image_id).glob("*.dcm"), 2))
-        with _archive_errors(image_id):
+        with archive_errors(image_id):
             return len(files) < 2 and FlatImage.of(self._headers(image_id)) is not None
 
-    def _convert(self, image_id: str, image: FlatImage) -> Path:
-        """Keep an image without a place in the cache, as its pixels are shown; the host reads no colours."""
-        (file,) = (Path(self._datastore.image_path()) / image_id).glob("*.dcm")
+    def _convert(self, image_id: str, flat: FlatImage | None) -> Path:
+        """Keep an image without a place, as its pixels are shown, or one with phases: the host reads neither."""
+        series = Path(self._datastore.image_path()) / image_id
+        cine = read_cine(series) if flat is None else Cine((flat.read(*series.glob("*.dcm")),))
         with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
-            converted = write_image(image.read(file), Path(folder) / "image.nii.gz")
+            converted = write_cine(cine, Path(folder) / "image.nii.gz")
             StudyStore.add_image(self, image_id, str(converted), self._dicom_info(image_id))
         return Path(self._datastore.image_path()) / f"{image_id}.nii.gz"
 
     def _import_label(self, image_id: str) -> None:
         """Keep the archive's newest label of a series here, on the series' grid."""
-        with _archive_errors(image_id):
+        with archive_errors(image_id):
             seg = self._newest(image_id)
             if seg is None:
                 return
-            grid = read_image(self.get_image_uri(image_id)).geometry
-            mask, names = self._segs.fetch(seg, grid)
+            grid, times = read_grid(self.get_image_uri(image_id))
+            if times is None:
+                one, named = self._segs.fetch(seg, grid)
+                mask, names = CineMask((one,)), [name for _, name in sorted(named.items())]
+            else:
+                parts = map(self._segs.dataset, self._counting(image_id))
+                mask, names = label_of_phases(parts, stacks_of(self._headers(image_id)), grid, times)
         with tempfile.TemporaryDirectory(prefix="samlabel-") as folder:
-            file = write_mask(mask, Path(folder) / "label.nrrd")
+            file = write_cine_mask(mask, Path(folder) / "label.nrrd")
             info = {
-                "label_info": [{"name": name} for _, name in sorted(names.items())],
+                "label_info": [{"name": name} for name in names],
                 "imported": True,
                 "SeriesInstanceUID": seg.series,
             }
@@ -247,26 +276,6 @@ def open_archive(address: str) -> DicomWebStore:
         fetch_by_frame=chosen.by_frame,
         convert_to_nifti=chosen.as_nifti,
     )
-
-
-@contextmanager
-def _archive_errors(series: str | None = None) -> Iterator[None]:
-    """The archive's failures as sentences."""
-    try:
-        yield
-    except IndexError:
-        raise NotFoundError(f"the DICOMweb archive has no series {series}", "image") from None
-    except requests.HTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        if status == 404 and series:
-            raise NotFoundError(f"the DICOMweb archive has no series {series}", "image") from None
-        hint = "; set MONAI_LABEL_DICOMWEB_USERNAME and _PASSWORD" if status in (401, 403) else ""
-        raise ArchiveError(f"the DICOMweb archive answered with status {status}{hint}", "studies") from error
-    except requests.RequestException as error:
-        log.warning("archive unreachable", reason=repr(error))
-        raise ArchiveError(
-            "the DICOMweb archive cannot be reached; check its address and that it runs", "studies"
-        ) from None
 
 
 def _value(entry: dict[str, Any], tag: str) -> str | None:

@@ -6,14 +6,20 @@ stare at a page that hangs. Here the first failure is the answer, and the next r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import structlog
 from monailabel.datastore.dicom import DICOMwebClientX
 from requests.adapters import HTTPAdapter
 
+from samlabel.errors import ArchiveError, NotFoundError
 from samlabel.host.handle import archive_settings
+
+log = structlog.get_logger(__name__)
 
 CONNECT_S = 5.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -53,3 +59,23 @@ def _session(address: str) -> requests.Session:
     session.trust_env = urlsplit(address).hostname not in LOOPBACK
     session.auth = archive_settings().login
     return session
+
+
+@contextmanager
+def archive_errors(series: str | None = None) -> Iterator[None]:
+    """The archive's failures as sentences."""
+    try:
+        yield
+    except IndexError:
+        raise NotFoundError(f"the DICOMweb archive has no series {series}", "image") from None
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else None
+        if status == 404 and series:
+            raise NotFoundError(f"the DICOMweb archive has no series {series}", "image") from None
+        hint = "; set MONAI_LABEL_DICOMWEB_USERNAME and _PASSWORD" if status in (401, 403) else ""
+        raise ArchiveError(f"the DICOMweb archive answered with status {status}{hint}", "studies") from error
+    except requests.RequestException as error:
+        log.warning("archive unreachable", reason=repr(error))
+        raise ArchiveError(
+            "the DICOMweb archive cannot be reached; check its address and that it runs", "studies"
+        ) from None

@@ -92,10 +92,14 @@ class ArchiveLabels:
 
     def fetch(self, seg: StoredSeg, grid: Geometry) -> tuple[Mask, dict[int, str]]:
         """A segmentation as label map on an image's grid, and the name of each value."""
+        return read_seg(self.dataset(seg), grid)
+
+    def dataset(self, seg: StoredSeg) -> Dataset:
+        """A segmentation as it is stored."""
         instances = self._client.retrieve_series(seg.study, seg.series)
         if not instances:
             raise ArchiveError("the DICOM archive lists a segmentation that it does not have", "studies")
-        return read_seg(instances[0], grid)
+        return instances[0]
 
     def _list(self) -> None:
         found = self._client.search_for_series(search_filters={"Modality": "SEG"}, get_remaining=True)
@@ -136,13 +140,13 @@ def names_of(info: Mapping[str, Any], values: Sequence[int]) -> dict[int, str]:
     return {value: names.get(value, f"label {value}") for value in values}
 
 
-def origin_of(info: Mapping[str, Any], reader: str) -> Origin:
+def origin_of(info: Mapping[str, Any], reader: str, phase: int | None = None) -> Origin:
     """How a label came about, as far as the client says; a mask that a person sends is at least looked at."""
     kind = str(info.get("algorithm_type") or "SEMIAUTOMATIC").upper()
     if kind not in ALGORITHM_TYPES:
         raise VolumeError(f"algorithm_type must be one of {', '.join(ALGORITHM_TYPES)}, got {kind[:20]!r}", "params")
     model, adapter = (str(info.get(key) or "")[:MAX_TEXT] for key in ("model", "adapter"))
-    return Origin(kind, model, adapter, prompts_digest(info.get("prompts")), reader)
+    return Origin(kind, model, adapter, prompts_digest(info.get("prompts")), reader, phase)
 
 
 def prompts_digest(prompts: object) -> str:

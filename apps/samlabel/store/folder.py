@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from monailabel.datastore.local import DataModel, ImageLabelModel
 
 from sam_infer.errors import VolumeError
 from sam_infer.files import write_whole
-from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_geometry, read_image, read_mask
+from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_grid, read_image
 from samlabel.access.identity import current_reader
 from samlabel.access.names import check_name, check_tag
 from samlabel.access.uploads import IMAGE_SUFFIXES, LABEL_SUFFIXES, allowed_suffix, read_upload
 from samlabel.errors import NotFoundError, RequestError
 from samlabel.store.leases import Leases, holder
+from samlabel.store.phase_labels import LabelInTime, require_phases
 from samlabel.store.record import RecordedStore
 
 log = structlog.get_logger(__name__)
@@ -73,21 +75,27 @@ class StudyStore(RecordedStore):
         return name
 
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any] | None) -> str:
-        """Take a copy of a label map; it replaces the image's label of that tag."""
+        """Take a copy of a label map; it replaces the image's label of that tag, or one phase of it."""
         source, tag = Path(label_filename), check_tag(getattr(label_tag, "value", label_tag))
         suffix = allowed_suffix(source.name, LABEL_SUFFIXES, "label")
         check_name(image_id, "image")
-        self._check_label(image_id, source)
+        in_time = self._check_label(image_id, source, label_info or {})
         with self._transaction():
             entry = self._datastore.objects.get(image_id)
             if entry is None:
                 raise NotFoundError(f"there is no image {image_id!r}", "image")
-            folder = Path(self._datastore.label_path(tag))
-            _place(source, folder / f"{image_id}{suffix}")
-            old = entry.labels.get(tag)
+            folder, old = Path(self._datastore.label_path(tag)), entry.labels.get(tag)
+            about: dict[str, Any] = {}
+            if in_time is None:
+                _place(source, folder / f"{image_id}{suffix}")
+            else:
+                suffix = ".nii.gz"
+                stored = None if old is None else folder / f"{image_id}{old.ext}"
+                with in_time.file(stored) as (whole, about):
+                    _place(whole, folder / f"{image_id}{suffix}")
             if old is not None and old.ext != suffix:
                 (folder / f"{image_id}{old.ext}").unlink(missing_ok=True)
-            info = {**(label_info or {}), **_facts(image_id + suffix), "reader": current_reader()}
+            info = {**(label_info or {}), **about, **_facts(image_id + suffix), "reader": current_reader()}
             labels = {**entry.labels, tag: DataModel(ext=suffix, info=info)}
             self._replace_objects(
                 {**self._datastore.objects, image_id: ImageLabelModel(image=entry.image, labels=labels)}
@@ -119,18 +127,18 @@ class StudyStore(RecordedStore):
         return str(super().get_dataset_archive(limit_cases))
 
     def _check_image(self, source: Path) -> None:
-        """Refuse what could not be served: truncated, empty, four-dimensional."""
+        """Refuse what could not be served: truncated, empty, five-dimensional."""
         read_upload(read_image, source, "file")
 
-    def _check_label(self, image_id: str, source: Path) -> None:
-        """Refuse a label map that is not on its image's grid."""
+    def _check_label(self, image_id: str, source: Path, info: Mapping[str, Any]) -> LabelInTime | None:
+        """Refuse a label map that is not on its image's grid, or of other phases; how it fits an image in time."""
         image = Path(self.get_image_uri(image_id))
-        grid = read_geometry(image)
-        mask = read_upload(lambda path: read_mask(path, grid), source, "label")
+        grid, times = read_grid(image)
+        mask, in_time = require_phases(source, grid, times, info)
         flat = image.name.lower().endswith(FLAT_SUFFIXES)
-        if flat and mask.geometry.shape == grid.shape:
-            return  # a photograph has no place in space that a viewer could keep
-        mask.require_same_grid(grid, "label")
+        if not flat or mask.geometry.shape != grid.shape:  # a photograph has no place in space that a viewer could keep
+            mask.phases[0].require_same_grid(grid, "label")
+        return in_time
 
 
 def _place(source: Path, target: Path) -> None:

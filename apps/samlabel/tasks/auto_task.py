@@ -18,6 +18,7 @@ from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import auto_request, doubt_reply
 from samlabel.wire.auto_reply import describe, naming
+from samlabel.wire.phase_request import phase_facts
 from samlabel.wire.reply import Reply, network_facts
 
 NO_DOUBT = "called off before uncertainty was looked for: the labels are whole"
@@ -44,7 +45,7 @@ class SamAutoTask(SamTask):
         """The label map (values 1..n in the order of the labels) and the JSON part."""
         started = time.perf_counter()
         serving, image_id = self.serving(), request.get("image_id")
-        volume = serving.volume(request["image"])
+        volume = self.opened(serving, request)
         wanted = auto_request.decode(request, volume.geometry, self.names)
         question, predictor, examples = wanted.question, serving.predictor, self.examples()
         doubting = doubt_reply.asked(request, predictor, serving.earlier)
@@ -61,6 +62,7 @@ class SamAutoTask(SamTask):
         facts = {
             "label_names": self.names.values,
             **network_facts(predictor),
+            **phase_facts(volume),
             **naming(predictor, question.mode),
             **describe(found, question, volume.geometry, time.perf_counter() - started),
             "reader": current_reader(),

@@ -15,6 +15,7 @@ from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import auto_request, class_request
 from samlabel.wire.auto_reply import describe, naming
+from samlabel.wire.phase_request import phase_facts
 from samlabel.wire.reply import Reply, network_facts
 
 # OHIF shows this type under "Class Prompts"; 3D Slicer, whose automatic tasks are of another type, does not.
@@ -39,7 +40,7 @@ class SamClassTask(SamTask):
         """The label map (values 1..n in the order of the labels) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = serving.volume(request["image"])
+        volume = self.opened(serving, request)
         wanted = auto_request.decode_semantic(request, volume.geometry, self.names)
         predictor, context = serving.predictor, Context(volume_job(serving, "sam_class", request))
         found = answer(wanted.question, predictor, volume, context)
@@ -47,6 +48,7 @@ class SamClassTask(SamTask):
         facts = {
             "label_names": self.names.values,
             **network_facts(predictor),
+            **phase_facts(volume),
             **naming(predictor, wanted.question.mode),
             **described,
             "classes": wanted.question.wanted or list(found.found.scores),

@@ -14,6 +14,7 @@ from samlabel.label_names import LabelNames
 from samlabel.tasks.job import tracked_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import doubt_reply, slice_request
+from samlabel.wire.phase_request import phase_facts
 from samlabel.wire.reply import Reply, network_facts
 from samlabel.wire.slice_reply import describe
 
@@ -36,7 +37,7 @@ class Sam2dTask(SamTask):
         """The mask (value 1) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = serving.volume(request["image"])
+        volume = self.opened(serving, request)
         wanted = slice_request.decode(request, volume.geometry, self.names)
         click = Click(volume, wanted.question, serving.predictor)
         doubting = doubt_reply.asked(request, click.predictor, serving.earlier)
@@ -47,7 +48,12 @@ class Sam2dTask(SamTask):
         answer = serving.predict(click, Asker(reader, lambda: gone() or job.stops()))
         job.progress(1)
         answer = replace(answer, found=replace(answer.found, seconds={"read": understood, **answer.found.seconds}))
-        facts = {**network_facts(click.predictor), **describe(answer, wanted, volume.geometry), "reader": reader}
+        facts = {
+            **network_facts(click.predictor),
+            **phase_facts(volume),
+            **describe(answer, wanted, volume.geometry),
+            "reader": reader,
+        }
         if doubting is not None:
             axis, run = wanted.question.prompts.axis, lambda work: serving.queue.submit(work).result()
             facts[doubt_reply.KEY] = doubting.about(volume, answer.mask, axis, [wanted.label], run)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sam_infer.ask.answer import answer
+from sam_infer.ask.answer import answer, answer_in_time
 from sam_infer.ask.context import Context
-from sam_infer.ask.question import ObjectQuestion, ObjectsQuestion
+from sam_infer.ask.question import CineQuestion, ObjectQuestion, ObjectsQuestion
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.imaging.volume import Volume
 from sam_infer.serving.server_state import Serving
@@ -17,13 +17,16 @@ from samlabel.label_names import LabelNames
 from samlabel.loop.examples import Examples
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
-from samlabel.wire import volume_request
+from samlabel.wire import phase_request, volume_request
+from samlabel.wire.phase_request import decode_along, decode_phase, phase_facts, refuse_along
 from samlabel.wire.reply import Reply, milliseconds, network_facts
-from samlabel.wire.volume_reply import describe_object, own_notes
+from samlabel.wire.volume_reply import describe_object, describe_phases, own_notes
 
 
 class Sam3dTask(SamTask):
-    """Points, boxes, scribbles or a prior mask on one or several slices in, one object in 3D out."""
+    """Points, boxes, scribbles or a prior mask on one or several slices in, one object in 3D out, or in all phases."""
+
+    one_phase = False
 
     def __init__(
         self, serving: Callable[[], Serving], names: LabelNames, examples: Callable[[], Examples], model: str = ""
@@ -36,18 +39,22 @@ class Sam3dTask(SamTask):
             labels=list(names.names),
             dimension=3,
             description="Segment Anything in 3D: prompts on a few slices are followed to the ends of the object",
-            config=volume_request.shown_options(model),
+            config={**volume_request.shown_options(model), **phase_request.OPTIONS},
         )
 
     def reply(self, request: Mapping[str, Any]) -> Reply:
         """The mask (value 1) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = serving.volume(request["image"])
+        volume = self.opened(serving, request)
         seeded = volume_request.decode_seeded(request, volume.geometry, self.names)
         if seeded is not None:
+            refuse_along(request, "seed_from")
             return self._seeded(seeded, request, serving, volume)
         wanted = volume_request.decode_object(request, volume.geometry, self.names)
+        along = decode_along(request)
+        if along is not None:
+            return self._in_time(wanted, along, request, serving)
         ((label, prompts),) = wanted.prompts.items()
         predictor, context = serving.predictor, Context(volume_job(serving, "sam_3d", request))
         found = answer(ObjectQuestion(prompts, wanted.options), predictor, volume, context)
@@ -55,7 +62,32 @@ class Sam3dTask(SamTask):
             "label_names": {label: 1},
             **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
             **network_facts(predictor),
+            **phase_facts(volume),
             **describe_object(found.found, volume, found.notes),
+            "latencies": milliseconds({"segment": time.perf_counter() - started}),
+            "reader": current_reader(),
+        }
+        return Reply(found.mask, facts, wanted.reply)
+
+    def _in_time(
+        self, wanted: volume_request.VolumeRequest, along: str, request: Mapping[str, Any], serving: Serving
+    ) -> Reply:
+        """The object in all phases, from prompts on one of them."""
+        started = time.perf_counter()
+        ((label, prompts),) = wanted.prompts.items()
+        cine, phase = serving.cine(request["image"]), decode_phase(request)
+        question = CineQuestion(prompts, phase or 0, along, wanted.options)
+        context = Context(volume_job(serving, f"sam_3d along {along}", request))
+        predictor, volume = serving.predictor, cine.at(phase)
+        found = answer_in_time(question, predictor, cine, context)
+        facts = {
+            "label_names": {label: 1},
+            **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
+            **network_facts(predictor),
+            **phase_facts(volume),
+            **describe_object(found.found.start, volume, found.notes),
+            **describe_phases(found.found),
+            "along": along,
             "latencies": milliseconds({"segment": time.perf_counter() - started}),
             "reader": current_reader(),
         }
@@ -78,6 +110,7 @@ class Sam3dTask(SamTask):
             "label_names": {wanted.question.label: 1},
             **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
             **network_facts(serving.predictor),
+            **phase_facts(volume),
             **describe_object(found.found.object, volume, found.notes),
             "seed_from": wanted.seed,
             "confidence": round(found.found.confidence, 4),
@@ -105,7 +138,7 @@ class SamMultiTask(SamTask):
         """The label map (values 1..n in the order of the app's labels) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = serving.volume(request["image"])
+        volume = self.opened(serving, request)
         wanted = volume_request.decode_labels(request, volume.geometry, self.names)
         predictor, context = serving.predictor, Context(volume_job(serving, "sam_multi", request))
         several = answer(ObjectsQuestion(wanted.prompts, wanted.options), predictor, volume, context)
@@ -113,6 +146,7 @@ class SamMultiTask(SamTask):
         facts = {
             "label_names": self.names.values,
             **network_facts(predictor),
+            **phase_facts(volume),
             "labels": {name: describe_object(one, volume, own_notes(one, volume)) for name, one in labels},
             "contested": several.found.contested,
             "partial": not several.found.whole,

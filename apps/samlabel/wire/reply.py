@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sam_infer.imaging.cine import CineMask
 from sam_infer.imaging.geometry import PLANE_NORMAL, Geometry
-from sam_infer.imaging.image_file import write_mask
+from sam_infer.imaging.image_file import write_cine_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.masks.encode import Chunk, encode_nrrd, gzipped, nifti_chunks, nrrd_chunks
 from sam_infer.slices.predictor import Predictor
@@ -22,15 +23,17 @@ PREFIX = "samlabel-"
 
 @dataclass(frozen=True, eq=False)
 class Reply:
-    """A mask, the JSON part about it, and how the client wants the file."""
+    """A mask, of one phase or of all, the JSON part about it, and how the client wants the file."""
 
-    mask: Mask
+    mask: Mask | CineMask
     facts: dict[str, Any]
     format: ReplyFormat = field(default_factory=ReplyFormat)
 
     def chunks(self) -> tuple[list[Chunk], bool]:
         """The bytes of the file that the client asked for, in pieces, and whether they are compressed."""
         suffix = self.format.suffix
+        if isinstance(self.mask, CineMask):
+            return self._packed()
         if suffix == ".nrrd":
             if self.format.compress:
                 return [encode_nrrd(self.mask, True)], True
@@ -39,8 +42,7 @@ class Reply:
             return list(nifti_chunks(self.mask)), False
         if suffix == ".nii.gz":
             return [gzipped(nifti_chunks(self.mask))], True
-        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-            return [self._written(Path(folder) / f"mask{suffix}").read_bytes()], True
+        return self._packed()
 
     def file(self) -> Path:
         """A new temporary file with the mask, for the caller to delete: what the host's batches take."""
@@ -48,7 +50,16 @@ class Reply:
         os.close(handle)
         return self._written(Path(name))
 
+    def _packed(self) -> tuple[list[Chunk], bool]:
+        """What ITK writes, which takes longer."""
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+            return [
+                self._written(Path(folder) / f"mask{self.format.suffix}").read_bytes()
+            ], self.format.suffix != ".nii"
+
     def _written(self, path: Path) -> Path:
+        if isinstance(self.mask, CineMask):
+            return write_cine_mask(self.mask, path, self.format.compress)
         if path.suffix == ".nrrd":
             path.write_bytes(encode_nrrd(self.mask, self.format.compress))
             return path

@@ -31,7 +31,7 @@ from sam_infer.arrays import Float64Array, Int64Array
 from sam_infer.ask.question import SliceQuestion
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import PLANE_NORMAL, Geometry
-from sam_infer.imaging.image_file import read_mask
+from sam_infer.imaging.image_file import read_cine_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.imaging.window import WINDOWS
 from sam_infer.prompts.lasso import INSIDE, MOST_LASSOS, OUTSIDE, Lasso, closed_line
@@ -247,7 +247,7 @@ def decode_prior(given: Mapping[str, Any], geometry: Geometry) -> Mask | None:
         return None
     if not isinstance(path, Path):
         raise PromptError("prior cannot be named: send the mask as the file part 'label' of the request", "prior")
-    mask = read_mask(path, geometry)
+    mask = read_cine_mask(path, geometry, 1).phases[0]
     mask.require_same_grid(geometry, "prior mask (form part 'label')")
     return mask
 

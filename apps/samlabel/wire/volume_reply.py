@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sam_infer.imaging.volume import Volume
+from sam_infer.propagation.phases import CinePrediction
 from sam_infer.propagation.result import VolumePrediction
 from samlabel.wire.reply import place
 
@@ -26,6 +27,18 @@ def describe_object(found: VolumePrediction, volume: Volume, notes: Sequence[str
         "prompted_slices": list(found.prompted),
         "partial": not found.whole,
         "warnings": list(notes),
+    }
+
+
+def describe_phases(found: CinePrediction) -> dict[str, Any]:
+    """The same of an object in all phases: what is said of one phase is said of the prompted one."""
+    counts = [int(np.count_nonzero(one.array)) for one in found.mask.phases]
+    voxel_ml = float(np.prod(found.mask.geometry.spacing_mm)) / 1000.0
+    return {
+        "voxels_by_phase": counts,
+        "volume_ml_by_phase": [round(count * voxel_ml, 3) for count in counts],
+        "score_by_phase": [round(found.scores[n], 4) if n in found.scores else None for n in range(len(counts))],
+        "partial": not found.whole,
     }
 
 

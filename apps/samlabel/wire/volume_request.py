@@ -4,6 +4,7 @@ LABEL                        `sam_multi`: a list of voxels per label name; `back
 smooth_mm, fill_holes_mm3    see `sam_infer/masks/cleanup3d.py`; off at 0
 keep_largest                 of the object in 3D
 seed_from                    a case with an accepted label, or `best`: the object is found without a prompt
+phase, along                 of an image in time, see `phase_request.py`
 engine                       auto, tracker or sam2: who follows the object, see `sam_infer/propagation/engine.py`
 """
 

@@ -10,7 +10,7 @@ import pytest
 from sam_infer.automatic.propose import propose
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Options, Predictor

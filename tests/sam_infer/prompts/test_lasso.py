@@ -7,7 +7,7 @@ import pytest
 
 from sam_infer.errors import PromptError
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
 from sam_infer.prompts.lasso import MOST_CORNERS, MOST_LASSOS, Lasso, closed_line, filled
 from sam_infer.prompts.object_prompts import Prompts

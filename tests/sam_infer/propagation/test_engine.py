@@ -20,6 +20,8 @@ from sam_infer.propagation.options import SAM2, TRACKER, VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.segment import segment_volume
 from sam_infer.propagation.slice_result import SliceAnswer
+from sam_infer.propagation.tracker_walk import TrackerWalk
+from sam_infer.propagation.walk import Walk
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.synthetic.patients import grid
@@ -49,6 +51,9 @@ class StampEngine:
         start, depth = SliceAnswer.of_prediction(found), volume.geometry.shape[said.axis]
         answers = {k: replace(start, view=volume.view(said.axis, k)) for k in range(depth)}
         return VolumePrediction.of(volume.geometry, said, answers, options.consistency)
+
+    def walk(self, predictor: Predictor, volume: Volume, said: VolumePrompts, options: VolumeOptions, job: Job) -> Walk:
+        return TrackerWalk(predictor, volume, said, options, job)
 
 
 @pytest.fixture(scope="module")

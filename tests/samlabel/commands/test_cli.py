@@ -12,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from sam_infer.errors import PromptError
-from sam_infer.imaging.image_file import read_image, read_mask, write_image
+from sam_infer.imaging.cine import Cine
+from sam_infer.imaging.image_file import read_cine_mask, read_image, read_mask, write_cine, write_image
 from sam_infer.imaging.volume import Mask, Volume
 from sam_trainer.studies import Studies
-from sam_trainer.synthetic.patients import lesion_photo
+from sam_trainer.synthetic.patients import grid, lesion_photo
 from samlabel.commands import cli, doctor
 from samlabel.commands.cli import COMMANDS, app, main
 from samlabel.errors import ConfigError
@@ -86,6 +87,65 @@ def test_predict_writes_the_clicked_region_on_the_image_s_grid(
     assert mask.geometry.same_as(phantom[0].geometry)
     assert 2 * (mask.array[..., 12].astype(bool) & truth).sum() / (mask.array.sum() + truth.sum()) > 0.9
     assert "score 0.90" in result.output
+
+
+@pytest.fixture
+def beating(tmp_path: Path) -> Path:
+    """A cine of three phases in which a block moves."""
+    array = np.full((3, 40, 32, 4), 30, np.int16)
+    for phase in range(3):
+        array[phase, 6 + 4 * phase : 18 + 4 * phase, 8:20, 1:3] = 300
+    geometry = grid((40, 32, 4), (1.0, 1.0, 4.0))
+    return write_cine(Cine.of([Volume(one, geometry, "MR") for one in array], 0.05), tmp_path / "cine.nii.gz")
+
+
+@pytest.mark.parametrize(("arguments", "slices"), [(["--along", "time"], [2]), (["--along", "both"], [1, 2])])
+def test_predict_through_the_phases_of_a_cine(
+    growing: Any, beating: Path, tmp_path: Path, arguments: list[str], slices: list[int]
+) -> None:
+    out = tmp_path / "mask.nii.gz"
+    said = ["--point", "14,14,2", "--phase", "1", *arguments, "--out", str(out), "--preview"]
+    result = run(app, ["predict", str(beating), *said])
+    assert result.exit_code == 0, result.output
+    mask = read_cine_mask(out)
+    assert len(mask.phases) == 3 and mask.step_s == pytest.approx(0.05)
+    assert mask.geometry.same_as(read_image(beating).geometry)
+    for phase, one in enumerate(mask.phases):
+        marked = np.argwhere(one.array)
+        assert marked.min(axis=0).tolist() == [6 + 4 * phase, 8, slices[0]]
+        assert marked.max(axis=0).tolist() == [17 + 4 * phase, 19, slices[-1]]
+    assert "in 3 phases, from phase 1" in result.output and (tmp_path / "mask_preview.png").is_file()
+
+
+def test_predict_looks_at_one_phase(growing: Any, beating: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mask.nii.gz"
+    result = run(app, ["predict", str(beating), "--point", "20,14,2", "--phase", "2", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert np.argwhere(read_mask(out).array).min(axis=0).tolist() == [14, 8, 2] and "phase 2 of 3" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--point", "14,14,2", "--phase", "3"], "phase must be from 0 to 2, got 3"),
+        (["--point", "14,14,2", "--along", "both", "--out", "mask.png"], "phases do not fit"),
+        (["--mode", "auto", "--along", "time"], "--along time follows what a point or a box means"),
+    ],
+)
+def test_predict_refuses_what_means_no_phase(
+    growing: Any, beating: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    monkeypatch.chdir(beating.parent)
+    assert called(["predict", str(beating), *arguments], monkeypatch) == 1
+    assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("arguments", [["--phase", "0"], ["--along", "time"]])
+def test_predict_knows_no_phases_of_a_volume(
+    growing: Any, scan: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    assert called(["predict", str(scan), "--point", "24,12,12", *arguments], monkeypatch) == 1
+    assert "no phases in time" in " ".join(capsys.readouterr().err.split())
 
 
 def test_predict_with_a_box_on_a_plane(growing: Any, scan: Path, tmp_path: Path) -> None:

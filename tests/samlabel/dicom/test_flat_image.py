@@ -17,7 +17,7 @@ from pydicom.filebase import DicomBytesIO
 
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
 from sam_trainer.synthetic.patients import ABDOMEN_LABELS
 from samlabel.dicom.demo import SMALL, slice_dataset

@@ -16,7 +16,8 @@ from monailabel.config import settings
 from pydicom import Dataset
 
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS, read_image, read_mask, write_mask
+from sam_infer.imaging.image_file import read_image, read_mask, write_mask
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
 from samlabel.dicom.demo import SMALL, DemoSeries, demo_dicom, slice_dataset
 from samlabel.dicom.flat_demo import FlatDemo

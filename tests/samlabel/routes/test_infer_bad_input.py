@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.image_file import LPS_TO_RAS, write_image, write_mask
+from sam_infer.imaging.image_file import write_image, write_mask
+from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask, Volume
 from tests.samlabel.conftest import Server, captured
 

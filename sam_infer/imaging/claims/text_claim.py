@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sam_infer.errors import VolumeError
-from sam_infer.imaging.claim import DEFLATED, PACKED, RAW, Claim, refusal
+from sam_infer.imaging.claims.claim import DEFLATED, PACKED, RAW, Claim, refusal
 
 HEADER_BYTES = 1 << 20
 

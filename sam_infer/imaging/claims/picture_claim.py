@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from sam_infer.imaging.claim import PACKED, Claim, refusal, require_affordable
+from sam_infer.imaging.claims.claim import PACKED, Claim, refusal, require_affordable
 
 # Whether the content is what the name says: each library reads only its own.
 PNG, JPEG, TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -63,8 +63,10 @@ def require_affordable(name: str, sizes: Sequence[int], nbytes: int) -> None:
     """Refuse what is no grid, or takes more memory than this process gives to one image."""
     if not sizes or min(sizes) < 1:
         raise refusal(name, f"its header claims a size of {shown(sizes) or 'nothing'}")
-    if len(sizes) > 3 and any(size != 1 for size in sizes[3:]):
-        raise VolumeError(f"{name} has {len(sizes)} dimensions; a slice or a volume is expected", "image")
+    if len(sizes) > 4 and any(size != 1 for size in sizes[4:]):
+        raise VolumeError(
+            f"{name} has {len(sizes)} dimensions; a slice, a volume or one with phases is expected", "image"
+        )
     if nbytes > most_bytes():
         raise VolumeError(
             f"{name} claims {shown(sizes)} voxels, {max(nbytes >> 20, 1)} MB; at most {most_bytes() >> 20} MB are read "

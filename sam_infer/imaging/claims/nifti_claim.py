@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sam_infer.imaging.claim import DEFLATED, RAW, Claim, refusal
+from sam_infer.imaging.claims.claim import DEFLATED, RAW, Claim, refusal
 
 # NIfTI's number of a type, and its bytes; complex numbers, single bits and 16-byte floats are no intensities here.
 TYPE_BYTES = {2: 1, 4: 2, 8: 4, 16: 4, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8, 2304: 4}
