@@ -53,9 +53,9 @@ def taught() -> list[AcceptedCase]:
 
 @pytest.fixture(scope="module")
 def fewer_steps() -> Iterator[None]:
-    """A fifth of the steps at a server: these lesions are easy."""
+    """A third of the steps at a server: these lesions are easy."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(box_head, "STEPS", 70)
+        patch.setattr(box_head, "STEPS", 120)
         yield
 
 

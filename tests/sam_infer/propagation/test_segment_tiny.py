@@ -18,7 +18,7 @@ from sam_trainer.synthetic.patients import Solid, ellipsoid, grid, render, reori
 
 pytestmark = pytest.mark.slow
 
-SHAPE, SPACING = (72, 64, 14), (2.0, 2.0, 8.5)
+SHAPE, SPACING = (72, 64, 20), (2.0, 2.0, 6.0)
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,8 @@ export class Server {
   /** @param {string} path @param {RequestInit} options */
   #answer(path, options) {
     const headers = { ...options.headers, ...this.login.headers, ...(this.reader && { 'x-samlabel-reader': this.reader }) };
-    return fetch(this.base + path, { ...options, headers }).catch((error) => {
+    // a label's file says when it was written: a browser may keep such an answer for a tenth of its age
+    return fetch(this.base + path, { cache: 'no-store', ...options, headers }).catch((error) => {
       if (error.name === 'AbortError') throw new ServerError('Stopped.', 0);
       throw new ServerError('The server does not answer. What you drew stays here: try again.', 0);
     });
