@@ -76,9 +76,11 @@ class ManyClicks:
         likeness = decoder.likeness
         under = sampled(self.keys, points[None])[0]
         alike = torch.einsum("nc,chw->nhw", under, self.keys[0])[:, None]
+        around = F.unfold(alike, 3, padding=1).transpose(1, 2)  # one channel is too few for a fast convolution
+        spread = F.linear(around, likeness.spread.weight[:, 0].flatten(1)).transpose(1, 2)
         tokens = torch.cat([sparse[:, :1] + likeness.describe(under)[:, None], sparse[:, 1:]], dim=1)
         x4 = self._seen(points)
-        x8 = decoder.down8(x4).add_(self.shared[1]).add_(F.conv2d(alike, likeness.spread.weight[:, :1], padding=1))
+        x8 = decoder.down8(x4).add_(self.shared[1]).add_(spread.unflatten(2, alike.shape[2:]))
         x8 = _refined(decoder.look8, x8)
         x16 = decoder.down16(x8).add_(self.shared[2])
         places = x16.permute(0, 2, 3, 1).flatten(1, 2)
@@ -105,7 +107,9 @@ class ManyClicks:
 
 def _raised(up: Up, x: Tensor, skip: Tensor) -> Tensor:
     """`Up` in place."""
-    seen = up.mix[1](up.mix[0](up.expand(x).add_(skip)))
+    widen, shuffle = up.expand
+    wide = F.linear(x.permute(0, 2, 3, 1), widen.weight.flatten(1), widen.bias).permute(0, 3, 1, 2)
+    seen = up.mix[1](up.mix[0](shuffle(wide).add_(skip)))
     return _refined(up.refine, torch.relu_(seen))
 
 
