@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from sam_infer.networks.layers import Residual, Up
 from sam_infer.networks.tiny.decoder import TinyDecoder
@@ -45,15 +46,15 @@ class ManyClicks:
         """The slice whose features these are."""
         decoder, likeness = model.mask_decoder, model.mask_decoder.likeness
         fine, middle, coarse = features["stride4"], features["stride8"], features["stride16"]
-        drawn, seen = decoder.draw, decoder.look4[0]
-        shared4 = F.conv2d(fine + drawn.bias.view(1, -1, 1, 1), seen.weight, padding=1)
-        shared8 = middle + likeness.spread.bias.view(1, -1, 1, 1)
+        drawn, seen = decoder.draw, cast(nn.Conv2d, decoder.look4[0])
+        shared4 = F.conv2d(fine + _bias(drawn), seen.weight, padding=1)
+        shared8 = middle + _bias(likeness.spread)
         shared16 = coarse + model.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
         # first what is drawn, then how it is seen: (spot, x x', y y', channel)
         strokes = torch.einsum("cmqt,msyx->sxtyqc", seen.weight, drawn.weight[:, SPOTS])
         grid = (coarse.shape[-2], coarse.shape[-1])
         position = model.prompt_encoder.pe_layer(grid).flatten(1).t()[None]
-        maps = tuple(one.contiguous(memory_format=torch.channels_last) for one in (shared4, shared8, shared16))
+        maps = (_side_by_side(shared4), _side_by_side(shared8), _side_by_side(shared16))
         taps = drawn.kernel_size[0] * seen.kernel_size[0]
         return cls(model, maps, likeness.keys((middle, coarse)), strokes.reshape(len(SPOT_SHARES), taps, -1), position)
 
@@ -76,9 +77,11 @@ class ManyClicks:
         likeness = decoder.likeness
         under = sampled(self.keys, points[None])[0]
         alike = torch.einsum("nc,chw->nhw", under, self.keys[0])[:, None]
+        around = F.unfold(alike, 3, padding=1).transpose(1, 2)  # one channel is too few for a fast convolution
+        spread = F.linear(around, likeness.spread.weight[:, 0].flatten(1)).transpose(1, 2)
         tokens = torch.cat([sparse[:, :1] + likeness.describe(under)[:, None], sparse[:, 1:]], dim=1)
         x4 = self._seen(points)
-        x8 = decoder.down8(x4).add_(self.shared[1]).add_(F.conv2d(alike, likeness.spread.weight[:, :1], padding=1))
+        x8 = decoder.down8(x4).add_(self.shared[1]).add_(spread.unflatten(2, alike.shape[2:]))
         x8 = _refined(decoder.look8, x8)
         x16 = decoder.down16(x8).add_(self.shared[2])
         places = x16.permute(0, 2, 3, 1).flatten(1, 2)
@@ -103,9 +106,21 @@ class ManyClicks:
         return torch.relu_(look[1](drawn.permute(0, 3, 1, 2)))
 
 
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    """To be added to maps."""
+    return cast(Tensor, convolution.bias).view(1, -1, 1, 1)
+
+
+def _side_by_side(maps: Tensor) -> Tensor:
+    """Maps (N, C, h, w) whose channels are neighbours in memory."""
+    return maps.contiguous(memory_format=torch.channels_last)
+
+
 def _raised(up: Up, x: Tensor, skip: Tensor) -> Tensor:
     """`Up` in place."""
-    seen = up.mix[1](up.mix[0](up.expand(x).add_(skip)))
+    widen, shuffle = cast(nn.Conv2d, up.expand[0]), up.expand[1]
+    wide = F.linear(x.permute(0, 2, 3, 1), widen.weight.flatten(1), widen.bias).permute(0, 3, 1, 2)
+    seen = up.mix[1](up.mix[0](shuffle(wide).add_(skip)))
     return _refined(up.refine, torch.relu_(seen))
 
 

@@ -6,12 +6,27 @@ the work, and the places are read once instead of five times. The same numbers b
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sam_infer.networks.sam_modules import TwoWayTransformer
 
-def two_way(transformer: nn.Module, places: Tensor, position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+
+class Attention(Protocol):
+    """What is read of SAM's own `Attention`."""
+
+    num_heads: int
+    internal_dim: int
+    q_proj: nn.Linear
+    k_proj: nn.Linear
+    v_proj: nn.Linear
+    out_proj: nn.Linear
+
+
+def two_way(transformer: TwoWayTransformer, places: Tensor, position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Tokens (N, t, C) and places (N, p, C) after a `TwoWayTransformer`; `position` (1, p, C) is that of the places."""
     queries = tokens
     for layer in transformer.layers:
@@ -29,7 +44,7 @@ def two_way(transformer: nn.Module, places: Tensor, position: Tensor, tokens: Te
     return transformer.norm_final_attn(queries + seen), places
 
 
-def looked(attention: nn.Module, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+def looked(attention: Attention, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """What few queries (N, t, C) see in many places: keys and values (N, p, C)."""
     count, told_by, width = queries.shape
     heads = attention.num_heads
@@ -44,7 +59,7 @@ def looked(attention: nn.Module, queries: Tensor, keys: Tensor, values: Tensor) 
     return F.linear(mixed, attention.out_proj.weight, attention.out_proj.bias)
 
 
-def told(attention: nn.Module, places: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+def told(attention: Attention, places: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """What few tokens, keys and values (N, t, C), tell many places (N, p, C)."""
     count, telling, width = keys.shape
     heads = attention.num_heads

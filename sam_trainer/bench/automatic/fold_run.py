@@ -50,7 +50,9 @@ class FoldRun:
             makers = {**modes_on(left_out, index), **baselines_on(left_out, index, unet)}
             answers = {name: one for name, make in makers.items() if (one := _answer(name, make, refused))}
             for name in names:
-                seen += self._at(left_out, index, name, {**answers, BEST: _best(chosen[name], answers)})
+                beside = PREVIOUS in answers and bool(left_out.of(name, answers[PREVIOUS].values).any())
+                best = _best(chosen[name], answers, beside)
+                seen += self._at(left_out, index, name, {**answers, BEST: best})
         return {
             "seen": plain_observations(seen),
             "best": {name: one.facts for name, one in chosen.items()},
@@ -109,9 +111,9 @@ def _answer(name: str, make: Callable[[], Answer], refused: dict[str, str]) -> A
         return None
 
 
-def _best(chosen: Chosen, answers: Mapping[str, Answer]) -> Answer:
+def _best(chosen: Chosen, answers: Mapping[str, Answer], beside: bool) -> Answer:
     """What `best` answers, given the slice before as it was accepted; the reader may be left to begin with a click."""
-    if PREVIOUS in answers and chosen.beside is not None:
+    if beside and chosen.beside is not None:
         return answers[PREVIOUS]
     way = chosen.way.name if chosen.way is not None else NOTHING
     return answers.get(way, answers[NOTHING])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,7 +19,6 @@ from sam_infer.automatic.modes import ModeOptions
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
-from sam_infer.serving.work_queue import WorkQueue
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.proposals.left_out import NewCase
 from sam_trainer.reports.table import Row
@@ -42,11 +42,10 @@ def _workers() -> Iterator[Job]:
     """A job of as many workers as torch has threads."""
     cores = torch.get_num_threads()
     torch.set_num_threads(1)  # also of threads to come
-    queue = WorkQueue(cores)
     try:
-        yield Job(lambda work: queue.submit(work).result(), workers=cores)
+        with ThreadPoolExecutor(cores) as workers:
+            yield Job(lambda work: workers.submit(work).result(), workers=cores)
     finally:
-        queue.close()
         torch.set_num_threads(cores)
 
 

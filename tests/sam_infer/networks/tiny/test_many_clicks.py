@@ -9,7 +9,6 @@ import torch
 from sam_infer.networks.tiny.backbone import embedded_model
 from sam_infer.networks.tiny.many_clicks import ManyClicks
 from sam_infer.networks.tiny.model import INPUT_SIZE, TinySam
-from sam_infer.networks.tiny.two_way import two_way
 
 # In model pixels, some on the frame's edges and corners, where convolutions see zeros.
 CLICKS = [[0, 0], [255, 255], [255, 0], [3, 128], [70.5, 99], [128, 254], [180, 60], [140, 140], [31, 200]]
@@ -38,16 +37,3 @@ def test_masks_and_scores_are_those_of_the_plain_decoder(one_thread: None, model
     both = ((logits > 0) & (plain > 0)).sum((2, 3))
     dice = 2 * both / ((logits > 0).sum((2, 3)) + (plain > 0).sum((2, 3))).clamp(min=1)
     assert dice[(plain > 0).any(-1).any(-1)].min() > 0.999
-
-
-@torch.inference_mode()
-def test_places_need_no_projection(one_thread: None, model: TinySam) -> None:
-    """With any number of tokens, what the transformer gives is what SAM's own code gives."""
-    transformer, draw = model.mask_decoder.transformer, torch.Generator().manual_seed(0)
-    for count in (1, 9):
-        places, tokens = (torch.randn(2, many, 128, generator=draw) for many in (64, count))
-        position = torch.randn(1, 64, 128, generator=draw)
-        found = two_way(transformer, places, position, tokens)
-        as_maps = (one.transpose(1, 2).unflatten(2, (8, 8)) for one in (places, position.expand(2, -1, -1)))
-        for one, other in zip(found, transformer(*as_maps, tokens), strict=True):
-            assert torch.allclose(one, other, atol=1e-4)
