@@ -25,9 +25,9 @@ from sam_infer.ask.seeded import SeededObject
 from sam_infer.automatic.label_search import LabelMap
 from sam_infer.imaging.cine import Cine, CineMask
 from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.phases.in_time import CinePrediction, InTime
 from sam_infer.propagation.engine import segment_object
 from sam_infer.propagation.many_labels import LabelPrediction, segment_labels
-from sam_infer.propagation.phases import CinePrediction, InTime
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.slices.predictor import Prediction, Predictor
 

@@ -43,7 +43,7 @@ class CineQuestion:
 
     prompts: Prompts
     phase: int
-    along: str  # see `sam_infer/propagation/phases.py`
+    along: str  # see `sam_infer/phases/in_time.py`
     options: VolumeOptions = field(default_factory=VolumeOptions)
 
 

@@ -23,9 +23,9 @@ from sam_infer.imaging.image_file import read_cine, read_image, read_marked, wri
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency
+from sam_infer.phases.in_time import SPACE
 from sam_infer.prompts.slice_index import choose_slice
 from sam_infer.propagation.options import AUTO, VolumeOptions
-from sam_infer.propagation.phases import SPACE
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case

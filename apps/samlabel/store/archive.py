@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -147,9 +147,11 @@ class DicomWebStore(ArchiveImages, DICOMWebDatastore, StudyStore):
     def _save(self, image_id: str, label: Path, label_tag: str, info: dict[str, Any]) -> str:
         if str(getattr(label_tag, "value", label_tag)) == FINAL:
             in_time = self._check_label(image_id, label, info)
-            masks = {None: read_mask(label)} if in_time is None else in_time.by_phase()
+            masks: Iterable[tuple[int | None, Mask]] = [(None, read_mask(label))]
+            if in_time is not None:
+                masks = in_time.by_phase().items()
             with archive_errors(image_id):
-                series = [self._to_archive(image_id, mask, info, phase) for phase, mask in masks.items()]
+                series = [self._to_archive(image_id, mask, info, phase) for phase, mask in masks]
             info["SeriesInstanceUID"] = series[0]
             withdrawn = [uid for uid in self._withdrawn(image_id) if uid not in series]
             self.update_image_info(image_id, {"withdrawn": withdrawn})

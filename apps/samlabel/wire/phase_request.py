@@ -12,7 +12,7 @@ from typing import Any
 from sam_infer.errors import PromptError
 from sam_infer.imaging.cine import phase_number
 from sam_infer.imaging.volume import Volume
-from sam_infer.propagation.phases import ALONG, SPACE
+from sam_infer.phases.in_time import ALONG, SPACE
 
 OPTIONS: dict[str, Any] = {"phase": "", "along": list(ALONG)}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sam_infer.imaging.volume import Volume
-from sam_infer.propagation.phases import CinePrediction
+from sam_infer.phases.in_time import CinePrediction
 from sam_infer.propagation.result import VolumePrediction
 from samlabel.wire.reply import place
 

@@ -128,7 +128,7 @@ def test_predict_looks_at_one_phase(growing: Any, beating: Path, tmp_path: Path)
     ("arguments", "sentence"),
     [
         (["--point", "14,14,2", "--phase", "3"], "phase must be from 0 to 2, got 3"),
-        (["--point", "14,14,2", "--along", "both", "--out", "mask.png"], "phases do not fit"),
+        (["--point", "14,14,2", "--along", "both", "--out", "mask.png"], "does not fit into a .png file"),
         (["--mode", "auto", "--along", "time"], "--along time follows what a point or a box means"),
     ],
 )

@@ -13,9 +13,9 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.job import CancelledError, Job
 from sam_infer.masks.cleanup3d import Consistency
 from sam_infer.models.load import load_backbone
+from sam_infer.phases.in_time import BOTH, TIME, CinePrediction, InTime
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.propagation.options import SAM2, TRACKER, VolumeOptions
-from sam_infer.propagation.phases import BOTH, TIME, CinePrediction, InTime
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.measures.overlap import dice

@@ -8,7 +8,7 @@ stops only where nothing of it is left.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
@@ -18,17 +18,16 @@ import numpy as np
 from sam_infer.errors import PromptError
 from sam_infer.imaging.cine import Cine, CineMask
 from sam_infer.imaging.slice_view import SliceView
-from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.imaging.volume import Volume
 from sam_infer.job import Job
 from sam_infer.masks.cleanup3d import Consistency, consistent
+from sam_infer.phases.film import Begun, known_answer, said_on_film
 from sam_infer.prompts.object_prompts import Box, Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
-from sam_infer.propagation.end_rule import EndPolicy
 from sam_infer.propagation.engine import engine, segment_object
 from sam_infer.propagation.options import VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.segment import Propagation
-from sam_infer.propagation.slice_result import Patch, SliceAnswer
 from sam_infer.propagation.walk import Answers, Walk
 from sam_infer.slices.predictor import Predictor
 
@@ -88,13 +87,13 @@ class InTime:
             replace(self.job, foreseen=Job().foreseen),
             engine(self.options.engine, self.predictor.backbone),
         )
-        options = replace(self.options, end=_in_time(self.options.end), consistency=Consistency())
+        options = replace(self.options, end=self.options.end.between(), consistency=Consistency())
         for number, index in enumerate(slices):
             film = self.cine.film(found.axis, index)
             view = film.view(found.axis, self.phase)
-            known = _known(found, index, view)
-            about = _said_on_film(film, found.axis, self.phase, said.limit, known)
-            walk: Walk = _Begun(follower.walk(self.predictor, film, about, options, quiet), known)
+            known = known_answer(found, index, view)
+            about = said_on_film(film, found.axis, self.phase, said.limit, known)
+            walk: Walk = Begun(follower.walk(self.predictor, film, about, options, quiet), known)
             pace = walk.seconds_per_slice() if number == 0 else None
             if pace is not None:  # told once, of all films
                 self.job.foreseen(pace * len(slices) * len(self.cine.phases))
@@ -122,37 +121,6 @@ class InTime:
         return mask
 
 
-@dataclass(frozen=True, eq=False)
-class _Begun:
-    """An engine's walk of which the first slice is answered already."""
-
-    walk: Walk
-    known: SliceAnswer
-
-    def prompted(self, view: SliceView, said: Prompts) -> SliceAnswer:
-        """What is known; the engine sees it too, for its window and its memory."""
-        self.walk.prompted(view, said)
-        return self.known
-
-    def corrected(self, arrived: SliceAnswer, said: Prompts, near: Answers) -> SliceAnswer:
-        """As the engine does it."""
-        return self.walk.corrected(arrived, said, near)
-
-    def run(
-        self, start: SliceAnswer, stop: SliceAnswer | None, indices: range, policy: EndPolicy
-    ) -> Iterator[SliceAnswer]:
-        """As the engine does it."""
-        return self.walk.run(start, stop, indices, policy)
-
-    def run_key(self, start: SliceAnswer, stop: SliceAnswer | None) -> Hashable:
-        """As the engine does it."""
-        return self.walk.run_key(start, stop)
-
-    def seconds_per_slice(self) -> float | None:
-        """As the engine does it."""
-        return self.walk.seconds_per_slice()
-
-
 def _on_its_slices(said: VolumePrompts, volume: Volume) -> VolumePrompts:
     """The same prompts, and no slice beyond those that carry any."""
     touched = sorted({*said.anchors, *said.corrections})
@@ -160,30 +128,6 @@ def _on_its_slices(said: VolumePrompts, volume: Volume) -> VolumePrompts:
     low, high = (np.array(corner) for corner in ((said.limit or whole).low, (said.limit or whole).high))
     low[said.axis], high[said.axis] = touched[0], touched[-1]
     return replace(said, limit=Box(low, high))
-
-
-def _known(found: VolumePrediction, index: int, view: SliceView) -> SliceAnswer:
-    """What is known of a slice, as the answer of its phase in the film."""
-    here = SliceView.of(found.mask.geometry, found.axis, index).extract(found.mask.array) > 0
-    answer = found.answers.get(index)
-    runs, score = (answer.runs, answer.score) if answer is not None else ((), found.score)
-    return SliceAnswer(view, Patch.of(here), runs, score)
-
-
-def _said_on_film(film: Volume, axis: int, phase: int, limit: Box | None, known: SliceAnswer) -> VolumePrompts:
-    """What is known of one phase, as a mask to start from; the limit holds in all of them."""
-    prior = Mask.empty(film.geometry)
-    known.view.insert(prior.array, known.pixels.astype(np.uint8))
-    if limit is not None:
-        low, high = np.array(limit.low), np.array(limit.high)
-        low[axis], high[axis] = 0, film.geometry.shape[axis] - 1
-        limit = Box(low, high)
-    return VolumePrompts(axis, {phase: Prompts(axis, mask=prior)}, {}, limit)
-
-
-def _in_time(policy: EndPolicy) -> EndPolicy:
-    """An object does not end in time: only where nothing is found of it there is none."""
-    return policy.between()
 
 
 def _scores(films: Iterable[Answers]) -> dict[int, float]:

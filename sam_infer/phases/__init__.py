@@ -1,0 +1,1 @@
+"""One object through the phases of an image in time, by the engines that follow it in space."""
