@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sam_infer.networks.sam_modules import TwoWayTransformer
 
 
-class Attention(Protocol):
+class ProjectedAttention(Protocol):
     """What is read of SAM's own `Attention`."""
 
     num_heads: int
@@ -44,7 +44,7 @@ def two_way(transformer: TwoWayTransformer, places: Tensor, position: Tensor, to
     return transformer.norm_final_attn(queries + seen), places
 
 
-def looked(attention: Attention, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+def looked(attention: ProjectedAttention, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """What few queries (N, t, C) see in many places: keys and values (N, p, C)."""
     count, told_by, width = queries.shape
     heads = attention.num_heads
@@ -59,7 +59,7 @@ def looked(attention: Attention, queries: Tensor, keys: Tensor, values: Tensor) 
     return F.linear(mixed, attention.out_proj.weight, attention.out_proj.bias)
 
 
-def told(attention: Attention, places: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+def told(attention: ProjectedAttention, places: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """What few tokens, keys and values (N, t, C), tell many places (N, p, C)."""
     count, telling, width = keys.shape
     heads = attention.num_heads
