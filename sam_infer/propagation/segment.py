@@ -7,8 +7,9 @@ it started.
 A click on another slice, on the object or beside it, is a correction: that slice is asked again with the mask that
 arrived there and the reader's points, and counts as a prompted one from then on. What arrived is what the reader saw:
 everything that had been said by then, and nothing that was said later. So a correction changes slices up to the next
-prompted one on either side and not a voxel beyond. Runs that were computed before are remembered under everything that
-decides them, so that a correction costs the slices between its neighbours.
+prompted one on either side and not a voxel beyond. A background click in the very middle of what arrived says that the
+object is not there: towards a slice without it the object ends. Runs that were computed before are remembered under
+everything that decides them, so that a correction costs the slices between its neighbours.
 
 Same arguments, same answer; nothing is remembered but what can be computed again.
 """
@@ -100,7 +101,8 @@ class Propagation:
         if arrived is not None and arrived.patch.pixels.any():
             if _is_denied(arrived, said):
                 return arrived.within(np.zeros_like(arrived.pixels))
-            return _painted(self.walk.corrected(arrived, said, near), said)
+            known = {k: one for k, one in near.items() if one.patch.pixels.any()} or {index: arrived}
+            return _painted(self.walk.corrected(arrived, said, known), said)
         return self.walk.prompted(self._view(index), said) if len(said.positive) else None
 
     def _arrived(self, index: int, near: Answers, said: Prompts) -> SliceAnswer | None:
@@ -151,8 +153,11 @@ class Propagation:
 
         Where no rule ends it, it ends half way: neither likeness nor overlap tells the place better than that.
         """
-        found = list(self._run(start, None, indices, self.options.end))
+        run = self.job.kept(self._run(start, None, indices, self.options.end))
+        found = list(run)
         yield from found if len(found) < len(indices) else found[: len(indices) // 2]
+        if not run.whole:
+            self.job.check()
 
     def _run(
         self, start: SliceAnswer, stop: SliceAnswer | None, indices: range, policy: EndPolicy
