@@ -7,8 +7,9 @@ it started.
 A click on another slice, on the object or beside it, is a correction: that slice is asked again with the mask that
 arrived there and the reader's points, and counts as a prompted one from then on. What arrived is what the reader saw:
 everything that had been said by then, and nothing that was said later. So a correction changes slices up to the next
-prompted one on either side and not a voxel beyond. Runs that were computed before are remembered under everything that
-decides them, so that a correction costs the slices between its neighbours.
+prompted one on either side and not a voxel beyond. A background click in the very middle of what arrived says that the
+object is not there: towards a slice without it the object ends. Runs that were computed before are remembered under
+everything that decides them, so that a correction costs the slices between its neighbours.
 
 Same arguments, same answer; nothing is remembered but what can be computed again.
 """
@@ -19,6 +20,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
 from scipy import ndimage
 
 from sam_infer.arrays import BoolArray
@@ -32,6 +34,7 @@ from sam_infer.propagation.limit import inside, most_slices
 from sam_infer.propagation.options import VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.slice_result import Patch, SliceAnswer, blended
+from sam_infer.propagation.step import denied
 from sam_infer.propagation.tracker_walk import TrackerWalk
 from sam_infer.propagation.walk import Answers, Run, Walk
 from sam_infer.slices.look import repainted
@@ -96,7 +99,10 @@ class Propagation:
         near = _neighbours(fixed, index)
         arrived = fixed.get(index) or self._arrived(index, near, said)
         if arrived is not None and arrived.patch.pixels.any():
-            return _painted(self.walk.corrected(arrived, said, near), said)
+            if _is_denied(arrived, said):
+                return arrived.within(np.zeros_like(arrived.pixels))
+            known = {k: one for k, one in near.items() if one.patch.pixels.any()} or {index: arrived}
+            return _painted(self.walk.corrected(arrived, said, known), said)
         return self.walk.prompted(self._view(index), said) if len(said.positive) else None
 
     def _arrived(self, index: int, near: Answers, said: Prompts) -> SliceAnswer | None:
@@ -124,7 +130,12 @@ class Propagation:
             yield from self._between(fixed[first], fixed[second])
 
     def _between(self, first: SliceAnswer, second: SliceAnswer) -> Iterator[tuple[int, SliceAnswer]]:
-        """Runs from both ends; where both got to, they are blended."""
+        """Runs from both ends; where both got to, they are blended. Towards a slice without the object it ends."""
+        for one, empty in ((first, second), (second, first)):
+            if not empty.patch.pixels.any():
+                step = 1 if empty.view.index > one.view.index else -1
+                yield from self._ending(one, range(one.view.index + step, empty.view.index, step))
+                return
         start, stop, policy = first.view.index, second.view.index, self.options.end.between()
         upwards = self.job.kept(self._run(first, second, range(start + 1, stop), policy))
         downwards = self.job.kept(self._run(second, first, range(stop - 1, start, -1), policy))
@@ -135,6 +146,17 @@ class Propagation:
             yield index, answer if other is None else blended(other, answer, share, self._allowed(answer.view))
         yield from up.items()
         if not (upwards.whole and downwards.whole):
+            self.job.check()
+
+    def _ending(self, start: SliceAnswer, indices: range) -> Iterator[tuple[int, SliceAnswer]]:
+        """The object followed over slices that end before one where the reader says it is gone.
+
+        Where no rule ends it, it ends half way: neither likeness nor overlap tells the place better than that.
+        """
+        run = self.job.kept(self._run(start, None, indices, self.options.end))
+        found = list(run)
+        yield from found if len(found) < len(indices) else found[: len(indices) // 2]
+        if not run.whole:
             self.job.check()
 
     def _run(
@@ -161,7 +183,7 @@ class Propagation:
         network, limit = self.predictor.backbone, self.said.limit
         bounds = (limit.low.tobytes(), limit.high.tobytes()) if limit is not None else None
         place = (self.volume.digest, self.said.axis, step, bounds)
-        asked = (self.options.slice, self.options.follow, self.options.engine, policy)
+        asked = (self.options.slice, self.options.engine, policy)
         return (network.weights_id, network.encoder_id, place, asked, self.walk.run_key(start, stop))
 
     def _view(self, index: int) -> SliceView:
@@ -176,6 +198,11 @@ def _painted(answer: SliceAnswer, said: Prompts) -> SliceAnswer:
     if said.painted is None:
         return answer
     return replace(answer, patch=Patch.of(repainted(answer.pixels, said, answer.view)))
+
+
+def _is_denied(arrived: SliceAnswer, said: Prompts) -> bool:
+    """Whether the reader says that the object is not on this slice at all."""
+    return not len(said.positive) and denied(arrived.pixels, arrived.view.to_display(said.points))
 
 
 def _neighbours(fixed: Answers, index: int) -> Answers:

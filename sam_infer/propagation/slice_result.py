@@ -26,6 +26,12 @@ class Part:
         full = upscale_logits(self.logits[None], self.frame)[0]
         return self.frame.paste(full, (view.height, view.width), OUTSIDE_LOGIT)
 
+    @property
+    def expected_iou(self) -> float:
+        """What the IoU of the mask will be if every pixel is as likely as its logit says."""
+        likely, found = 1.0 / (1.0 + np.exp(-self.logits)), self.logits > 0
+        return float(likely[found].sum() / max(found.sum() + likely[~found].sum(), 1e-6))
+
 
 @dataclass(frozen=True, eq=False)
 class Patch:
@@ -80,11 +86,6 @@ class SliceAnswer:
     def within(self, allowed: BoolArray) -> SliceAnswer:
         """The same without what lies outside `allowed` (H, W)."""
         return SliceAnswer(self.view, Patch.of(self.pixels & allowed), self.runs, self.score)
-
-    def tempered(self, surest: float) -> SliceAnswer:
-        """The same, no logit beyond `surest`: so that another answer has a say too."""
-        runs = tuple((w, tuple(Part(p.frame, np.clip(p.logits, -surest, surest)) for p in ps)) for w, ps in self.runs)
-        return SliceAnswer(self.view, self.patch, runs, self.score)
 
     @property
     def weight(self) -> int:

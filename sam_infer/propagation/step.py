@@ -24,6 +24,9 @@ MOST_PARTS = 4
 # A piece below this share of the largest one, or below this many pixels, is not followed on its own.
 CRUMB_SHARE, CRUMB_PIXELS = 0.04, 6
 
+# A click that lies so deep in a piece, as a share of its greatest depth, is in its middle.
+MIDDLE = 0.9
+
 
 @dataclass(frozen=True)
 class FollowPolicy:
@@ -58,13 +61,16 @@ class Follower:
     def corrected(self, before: SliceAnswer, allowed: BoolArray, said: Prompts) -> SliceAnswer:
         """The object on a slice, given what was found there and what the reader says: as a further click in 2D."""
         view, backbone = before.view, self.predictor.backbone
-        points = view.to_display(said.points)
-        places = np.concatenate([np.stack(_extent(before.pixels)), points[said.labels == FOREGROUND]])
+        points, labels = view.to_display(said.points), said.labels
+        if not len(said.positive):  # a network that is told only what is not the object may find nothing
+            points = np.concatenate([points, undisputed(before.pixels, points)])
+            labels = np.append(labels, FOREGROUND)
+        places = np.concatenate([np.stack(_extent(before.pixels)), points[labels == FOREGROUND]])
         low, high = places.min(axis=0), places.max(axis=0)
         frame = self._frame(view, low, high)
         logits = downscale_mask(frame.cut(before.logits), frame, backbone.low_res)
         box = frame.box_to_model(low, high) if self._boxed else None
-        hints = Hints(frame.points_to_model(points), said.labels, box, logits)
+        hints = Hints(frame.points_to_model(points), labels, box, logits)
         candidates = backbone.decode(self.predictor.features(self.volume, view, self.window, frame), hints)
         part = Part(frame, candidates.logits[candidates.preferred])
         return SliceAnswer.of_parts(view, (part,), float(candidates.scores[candidates.preferred]), allowed)
@@ -110,6 +116,33 @@ def deepest(mask: BoolArray) -> Float64Array:
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     best = np.argwhere(depth >= depth.max() - 1e-6)
     return np.asarray(best[[np.linalg.norm(best - best.mean(axis=0), axis=1).argmin()]], np.float64)
+
+
+def undisputed(mask: BoolArray, clicks: Float64Array) -> Float64Array:
+    """The pixel (1, 2) of a mask (H, W) that is safest from its edge and from background clicks (N, 2)."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    places = np.argwhere(mask)
+    away = np.linalg.norm(places[:, None] - clicks[None], axis=-1).min(axis=1)
+    safe = np.minimum(depth[mask], away / 2)
+    return np.asarray(places[[safe.argmax()]], np.float64)
+
+
+def denied(mask: BoolArray, clicks: Float64Array) -> bool:
+    """Whether background clicks (N, 2) say that nothing of a mask (H, W) is the object.
+
+    A click near an edge moves the edge; one in the very middle of the largest piece says that all of it is wrong.
+    """
+    numbered, count = ndimage.label(mask)
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    places = tuple(clicks.astype(np.int64).T)
+    hit = {
+        int(n)
+        for n, deep in zip(numbered[places], depth[places], strict=True)
+        if n and deep >= MIDDLE * depth[numbered == n].max()
+    }
+    left = [n for n in range(1, count + 1) if n not in hit]
+    sizes = np.bincount(numbered.ravel(), minlength=count + 1)
+    return bool(hit) and all(sizes[n] < CRUMB_SHARE * mask.sum() for n in left)
 
 
 def pieces(mask: BoolArray) -> list[BoolArray]:

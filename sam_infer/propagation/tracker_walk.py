@@ -1,15 +1,17 @@
-"""How the tracker engine walks: a tracker and the promptable network together follow masks from slice to slice.
+"""How the tracker engine walks: the promptable network answers the reader, a tracker follows masks from slice to slice.
 
-A tracker says where the object of a slice lies on the next one, the promptable network is asked about just that, and
-both decide, until the object ends. The run needs nothing but the slice that it starts from.
+Slices that the reader speaks about are answered by the promptable network. From there the tracker says where the object
+of a slice lies on the next one, until it ends. The run needs nothing but the slice that it starts from, and encodes
+nothing: that is why a correction costs one encoding and milliseconds per slice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
-from sam_infer.arrays import BoolArray, Float32Array
+from sam_infer.arrays import Float32Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
@@ -19,14 +21,14 @@ from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.end_rule import Ending, EndPolicy
 from sam_infer.propagation.limit import inside
 from sam_infer.propagation.options import VolumeOptions
-from sam_infer.propagation.slice_result import SliceAnswer, blended
-from sam_infer.propagation.step import Follower
-from sam_infer.propagation.tracker import SUREST, Section, Tracker, grey_of
+from sam_infer.propagation.slice_result import SliceAnswer
+from sam_infer.propagation.step import Follower, FollowPolicy
+from sam_infer.propagation.tracker import Section, Tracker, grey_of
 from sam_infer.propagation.walk import Answers
 from sam_infer.slices.predictor import Predictor
 
-# How much the tracker's logits count against the promptable network's.
-TRACKER_SHARE = 0.8
+# Where no way back is asked for, it is not walked.
+NOT_WALKED = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +58,12 @@ class TrackerWalk:
         self, start: SliceAnswer, stop: SliceAnswer | None, indices: range, policy: EndPolicy
     ) -> Iterator[SliceAnswer]:
         """From slice to slice until the object ends; what lies behind the last one does not matter."""
-        follower = self._follower(self._window((start.view.index,), start.view.index))
+        window = self._window((start.view.index,), start.view.index)
         ending = Ending.at(self.volume, start, policy)
-        before, section = start, Section(self._grey(start.view, follower.window), start.pixels, start.view.pixel_mm)
-        tracker = Tracker.at(section)
+        before, section = start, Section(self.grey(start.view, window), start.pixels, start.view.pixel_mm)
+        step = _Step(self, window, Tracker.at(section), policy.round_trip > 0)
         for index in indices:
-            answer, after, round_trip = self._next(follower, tracker, section, index)
+            answer, after, round_trip = self.job.slice(partial(step.to, index, section))
             if ending.reached(before, answer, round_trip):
                 return
             yield answer
@@ -82,30 +84,30 @@ class TrackerWalk:
         return self._windows[min(reachable, key=lambda k: (abs(k - index), k))]
 
     def _follower(self, window: Window) -> Follower:
-        zoom, policy = self.options.slice.zoom, self.options.follow
-        return Follower(self.predictor, self.volume, self.said.axis, window, zoom, policy)
+        return Follower(self.predictor, self.volume, self.said.axis, window, self.options.slice.zoom, FollowPolicy())
 
-    def _grey(self, view: SliceView, window: Window) -> Float32Array:
+    def grey(self, view: SliceView, window: Window) -> Float32Array:
         """A slice (H, W) as the tracker sees it."""
         return grey_of(window.apply(self.volume.pixels(view)))
 
-    def _next(
-        self, follower: Follower, tracker: Tracker, before: Section, index: int
-    ) -> tuple[SliceAnswer, Section, float]:
-        """The object of `before` on the neighbouring slice `index`, as tracker and promptable network see it.
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """How a run goes on from one slice to the next."""
+
+    walk: TrackerWalk
+    window: Window
+    tracker: Tracker
+    both_ways: bool  # whether the way back is walked too
+
+    def to(self, index: int, before: Section) -> tuple[SliceAnswer, Section, float]:
+        """The object of `before` on the neighbouring slice `index`.
 
         With the slice it is on, and how well following it back leads to `before` again.
         """
-        view = self.volume.view(self.said.axis, index)
-        grey = self._grey(view, follower.window)
-        allowed: BoolArray = inside(self.said.limit, view)
-
-        def both() -> tuple[SliceAnswer, Section, float]:
-            answer = SliceAnswer.of_parts(view, (tracker.next(before, grey),), 0.0, allowed)
-            if answer.patch.pixels.any():
-                asked = follower.step(index, answer.pixels, allowed)
-                answer = replace(blended(answer, asked.tempered(SUREST), TRACKER_SHARE, allowed), score=asked.score)
-            after = Section(grey, answer.pixels, view.pixel_mm)
-            return answer, after, tracker.round_trip(before, after)
-
-        return self.job.slice(both)
+        view = self.walk.volume.view(self.walk.said.axis, index)
+        grey = self.walk.grey(view, self.window)
+        part = self.tracker.next(before, grey)
+        answer = SliceAnswer.of_parts(view, (part,), part.expected_iou, inside(self.walk.said.limit, view))
+        after = Section(grey, answer.pixels, view.pixel_mm)
+        return answer, after, self.tracker.round_trip(before, after) if self.both_ways else NOT_WALKED

@@ -157,7 +157,8 @@ def test_a_correction_changes_nothing_beyond_the_next_prompted_slice(predictor: 
     prompted = [low + 4, middle(truth), high - 4]
     boxes = [box_on(truth, k) for k in prompted]
     before = segment_volume(predictor, volume, VolumePrompts.of(Prompts(), volume.geometry, boxes)).mask.array
-    spot = np.argwhere(truth[:, :, prompted[0] + 4]).mean(axis=0).round().astype(int)
+    places = np.argwhere(truth[:, :, prompted[0] + 4])
+    spot = places[len(places) // 4]
     hint = clicks([], [[*spot, prompted[0] + 4]])
     network = predictor.backbone
     heard: list[int] = []
@@ -204,6 +205,27 @@ def test_a_click_beyond_a_gap_goes_on_with_what_the_object_was(predictor: Predic
     assert np.array_equal(found.mask.array[:, :, : start + 1], alone.mask.array[:, :, : start + 1])
 
 
+def test_a_click_in_the_very_middle_ends_the_object_there(predictor: Predictor) -> None:
+    volume, truth = phantom("cylinder")
+    box, high = box_on(truth, middle(truth)), extent(truth)[1]
+    spot = np.argwhere(truth[:, :, high - 4]).mean(axis=0).round().astype(int)
+    found = segment_volume(predictor, volume, replace(clicks([], [[*spot, high - 4]]), box=box))
+    assert middle(truth) <= found.slices[-1] < high - 4 and found.slices[0] == extent(truth)[0]
+    # and a reader who points at it there again has the last word
+    said = clicks([[*spot, high - 4]], [[spot[0] + 2, spot[1], high - 4]], box=box)
+    again = segment_volume(predictor, volume, replace(said, turns=np.array([1, 0])))
+    assert again.slices[-1] >= high - 4
+
+
+def test_nothing_is_encoded_but_what_the_reader_speaks_about(predictor: Predictor, network) -> None:
+    volume, truth = phantom("cylinder")
+    boxes = [box_on(truth, middle(truth))]
+    segment_volume(predictor, volume, VolumePrompts.of(Prompts(), volume.geometry, boxes))
+    before = network.encodes
+    segment_volume(predictor, volume, VolumePrompts.of(clicks([], [[2, 2, 14]]), volume.geometry, boxes))
+    assert before <= 1 and network.encodes <= before + 1
+
+
 def test_a_correction_where_nothing_arrived_is_named_and_harmless(predictor: Predictor) -> None:
     volume, truth = phantom("cylinder")
     box = box_on(truth, middle(truth))
@@ -245,8 +267,8 @@ def test_between_two_prompted_slices_both_ends_have_a_say(predictor: Predictor) 
     low, high = extent(truth)
     boxes = [box_on(truth, low + 3), box_on(truth, high - 3)]
     answer = segment_volume(predictor, volume, VolumePrompts.of(Prompts(), volume.geometry, boxes))
-    # tracker and promptable network, from either end
-    assert len(answer.answers[middle(truth)].runs) == 4 and len(answer.answers[low + 3].runs) == 1
+    # the tracker from either end
+    assert len(answer.answers[middle(truth)].runs) == 2 and len(answer.answers[low + 3].runs) == 1
     assert dice(answer.mask.array > 0, truth) > 0.9
 
 
