@@ -12,9 +12,12 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from sam_infer.adapters.kinds.kind import Form
+from sam_infer.adapters.kinds.registry import INSERTING
 from sam_infer.adapters.kinds.value import value_name
-from sam_trainer.config import RATES, TrainConfig
-from sam_trainer.methods.lora import Lora
+from sam_trainer.config import BESIDE_DECODER, RATES, TrainConfig
+from sam_trainer.methods.inserted import Inserted
+from sam_trainer.methods.lora import Lora, decoder_places, encoder_places
 
 DECODER = "mask_decoder."
 
@@ -98,8 +101,13 @@ def adapt(network: nn.Module, config: TrainConfig) -> Adaptation:
 
 
 def _lora(network: nn.Module, config: TrainConfig) -> Adaptation:
-    decoder = [Replacement(network, DECODER, RATES["decoder"])] if config.with_decoder else []
-    return Together(Lora(network, config.rank, config.targets, config.rate, config.seed), *decoder)
+    places = encoder_places(network, config.targets)
+    return Together(Lora(places, config.rank, config.rate, config.seed), *_beside(network, config))
+
+
+def _lora_decoder(network: nn.Module, config: TrainConfig) -> Adaptation:
+    places = encoder_places(network, config.targets) + decoder_places(network, config.targets)
+    return Lora(places, config.rank, config.rate, config.seed)
 
 
 def _decoder(network: nn.Module, config: TrainConfig) -> Adaptation:
@@ -110,9 +118,28 @@ def _full(network: nn.Module, config: TrainConfig) -> Adaptation:
     return Replacement(network, "", config.rate)
 
 
+def _inserted(network: nn.Module, config: TrainConfig) -> Adaptation:
+    kind = INSERTING[config.method]
+    beside = _beside(network, config)  # first: what is inserted may stand between a parameter and its name
+    return Together(Inserted(network, kind, form_of(config), config.rate, config.seed), *beside)
+
+
+def form_of(config: TrainConfig) -> Form:
+    """What a training chose of a kind."""
+    return Form(config.rank, config.width, config.slices, config.decoder_adapters, config.tags)
+
+
+def _beside(network: nn.Module, config: TrainConfig) -> list[Adaptation]:
+    """The mask decoder, where it trains too."""
+    wanted = config.with_decoder and config.method in BESIDE_DECODER
+    return [Replacement(network, DECODER, RATES["decoder"])] if wanted else []
+
+
 # By the names that `TrainConfig` knows.
 ADAPTATIONS: Mapping[str, Callable[[nn.Module, TrainConfig], Adaptation]] = {
     "lora": _lora,
     "decoder": _decoder,
     "full": _full,
+    "lora_decoder": _lora_decoder,
+    **dict.fromkeys(INSERTING, _inserted),
 }
