@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sam_infer.adapters.kinds.kind import Told
 from sam_infer.arrays import UInt8Array
 from sam_infer.models.load import BaseNetwork, tiny_with
 from sam_infer.networks.backbone import middle_maps, slices_seen, whole_stack
@@ -31,6 +32,11 @@ class Trainable(Protocol):
     @property
     def network(self) -> nn.Module:
         """What trains."""
+        ...
+
+    @property
+    def told(self) -> Told:
+        """What is known of the images that are encoded and decoded next."""
         ...
 
     def image(self, stack: UInt8Array) -> Tensor:
@@ -53,6 +59,7 @@ class TrainableTiny:
 
     def __init__(self, network: TinySam, device: torch.device) -> None:
         self.network = network.to(device).eval()
+        self.told = Told()
         self._device = device
 
     def image(self, stack: UInt8Array) -> Tensor:
@@ -85,6 +92,7 @@ class TrainableSam:
     def __init__(self, network: Sam, preprocessing: Preprocessing, device: torch.device) -> None:
         self.network = network.to(device).eval()
         self._look = preprocessing
+        self.told = Told()
         self._device = device
 
     def image(self, stack: UInt8Array) -> Tensor:
@@ -137,6 +145,7 @@ class Remembered:
     """A network that was shown its images before: only its decoder works."""
 
     def __init__(self, network: Trainable, features: Mapping[str, Tensor]) -> None:
+        self.told = network.told
         self._network = network
         self._features = features
 

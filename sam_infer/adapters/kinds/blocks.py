@@ -15,6 +15,7 @@ from sam_infer.networks.sam_modules import window_partition, window_unpartition
 from sam_infer.weights.fingerprint import Tensors
 
 ENCODER, DECODER = "image_encoder", "mask_decoder"
+TRANSFORMER = f"{DECODER}.transformer"
 
 # The name of the tensor that says how many slices an encoder looks at, and how many are too many.
 DEPTH, MOST_SLICES = f"{ENCODER}/slices", 15
@@ -38,6 +39,12 @@ class Place:
     def width(self) -> int:
         """Channels of its tokens."""
         return self.qkv.shape[1]
+
+    @property
+    def heads(self) -> int:
+        """Of its attention."""
+        attention = self.block.get_submodule("attn")
+        return int(getattr(attention, "num_heads", 0) or getattr(attention, "heads", 0))
 
 
 def encoder_blocks(network: nn.Module, kind: str) -> list[Place]:
@@ -65,8 +72,25 @@ def plain_blocks(network: nn.Module, kind: str) -> list[Place]:
 
 def decoder_layers(network: nn.Module) -> list[Place]:
     """The two-way blocks of a mask decoder."""
-    layers = module_at(network, f"{DECODER}.transformer.layers")
-    return [Place(f"{DECODER}.transformer.layers.{number}", layer) for number, layer in enumerate(layers.children())]
+    layers = module_at(network, f"{TRANSFORMER}.layers")
+    return [Place(f"{TRANSFORMER}.layers.{number}", layer) for number, layer in enumerate(layers.children())]
+
+
+def own_tokens(network: nn.Module) -> int:
+    """How many tokens a mask decoder asks with before the prompts: for IoU and for masks."""
+    return 1 + len(network.get_parameter(f"{DECODER}.mask_tokens.weight"))
+
+
+def add_to_own_tokens(network: nn.Module, name: str, voice: nn.Module) -> None:
+    """Have `voice`, which makes a vector (N or 1, C) of the embedding (N, C, h, w), heard by a decoder's own tokens."""
+    transformer, own = module_at(network, TRANSFORMER), own_tokens(network)
+    transformer.add_module(name, voice)
+
+    def heard(_: nn.Module, asked: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        image, position, tokens = asked
+        return image, position, torch.cat([tokens[:, :own] + voice(image)[:, None], tokens[:, own:]], dim=1)
+
+    transformer.register_forward_pre_hook(heard)
 
 
 def attended(block: nn.Module, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:

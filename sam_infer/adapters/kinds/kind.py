@@ -79,9 +79,9 @@ class Form:
 
 @dataclass
 class Told:
-    """What is known of the images that a network is being shown: their tags, one for all or one for each."""
+    """What is known of the images that a network is being shown: their tag, which those shown together share."""
 
-    tags: tuple[str, ...] = ()
+    tag: str = ""
 
 
 TAG = "tag="
@@ -121,6 +121,17 @@ def by_place(tensors: Tensors) -> dict[str, dict[str, Tensor]]:
         require(bool(rest), name)
         places.setdefault(place, {})[rest] = tensor
     return places
+
+
+def under(tensors: Tensors, name: str) -> dict[str, Tensor]:
+    """The tensors whose names go on after a name and a slash, without these."""
+    return {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
+
+
+def tagged(tensors: Tensors) -> dict[str, dict[str, Tensor]]:
+    """Of the tensors at one place those that are meant for a tag, by the tag."""
+    parts = [name.partition("/")[0] for name in tensors if name.startswith(TAG)]
+    return {part.removeprefix(TAG): under(tensors, part) for part in sorted(set(parts))}
 
 
 def filled(module: M, tensors: Tensors, place: str) -> M:

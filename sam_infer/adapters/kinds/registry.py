@@ -8,9 +8,15 @@ import torch
 from torch import nn
 
 from sam_infer.adapters.kinds.bottleneck import BOTTLENECK, BottleneckKind
+from sam_infer.adapters.kinds.cine import CINE, CineKind
 from sam_infer.adapters.kinds.dense_prompt import DENSE_PROMPT, DensePromptKind
+from sam_infer.adapters.kinds.domain_bank import DOMAIN_BANK, DomainBankKind
+from sam_infer.adapters.kinds.fact3d import FACT3D, Fact3dKind
+from sam_infer.adapters.kinds.hyper import HYPER, HyperKind
 from sam_infer.adapters.kinds.kind import TAG, Inserting, Kind, Told
+from sam_infer.adapters.kinds.lora_conv import LORA_CONV, LoraConvKind
 from sam_infer.adapters.kinds.low_rank import LOW_RANK, LowRank
+from sam_infer.adapters.kinds.sdtrans import SDTRANS, SdTransKind
 from sam_infer.adapters.kinds.semantic import Semantic
 from sam_infer.adapters.kinds.unet import UNetKind
 from sam_infer.adapters.kinds.value import VALUE, Value
@@ -20,7 +26,16 @@ from sam_infer.networks.naming.unet import UNET
 from sam_infer.weights.fingerprint import Tensors
 
 # By prefix, in the order in which they are applied: a replaced parameter may get a low-rank change on top.
-INSERTING: Mapping[str, Inserting] = {BOTTLENECK: BottleneckKind(), DENSE_PROMPT: DensePromptKind()}
+INSERTING: Mapping[str, Inserting] = {
+    BOTTLENECK: BottleneckKind(),
+    DENSE_PROMPT: DensePromptKind(),
+    FACT3D: Fact3dKind(),
+    SDTRANS: SdTransKind(),
+    LORA_CONV: LoraConvKind(),
+    DOMAIN_BANK: DomainBankKind(),
+    CINE: CineKind(),
+    HYPER: HyperKind(),
+}
 KINDS: Mapping[str, Kind] = {
     VALUE: Value(),
     LOW_RANK: LowRank(),
@@ -86,7 +101,7 @@ def insert(network: nn.Module, tensors: Tensors, tag: str = "") -> None:
     """Add to a network with `merged` weights the modules that an adapter's tensors mean for images of a tag."""
     for kind, part in by_kind(for_tag(tensors, tag)):
         if kind.inserts:
-            kind.insert(network, part, Told((tag,)))
+            kind.insert(network, part, Told(tag))
 
 
 def inserted(tensors: Tensors) -> dict[str, torch.Tensor]:

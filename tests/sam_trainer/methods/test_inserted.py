@@ -5,107 +5,78 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from sam_infer.adapters.adapter import Adapter, Provenance
-from sam_infer.adapters.kinds.registry import INSERTING, insert, merged, merged_alone
+from sam_infer.adapters.kinds.kind import Form
+from sam_infer.adapters.kinds.registry import INSERTING, merged_alone
 from sam_infer.errors import AdapterError, SamError
-from sam_infer.models.load import tiny_with
-from sam_infer.networks.backbone import Backbone, Hints
-from sam_infer.networks.sam import PREPROCESSING, SamBackbone
-from sam_infer.networks.sam_vit import VIT_SHAPES, VitShape, build, build_mobile, build_vit, with_weights
-from sam_infer.networks.tiny.backbone import TinyBackbone, embedded_model
-from sam_trainer.config import FOR_MOBILE_SAM, METHODS, STACKED, TrainConfig
-from sam_trainer.methods.method import Adaptation, adapt, form_of
-from sam_trainer.methods.trainable import Trainable, TrainableSam, TrainableTiny
+from sam_infer.networks.backbone import middle_maps
+from sam_infer.networks.sam_vit import VIT_SHAPES, build
+from sam_trainer.config import FOR_MOBILE_SAM, METHODS, TrainConfig
+from sam_trainer.methods.inserted import form_of
+from sam_trainer.methods.method import Adaptation, adapt
+from sam_trainer.methods.trainable import Trainable
 from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.training.state import FitState, Standing
-from tests.sam_infer.conftest import seeded
+from tests.sam_trainer.methods.small_networks import (
+    Weights,
+    backbone_of,
+    backbones_agree,
+    served,
+    small_weights,
+    stack,
+    trainable_of,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SIDE = 128
-SMALL = VitShape(32, 2, 2, (1,), SIDE)
-CPU = torch.device("cpu")
 NETWORKS: Mapping[str, str] = {"tiny": "tiny", "vit": "vit_b", "mobile": "mobile_sam"}  # and the model whose rules hold
 KINDS = [method for method in METHODS if method not in ("lora", "decoder", "full")]
-CHANGED = {"lora_decoder": {"targets": ("q", "v", "mlp", "conv")}, "bottleneck": {"decoder_adapters": True}}
+CHANGED = {
+    "lora_decoder": {"targets": ("q", "v", "mlp", "conv")},
+    "bottleneck": {"decoder_adapters": True},
+    "domain_bank": {"tags": ("a", "b")},
+    "cine": {"tags": ("SAX", "LAX")},
+}
 MERGED = ("lora_decoder",)
-CLICK = Hints(np.array([[60.0, 70.0]], np.float32), np.array([1]))
 
 
 def config_of(method: str, **more: object) -> TrainConfig:
-    slices = 3 if method in STACKED else 1
-    given = {"slices": slices, "with_decoder": False, **CHANGED.get(method, {}), **more}
+    given = {"with_decoder": False, **CHANGED.get(method, {}), **more}
     return TrainConfig(method=method, **given)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def weights() -> dict[str, dict[str, Tensor]]:
-    small = {"vit": build_vit(SMALL), "mobile": build_mobile(SIDE)}
-    return {
-        "tiny": dict(embedded_model().state_dict()),
-        **{name: seeded(network.state_dict()) for name, network in small.items()},
-    }
+def weights() -> Weights:
+    return small_weights()
 
 
-Weights = Mapping[str, Mapping[str, Tensor]]
-
-
-def trainable_of(weights: Weights, name: str) -> Trainable:
-    copy = {key: value.clone() for key, value in weights[name].items()}
-    if name == "tiny":
-        return TrainableTiny(tiny_with(copy), CPU)
-    network = with_weights(build_vit(SMALL) if name == "vit" else build_mobile(SIDE), copy)
-    return TrainableSam(network, PREPROCESSING["sam"], CPU)
-
-
-def backbone_of(network: Trainable) -> Backbone:
-    if isinstance(network, TrainableTiny):
-        return TinyBackbone(network.network)
-    return SamBackbone("small", network.network)  # type: ignore[arg-type]
-
-
-def served(weights: Weights, name: str, tensors: Mapping[str, Tensor]) -> Backbone:
-    """As a server builds it."""
-    network = trainable_of({name: merged(weights[name], tensors)}, name)
-    insert(network.network, tensors)
-    network.network.requires_grad_(False).eval()
-    return backbone_of(network)
-
-
-def stack(slices: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 255, (slices, SIDE, SIDE, 3), dtype=np.uint8)
-
-
-def answer(network: Trainable, slices: int) -> Tensor:
-    """Logits of one click on a picture, through the encoder; the mask of nothing is asked for too."""
-    features = network.encode(network.image(stack(slices))[None])
+def answer(network: Trainable, slices: int, adapted: bool = True) -> Tensor:
+    """Logits of one click on a picture, through the encoder; without adapter each of its neighbours alone."""
+    if adapted:
+        features = network.encode(network.image(stack(slices))[None])
+    else:
+        images = torch.stack([network.image(one[None]) for one in stack(slices)])
+        features = {name: middle_maps(maps, slices) for name, maps in network.encode(images).items()}
     points, labels, nowhere = torch.tensor([[[60.0, 70.0]]]), torch.ones(1, 1), torch.full((1, 4), torch.nan)
     return network.decode(features, points, labels, nowhere, None)[0]
 
 
-def teach(network: Trainable, state: FitState, steps: int, slices: int) -> None:
+def teach(network: Trainable, state: FitState, steps: int, config: TrainConfig) -> None:
+    """With a tag, each step is about images of each."""
     for _ in range(steps):
-        (answer(network, slices) - 3).square().mean().backward()
+        for tag in config.tags or ("",):
+            network.told.tag = tag
+            (answer(network, config.depth) - 3).square().mean().backward()
         state.optimizer.step()
         state.optimizer.zero_grad()
 
 
 def state_of(adaptation: Adaptation) -> FitState:
     return FitState(adaptation, PlainAdamW(adaptation.parameters(), lr=1e-2), Standing(), {})
-
-
-def backbones_agree(one: Backbone, other: Backbone, slices: int, tolerance: float = 0.0) -> bool:
-    features, others = one.encode(stack(slices)), other.encode(stack(slices))
-    for name in features:
-        if not torch.allclose(features[name].float(), others[name].float(), atol=tolerance, rtol=tolerance):
-            return False
-    logits, theirs = one.decode(features, CLICK).logits, other.decode(features, CLICK).logits
-    return np.allclose(logits, theirs, atol=100 * tolerance, rtol=100 * tolerance)
 
 
 @dataclass
@@ -131,20 +102,20 @@ def learned(request: pytest.FixtureRequest, weights: Weights, tmp_path_factory: 
     method, name = request.param
     config, network = config_of(method), trainable_of(weights, name)
     with torch.no_grad():
-        before = answer(network, 1)
+        before = answer(network, config.depth, adapted=False)
     own = {key: value.detach() for key, value in network.network.state_dict(keep_vars=True).items()}
     kept = {key: value.clone() for key, value in own.items()}
-    adaptation = adapt(network.network, config)
+    adaptation = adapt(network.network, config, network.told)
     with torch.no_grad():
-        begun = answer(network, config.slices)
+        begun = answer(network, config.depth)
     first, state = adaptation.tensors(), state_of(adaptation)
-    teach(network, state, 2, config.slices)
+    teach(network, state, 2, config)
     state.save(tmp_path_factory.getbasetemp())
     resumed = trainable_of(weights, name)
-    again = state_of(adapt(resumed.network, config))
+    again = state_of(adapt(resumed.network, config, resumed.told))
     again.load(tmp_path_factory.getbasetemp())
     for one, where in ((state, network), (again, resumed)):
-        teach(where, one, 2, config.slices)
+        teach(where, one, 2, config)
     theirs = again.adaptation.tensors()
     later = adaptation.tensors()
     assert all(torch.equal(later[key], theirs[key]) for key in later), "it does not resume bit for bit"
@@ -166,7 +137,8 @@ def test_only_its_own_tensors_change_and_all_of_them(learned: Learned) -> None:
 def test_stored_and_served_it_answers_what_training_saw(learned: Learned, weights: Weights) -> None:
     where = Provenance("tiny", "b", learned.config.method, {}, 0, (), ())
     stored = Adapter.from_bytes(Adapter(learned.later, where).to_bytes())
-    there, slices = served(weights, learned.name, stored.tensors), learned.config.slices
+    tag = learned.network.told.tag  # of the last step
+    there, slices = served(weights, learned.name, stored.tensors, tag), learned.config.depth
     assert there.depth == slices
     merges = learned.config.method in MERGED
     assert backbones_agree(there, backbone_of(learned.network), slices, 2e-3 if merges else 0.0)
@@ -223,11 +195,21 @@ def formula(method: str, name: str) -> int:
     width, blocks = shape.width, shape.depth
     quarter = bottleneck(width, width // 4)
     in_decoder = 6 * bottleneck(256, 64)
-    grid = (1024 // 16) ** 2
+    grid, rank, narrow = (1024 // 16) ** 2, 4, width // 4
+    fact = 2 * width * rank + 2 * blocks * rank**2
+    across = 2 * width * narrow + 3 * narrow**2 + narrow + 2 * width
+    time = 2 * width + 3 * (width + 1) * narrow + 5 * shape.heads + (narrow + 1) * width
+    image_prompt = 256 + bottleneck(256, 64)
     return {
         "lora_decoder": 4 * 4 * width * blocks + 5888 * 4,
         "bottleneck": 2 * blocks * quarter + in_decoder,
         "dense_prompt": 256 * grid + 256,
+        "fact3d": fact + 2 * blocks * across,
+        "sdtrans": blocks * (3 * quarter + 5 * shape.heads),
+        "domain_bank": 3 * blocks * quarter + 2 * 256,
+        "cine": blocks * (time + quarter) + 2 * 256,
+        "hyper": 2 * (bottleneck(256, 64) + 32 * 256 + 64 * 64 * 32 + 2 * 64),
+        "lora_conv": 2 * blocks * (2 * rank * width + 9 + 25) + image_prompt,
     }[method]
 
 
@@ -244,6 +226,14 @@ def test_as_many_numbers_train_as_the_formula_says(
     else:
         count = sum(value.numel() for value in adapt(build(name), config).parameters())
     assert count == formula(method, name)
+
+
+def test_fact_and_its_adapters_are_as_many_as_the_papers_say(published: Callable[[str], torch.nn.Module]) -> None:
+    for name, fact, adapters in (("vit_b", 73_728, 24_818_688), ("vit_h", 147_456, None)):
+        tensors = INSERTING["fact3d"].begin(published(name), Form(rank=32, width=384, slices=5))
+        sizes = {key: value.numel() for key, value in tensors.items() if value.is_floating_point()}
+        factors = sum(size for key, size in sizes.items() if ".attn.qkv/" in key or key.startswith("image_encoder/"))
+        assert factors == fact and adapters in (None, sum(sizes.values()) - factors)
 
 
 def test_one_bottleneck_is_as_large_as_the_paper_says() -> None:

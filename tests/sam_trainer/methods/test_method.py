@@ -207,7 +207,9 @@ def test_merging_lora_gives_a_new_encoder_identity(tiny: BaseNetwork) -> None:
 def test_a_network_without_fused_attention_is_refused() -> None:
     with pytest.raises(TrainingError, match="one fused qkv projection"):
         encoder_places(build("mobile_sam"), ("q", "v"))
-    with pytest.raises(TrainingError, match="mobile_sam can be trained with decoder, dense_prompt, bottleneck only"):
+    with pytest.raises(
+        TrainingError, match="mobile_sam can be trained with decoder, dense_prompt, hyper, bottleneck, domain_bank only"
+    ):
         TrainConfig(model="mobile_sam")
 
 
