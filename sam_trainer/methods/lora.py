@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from sam_infer.adapters.kinds.low_rank import ALL_ROWS, THIRDS, low_rank_name, rows_of
 from sam_trainer.errors import TrainingError
@@ -56,13 +57,9 @@ class LowRankConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) to what the convolution makes of it."""
-        base = self.base
-        weight = base.weight + (self.b[ALL_ROWS] @ self.a[ALL_ROWS]).view_as(base.weight)
-        if isinstance(base, nn.ConvTranspose2d):
-            return F.conv_transpose2d(
-                x, weight, base.bias, base.stride, base.padding, base.output_padding, base.groups, base.dilation
-            )
-        return F.conv2d(x, weight, base.bias, base.stride, base.padding, base.dilation, base.groups)
+        weight = self.base.weight + (self.b[ALL_ROWS] @ self.a[ALL_ROWS]).view_as(self.base.weight)
+        said: Tensor = functional_call(self.base, {"weight": weight}, (x,))
+        return said
 
 
 class Lora:
@@ -141,7 +138,8 @@ def decoder_places(network: nn.Module, targets: Sequence[str]) -> list[Place]:
 
 
 def _in_block(here: str, block: nn.Module, targets: Sequence[str]) -> list[Place]:
-    attention, places = block.get_submodule("attn"), []
+    attention = block.get_submodule("attn")
+    places: list[Place] = []
     thirds = [part for part in THIRDS if part in targets]
     if thirds:
         places.append((f"{here}.attn.qkv", attention, "qkv", thirds))

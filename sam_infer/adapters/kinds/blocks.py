@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,7 @@ def add_to_own_tokens(network: nn.Module, name: str, voice: nn.Module) -> None:
     transformer, own = module_at(network, TRANSFORMER), own_tokens(network)
     transformer.add_module(name, voice)
 
-    def heard(_: nn.Module, asked: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def heard(_: nn.Module, asked: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
         image, position, tokens = asked
         return image, position, torch.cat([tokens[:, :own] + voice(image)[:, None], tokens[:, own:]], dim=1)
 

@@ -142,7 +142,8 @@ class CineKind:
 
     def insert(self, network: nn.Module, tensors: Tensors, told: Told) -> Mapping[str, nn.Parameter]:
         """Other blocks around the same attention and MLP, and vectors before the decoder's transformer."""
-        frames, places, trains = checked_slices(tensors), by_place(tensors), {}
+        frames, places = checked_slices(tensors), by_place(tensors)
+        trains: dict[str, nn.Parameter] = {}
         look_at(network, frames)
         vectors = insert_vectors(network, CINE, tagged(places.pop(TRANSFORMER, {})), TOKEN, told)
         for place, part in places.items():

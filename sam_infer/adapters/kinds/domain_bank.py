@@ -111,7 +111,8 @@ class DomainBankKind:
 
     def insert(self, network: nn.Module, tensors: Tensors, told: Told) -> Mapping[str, nn.Parameter]:
         """Beside every MLP that is named, and before the decoder's transformer."""
-        places, trains = by_place(tensors), {}
+        places = by_place(tensors)
+        trains: dict[str, nn.Parameter] = {}
         vectors = insert_vectors(network, DOMAIN_BANK, tagged(places.pop(TRANSFORMER, {})), QUERY, told)
         for place, part in places.items():
             shared = Bottleneck.of(under(part, SHARED), place)

@@ -129,7 +129,8 @@ class LoraConvKind:
 
     def begin(self, network: nn.Module, form: Form) -> dict[str, Tensor]:
         """For q and v of every block of the encoder, and the prompt head."""
-        rank, few, tensors = form.rank, form.rank // SHARE, {}
+        rank, few = form.rank, form.rank // SHARE
+        tensors: dict[str, Tensor] = {}
         if not few:
             raise AdapterError(f"{LORA_CONV} needs a rank of at least {SHARE}, got {rank}", "rank")
         for place in plain_blocks(network, LORA_CONV):
@@ -153,7 +154,8 @@ class LoraConvKind:
 
     def insert(self, network: nn.Module, tensors: Tensors, told: Told) -> Mapping[str, nn.Parameter]:
         """Around every projection that is named, and before the decoder's transformer."""
-        places, trains = by_place(tensors), {}
+        places = by_place(tensors)
+        trains: dict[str, nn.Parameter] = {}
         head = places.pop(TRANSFORMER)
         narrow, width = head["down.weight"].shape
         prompt = filled(ImagePrompt(width, narrow), head, TRANSFORMER)

@@ -119,7 +119,8 @@ class SdTransKind:
 
     def insert(self, network: nn.Module, tensors: Tensors, told: Told) -> Mapping[str, nn.Parameter]:
         """Other blocks around the same attention and MLP."""
-        slices, trains = checked_slices(tensors), {}
+        slices = checked_slices(tensors)
+        trains: dict[str, nn.Parameter] = {}
         look_at(network, slices)
         for place, part in by_place(tensors).items():
             if place == ENCODER:

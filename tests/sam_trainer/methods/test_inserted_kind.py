@@ -16,7 +16,7 @@ from sam_infer.adapters.kinds.low_rank import low_rank_name
 from sam_infer.adapters.kinds.registry import KINDS
 from sam_infer.adapters.kinds.value import value_name
 from sam_infer.adapters.store import AdapterStore
-from sam_infer.errors import AdapterError
+from sam_infer.errors import AdapterError, ModelError
 from sam_infer.imaging.volume import Mask, Volume
 from sam_infer.models.current import CurrentPredictor
 from sam_infer.models.load import BaseNetwork, load_network
@@ -78,12 +78,14 @@ def same(one: Backbone, other: Backbone) -> bool:
     return all(torch.equal(features[name], others[name]) for name in features) and np.array_equal(logits, other_logits)
 
 
-def fitted(base: BaseNetwork, lessons: list[Lesson], folder: Path) -> tuple[TrainableTiny, Fitted]:
+def fitted(
+    base: BaseNetwork, lessons: list[Lesson], folder: Path, method: str = BOTTLENECK
+) -> tuple[TrainableTiny, Fitted]:
     """One epoch of the real training."""
     network = trainable(base)
     assert isinstance(network, TrainableTiny)
     config = TrainConfig(
-        method=BOTTLENECK,
+        method=method,
         with_decoder=False,
         epochs=1,
         steps=3,
@@ -120,6 +122,25 @@ def test_trained_stored_promoted_and_served_it_answers_what_training_saw(
     served = CurrentPredictor(store, EmbeddingCache(), tiny.backbone).first()
     assert served.note == "" and same(served.backbone, TinyBackbone(network.network))
     assert not same(served.backbone, tiny.backbone())
+
+
+def test_a_stack_of_slices_is_trained_kept_and_served(
+    tiny: BaseNetwork, tmp_path: Path, l_phantom: tuple[Volume, Mask]
+) -> None:
+    flat_case(tmp_path, "a", 0)
+    lessons = lessons_of(read_sources(tmp_path)[0].cases[0], depth=3)
+    network, result = fitted(tiny, lessons, tmp_path, "fact3d")
+    served = tiny.backbone(adapter_of(tiny, result.tensors))
+    stack = np.repeat(STACK, 3, axis=0)
+    assert served.depth == 3 and torch.equal(
+        served.encode(stack)["stride16"], TinyBackbone(network.network).encode(stack)["stride16"]
+    )
+    with pytest.raises(ModelError, match="looks at 3 slices"):
+        served.encode(STACK)
+    click, cache = Prompts(2, np.array([[18, 12, 12]]), np.array([1])), EmbeddingCache()
+    answered = Predictor(served, cache).predict(l_phantom[0], click, 12).logits
+    assert np.isfinite(answered).all()
+    assert np.array_equal(answered, Predictor(served, cache).predict(l_phantom[0], click, 12).logits)
 
 
 def test_the_served_identity_follows_what_is_changed(tiny: BaseNetwork) -> None:
