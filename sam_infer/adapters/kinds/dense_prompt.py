@@ -72,7 +72,7 @@ class DensePromptKind:
         prompts.register_forward_hook(_answer)
         token = filled(nn.Embedding(1, width, device="meta"), {"weight": tensors[TOKEN]}, TOKEN)
         decoder.add_module("iou_token", token)
-        return {**named(prior, PROMPTS), TOKEN: token.weight}
+        return {**named(prior, PROMPTS), TOKEN: token.get_parameter("weight")}
 
 
 def _answer(prompts: nn.Module, asked: tuple[Any, ...], said: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
