@@ -65,8 +65,9 @@ class TrainableTiny:
     def image(self, stack: UInt8Array) -> Tensor:
         """Model input (depth, h, w, 3) as `encode` takes it: (3, S, S), of a stack (depth, 3, S, S)."""
         shown = whole_stack(stack, slices_seen(self.network.image_encoder))
-        images = pad_to_square(torch.tensor(np.ascontiguousarray(shown)).permute(0, 3, 1, 2).float())
-        return images[0] if len(images) == 1 else images
+        pixels = [torch.tensor(np.ascontiguousarray(one)).permute(2, 0, 1).float() for one in shown]
+        images = [pad_to_square(image[None])[0] for image in pixels]
+        return images[0] if len(images) == 1 else torch.stack(images)
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
         """What `image` gave for each of B images, stacked, to features."""

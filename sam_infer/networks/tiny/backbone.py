@@ -76,9 +76,11 @@ class TinyBackbone:
     @torch.inference_mode()
     def encode_all(self, stacks: Sequence[UInt8Array]) -> list[Features]:
         """Several frames in one pass."""
-        arrays = [np.ascontiguousarray(whole_stack(stack, self.depth)) for stack in stacks]
-        images = [torch.tensor(array, device=self._device).permute(0, 3, 1, 2).float() for array in arrays]
-        encoded = self._model.encode(torch.cat([pad_to_square(image, self.input_size) for image in images]))
+        shown = [np.ascontiguousarray(one) for stack in stacks for one in whole_stack(stack, self.depth)]
+        images = [torch.tensor(one, device=self._device) for one in shown]
+        # slice by slice: a stack that is permuted as a whole takes other kernels, with other last bits
+        batch = [pad_to_square(image.permute(2, 0, 1)[None].float(), self.input_size) for image in images]
+        encoded = self._model.encode(torch.cat(batch))
         maps = {name: middle_maps(values, self.depth).half().cpu() for name, values in encoded.items()}
         return [{name: values[n : n + 1] for name, values in maps.items()} for n in range(len(stacks))]
 

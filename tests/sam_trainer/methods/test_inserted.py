@@ -165,7 +165,7 @@ def test_an_encoder_without_places_is_refused_by_name(method: str, weights: Weig
 @pytest.mark.parametrize("method", [method for method in INSERTING])
 def test_a_file_that_lacks_a_tensor_is_refused(method: str, weights: Weights) -> None:
     tensors = adapt(trainable_of(weights, "tiny").network, config_of(method)).tensors()
-    name = sorted(tensors)[-1]
+    name = max(name for name in tensors if "tag=" not in name)  # a view less is another adapter, and whole
     with pytest.raises(AdapterError, match=r"not whole|does not fit"):
         Adapter(
             {key: value for key, value in tensors.items() if key != name}, Provenance("tiny", "b", "", {}, 0, (), ())
