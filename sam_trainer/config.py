@@ -12,19 +12,46 @@ from sam_trainer.errors import TrainingError
 # knows it, 0.97 s in float32. One that does not know it imitates it, ten times as slowly: `auto` asks the machine.
 PRECISIONS = (AUTO, BFLOAT16, FLOAT32)
 
-# Projections of the encoder's blocks that a low-rank change may go to; q, k and v share one fused projection.
-TARGETS = ("q", "k", "v", "proj", "mlp")
+# Layers that a low-rank change may go to; q, k and v share one fused projection, and convolutions are the decoder's.
+TARGETS = ("q", "k", "v", "proj", "mlp", "conv")
 
 # Peak learning rates: few parameters bear, and need, larger steps.
 # With 2e-4 the decoder gained 0.003 Dice after one click from five procedural patients, with 1e-3 it gained 0.024.
-RATES = {"lora": 2e-3, "decoder": 1e-3, "full": 1e-4}
+RATES = {
+    "lora": 2e-3,
+    "decoder": 1e-3,
+    "full": 1e-4,
+    "lora_decoder": 2e-3,
+    "bottleneck": 1e-3,
+    "dense_prompt": 1e-3,
+    "fact3d": 1e-3,
+    "sdtrans": 1e-3,
+    "lora_conv": 2e-3,
+    "domain_bank": 1e-3,
+    "cine": 1e-3,
+    "hyper": 1e-3,
+}
 
 # `sam_trainer.methods.method.ADAPTATIONS` says how each adapts a network; a test holds that the names are the same.
 METHODS = tuple(RATES)
 
+# Those that change the encoder and may train the mask decoder beside it; those that look at a stack of slices; those
+# that learn something for images of a tag; those that leave the encoder, and the embeddings that are kept, alone; and
+# those that MobileSAM's encoder has places for.
+BESIDE_DECODER = ("lora", "bottleneck", "fact3d", "sdtrans", "lora_conv", "domain_bank", "cine")
+STACKED = ("fact3d", "sdtrans", "cine")
+TAGGED = ("domain_bank", "cine")
+KEEP_ENCODER = ("decoder", "dense_prompt", "hyper")
+FOR_MOBILE_SAM = (*KEEP_ENCODER, "bottleneck", "domain_bank")
+
+# Slices of a stack, unless somebody asks for others: every slice costs as much as one alone.
+STACK = 3
+
 # Smallest and largest value of every number.
 LIMITS: tuple[tuple[str, float, float], ...] = (
     ("rank", 1, 256),
+    ("width", 0, 4096),
+    ("slices", 0, 15),
     ("epochs", 1, 1000),
     ("steps", 1, 10_000),
     ("images", 1, 64),
@@ -49,7 +76,12 @@ class TrainConfig:
     method: str = "lora"
     rank: int = 4
     targets: tuple[str, ...] = ("q", "v")
-    with_decoder: bool = True  # lora: train the mask decoder too, as SAMed does (arXiv 2304.13785)
+    width: int = 0  # of inserted layers; 0: a share of the network's own
+    slices: int = 0  # that the encoder looks at, odd; 0: the method's
+    tags: tuple[str, ...] = ()  # that images can have: sites, scanners, views
+    decoder_adapters: bool = False  # bottleneck: in the mask decoder's blocks too
+    with_decoder: bool = True  # beside a changed encoder: train the mask decoder too, as SAMed does (arXiv 2304.13785)
+    checkpointing: bool = False  # encode blocks again for their gradients: slower, in less memory
     epochs: int = 12
     steps: int = 16  # per epoch
     images: int = 2  # per step
@@ -77,8 +109,21 @@ class TrainConfig:
         for name, low, high in LIMITS:
             if not low <= getattr(self, name) <= high:
                 raise TrainingError(f"{name} must be from {low} to {high}, got {getattr(self, name)}", name)
-        if self.model == "mobile_sam" and self.method != "decoder":
-            raise TrainingError("mobile_sam can be trained with method decoder only: its encoder is another", "method")
+        self._require_method_fits()
+
+    def _require_method_fits(self) -> None:
+        """Refuse what the method has no use for, or the network no place."""
+        if self.model == "mobile_sam" and self.method not in FOR_MOBILE_SAM:
+            known = ", ".join(FOR_MOBILE_SAM)
+            raise TrainingError(f"mobile_sam can be trained with {known} only: its encoder is another", "method")
+        if self.slices > 1 and (self.method not in STACKED or self.slices % 2 == 0):
+            raise TrainingError(f"slices must be 1, or odd with one of {', '.join(STACKED)}", "slices")
+        if self.tags and self.method not in TAGGED:
+            raise TrainingError(f"tags are for {', '.join(TAGGED)}", "tags")
+        if len(set(self.tags)) != len(self.tags) or any(not tag or set(tag) & set("/=") for tag in self.tags):
+            raise TrainingError("tags must be different words without / and =", "tags")
+        if self.checkpointing and self.method == "domain_bank":  # by then it may have been told of another domain
+            raise TrainingError("domain_bank cannot be trained with checkpointing", "checkpointing")
 
     @property
     def rate(self) -> float:
@@ -86,9 +131,14 @@ class TrainConfig:
         return RATES[self.method] if self.lr is None else self.lr
 
     @property
+    def depth(self) -> int:
+        """Slices that the encoder looks at."""
+        return self.slices or (STACK if self.method in STACKED else 1)
+
+    @property
     def trains_encoder(self) -> bool:
         """Whether embeddings change; if not, they are computed once and kept."""
-        return self.method != "decoder"
+        return self.method not in KEEP_ENCODER
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

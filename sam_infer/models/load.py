@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from sam_infer.adapters.adapter import Adapter
-from sam_infer.adapters.kinds.registry import insert, inserted, merged
+from sam_infer.adapters.kinds.registry import for_tag, insert, inserted, merged
 from sam_infer.models.precision_check import agreed_precision
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.precision import AUTO, FLOAT32
@@ -34,15 +34,19 @@ class BaseNetwork:
     compiled: bool = False
     folder: Path | None = None  # of the weights and of what was found out about them
 
-    def backbone(self, adapter: Adapter | None = None) -> Backbone:
-        """A network that answers, with an adapter in it if there is one."""
+    def backbone(self, adapter: Adapter | None = None, tag: str = "") -> Backbone:
+        """A network that answers about images of a tag, with an adapter in it if there is one.
+
+        A tag that the adapter was not taught leaves what it holds for all images.
+        """
         if adapter is None:
             return self._around(self.weights, self.fingerprint, {})
         adapter.require_base(self.name, self.fingerprint.weights)
-        weights = merged(self.weights, adapter.tensors)
+        tensors = for_tag(adapter.tensors, tag)
+        weights = merged(self.weights, tensors)
         # what is inserted counts as weights of the part of the network that it changes
-        fingerprint = _fingerprint(self.name, {**weights, **inserted(adapter.tensors)})
-        return self._around(weights, fingerprint, adapter.tensors)
+        fingerprint = _fingerprint(self.name, {**weights, **inserted(tensors)})
+        return self._around(weights, fingerprint, tensors)
 
     def _around(self, weights: Tensors, fingerprint: Fingerprint, tensors: Tensors) -> Backbone:
         """A network with these weights and with what an adapter's tensors insert."""

@@ -17,6 +17,9 @@ from sam_infer.weights.prompting import Prompting
 # What `encode` returns: named tensors, batch first, as they are cached and stored.
 Features = Mapping[str, torch.Tensor]
 
+# The attribute by which an encoder that looks at a stack says of how many slices.
+SLICES = "slices_seen"
+
 
 @dataclass(frozen=True, eq=False)
 class Hints:
@@ -85,6 +88,27 @@ def only_slice(stack: UInt8Array) -> UInt8Array:
         raise ModelError(f"this network looks at one slice (1, height, width, 3) at a time, got {stack.shape}", "stack")
     one: UInt8Array = stack[0]
     return one
+
+
+def slices_seen(encoder: torch.nn.Module) -> int:
+    """How many slices an encoder looks at: one, unless an adapter inserted what looks at more."""
+    return int(getattr(encoder, SLICES, 1))
+
+
+def whole_stack(stack: UInt8Array, slices: int) -> UInt8Array:
+    """The stack, if it is of so many slices."""
+    if slices == 1:
+        return only_slice(stack)[None]
+    if stack.ndim != 4 or len(stack) != slices:
+        raise ModelError(
+            f"this network looks at {slices} slices ({slices}, height, width, 3), got {stack.shape}", "stack"
+        )
+    return stack
+
+
+def middle_maps(maps: torch.Tensor, slices: int) -> torch.Tensor:
+    """Of maps (B * slices, ...) those of the slices in the middle (B, ...)."""
+    return maps[slices // 2 :: slices]
 
 
 def upscale_logits(logits: Float32Array, frame: Frame) -> Float32Array:

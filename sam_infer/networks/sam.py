@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.errors import ModelError
-from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
+from sam_infer.networks.backbone import Candidates, Features, Hints, middle_maps, slices_seen, whole_stack
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest, fit_square
 from sam_infer.networks.precision import FLOAT32, number_type
@@ -70,7 +70,6 @@ class SamBackbone:
     the encoder. Features are float32 tensors on the CPU, whatever the network runs on.
     """
 
-    depth = 1
     follows_masks = False
 
     def __init__(
@@ -92,6 +91,7 @@ class SamBackbone:
         self.weights_id = identity.weights
         self.encoder_id = identity.encoder + SUFFIX[self._numbers] + ("-compiled" if compiled else "")
         self._sam = sam.to(self._device).eval()
+        self.depth = slices_seen(sam.image_encoder)
         self._encoder = torch.compile(self._sam.image_encoder) if compiled else self._sam.image_encoder
         self._batches = EncodeBatches(self.encode_all) if self._device.type == "cuda" else None
         self.input_size: int = sam.image_encoder.img_size
@@ -104,17 +104,18 @@ class SamBackbone:
         return fit_longest(crop, pixel_mm, self.input_size, "sam")
 
     def encode(self, stack: UInt8Array) -> Features:
-        """Model input (1, h, w, 3) to `embedding` (1, 256, S/16, S/16)."""
+        """Model input (depth, h, w, 3) to `embedding` (1, 256, S/16, S/16)."""
         return self.encode_all([stack])[0] if self._batches is None else self._batches.encode(stack)
 
     @torch.inference_mode()
     def encode_all(self, stacks: Sequence[UInt8Array]) -> list[Features]:
         """Several frames in one pass."""
-        images = [torch.tensor(np.ascontiguousarray(only_slice(stack)), device=self._device) for stack in stacks]
+        shown = [np.ascontiguousarray(one) for stack in stacks for one in whole_stack(stack, self.depth)]
+        images = [torch.tensor(one, device=self._device) for one in shown]
         batch = torch.stack([self._look.image(image, self.input_size) for image in images])
         with torch.autocast(self._device.type, self._numbers, enabled=self._numbers != torch.float32):
             embeddings = self._encoder(batch)
-        return [{"embedding": one} for one in embeddings.float().cpu().split(1)]
+        return [{"embedding": one} for one in middle_maps(embeddings, self.depth).float().cpu().split(1)]
 
     @torch.inference_mode()
     def decode(self, features: Features, hints: Hints) -> Candidates:

@@ -53,8 +53,13 @@ def build(name: str) -> Sam:
         return build_hq(VIT_SHAPES[name.removeprefix(HQ)])
     if name == "sam_med2d":
         return build_med2d(MED2D_SHAPE)
+    return build_mobile(INPUT_SIZE) if name == "mobile_sam" else build_vit(VIT_SHAPES[name])
+
+
+def build_mobile(side: int) -> Sam:
+    """A MobileSAM of any input size on the meta device."""
     with torch.device("meta"):
-        return _sam(TinyViT(INPUT_SIZE)) if name == "mobile_sam" else _sam(_vit(VIT_SHAPES[name]))
+        return _sam(TinyViT(side))
 
 
 def build_vit(shape: VitShape) -> Sam:

@@ -12,9 +12,12 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from sam_infer.adapters.kinds.kind import Told
+from sam_infer.adapters.kinds.registry import INSERTING
 from sam_infer.adapters.kinds.value import value_name
-from sam_trainer.config import RATES, TrainConfig
-from sam_trainer.methods.lora import Lora
+from sam_trainer.config import BESIDE_DECODER, RATES, TrainConfig
+from sam_trainer.methods.inserted import Inserted, checkpoint_blocks
+from sam_trainer.methods.lora import Lora, decoder_places, encoder_places
 
 DECODER = "mask_decoder."
 
@@ -91,28 +94,49 @@ class Together:
             part.load(tensors)
 
 
-def adapt(network: nn.Module, config: TrainConfig) -> Adaptation:
-    """Freeze a network and insert what the method trains."""
+def adapt(network: nn.Module, config: TrainConfig, told: Told | None = None) -> Adaptation:
+    """Freeze a network and insert what the method trains; `told` will say what is known of the images it is shown."""
     network.requires_grad_(False)
-    return ADAPTATIONS[config.method](network, config)
+    adaptation = ADAPTATIONS[config.method](network, config, told or Told())
+    if config.checkpointing:
+        checkpoint_blocks(network)
+    return adaptation
 
 
-def _lora(network: nn.Module, config: TrainConfig) -> Adaptation:
-    decoder = [Replacement(network, DECODER, RATES["decoder"])] if config.with_decoder else []
-    return Together(Lora(network, config.rank, config.targets, config.rate, config.seed), *decoder)
+def _lora(network: nn.Module, config: TrainConfig, _: Told) -> Adaptation:
+    places = encoder_places(network, config.targets)
+    return Together(Lora(places, config.rank, config.rate, config.seed), *_beside(network, config))
 
 
-def _decoder(network: nn.Module, config: TrainConfig) -> Adaptation:
+def _lora_decoder(network: nn.Module, config: TrainConfig, _: Told) -> Adaptation:
+    places = encoder_places(network, config.targets) + decoder_places(network, config.targets)
+    return Lora(places, config.rank, config.rate, config.seed)
+
+
+def _decoder(network: nn.Module, config: TrainConfig, _: Told) -> Adaptation:
     return Replacement(network, DECODER, config.rate)
 
 
-def _full(network: nn.Module, config: TrainConfig) -> Adaptation:
+def _full(network: nn.Module, config: TrainConfig, _: Told) -> Adaptation:
     return Replacement(network, "", config.rate)
 
 
+def _inserted(network: nn.Module, config: TrainConfig, told: Told) -> Adaptation:
+    beside = _beside(network, config)  # first: what is inserted may stand between a parameter and its name
+    return Together(Inserted(network, INSERTING[config.method], config, told), *beside)
+
+
+def _beside(network: nn.Module, config: TrainConfig) -> list[Adaptation]:
+    """The mask decoder, where it trains too."""
+    wanted = config.with_decoder and config.method in BESIDE_DECODER
+    return [Replacement(network, DECODER, RATES["decoder"])] if wanted else []
+
+
 # By the names that `TrainConfig` knows.
-ADAPTATIONS: Mapping[str, Callable[[nn.Module, TrainConfig], Adaptation]] = {
+ADAPTATIONS: Mapping[str, Callable[[nn.Module, TrainConfig, Told], Adaptation]] = {
     "lora": _lora,
     "decoder": _decoder,
     "full": _full,
+    "lora_decoder": _lora_decoder,
+    **dict.fromkeys(INSERTING, _inserted),
 }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sam_infer.networks.layers import mlp
 from sam_infer.networks.tiny.model import TinySam
 from sam_trainer.errors import TrainingError
-from sam_trainer.methods.lora import Lora
+from sam_trainer.methods.lora import Lora, encoder_places
 from sam_trainer.methods.trainable import Trainable
 
 RANK, TARGETS = 4, ("q", "v")
@@ -27,7 +27,7 @@ class Samed:
             raise TrainingError("samed is measured with tiny only", "methods")
         self._asked = asked
         network.requires_grad_(False)
-        lora = Lora(network, RANK, TARGETS, rate, seed)
+        lora = Lora(encoder_places(network, TARGETS), RANK, rate, seed)
         decoder, masks = network.mask_decoder, labels + 1
         width, fine = decoder.mask_tokens.embedding_dim, decoder.draw.out_channels
         with torch.random.fork_rng(devices=[]):

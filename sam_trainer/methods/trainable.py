@@ -13,15 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sam_infer.adapters.kinds.kind import Told
 from sam_infer.arrays import UInt8Array
 from sam_infer.models.load import BaseNetwork, tiny_with
-from sam_infer.networks.backbone import only_slice
+from sam_infer.networks.backbone import middle_maps, slices_seen, whole_stack
 from sam_infer.networks.sam import PREPROCESSING, Preprocessing
 from sam_infer.networks.sam_modules import Sam
 from sam_infer.networks.sam_vit import build, with_weights
 from sam_infer.networks.tiny.model import TinySam, pad_to_square
 from sam_infer.weights.available import EMBEDDED
 from sam_infer.weights.catalogue import KNOWN_MODELS
+from sam_trainer.errors import TrainingError
 
 
 class Trainable(Protocol):
@@ -32,8 +34,13 @@ class Trainable(Protocol):
         """What trains."""
         ...
 
+    @property
+    def told(self) -> Told:
+        """What is known of the images that are encoded and decoded next."""
+        ...
+
     def image(self, stack: UInt8Array) -> Tensor:
-        """Model input (depth, h, w, 3), see `Backbone`, as `encode` takes it: of one slice (3, S, S)."""
+        """Model input (depth, h, w, 3), see `Backbone`, as `encode` takes it: (3, S, S), or (depth, 3, S, S)."""
         ...
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
@@ -52,16 +59,21 @@ class TrainableTiny:
 
     def __init__(self, network: TinySam, device: torch.device) -> None:
         self.network = network.to(device).eval()
+        self.told = Told()
         self._device = device
 
     def image(self, stack: UInt8Array) -> Tensor:
-        """Model input (1, h, w, 3) as `encode` takes it: (3, S, S)."""
-        image = torch.tensor(np.ascontiguousarray(only_slice(stack))).permute(2, 0, 1).float()
-        return pad_to_square(image[None])[0]
+        """Model input (depth, h, w, 3) as `encode` takes it: (3, S, S), of a stack (depth, 3, S, S)."""
+        shown = whole_stack(stack, slices_seen(self.network.image_encoder))
+        pixels = [torch.tensor(np.ascontiguousarray(one)).permute(2, 0, 1).float() for one in shown]
+        images = [pad_to_square(image[None])[0] for image in pixels]
+        return images[0] if len(images) == 1 else torch.stack(images)
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
-        """Images (B, 3, S, S) to features."""
-        return self.network.encode(images.to(self._device))
+        """What `image` gave for each of B images, stacked, to features."""
+        slices = slices_seen(self.network.image_encoder)
+        maps = self.network.encode(flat_stacks(images, slices).to(self._device))
+        return {name: middle_maps(values, slices) for name, values in maps.items()}
 
     def decode(
         self, features: Mapping[str, Tensor], points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor | None
@@ -81,17 +93,20 @@ class TrainableSam:
     def __init__(self, network: Sam, preprocessing: Preprocessing, device: torch.device) -> None:
         self.network = network.to(device).eval()
         self._look = preprocessing
+        self.told = Told()
         self._device = device
 
     def image(self, stack: UInt8Array) -> Tensor:
-        """Model input (1, h, w, 3) as `encode` takes it: (3, S, S)."""
-        return self._look.image(
-            torch.tensor(np.ascontiguousarray(only_slice(stack))), self.network.image_encoder.img_size
-        )
+        """Model input (depth, h, w, 3) as `encode` takes it: (3, S, S), of a stack (depth, 3, S, S)."""
+        shown, side = whole_stack(stack, slices_seen(self.network.image_encoder)), self.network.image_encoder.img_size
+        images = [self._look.image(torch.tensor(np.ascontiguousarray(one)), side) for one in shown]
+        return images[0] if len(images) == 1 else torch.stack(images)
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
-        """Images (B, 3, S, S) to features."""
-        return {"embedding": self.network.image_encoder(images.to(self._device))}
+        """What `image` gave for each of B images, stacked, to features."""
+        slices = slices_seen(self.network.image_encoder)
+        embeddings = self.network.image_encoder(flat_stacks(images, slices).to(self._device))
+        return {"embedding": middle_maps(embeddings, slices)}
 
     def decode(
         self, features: Mapping[str, Tensor], points: Tensor, labels: Tensor, boxes: Tensor, mask: Tensor | None
@@ -120,10 +135,18 @@ class TrainableSam:
         return logits, scores
 
 
+def flat_stacks(images: Tensor, slices: int) -> Tensor:
+    """Stacks (B, slices, 3, S, S) slice by slice (B * slices, 3, S, S); where there are none, the images."""
+    if (images.shape[1] if images.ndim == 5 else 1) != slices:
+        raise TrainingError(f"this network looks at {slices} slices, got images of {tuple(images.shape)}")
+    return images.flatten(0, 1) if images.ndim == 5 else images
+
+
 class Remembered:
     """A network that was shown its images before: only its decoder works."""
 
     def __init__(self, network: Trainable, features: Mapping[str, Tensor]) -> None:
+        self.told = network.told
         self._network = network
         self._features = features
 

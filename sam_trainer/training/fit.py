@@ -77,7 +77,7 @@ class Fit:
         self._teacher = teacher
         self._folder = folder
         self._group = group or ProcessGroup()
-        adaptation = adapt(network.network, config)
+        adaptation = adapt(network.network, config, network.told)
         self.parameters = sum(parameter.numel() for parameter in adaptation.parameters())  # of the network that train
         if teacher.semantic is not None:
             adaptation = Together(adaptation, teacher.semantic)

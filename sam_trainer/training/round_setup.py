@@ -77,7 +77,7 @@ class RoundSetup:
         def read(case: Case) -> list[Lesson]:
             self._pause()
             told(cases.index(case), passes * len(cases))
-            return lessons_of(case, depth=backbone.depth)
+            return lessons_of(case, depth=self._config.depth)
 
         lessons = [lesson for case in cases for lesson in read(case)]
         if not lessons:
@@ -115,7 +115,7 @@ class RoundSetup:
         for number, case in enumerate(cases):
             self._pause()
             told(len(cases) + number, 2 * len(cases))
-            teaching += semantic_lessons(case, labels, depth=backbone.depth)
+            teaching += semantic_lessons(case, labels, depth=self._config.depth)
         # a small encoder may as well see every slice moved and recoloured, even where it does not train
         cached = not self._config.trains_encoder and self._base.name != EMBEDDED
         batches = SemanticBatches(teaching, backbone, self._cache() if cached else None)

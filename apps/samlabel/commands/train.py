@@ -15,7 +15,7 @@ import typer
 from sam_infer.home import default_home
 from sam_infer.serving.activity import step_aside
 from sam_infer.weights.available import require_added
-from sam_trainer.config import TrainConfig
+from sam_trainer.config import METHODS, TrainConfig
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.training.progress import read_progress
 from samlabel.commands.cli import STUDIES
@@ -30,10 +30,14 @@ if TYPE_CHECKING:
 def train(  # noqa: PLR0913 - every parameter is an option of the command
     studies: Annotated[str, typer.Option(help=f"{STUDIES} Its accepted labels teach.")],
     model: Annotated[str, typer.Option(help="Which network learns; see `samlabel models list`.")] = "tiny",
-    method: Annotated[str, typer.Option(help="lora, decoder or full.")] = TrainConfig.method,
-    rank: Annotated[int, typer.Option(help="lora: rank of the change.")] = TrainConfig.rank,
-    targets: Annotated[str, typer.Option(help="lora: q, k, v, proj, mlp, comma-separated.")] = "q,v",
-    with_decoder: Annotated[bool, typer.Option(help="lora: train the mask decoder too.")] = TrainConfig.with_decoder,
+    method: Annotated[str, typer.Option(help=f"What learns: {', '.join(METHODS)}.")] = TrainConfig.method,
+    rank: Annotated[int, typer.Option(help="Of low-rank changes.")] = TrainConfig.rank,
+    targets: Annotated[str, typer.Option(help="lora, lora_decoder: q, k, v, proj, mlp, conv, with commas.")] = "q,v",
+    width: Annotated[int, typer.Option(help="Of inserted layers (default: a share of the network's).")] = 0,
+    slices: Annotated[int, typer.Option(help="fact3d, sdtrans, cine: that are looked at (default: 3).")] = 0,
+    with_decoder: Annotated[bool, typer.Option(help="The mask decoder too, beside the encoder.")] = True,
+    decoder_adapters: Annotated[bool, typer.Option(help="bottleneck: in the mask decoder's blocks too.")] = False,
+    checkpointing: Annotated[bool, typer.Option(help="Slower, in a fraction of the memory.")] = False,
     epochs: Annotated[int, typer.Option(help="At most so many.")] = TrainConfig.epochs,
     steps: Annotated[int, typer.Option(help="Per epoch.")] = TrainConfig.steps,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate (default: the method's).")] = None,
@@ -45,6 +49,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     promote: Annotated[bool, typer.Option(help="Let it serve if the gate lets it pass.")] = True,
     held_out: Annotated[int, typer.Option(help="Held-out cases that the gate needs.")] = GatePolicy.held_out_cases,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that was interrupted.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what would be trained and what it costs.")] = False,
 ) -> None:
     """Train an adapter on accepted labels, judge it on held-out cases, and promote it if it is better."""
     config = TrainConfig(
@@ -52,7 +57,11 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         method=method,
         rank=rank,
         targets=tuple(part.strip() for part in targets.split(",") if part.strip()),
+        width=width,
+        slices=slices,
         with_decoder=with_decoder,
+        decoder_adapters=decoder_adapters,
+        checkpointing=checkpointing,
         epochs=epochs,
         steps=steps,
         lr=lr,
@@ -60,7 +69,31 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
         processes=processes,
         seed=seed,
     )
+    if explain:
+        explained(config)
+        return
     run(studies, config, GatePolicy(held_out_cases=held_out, promote=promote), resume)
+
+
+def explained(config: TrainConfig) -> None:
+    """Say what would be trained, how many numbers that are, and what memory and time to expect here."""
+    home = default_home()
+    require_added(config.model, home)
+    with telling(f"two steps of a training of {config.model}"):
+        from sam_infer.models.load import load_network
+        from sam_trainer.training.forecast import forecast
+
+        found = forecast(load_network(config.model, home), config)
+    share = 100 * found.parameters / found.network
+    typer.echo(f"{config.method} would train {found.parameters:,} numbers; {config.model} has {found.network:,}")
+    for place, numbers in found.parts.items():
+        typer.echo(f"  {numbers:>12,}  {place}")
+    typer.echo(f"  that is {share:.1f} % of the network; an adapter takes {found.file_bytes / 1e6:.1f} MB")
+    typer.echo(f"memory: about {found.memory_bytes / 1e9:.1f} GB; each process of several needs as much")
+    typer.echo(
+        f"time: {found.step_seconds:.1f} s a step, {found.minutes:.0f} minutes for {config.epochs} epochs of "
+        f"{config.steps} steps; reading, validation and the verdict come on top, and validation may end it early"
+    )
 
 
 def run(studies: str, config: TrainConfig, policy: GatePolicy, resume: bool = False) -> None:

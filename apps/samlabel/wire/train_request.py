@@ -26,6 +26,8 @@ OPTIONS: dict[str, Any] = {
 
 NUMBERS = (
     "rank",
+    "width",
+    "slices",
     "epochs",
     "steps",
     "images",
@@ -40,7 +42,7 @@ NUMBERS = (
 )
 FRACTIONS = ("lr", "weight_decay", "max_gradient")
 GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case", "clicks"), ("margin", "least_gain")
-SWITCHES = ("with_decoder", "certain", "promote", "resume")
+SWITCHES = ("with_decoder", "decoder_adapters", "checkpointing", "certain", "promote", "resume")
 
 # Who ordered a training, from where: put in by our route, for the process that trains.
 ORDERED_BY, ORDERED_FROM = "ordered_by", "ordered_from"

@@ -4,14 +4,17 @@
     low_rank/PARAMETER/PART/b   (rows, rank)
 
 `b @ a` is added to the rows PART of PARAMETER: q, k and v are the thirds of a fused projection, `all` is every row.
+A convolution's row is all that its first axis counts, flattened.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
-from sam_infer.adapters.kinds.kind import require
+from sam_infer.adapters.kinds.kind import Told, require
 from sam_infer.errors import AdapterError
 from sam_infer.weights.fingerprint import Tensors
 
@@ -50,12 +53,13 @@ class LowRank:
                 result[parameter] = result[parameter].clone()
                 changed.add(parameter)
             rows = result[parameter][rows_of(part, len(result[parameter]))]
-            require(rows.shape == (b.shape[0], a.shape[1]), name)
-            rows += (b @ a).to(rows.dtype)
+            require((len(rows), rows[0].numel()) == (b.shape[0], a.shape[1]), name)
+            rows += (b @ a).to(rows.dtype).view_as(rows)
         return result
 
-    def insert(self, network: nn.Module, tensors: Tensors) -> None:
+    def insert(self, network: nn.Module, tensors: Tensors, told: Told) -> Mapping[str, nn.Parameter]:
         """Nothing: everything is merged."""
+        return {}
 
 
 def low_rank_name(parameter: str, part: str, factor: str) -> str:

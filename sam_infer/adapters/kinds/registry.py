@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import nn
 
-from sam_infer.adapters.kinds.kind import Kind
+from sam_infer.adapters.kinds.bottleneck import BOTTLENECK, BottleneckKind
+from sam_infer.adapters.kinds.cine import CINE, CineKind
+from sam_infer.adapters.kinds.dense_prompt import DENSE_PROMPT, DensePromptKind
+from sam_infer.adapters.kinds.domain_bank import DOMAIN_BANK, DomainBankKind
+from sam_infer.adapters.kinds.fact3d import FACT3D, Fact3dKind
+from sam_infer.adapters.kinds.hyper import HYPER, HyperKind
+from sam_infer.adapters.kinds.kind import TAG, Inserting, Kind, Told
+from sam_infer.adapters.kinds.lora_conv import LORA_CONV, LoraConvKind
 from sam_infer.adapters.kinds.low_rank import LOW_RANK, LowRank
+from sam_infer.adapters.kinds.sdtrans import SDTRANS, SdTransKind
 from sam_infer.adapters.kinds.semantic import Semantic
 from sam_infer.adapters.kinds.unet import UNetKind
 from sam_infer.adapters.kinds.value import VALUE, Value
@@ -18,7 +26,23 @@ from sam_infer.networks.naming.unet import UNET
 from sam_infer.weights.fingerprint import Tensors
 
 # By prefix, in the order in which they are applied: a replaced parameter may get a low-rank change on top.
-KINDS: Mapping[str, Kind] = {VALUE: Value(), LOW_RANK: LowRank(), SEMANTIC: Semantic(), UNET: UNetKind()}
+INSERTING: Mapping[str, Inserting] = {
+    BOTTLENECK: BottleneckKind(),
+    DENSE_PROMPT: DensePromptKind(),
+    FACT3D: Fact3dKind(),
+    SDTRANS: SdTransKind(),
+    LORA_CONV: LoraConvKind(),
+    DOMAIN_BANK: DomainBankKind(),
+    CINE: CineKind(),
+    HYPER: HyperKind(),
+}
+KINDS: Mapping[str, Kind] = {
+    VALUE: Value(),
+    LOW_RANK: LowRank(),
+    SEMANTIC: Semantic(),
+    UNET: UNetKind(),
+    **INSERTING,
+}
 
 
 def by_kind(tensors: Tensors) -> list[tuple[Kind, dict[str, torch.Tensor]]]:
@@ -47,11 +71,37 @@ def merged(weights: Tensors, tensors: Tensors) -> dict[str, torch.Tensor]:
     return dict(result)
 
 
-def insert(network: nn.Module, tensors: Tensors) -> None:
-    """Add to a network with `merged` weights the modules that an adapter's tensors mean."""
-    for kind, part in by_kind(tensors):
+def merged_alone(weights: Tensors, tensors: Tensors) -> dict[str, torch.Tensor]:
+    """The same, for whoever wants plain weights: refused where a kind cannot be written as weights."""
+    kept = [kind.prefix for kind, _ in by_kind(tensors) if kind.inserts]
+    if kept:
+        raise AdapterError(
+            f"an adapter of kind {', '.join(kept)} cannot be merged into weights: it inserts layers into the network",
+            "adapter",
+        )
+    return merged(weights, tensors)
+
+
+def for_tag(tensors: Tensors, tag: str) -> dict[str, torch.Tensor]:
+    """The tensors that work on images of a tag: what is meant for all, and what is meant for these."""
+    return {name: tensor for name, tensor in tensors.items() if tag_of(name) in (None, tag)}
+
+
+def tags_of(tensors: Tensors) -> list[str]:
+    """The tags that an adapter was taught, in alphabetical order."""
+    return sorted({tag for tag in map(tag_of, tensors) if tag is not None})
+
+
+def tag_of(name: str) -> str | None:
+    """The tag that a tensor is meant for; None: any."""
+    return next((part.removeprefix(TAG) for part in name.split("/") if part.startswith(TAG)), None)
+
+
+def insert(network: nn.Module, tensors: Tensors, tag: str = "") -> None:
+    """Add to a network with `merged` weights the modules that an adapter's tensors mean for images of a tag."""
+    for kind, part in by_kind(for_tag(tensors, tag)):
         if kind.inserts:
-            kind.insert(network, part)
+            kind.insert(network, part, Told(tag))
 
 
 def inserted(tensors: Tensors) -> dict[str, torch.Tensor]:

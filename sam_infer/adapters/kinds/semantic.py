@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
+from sam_infer.adapters.kinds.kind import Told
 from sam_infer.errors import AdapterError
 from sam_infer.networks.naming.semantic_head import SEMANTIC, SEMANTIC_LABEL, SEMANTIC_VALUE
 from sam_infer.weights.fingerprint import Tensors
@@ -31,5 +34,6 @@ class Semantic:
         """The weights as they are."""
         return weights
 
-    def insert(self, network: nn.Module, tensors: Tensors) -> None:
+    def insert(self, network: nn.Module, tensors: Tensors, told: Told) -> Mapping[str, nn.Parameter]:
         """Nothing: the head is asked apart from the network."""
+        return {}

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
+from sam_infer.adapters.kinds.kind import Told
 from sam_infer.errors import AdapterError
 from sam_infer.networks.naming.unet import UNET, UNET_LABEL, UNET_VALUE
 from sam_infer.weights.fingerprint import Tensors
@@ -28,5 +31,6 @@ class UNetKind:
         """The weights as they are."""
         return weights
 
-    def insert(self, network: nn.Module, tensors: Tensors) -> None:
+    def insert(self, network: nn.Module, tensors: Tensors, told: Told) -> Mapping[str, nn.Parameter]:
         """Nothing: the U-Net is asked apart from the network."""
+        return {}

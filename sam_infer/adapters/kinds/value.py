@@ -5,10 +5,12 @@ value/PARAMETER
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
-from sam_infer.adapters.kinds.kind import require
+from sam_infer.adapters.kinds.kind import Told, require
 from sam_infer.weights.fingerprint import Tensors
 
 VALUE = "value"
@@ -31,8 +33,9 @@ class Value:
             result[name] = tensors[name].to(weights[name].dtype)
         return result
 
-    def insert(self, network: nn.Module, tensors: Tensors) -> None:
+    def insert(self, network: nn.Module, tensors: Tensors, told: Told) -> Mapping[str, nn.Parameter]:
         """Nothing: everything is merged."""
+        return {}
 
 
 def value_name(parameter: str) -> str:

@@ -12,7 +12,7 @@ import torch
 from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.errors import ModelError
 from sam_infer.files import file_sha256
-from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
+from sam_infer.networks.backbone import Candidates, Features, Hints, middle_maps, slices_seen, whole_stack
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_infer.networks.tiny.many_clicks import ManyClicks
@@ -41,7 +41,6 @@ class TinyBackbone:
     """A `TinySam` in evaluation mode; nothing changes after construction, so any number of threads may call it."""
 
     name = "tiny"
-    depth = 1
     input_size = INPUT_SIZE
     low_res = LOW_RES
     follows_masks = True
@@ -52,6 +51,7 @@ class TinyBackbone:
         self.prompting = Prompting.of(self.name)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = model.to(self._device).requires_grad_(False).eval()
+        self.depth = slices_seen(model.image_encoder)
         self._batches = EncodeBatches(self.encode_all) if self._device.type == "cuda" else None
 
     @classmethod
@@ -71,15 +71,18 @@ class TinyBackbone:
         return fit_longest(crop, pixel_mm, self.input_size, "centre")
 
     def encode(self, stack: UInt8Array) -> Features:
-        """Model input (1, h, w, 3) to maps (1, C, 64, 64), (1, C, 32, 32) and (1, C, 16, 16) in half precision."""
+        """Model input (depth, h, w, 3) to maps (1, C, 64, 64), (1, C, 32, 32) and (1, C, 16, 16) in half precision."""
         return self.encode_all([stack])[0] if self._batches is None else self._batches.encode(stack)
 
     @torch.inference_mode()
     def encode_all(self, stacks: Sequence[UInt8Array]) -> list[Features]:
         """Several frames in one pass."""
-        images = [torch.tensor(np.ascontiguousarray(only_slice(stack)), device=self._device) for stack in stacks]
+        shown = [np.ascontiguousarray(one) for stack in stacks for one in whole_stack(stack, self.depth)]
+        images = [torch.tensor(one, device=self._device) for one in shown]
+        # slice by slice: a stack that is permuted as a whole takes other kernels, with other last bits
         batch = [pad_to_square(image.permute(2, 0, 1)[None].float(), self.input_size) for image in images]
-        maps = {name: values.half().cpu() for name, values in self._model.encode(torch.cat(batch)).items()}
+        encoded = self._model.encode(torch.cat(batch))
+        maps = {name: middle_maps(values, self.depth).half().cpu() for name, values in encoded.items()}
         return [{name: values[n : n + 1] for name, values in maps.items()} for n in range(len(stacks))]
 
     @torch.inference_mode()

@@ -87,7 +87,9 @@ class TinySam(nn.Module):
         absent = mask_logits[:, :, :1, :1].isnan()
         clean = torch.nan_to_num(mask_logits).clamp(-8, 8)
         _, dense = self.prompt_encoder(None, None, clean)
-        nothing = self.prompt_encoder.no_mask_embed.weight[:, :, None, None]
+        _, nothing = self.prompt_encoder(None, None, None)
+        if nothing.shape[-1] != dense.shape[-1]:
+            nothing = F.interpolate(nothing, dense.shape[-2:])
         return torch.where(absent, nothing, dense)
 
 

@@ -81,11 +81,11 @@ def answered(job: tuple[str, Plan, Training]) -> dict[str, Any]:
 def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case], arm: Arm) -> Taught:
     """Train on cases as a round does, to the end: there is no case left to choose an epoch by."""
     network, backbone, epochs = trainable(base), base.backbone(), count(1)
-    lessons = [lesson for case in cases for lesson in lessons_of(case, depth=backbone.depth)]
+    lessons = [lesson for case in cases for lesson in lessons_of(case, depth=config.depth)]
     cache = None if config.trains_encoder else EmbeddingCache()
     labels, head = labels_of(cases), None
     if arm.names_labels:
-        head = SemanticTraining(labels, _slices(base, cases), config.seed, arm.tapped)
+        head = SemanticTraining(labels, _slices(base, cases, config.depth), config.seed, arm.tapped)
     teacher = Teacher(LessonBatches(lessons, backbone, cache), lambda _: float(next(epochs)), head)
     with tempfile.TemporaryDirectory(prefix="samlabel-bench-") as folder:
         fit, started = Fit(network, config, teacher, Path(folder)), time.process_time()
@@ -180,9 +180,9 @@ def _network(model: str) -> BaseNetwork:
     return load_network(model)
 
 
-def _slices(base: BaseNetwork, cases: Sequence[Case]) -> SemanticBatches:
+def _slices(base: BaseNetwork, cases: Sequence[Case], depth: int = 1) -> SemanticBatches:
     backbone, labels = base.backbone(), labels_of(cases)
-    lessons = [lesson for case in cases for lesson in semantic_lessons(case, labels, depth=backbone.depth)]
+    lessons = [lesson for case in cases for lesson in semantic_lessons(case, labels, depth=depth)]
     return SemanticBatches(lessons, backbone)
 
 

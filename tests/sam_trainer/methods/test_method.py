@@ -17,7 +17,7 @@ from sam_infer.networks.tiny.model import TinySam
 from sam_infer.weights.fingerprint import Fingerprint
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import TrainingError
-from sam_trainer.methods.lora import Lora
+from sam_trainer.methods.lora import encoder_places
 from sam_trainer.methods.method import Adaptation, adapt
 from sam_trainer.methods.trainable import TrainableSam
 from tests.sam_infer.conftest import seeded
@@ -206,16 +206,18 @@ def test_merging_lora_gives_a_new_encoder_identity(tiny: BaseNetwork) -> None:
 
 def test_a_network_without_fused_attention_is_refused() -> None:
     with pytest.raises(TrainingError, match="one fused qkv projection"):
-        Lora(build("mobile_sam"), 4, ("q", "v"), 1e-3, 0)
-    with pytest.raises(TrainingError, match="mobile_sam can be trained with method decoder only"):
+        encoder_places(build("mobile_sam"), ("q", "v"))
+    with pytest.raises(
+        TrainingError, match="mobile_sam can be trained with decoder, dense_prompt, hyper, bottleneck, domain_bank only"
+    ):
         TrainConfig(model="mobile_sam")
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"method": "magic"}, "method must be one of lora, decoder, full, got 'magic'"),
-        ({"targets": ("q", "z")}, "targets must be one of q, k, v, proj, mlp"),
+        ({"method": "magic"}, "method must be one of lora, decoder, full, lora_decoder, .*, got 'magic'"),
+        ({"targets": ("q", "z")}, "targets must be one of q, k, v, proj, mlp, conv"),
         ({"targets": ()}, "targets must be different ones"),
         ({"targets": ("q", "q")}, "targets must be different ones"),
         ({"rank": 0}, "rank must be from 1 to 256"),

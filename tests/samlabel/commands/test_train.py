@@ -14,8 +14,10 @@ from sam_infer.adapters.store import AdapterStore
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.models.load import load_network
+from sam_trainer.config import TrainConfig
 from sam_trainer.labels.ledger import Ledger
 from sam_trainer.studies import Studies
+from sam_trainer.training.forecast import Forecast
 from samlabel.commands.cli import app, main
 from samlabel.offline import checks
 from tests.brief_training import make_brief
@@ -181,3 +183,23 @@ def test_the_doctor_looks_at_the_adapter_that_serves(isolated_home: Path) -> Non
     store.promote(foreign, "a test")
     (check,) = checks.adapters(isolated_home)
     assert not check.ok and "trained on other weights" in check.found and "rollback --model tiny" in check.cure
+
+
+def test_explain_says_what_would_be_trained_and_trains_nothing(
+    tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[TrainConfig] = []
+
+    def expected(_: object, config: TrainConfig) -> Forecast:
+        asked.append(config)
+        parts = {"hyper: mask_decoder.transformer.layers.N": 278_000}
+        return Forecast(parts, 278_000, 5_560_000, 1_112_000, 2_500_000_000, 0.5, 96.0)
+
+    monkeypatch.setattr("sam_trainer.training.forecast.forecast", expected)
+    told = run(app, ["train", "--studies", str(tmp_path), "--method", "hyper", "--explain"])
+    assert told.exit_code == 0, told.output
+    assert asked == [TrainConfig(method="hyper")]
+    assert "hyper would train 278,000 numbers; tiny has 5,560,000" in told.output
+    assert "5.0 % of the network; an adapter takes 1.1 MB" in told.output
+    assert "memory: about 2.5 GB" in told.output and "0.5 s a step, 96 minutes for 12 epochs of 16" in told.output
+    assert not (isolated_home / "training").exists()

@@ -1,0 +1,79 @@
+"""Kinds that insert modules, under training: what trains is what the server will insert, made by the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from sam_infer.adapters.kinds.kind import Form, Inserting, Told
+from sam_trainer.config import TrainConfig
+from sam_trainer.errors import TrainingError
+
+
+class Inserted:
+    """Modules of one kind in a network; see `Adaptation`. Of the images that it is shown `told` says what is known."""
+
+    def __init__(self, network: nn.Module, kind: Inserting, config: TrainConfig, told: Told) -> None:
+        self._rate = config.rate
+        self._prefix = kind.prefix
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            tensors = kind.begin(network, form_of(config))
+        kind.check(tensors)
+        self._trains = dict(kind.insert(network, tensors, told))
+        self._fixed = {name: tensor for name, tensor in tensors.items() if name not in self._trains}
+        for parameter in self._trains.values():
+            parameter.requires_grad_(True)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What trains."""
+        return list(self._trains.values())
+
+    def rates(self) -> list[tuple[float, list[nn.Parameter]]]:
+        """The same, in groups with their peak learning rates."""
+        return [(self._rate, self.parameters())]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept, by its name in an adapter's file."""
+        kept = {**self._fixed, **self._trains}
+        return {f"{self._prefix}/{name}": value.detach().cpu().clone() for name, value in kept.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `tensors` gave."""
+        with torch.no_grad():
+            for name, parameter in self._trains.items():
+                parameter.copy_(tensors[f"{self._prefix}/{name}"])
+
+
+def form_of(config: TrainConfig) -> Form:
+    """What a training chose of a kind."""
+    return Form(config.rank, config.width, config.depth, config.decoder_adapters, config.tags)
+
+
+def checkpoint_blocks(network: nn.Module) -> None:
+    """Have an encoder's blocks keep their input only, and compute the rest again when gradients are asked for.
+
+    The same numbers for about a third more time, in a fraction of the memory: a stack of slices fits then.
+    """
+    blocks = getattr(network.get_submodule("image_encoder"), "blocks", None)
+    if not isinstance(blocks, nn.ModuleList):
+        raise TrainingError("checkpointing needs an encoder of attention blocks", "checkpointing")
+    for number, block in enumerate(blocks):
+        blocks[number] = Again(block)
+
+
+class Again(nn.Module):
+    """A block that is computed again for its gradients."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+        self.window_size = int(getattr(block, "window_size", 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the block says."""
+        said: Tensor = checkpoint(self.block, x, use_reentrant=False) if torch.is_grad_enabled() else self.block(x)
+        return said
