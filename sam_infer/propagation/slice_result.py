@@ -87,6 +87,11 @@ class SliceAnswer:
         """The same without what lies outside `allowed` (H, W)."""
         return SliceAnswer(self.view, Patch.of(self.pixels & allowed), self.runs, self.score)
 
+    def tempered(self, surest: float) -> SliceAnswer:
+        """The same, no logit beyond `surest`: so that another answer has a say too."""
+        runs = tuple((w, tuple(Part(p.frame, np.clip(p.logits, -surest, surest)) for p in ps)) for w, ps in self.runs)
+        return SliceAnswer(self.view, self.patch, runs, self.score)
+
     @property
     def weight(self) -> int:
         """Bytes of its logits and its mask."""

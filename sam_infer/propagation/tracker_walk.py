@@ -1,14 +1,15 @@
-"""How the tracker engine walks: the promptable network answers the reader, a tracker follows masks from slice to slice.
+"""How the tracker engine walks: a tracker follows masks from slice to slice, and the promptable network looks along.
 
 Slices that the reader speaks about are answered by the promptable network. From there the tracker says where the object
-of a slice lies on the next one, until it ends. The run needs nothing but the slice that it starts from, and encodes
-nothing: that is why a correction costs one encoding and milliseconds per slice.
+of a slice lies on the next one, until it ends. From slices that say what is meant, the network is asked about just that
+on every slice, and both decide. From a correction the tracker goes alone: that encodes nothing but the corrected slice
+and costs milliseconds per slice. The run needs nothing but the slice that it starts from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from sam_infer.arrays import Float32Array
@@ -21,11 +22,14 @@ from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.end_rule import Ending, EndPolicy
 from sam_infer.propagation.limit import inside
 from sam_infer.propagation.options import VolumeOptions
-from sam_infer.propagation.slice_result import SliceAnswer
+from sam_infer.propagation.slice_result import SliceAnswer, blended
 from sam_infer.propagation.step import Follower, FollowPolicy
-from sam_infer.propagation.tracker import Section, Tracker, grey_of
+from sam_infer.propagation.tracker import SUREST, Section, Tracker, grey_of
 from sam_infer.propagation.walk import Answers
 from sam_infer.slices.predictor import Predictor
+
+# How much the tracker's logits count against the promptable network's.
+TRACKER_SHARE = 0.8
 
 # Where no way back is asked for, it is not walked.
 NOT_WALKED = 1.0
@@ -61,7 +65,8 @@ class TrackerWalk:
         window = self._window((start.view.index,), start.view.index)
         ending = Ending.at(self.volume, start, policy)
         before, section = start, Section(self.grey(start.view, window), start.pixels, start.view.pixel_mm)
-        step = _Step(self, window, Tracker.at(section), policy.round_trip > 0)
+        looks = self._follower(window) if self._looks_along(start) else None
+        step = _Step(self, window, Tracker.at(section), looks, policy.round_trip > 0)
         for index in indices:
             answer, after, round_trip = self.job.slice(partial(step.to, index, section))
             if ending.reached(before, answer, round_trip):
@@ -72,11 +77,15 @@ class TrackerWalk:
     def run_key(self, start: SliceAnswer, stop: SliceAnswer | None) -> Hashable:
         """The mask of the start, and how it is looked at."""
         window = self._window((start.view.index,), start.view.index).key
-        return (start.view.index, window, start.score, start.patch.key)
+        return (start.view.index, window, self._looks_along(start), start.score, start.patch.key)
 
     def seconds_per_slice(self) -> float | None:
         """A fraction of a second: nothing to tell."""
         return None
+
+    def _looks_along(self, start: SliceAnswer) -> bool:
+        """Whether the promptable network is asked about the slices of a run, too: not of one from a correction."""
+        return start.view.index not in self.said.corrections
 
     def _window(self, near: tuple[int, ...], index: int) -> Window:
         """That of the prompted slice nearest to `index`; of two, the lower one."""
@@ -98,6 +107,7 @@ class _Step:
     walk: TrackerWalk
     window: Window
     tracker: Tracker
+    looks: Follower | None  # the promptable network, where it looks along
     both_ways: bool  # whether the way back is walked too
 
     def to(self, index: int, before: Section) -> tuple[SliceAnswer, Section, float]:
@@ -107,7 +117,10 @@ class _Step:
         """
         view = self.walk.volume.view(self.walk.said.axis, index)
         grey = self.walk.grey(view, self.window)
-        part = self.tracker.next(before, grey)
-        answer = SliceAnswer.of_parts(view, (part,), part.expected_iou, inside(self.walk.said.limit, view))
+        part, allowed = self.tracker.next(before, grey), inside(self.walk.said.limit, view)
+        answer = SliceAnswer.of_parts(view, (part,), part.expected_iou, allowed)
+        if self.looks is not None and answer.patch.pixels.any():
+            asked = self.looks.step(index, answer.pixels, allowed)
+            answer = replace(blended(answer, asked.tempered(SUREST), TRACKER_SHARE, allowed), score=asked.score)
         after = Section(grey, answer.pixels, view.pixel_mm)
         return answer, after, self.tracker.round_trip(before, after) if self.both_ways else NOT_WALKED

@@ -77,8 +77,8 @@ def vessel(shape: tuple[int, int, int]) -> tuple[Volume, np.ndarray]:
     return volume, labels.array == TARGET
 
 
-def test_the_prompted_slice_is_encoded_once_and_no_other(tiny: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a volume costs: one embedding at first, none when it is kept; the tracker needs none."""
+def test_every_slice_is_encoded_once_and_not_again(tiny: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a volume costs: one embedding per slice at first, none with those that are kept."""
     volume, truth = vessel((128, 128, 20))
     encodes: list[int] = []
     encode = tiny.encode
@@ -86,9 +86,9 @@ def test_the_prompted_slice_is_encoded_once_and_no_other(tiny: Backbone, monkeyp
     predictor, prompts = Predictor(tiny, EmbeddingCache()), Prompts(box=box_on(truth, 10))
     first = segment_volume(predictor, volume, prompts)
     assert dice(first.mask.array > 0, truth) > 0.85
-    assert len(first.slices) == 20 and len(encodes) == 1
+    assert len(first.slices) == len(encodes) == 20
     again = segment_volume(predictor, volume, prompts)
-    assert np.array_equal(again.mask.array, first.mask.array) and len(encodes) == 1
+    assert np.array_equal(again.mask.array, first.mask.array) and len(encodes) == 20
 
 
 @pytest.mark.accept
