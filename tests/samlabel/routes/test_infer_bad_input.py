@@ -164,15 +164,15 @@ def test_output(server: Server, unchanged: None, output: str) -> None:
     refused(reply.status_code, reply.json(), "output")
 
 
-def four_dimensional() -> bytes:
+def five_dimensional() -> bytes:
     header = np.zeros(348, np.uint8)
     header[:4] = np.frombuffer(np.int32(348).tobytes(), np.uint8)
-    header[40:56] = np.frombuffer(np.array([4, 4, 4, 4, 3, 1, 1, 1], np.int16).tobytes(), np.uint8)
+    header[40:56] = np.frombuffer(np.array([5, 4, 4, 4, 3, 2, 1, 1], np.int16).tobytes(), np.uint8)
     header[70:74] = np.frombuffer(np.array([2, 8], np.int16).tobytes(), np.uint8)
     header[76:108] = np.frombuffer(np.ones(8, np.float32).tobytes(), np.uint8)
     header[108:112] = np.frombuffer(np.float32(352).tobytes(), np.uint8)
     header[344:348] = np.frombuffer(b"n+1\0", np.uint8)
-    return header.tobytes() + b"\0\0\0\0" + bytes(4 * 4 * 4 * 3)
+    return header.tobytes() + b"\0\0\0\0" + bytes(4 * 4 * 4 * 3 * 2)
 
 
 def broken_files(server: Server) -> dict[str, tuple[str, bytes]]:
@@ -182,7 +182,7 @@ def broken_files(server: Server) -> dict[str, tuple[str, bytes]]:
         "zero bytes": ("a.nii.gz", b""),
         "truncated": ("a.nii", plain[: len(plain) // 2]),
         "truncated gzip": ("a.nii.gz", whole[: len(whole) // 2]),
-        "four dimensions": ("a.nii", four_dimensional()),
+        "five dimensions": ("a.nii", five_dimensional()),
         "a text": ("a.nrrd", b"hello"),
         "a detached header": (
             "a.nrrd",
@@ -198,7 +198,7 @@ BROKEN = [
     "zero bytes",
     "truncated",
     "truncated gzip",
-    "four dimensions",
+    "five dimensions",
     "a text",
     "a detached header",
     "a script",
@@ -223,7 +223,7 @@ def test_images_to_infer_on(server: Server, unchanged: None, case: str) -> None:
     assert len(answer.facts["detail"]) > 15
 
 
-@pytest.mark.parametrize("case", ["truncated", "four dimensions", "zero bytes"])
+@pytest.mark.parametrize("case", ["truncated", "five dimensions", "zero bytes"])
 def test_images_that_lie_in_the_studies(server: Server, case: str) -> None:
     name, content = broken_files(server)[case]
     path = server.studies / name.replace("a.", f"{case.replace(' ', '_')}.")
