@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 
 from sam_infer.networks.backbone import Features
-from sam_infer.propagation.slice_result import Part
-from sam_infer.propagation.tracker import Section, Tracker
 from tests.samlabel.conftest import Answer, Server, new_serving
 from tests.samlabel.region_growing import RegionGrowing
 
@@ -27,28 +25,25 @@ PATIENCE_S = 120.0
 
 
 class PatientNetwork(RegionGrowing):
-    """Answers only as many slices as it is allowed to, and says when it waits."""
+    """Encodes only as often as it is allowed to, and says when it waits."""
 
     def __init__(self) -> None:
         super().__init__(f"patient-{uuid.uuid4()}")
         self._allowed = threading.Semaphore(0)
         self._waits = threading.Event()
 
-    def wait(self) -> None:
+    def encode(self, stack: np.ndarray) -> Features:
         if not self._allowed.acquire(blocking=False):
             self._waits.set()
             assert self._allowed.acquire(timeout=PATIENCE_S)
-
-    def encode(self, stack: np.ndarray) -> Features:
-        self.wait()
         return super().encode(stack)
 
     def until_it_waits(self) -> None:
         assert self._waits.wait(PATIENCE_S)
 
-    def go_on(self, slices: int = 1) -> None:
-        """Answer so many slices more; returns when the next one has begun."""
-        for _ in range(slices):
+    def go_on(self, encodes: int = 1) -> None:
+        """Encode so many slices more; returns when the next one has begun."""
+        for _ in range(encodes):
             self._waits.clear()
             self._allowed.release()
             self.until_it_waits()
@@ -58,16 +53,8 @@ class PatientNetwork(RegionGrowing):
 
 
 @pytest.fixture
-def network(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[PatientNetwork]:
-    """It answers the prompted slice; the tracker, which follows the object from there, waits as it does."""
-    patient, follow = PatientNetwork(), Tracker.next
-
-    def next_slice(tracker: Tracker, before: Section, grey: np.ndarray) -> Part:
-        patient.wait()
-        return follow(tracker, before, grey)
-
-    monkeypatch.setattr(Tracker, "next", next_slice)
-    monkeypatch.setattr(Tracker, "round_trip", lambda *_: 1.0)
+def network(server: Server) -> Iterator[PatientNetwork]:
+    patient = PatientNetwork()
     server.app.serving.close()
     server.app.serving = new_serving(patient, server.home)
     yield patient
@@ -132,7 +119,7 @@ def test_cancelling_stops_before_the_next_slice(server: Server, network: Patient
     network.finish()
     answer = asked.result()
     assert answer.status == 409 and answer.facts["field"] == "job"
-    assert "cancelled after 3 slices" in answer.facts["detail"] and network.encodes == 1
+    assert "cancelled after 3 slices" in answer.facts["detail"] and network.encodes == 3
     told = facts(server, job)
     assert (told["state"], told["done"]) == ("cancelled", 3)
 
