@@ -10,7 +10,7 @@ import { params, together } from './strokes.js';
 /** @typedef {{map: Uint8Array, facts: Record<string, any>, names: string[]}} Proposal */
 /** What was asked, to ask it again in another way.
  * @typedef {{label: string, model: string, params: Record<string, any>, ids: string[]}} Asked */
-/** @typedef {{id: string, what: string, done: number, total: number | null, keep: boolean, stop: AbortController}} Job */
+/** @typedef {{id: string, what: string, done: number, total: number | null, keep: boolean, dropped: boolean, stop: AbortController}} Job */
 
 const POLL_MS = 200, UNKNOWN = 3;
 const FRAGILE = 0.7; // Dice to expect below which a reader is warned
@@ -120,12 +120,13 @@ export class Segmenting {
    * @returns {Promise<{facts: Record<string, any>, file: Blob} | null>} null where it was stopped
    */
   async #long(what, model, asked) {
-    const job = { id: crypto.randomUUID(), what, done: 0, total: null, keep: false, stop: new AbortController() };
+    const job = { id: crypto.randomUUID(), what, done: 0, total: null, keep: false, dropped: false, stop: new AbortController() };
     this.job = job;
     this.session.changed();
     this.#follow(job);
     try {
-      return await this.session.server.infer(model, this.#series, { ...asked, job: job.id, partial: true }, job.stop.signal);
+      const reply = await this.session.server.infer(model, this.#series, { ...asked, job: job.id, partial: true }, job.stop.signal);
+      return job.dropped ? null : reply; // an answer may have been under way when it was stopped
     } catch (error) {
       if (job.stop.signal.aborted || (error instanceof ServerError && error.status === 499)) return null;
       throw error;
@@ -153,6 +154,7 @@ export class Segmenting {
     const job = this.job;
     if (!job) return;
     job.keep = keep;
+    job.dropped = !keep;
     const known = await this.session.server.cancel(job.id).catch(() => false);
     if (!keep || !known) job.stop.abort();
   }
