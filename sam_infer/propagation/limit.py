@@ -1,7 +1,8 @@
-"""Limits of an object in 3D: which pixels of a slice lie inside, and how many slices there can be."""
+"""Limits of an object in 3D: which pixels of a slice lie inside, how many slices there are, and where it tapers off."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,10 @@ from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.prompts.object_prompts import Box
 from sam_infer.prompts.volume_prompts import VolumePrompts
+
+# Prompted slices tell where an object tapers off if that is no further away than so many of their own spans; it may
+# be so much longer than they say.
+TRUSTED, SPARE = 1.0, 1.5
 
 
 def inside(limit: Box | None, view: SliceView) -> BoolArray:
@@ -36,6 +41,30 @@ def most_slices(said: VolumePrompts, geometry: Geometry) -> int:
             len(step) + sum(_gap(before, index) for index in step) + _reached(prompted, *span) - _reached(before, *span)
         )
     return most
+
+
+def tapered(areas: Mapping[int, int], prompted: Iterable[int], low: int, high: int) -> tuple[int, int]:
+    """What of the slices `low`..`high` an object can reach whose outlines on three slices or more have these `areas`.
+
+    Sections of an ellipsoid have areas on a parabola along its axis: where that ends, the object has tapered off. On a
+    side where the reader spoke about a slice further out, nothing is concluded.
+    """
+    known = {index: area for index, area in sorted(areas.items()) if area}
+    if len(known) < 3:
+        return low, high
+    first, last, spoken = min(known), max(known), set(prompted)
+    middle = (first + last) / 2
+    bend, slope, area = np.polyfit(np.array(list(known)) - middle, np.array(list(known.values()), np.float64), 2)
+    if bend >= 0:
+        return low, high
+    top = -slope / (2 * bend)
+    half = float(np.sqrt(max(area + slope * top / 2, 0.0) / -bend))
+    below, above = first - (middle + top - half), middle + top + half - last
+    if 0 <= below <= TRUSTED * (last - first) and min(spoken) >= first:
+        low = max(low, int(np.ceil(first - SPARE * below)))
+    if 0 <= above <= TRUSTED * (last - first) and max(spoken) <= last:
+        high = min(high, int(np.floor(last + SPARE * above)))
+    return low, high
 
 
 def _reached(prompted: set[int], low: int, high: int) -> int:

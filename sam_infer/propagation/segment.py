@@ -30,7 +30,7 @@ from sam_infer.job import Job
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.prompts.volume_prompts import VolumePrompts
 from sam_infer.propagation.end_rule import EndPolicy
-from sam_infer.propagation.limit import inside, most_slices
+from sam_infer.propagation.limit import inside, most_slices, tapered
 from sam_infer.propagation.options import VolumeOptions
 from sam_infer.propagation.result import VolumePrediction
 from sam_infer.propagation.slice_result import Patch, SliceAnswer, blended
@@ -77,7 +77,9 @@ class Propagation:
         start = {k: self.walk.prompted(self._view(k), said) for k, said in self.said.start.items()}
         corrected = self.job.kept(self._corrected(start))
         fixed = dict(sorted({**start, **dict(corrected)}.items()))
-        around = self.job.kept(self._around(fixed, *self.said.span(self.volume.geometry)))
+        sections = {k: int(one.patch.pixels.sum()) for k, one in start.items()}  # as they were: corrections stay local
+        reach = tapered(sections, fixed, *self.said.span(self.volume.geometry))
+        around = self.job.kept(self._around(fixed, *reach))
         answers, whole = {**fixed, **dict(around)}, corrected.whole and around.whole
         missed = [k for k in self.said.corrections if k not in fixed] if whole else []
         found = VolumePrediction.of(self.volume.geometry, self.said, answers, self.options.consistency, missed)
