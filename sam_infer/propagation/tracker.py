@@ -113,5 +113,4 @@ def with_weights(weights: Mapping[str, torch.Tensor]) -> TrackerNet:
     """A network that only answers."""
     net = TrackerNet()
     net.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # a third faster than planes
-    return net
+    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # a third faster than planes

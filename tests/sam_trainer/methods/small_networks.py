@@ -46,7 +46,7 @@ def trainable_of(weights: Weights, name: str) -> Trainable:
 def backbone_of(network: Trainable) -> Backbone:
     if isinstance(network, TrainableTiny):
         return TinyBackbone(network.network)
-    return SamBackbone("small", network.network)  # type: ignore[arg-type]
+    return SamBackbone("small", network.network)
 
 
 def served(weights: Weights, name: str, tensors: Mapping[str, Tensor], tag: str = "") -> Backbone:

@@ -46,7 +46,7 @@ MERGED = ("lora_decoder",)
 
 def config_of(method: str, **more: object) -> TrainConfig:
     given = {"with_decoder": False, **CHANGED.get(method, {}), **more}
-    return TrainConfig(method=method, **given)  # type: ignore[arg-type]
+    return TrainConfig(method=method, **given)
 
 
 @pytest.fixture(scope="module")

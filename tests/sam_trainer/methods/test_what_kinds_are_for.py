@@ -77,12 +77,12 @@ def test_the_depth_branch_does_not_see_the_window_grid(weights: Weights) -> None
     adapt(network.network, config)
     block = network.network.get_submodule("image_encoder.blocks.0")
     read = torch.randn(3, 8, 8, 32, generator=torch.Generator().manual_seed(0))
-    depth = block._depth(read)  # type: ignore[operator]
+    depth = block._depth(read)
     block.window_size = 4
-    assert torch.equal(block._depth(read), depth)  # type: ignore[operator]
+    assert torch.equal(block._depth(read), depth)
     moved = read.clone()
     moved[0, 2, 3, 0] += 1
-    changed = (block._depth(moved) - depth).abs().amax(dim=(0, -1)) > 1e-6  # type: ignore[operator]
+    changed = (block._depth(moved) - depth).abs().amax(dim=(0, -1)) > 1e-6
     assert changed.nonzero().tolist() == [[2, 3]]  # the same position, whichever window it is in
 
 
@@ -141,8 +141,8 @@ def test_how_prompts_are_padded_changes_no_weights(weights: Weights) -> None:
     nothing = network.network.get_parameter("prompt_encoder.not_a_point_embed.weight")
     said = torch.randn(1, 7, nothing.shape[1], generator=torch.Generator().manual_seed(1))
     padded = torch.cat([said, nothing.detach()[None].expand(1, 3, -1)], dim=1)
-    assert torch.equal(layer._prompt(padded), layer._prompt(said))  # type: ignore[operator]
-    assert not layer._prompt(padded[:, [0, 1, 2, 3, 4, 7, 8]]).any()  # type: ignore[operator]
+    assert torch.equal(layer._prompt(padded), layer._prompt(said))
+    assert not layer._prompt(padded[:, [0, 1, 2, 3, 4, 7, 8]]).any()
 
 
 def test_the_dense_prompt_speaks_where_no_mask_was_given(weights: Weights) -> None:
@@ -164,7 +164,7 @@ def test_checkpointing_gives_the_same_gradients(weights: Weights) -> None:
         adaptation = adapt(network.network, config)
         network.encode(network.image(stack(3))[None])["embedding"].square().mean().backward()
         found.append([value.grad for value in adaptation.parameters()])
-    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))  # type: ignore[arg-type]
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -180,4 +180,4 @@ def test_checkpointing_gives_the_same_gradients(weights: Weights) -> None:
 )
 def test_what_a_method_has_no_use_for_is_refused(changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
-        TrainConfig(**changes)  # type: ignore[arg-type]
+        TrainConfig(**changes)
