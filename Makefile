@@ -31,7 +31,7 @@ check test: export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
 # Empty is off: several processes import our modules and the tests, and each would compile them anew.
 check test: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup serve check test accept figures format lock fuzz-lock viewer pictures clean
+.PHONY: help setup openvino serve check test accept figures format lock fuzz-lock viewer pictures clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -49,6 +49,9 @@ $(STAMP): requirements.lock pyproject.toml | $(UV)
 	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --build-constraints requirements.lock requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
+
+openvino: setup  ## what computes the encoders of SAM in half of the time; nothing needs it
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps openvino==2026.4.1
 
 serve: setup  ## serve the app on a demo study (STUDIES=folder or DICOMweb address, PORT=8000)
 	$(BIN)/samlabel serve --studies $(STUDIES) --port $(PORT)

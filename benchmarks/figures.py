@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import sys
 from functools import cache
@@ -42,6 +43,44 @@ def worth() -> str:
     return f'{{\n "from": {files},\n "measures": {{\n{rows}\n }}\n}}\n'
 
 
+# Where a document shows what kinds of adapters are worth: made here, whatever stands there.
+KINDS = re.compile(r"(?<=<!-- kinds of adapters -->\n).*?(?=<!-- end of kinds -->)", re.S)
+NOT_MEASURED = "Not measured yet.\n"
+
+
+def with_kinds(text: str) -> str:
+    """A document with the table of kinds as it is, where it has one."""
+    return KINDS.sub(lambda _: kinds_table(), text)
+
+
+def kinds_table() -> str:
+    """Every kind: what its cohort asks, its gain there over `lora`, what it costs, its gain on real folders."""
+    if not (RESULTS / "kinds.json").exists():
+        return NOT_MEASURED
+    real = document("train-kinds.json")["rows"] if (RESULTS / "train-kinds.json").exists() else []
+    head = "| kind | made for | Dice there, over lora (95 %) | verdict | parameters | MB | min | real folders |\n"
+    proofs = [row for row in document("kinds.json")["rows"] if "gain" in row]
+    return head + "|---|---|---|---|---|---|---|---|\n" + "".join(_of_kind(row, real) for row in proofs)
+
+
+def _of_kind(row: dict[str, Any], real: list[dict[str, Any]]) -> str:
+    gained = f"{row['dice']:.2f}, {row['gain']:+.3f} ({row['ci_low']:+.3f} to {row['ci_high']:+.3f})"
+    cost = f"{row['parameters']:,} | {row['megabytes']:.1f} | {row['seconds'] / 60:.1f}"
+    folders = "; ".join(_on_folders(row["method"], measure, real) for measure in ("dice_1click", "dice_semantic"))
+    return f"| `{row['method']}` | {row['idea']} | {gained} | {row['verdict']} | {cost} | {folders} |\n"
+
+
+def _on_folders(method: str, measure: str, real: list[dict[str, Any]]) -> str:
+    """The mean gain over `lora` of real folders, and on how many of them it is one."""
+    about = {"method": method, "over": "lora+decoder", "measure": measure}
+    found = [row for row in real if "gain" in row and all(row[key] == value for key, value in about.items())]
+    words = {"dice_1click": "a click", "dice_semantic": "named labels"}[measure]
+    if not found:
+        return f"{words}: not measured yet"
+    gains = sum(row["verdict"] == "gain" for row in found)
+    return f"{words} {sum(row['gain'] for row in found) / len(found):+.3f}, a gain on {gains} of {len(found)}"
+
+
 def main() -> None:
     """Write every document whose figures have changed."""
     runpy.run_path(str(ROOT / "benchmarks" / "modes_worth.py"))["write"]()  # no module of a package
@@ -50,7 +89,7 @@ def main() -> None:
         sys.stdout.write(f"filled in {CORRELATIONS.relative_to(ROOT)}\n")
     for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
         before = path.read_text()
-        after = filled(before, document)
+        after = with_kinds(filled(before, document))
         if after != before:
             path.write_text(after)
             sys.stdout.write(f"filled in {path.relative_to(ROOT)}\n")

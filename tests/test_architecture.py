@@ -72,7 +72,13 @@ def test_one_file_chooses_between_automatic_modes() -> None:
     assert len(complaints.dispatchers(HOUSE)) == 1
 
 
-BENCHES = {"sam_trainer.bench", "sam_trainer.bench.automatic", "sam_trainer.bench.card", "sam_trainer.bench.learning"}
+BENCHES = {
+    "sam_trainer.bench",
+    *(
+        f"sam_trainer.bench.{room}"
+        for room in ("advice", "automatic", "card", "kinds", "language", "learning", "stream")
+    ),
+}
 
 
 @pytest.mark.parametrize("room", sorted(BENCHES))
@@ -113,12 +119,14 @@ def test_what_is_imported_is_declared(package: str) -> None:
         for line in (ROOT / "requirements.txt").read_text().splitlines()
         if line and not line.startswith("#")
     }
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].values()
+    declared |= {re.split(r"[<>=! ]", one)[0].lower() for some in extras for one in some}
     owners = packages_distributions()
     names = {name for m in HOUSE.modules.values() if package_of(m) == package for name in imported(m.tree)}
     foreign = names - sys.stdlib_module_names - PACKAGES.keys()
     assert foreign
     # itk is a name of its own above the six packages that its modules come from
     undeclared = {
-        name for name in foreign if not {name, *(d.lower().replace("_", "-") for d in owners[name])} & declared
+        name for name in foreign if not {name, *(d.lower().replace("_", "-") for d in owners.get(name, ()))} & declared
     }
     assert not undeclared, f"add to requirements.txt and docs/dependencies.md: {undeclared}"

@@ -2,10 +2,15 @@
 
 `samlabel serve` passes them on from its options; the host's own command line as `--conf KEY VALUE`:
 
-    model           name of the network: tiny, or one that `samlabel models list` names            (tiny)
+    model           name of the network: tiny, or one that `samlabel models list` names; auto: several,
+                    for each label the one that needs fewest clicks on accepted cases             (tiny)
+    models          with model auto: which ones, comma-separated, the first answers what none was chosen for
+                    (all that were added)                                                            ()
+    models_mb       of models besides the first one kept in memory                                (2048)
     adapter         trained on accepted labels: latest, none, or an adapter's id               (latest)
     precision       of the encoder's numbers: auto (bfloat16 or half where that is faster), float32, bfloat16 (auto)
     compile         have torch compile the encoder when it is loaded: minutes, worth it on a GPU only (false)
+    runtime         of the encoder: auto (OpenVINO where it is installed: half of the time), torch, openvino  (auto)
     labels          comma-separated names; without it the studies' dataset.json, else "object"       ()
     warm_up         load weights and answer one click before listening                           (true)
     prefetch        encode the slices around a click while its reader thinks                     (true)
@@ -44,6 +49,8 @@
     scoring         score cases in the background: after a promotion, and new ones               (true)
     scoring_measure how doubt is measured: `samlabel score --help`; adapters once two were promoted (combined)
     scoring_most    cases that are scored by themselves; `samlabel score` scores any number       (300)
+    online          aux: learn from each accepted label at once, beside the network (docs/prompts.md); off     (off)
+    online_for      whose labels teach whose answers: team, or each reader alone                   (team)
 """
 
 from __future__ import annotations
@@ -53,10 +60,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
 
+from sam_infer.errors import ModelError
 from sam_infer.imaging.claims.claim import DEFAULT_MB
-from sam_infer.networks.precision import AUTO, PRECISIONS
+from sam_infer.networks.runtimes.precision import AUTO, PRECISIONS
+from sam_infer.networks.runtimes.runtime import OPENVINO, RUNTIMES, installed
 from sam_infer.uncertainty.error_correlation import offered
 from sam_infer.uncertainty.measures import DEFAULT, MEASURES
+from sam_infer.weights.available import added_models, require_added
 from sam_trainer.active.policy import SelectionPolicy
 from sam_trainer.errors import TrainingError
 from sam_trainer.judging.policy import GatePolicy, WatchPolicy
@@ -65,6 +75,12 @@ from samlabel.errors import ConfigError
 # Read by the host itself from the same dictionary.
 HOST_KEYS = {"server_mode"}
 
+# What `model` may be besides a model's name, and `adapter` besides an adapter's id.
+AUTO_MODEL, LATEST = "auto", "latest"
+
+# Settings that are one of a few words.
+CHOICES = {"online": ("off", "aux"), "online_for": ("team", "reader")}
+
 TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -72,10 +88,13 @@ TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 class AppConfig:
     """Settings of one app; the module's docstring says what each means."""
 
-    model: str = "tiny"
-    adapter: str = "latest"
+    model: str = "tiny"  # the first of `models` where there are several
+    models: tuple[str, ...] = ()
+    models_mb: int = 2048
+    adapter: str = LATEST
     precision: str = AUTO
     compile: bool = False
+    runtime: str = RUNTIMES[0]
     labels: tuple[str, ...] = ()
     warm_up: bool = True
     prefetch: bool = True
@@ -114,6 +133,8 @@ class AppConfig:
     scoring: bool = True
     scoring_measure: str = DEFAULT
     scoring_most: int = 300
+    online: str = "off"
+    online_for: str = "team"
 
     def __post_init__(self) -> None:
         try:
@@ -129,13 +150,20 @@ class AppConfig:
                 f"scoring_measure must be one of {', '.join(offered())}, got {self.scoring_measure!r}",
                 "scoring_measure",
             )
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}", "precision")
-        for name in ("image_mb", "upload_mb", "login_idle_minutes", "login_hours"):
+        self._check_encoder()
+        _check_choices(self)
+        for name in ("image_mb", "upload_mb", "models_mb", "login_idle_minutes", "login_hours"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1", name)
         for origin in self.viewer_origins:
             _check_origin(origin)
+
+    def _check_encoder(self) -> None:
+        for name, known in (("precision", PRECISIONS), ("runtime", RUNTIMES)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}", name)
+        if self.runtime == OPENVINO and not installed():
+            raise ConfigError("OpenVINO is not installed: `make openvino`, or leave runtime out", "runtime")
 
     @property
     def gate_policy(self) -> GatePolicy:
@@ -160,7 +188,37 @@ class AppConfig:
         if unknown:
             raise ConfigError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}", unknown[0])
         values = {name: _value(name, conf[name]) for name in known & set(conf)}
-        return cls(**values)
+        return cls(**_with_models(values))
+
+
+def _with_models(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with the models that `auto` means, and the first of them as the main one."""
+    models = values.get("models", ())
+    if values.get("model") != AUTO_MODEL:
+        if models:
+            raise ConfigError("models is for model auto: say `model auto`, or leave models out", "models")
+        return values
+    if values.get("adapter", LATEST) != LATEST:
+        raise ConfigError(f"model auto serves what the gate promoted: leave adapter {values['adapter']} out", "adapter")
+    models = models or added_models()
+    for name in models:
+        try:
+            require_added(name)
+        except ModelError as error:
+            raise ConfigError(str(error), "models") from error
+    if len(models) < 2 or len(set(models)) != len(models):
+        raise ConfigError(
+            f"model auto needs at least two different models, got {', '.join(models)}: add one with "
+            "`samlabel models add`, or choose one by its name",
+            "models",
+        )
+    return {**values, "model": models[0], "models": models}
+
+
+def _check_choices(config: AppConfig) -> None:
+    for name, choices in CHOICES.items():
+        if getattr(config, name) not in choices:
+            raise ConfigError(f"{name} must be {' or '.join(choices)}, got {getattr(config, name)!r}", name)
 
 
 def _check_origin(text: str) -> None:

@@ -21,6 +21,7 @@ from sam_infer.home import default_home
 from sam_infer.imaging.volume import Mask
 from sam_infer.models.load import load_network
 from sam_infer.prompts.object_prompts import indices
+from sam_infer.slices.by_tag import checked_tag
 from sam_trainer.config import TrainConfig
 from sam_trainer.judging.gate import Semantic, Verdict
 from sam_trainer.judging.gate import judge as verdict_on
@@ -75,13 +76,22 @@ class Project:
         return sorted(self._offline.store.get_labeled_images())
 
     def click(
-        self, case: str, *points: Voxel, beside: Sequence[Voxel] = (), mode: str = "2d", plane: str | None = None
+        self,
+        case: str,
+        *points: Voxel,
+        beside: Sequence[Voxel] = (),
+        mode: str = "2d",
+        plane: str | None = None,
+        tag: str = "",
     ) -> ProjectAnswer:
-        """The object at voxels (i, j, k), without what lies at those `beside` it; mode 2d or 3d."""
+        """The object at voxels (i, j, k), without what lies at those `beside` it; mode 2d or 3d.
+
+        `tag` names the domain or view of an image that does not say its own.
+        """
         if mode not in ("2d", "3d"):
             raise ConfigError(f"mode must be 2d or 3d, got {mode!r}", "mode")
         said = [*_words(points, ""), *_words(beside, ",-")]
-        request = PredictRequest(mode, tuple(said), plane=plane)
+        request = PredictRequest(mode, tuple(said), plane=plane, tag=checked_tag(tag))
         found = self._predictor.answer(request, Path(self._offline.store.get_image_uri(case)))
         return ProjectAnswer(found.shown, found.sentence, found.notes)
 

@@ -102,6 +102,8 @@ class Adapter:
         if not self.tensors:
             raise AdapterError("the adapter changes nothing: it holds no tensors")
         for name, tensor in self.tensors.items():
+            if not tensor.numel():
+                raise AdapterError(f"the adapter holds an empty tensor, {name}: train it again")
             if not torch.isfinite(tensor).all():
                 raise AdapterError(f"the adapter holds values that are not finite, in {name}: train it again")
         for kind, part in by_kind(self.tensors):

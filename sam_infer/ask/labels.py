@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sam_infer.ask.context import Context
 from sam_infer.ask.question import LabelQuestion, SeededQuestion
+from sam_infer.ask.refined import refined_labels
 from sam_infer.ask.seeded import SeededObject, seeded_object, with_label
 from sam_infer.automatic.atlas import atlas_labels, warped_labels
 from sam_infer.automatic.best import PREVIOUS, Chosen, Way, best_labels, labels_beside, seen_beside, unmeasured
@@ -35,7 +36,8 @@ def find_labels(question: LabelQuestion, predictor: Predictor, volume: Volume, c
         context.job,
         context.memo,
     )
-    return _best(question, search, context) if question.mode == BEST else _by_mode(question, search, context)
+    found = _best(question, search, context) if question.mode == BEST else _by_mode(question, search, context)
+    return refined_labels(search, found)
 
 
 def _best(question: LabelQuestion, search: LabelSearch, context: Context) -> LabelMap:

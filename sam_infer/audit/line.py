@@ -21,7 +21,8 @@ MOST = {"who": 200, "whence": 100, "what": 60, "subject": 200, "content": 64, "h
 # What is done. Labels are "label accepted", "label withdrawn" and so on, as the ledger calls its events.
 LOGIN, LOGIN_REFUSED, LOGOUT, REFUSED = "login", "login refused", "logout", "refused"
 TRAINING_STARTED, TRAINING_ENDED = "training started", "training ended"
-PROMOTED, ROLLED_BACK = "adapter promoted", "adapter rolled back"
+PROMOTED, ROLLED_BACK, MODEL_CHOSEN = "adapter promoted", "adapter rolled back", "model chosen"
+LEARNER_RESET, LEARNER_SWITCHED = "learner reset", "learner switched"
 EXPORTED, SERVER_STARTED = "exported", "server started"
 TOKEN_ADDED, TOKEN_REVOKED = "token added", "token revoked"
 ACCOUNT_ADDED, ACCOUNT_CHANGED = "account added", "account changed"

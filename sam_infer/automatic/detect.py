@@ -52,9 +52,9 @@ def detect_labels(search: LabelSearch, cases: Sequence[AcceptedCase]) -> LabelMa
     return LabelMap(mask, means, (*_told(search, most), *search.missing(means)), slices.whole)
 
 
-def boxes_on(search: LabelSearch, cases: Sequence[AcceptedCase], index: int) -> list[Found]:
-    """The instances on one slice, boxes in pixels of the slice."""
-    head = _head(search, others(search.volume, cases)[:MOST_TEACHERS])
+def boxes_on(search: LabelSearch, cases: Sequence[AcceptedCase], index: int, finest: int = FINEST_SIDE) -> list[Found]:
+    """The instances on one slice, boxes in pixels of the slice; a coarser grid of middles learns sooner."""
+    head = _head(search, others(search.volume, cases)[:MOST_TEACHERS], finest)
     shown, frame = features(search, search.volume, search.view(index))
     return [Found(one.label, _on_slice(one.box, frame), one.score) for one in head.find(shown)]
 
@@ -97,16 +97,16 @@ def _on_slice(box: tuple[float, float, float, float], frame: Frame) -> tuple[flo
     )
 
 
-def _head(search: LabelSearch, cases: Sequence[AcceptedCase]) -> BoxHead:
+def _head(search: LabelSearch, cases: Sequence[AcceptedCase], finest: int = FINEST_SIDE) -> BoxHead:
     """The box head of accepted cases."""
-    finest = min(search.predictor.backbone.low_res, FINEST_SIDE)
+    finest = min(search.predictor.backbone.low_res, finest)
 
     def made() -> BoxHead:
         examples = [EmbeddedSlice(taught.features, taught.values) for taught in taught_slices(search, cases)]
         side = _side(examples, len(search.labels), finest)
         return search.job.uncounted().slice(lambda: BoxHead.learned(len(search.labels), side, examples))
 
-    return search.memo.get(taught_key(search, "box head", cases), made)
+    return search.memo.get(taught_key(search, f"box head {finest}", cases), made)
 
 
 def _side(examples: Sequence[EmbeddedSlice], labels: int, finest: int) -> int:

@@ -1,9 +1,10 @@
-"""DICOM metadata beside the voxels: what a header claims, uneven slice spacing, window, modality."""
+"""DICOM metadata beside the voxels: what a header claims, uneven slice spacing, window, modality, scanner and view."""
 
 from __future__ import annotations
 
 import math
 import mmap
+import re
 import warnings
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sam_infer.imaging.claims.claim import PACKED, RAW, Claim, refusal
+from sam_infer.imaging.volume import NO_TAGS, Tags, tag_word
 
 # Neighbouring slices of a series may differ by this share of their distance before a reader is warned.
 UNEVEN_TOLERANCE = 0.05
@@ -22,6 +24,16 @@ DEEPEST = 64
 ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # how an item of a sequence begins, in both byte orders
 
 CLAIMING = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated")
+
+# Two words together are a scanner. The names of a station or a hospital would be in every adapter, and change with it.
+SCANNER = ("Manufacturer", "ManufacturerModelName")
+
+# What names a view, the surest first: radiographs and ultrasound have words of their own for it.
+VIEWING = ("ViewPosition", "ViewName")
+OF_VIEW = ("ViewCodeSequence", "Modality", "SeriesDescription")
+
+# What descriptions of MR series call the two views of a heart; nothing else in a description is relied on.
+HEART_VIEWS = {"sax": r"sax|short[ _-]?axis", "lax": r"lax|long[ _-]?axis|[234][ _-]?ch"}
 
 
 def dicom_claim(path: Path) -> Claim:
@@ -120,6 +132,38 @@ def window_and_modality(image: Any, files: list[str] | None = None) -> tuple[tup
             str(tags.get("0008|0060", "")).strip(),
         )
     return _window(_first_number(centre), _first_number(width)), modality or None
+
+
+def image_tags(file: str | Path) -> Tags:
+    """The scanner and the view that a DICOM file names, as tags."""
+    import pydicom
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            names = [*SCANNER, *VIEWING, *OF_VIEW]
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=names, force=True)
+            return Tags(tag_word(" ".join(_text(header, name) for name in SCANNER)) or "", _view(header))
+    except Exception:  # noqa: BLE001 - an image whose scanner cannot be read is an image
+        return NO_TAGS
+
+
+def _view(header: Any) -> str:
+    """The view that a header names; nothing where two are named."""
+    coded = header.get("ViewCodeSequence") or ()
+    said = [*(_text(code, "CodeMeaning") for code in coded[:1]), *(_text(header, name) for name in VIEWING)]
+    named = next((word for word in map(tag_word, said) if word), "")
+    if named or _text(header, "Modality") != "MR":
+        return named
+    description = _text(header, "SeriesDescription")
+    found = [v for v, p in HEART_VIEWS.items() if re.search(rf"(?<![a-z0-9])(?:{p})(?![a-z0-9])", description, re.I)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _text(header: Any, name: str) -> str:
+    """A value as text; of several the first."""
+    value = header.get(name)
+    return str(value if isinstance(value, str) or not value else next(iter(value))) if value else ""
 
 
 def _window(centre: float | None, width: float | None) -> tuple[float, float] | None:

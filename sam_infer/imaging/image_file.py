@@ -1,6 +1,6 @@
 """Reads and writes images and label maps (NIfTI, NRRD, MetaImage, DICOM series, PNG, JPEG, TIFF) through ITK.
 
-Only the voxels of ordinary NIfTI files take a shorter way (`plain_nifti`); where they lie is for ITK to say there too.
+Only ordinary NIfTI files take a shorter way (`plain_nifti`, `claims/nifti_place`), in ITK's numbers to the last bit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sam_infer.imaging.cine import Cine, CineMask
 from sam_infer.imaging.claims.claim import refusal, require_whole, shown
 from sam_infer.imaging.dicom_frames import frames_in_time
 from sam_infer.imaging.dicom_phases import files_by_phase
-from sam_infer.imaging.dicom_tags import dicom_claim, uneven_slices, window_and_modality
+from sam_infer.imaging.dicom_tags import dicom_claim, image_tags, uneven_slices, window_and_modality
 from sam_infer.imaging.file_check import require_claim, require_complete, require_series
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.itk_image import (
@@ -33,8 +33,8 @@ from sam_infer.imaging.itk_image import (
     to_itk,
     to_itk_in_time,
 )
-from sam_infer.imaging.plain_nifti import plain_header, read_voxels
-from sam_infer.imaging.volume import Mask, Phase, Volume, named_modality
+from sam_infer.imaging.plain_nifti import PlainHeader, plain_header, read_voxels
+from sam_infer.imaging.volume import NO_TAGS, Mask, Phase, Volume, named_modality
 
 log = structlog.get_logger(__name__)
 
@@ -90,11 +90,12 @@ def read_cine(path: str | os.PathLike[str], modality: str | None = None) -> Cine
         # Resolution tags of photographs say nothing about the patient.
         geometry = Geometry(geometry.shape, LPS_TO_RAS)
     window, found = window_and_modality(image) if suffix_of(path) == ".dcm" else (None, None)
+    tags = image_tags(path) if suffix_of(path) == ".dcm" else NO_TAGS
     named = named_modality(arrays[0], modality or found)
     step = round(float(image.GetSpacing()[3]), 6) if len(arrays) > 1 else 1.0
     if suffix_of(path) == ".dcm":
         arrays, geometry, step = _unrolled(arrays, geometry, path)
-    return Cine.of([Volume(array, geometry, named, window) for array in arrays], step)
+    return Cine.of([Volume(array, geometry, named, window, tags=tags) for array in arrays], step)
 
 
 def read_geometry(path: str | os.PathLike[str]) -> Geometry:
@@ -110,7 +111,7 @@ def read_grid(path: str | os.PathLike[str]) -> tuple[Geometry, Phase | None]:
         first = read_image(path)
         return first.geometry, first.phase
     require_complete(path, suffix_of(path))  # a label must not be taken for an image that cannot be read
-    return Geometry(header.shape, header_affine(path)), None
+    return _grid(path, header), None
 
 
 def read_mask(path: str | os.PathLike[str], grid: Geometry | None = None) -> Mask:
@@ -236,7 +237,12 @@ def _read_plain(path: Path, modality: str | None) -> Volume | None:
     if header is None or voxels is None:
         return None
     array = finite(voxels, path.name).transpose(2, 1, 0)
-    return Volume(array, Geometry(header.shape, header_affine(path)), named_modality(array, modality))
+    return Volume(array, _grid(path, header), named_modality(array, modality))
+
+
+def _grid(path: Path, header: PlainHeader) -> Geometry:
+    """Where the voxels lie, as ITK understands the header."""
+    return Geometry(header.shape, header_affine(path) if header.affine is None else header.affine)
 
 
 def _read_series(folder: Path, modality: str | None) -> Cine:
@@ -260,11 +266,11 @@ def _read_series(folder: Path, modality: str | None) -> Cine:
         log.warning("DICOM series needs attention", folder=folder.name, note="; ".join(notes))
     read = [phases_of(read_itk(one, ""), folder.name) for one in phases]
     named = named_modality(read[0][0][0], modality or found)
-    about = (named, window, "; ".join(notes) or None)
+    about, tags = (named, window, "; ".join(notes) or None), image_tags(files[0])
     if len(files) == 1:
         arrays, geometry, step_s = _unrolled(*read[0], Path(files[0]))
-        return Cine.of([Volume(array, geometry, *about) for array in arrays], step_s)
-    return Cine.of([Volume(arrays[0], geometry, *about) for arrays, geometry in read], step_s)
+        return Cine.of([Volume(array, geometry, *about, tags=tags) for array in arrays], step_s)
+    return Cine.of([Volume(arrays[0], geometry, *about, tags=tags) for arrays, geometry in read], step_s)
 
 
 def _unrolled(

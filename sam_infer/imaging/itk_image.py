@@ -15,13 +15,11 @@ import structlog
 
 from sam_infer.arrays import Float64Array
 from sam_infer.errors import VolumeError
+from sam_infer.imaging.claims.nifti_place import FARTHEST_MM
 from sam_infer.imaging.file_check import itk_reader, require_channels
 from sam_infer.imaging.geometry import Geometry
 
 log = structlog.get_logger(__name__)
-
-# No image reaches further; the earth's diameter is 1.3e10.
-FARTHEST_MM = 1e7
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

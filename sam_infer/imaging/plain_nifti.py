@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
+from sam_infer.arrays import Float64Array
 from sam_infer.imaging.claims.claim import UNPACKING_ERROR
+from sam_infer.imaging.claims.nifti_place import affine_in_header
 
 HEADER_BYTES = 348
 MAGIC = b"n+1\0"  # header and voxels in one file
@@ -39,6 +41,7 @@ class PlainHeader:
     shape: tuple[int, int, int]  # (I, J, K)
     kind: str
     offset: int
+    affine: Float64Array | None = field(default=None, compare=False)  # None: ITK must say where the voxels lie
 
     @classmethod
     def of(cls, header: bytes) -> PlainHeader | None:
@@ -51,7 +54,7 @@ class PlainHeader:
         plain = dimensions == 3 and min(sizes[:3]) > 0 and kind in TYPES and slope in (0, 1) and intercept == 0
         if not plain or header[344:348] != MAGIC or not HEADER_BYTES <= offset < 2**31:
             return None
-        return cls((sizes[0], sizes[1], sizes[2]), TYPES[kind], int(offset))
+        return cls((sizes[0], sizes[1], sizes[2]), TYPES[kind], int(offset), affine_in_header(header))
 
 
 def plain_header(path: Path) -> PlainHeader | None:

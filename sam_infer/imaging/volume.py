@@ -17,6 +17,9 @@ from sam_infer.imaging.slice_view import SliceView
 
 MODALITIES = ("CT", "MR", "US", "XR", "PT", "RGB", "OTHER")
 
+# A tag is a short word; two names of DICOM, of a maker and of a model, are within it.
+LONGEST_TAG = 130
+
 # Air, lung and noisy fat are well below zero; other modalities store no such values on purpose.
 CT_LOW_HU = -150
 
@@ -30,6 +33,36 @@ class Phase:
     step_s: float  # seconds from one to the next; 1 where nobody says
 
 
+@dataclass(frozen=True)
+class Tags:
+    """What kind of image this is, in words as `tag_word` makes them: an adapter may hold a part for one kind alone.
+
+    Two words, for an image has both at once, and each kind of adapter goes by one of them.
+    """
+
+    domain: str = ""  # where it comes from: a scanner, a site; empty where nobody says
+    view: str = ""  # how it shows the body: short or long axis, frontal or lateral
+
+    def of(self, facet: str) -> str:
+        """One of the two by its name; nothing by any other."""
+        return {"domain": self.domain, "view": self.view}.get(facet, "")
+
+    def over(self, other: Tags) -> Tags:
+        """These, and the other's where nothing is said here."""
+        return Tags(self.domain or other.domain, self.view or other.view)
+
+
+NO_TAGS = Tags()
+
+
+def tag_word(said: object) -> str | None:
+    """A tag as it is compared: lower case, single blanks, without `/` and `=`; None where that is no tag."""
+    if not isinstance(said, str):
+        return None
+    word = " ".join("".join(c if c.isprintable() and c not in "/=" else " " for c in said).lower().split())
+    return word if len(word) <= LONGEST_TAG else None
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """An image on a grid: array (I, J, K), or (I, J, K, 3) for colour, of any number type."""
@@ -40,6 +73,7 @@ class Volume:
     file_window: tuple[float, float] | None = None  # (low, high) stored in the file, e.g. by DICOM
     note: str | None = field(default=None)  # what a reader should know, e.g. uneven slice distances
     phase: Phase | None = None  # of an image in time: which this is
+    tags: Tags = NO_TAGS  # as far as its file says
 
     def __post_init__(self) -> None:
         if self.array.shape[:3] != self.geometry.shape:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from sam_infer.adapters.adapter import Adapter
+from sam_infer.adapters.kinds.registry import facet_of, tags_of
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
 from sam_infer.networks.backbone import Backbone
 from sam_infer.networks.naming.label_namer import namer_of
+from sam_infer.slices.by_tag import ByTag
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import NO_ADAPTER, Predictor
 from sam_infer.weights.prompting import Ranker
@@ -21,22 +24,36 @@ from sam_infer.weights.prompting import Ranker
 log = structlog.get_logger(__name__)
 
 
+class Build(Protocol):
+    """Makes a network; see `BaseNetwork.backbone`."""
+
+    def __call__(self, adapter: Adapter | None = None, /, tag: str = "") -> Backbone:
+        """A network with an adapter in it, for images of a tag."""
+        ...
+
+
 def ranker_file(store: AdapterStore, adapter: str) -> Path:
     """Where the ranker of first clicks lies that was calibrated for an adapter, or for the network without one."""
     return store.folder / f"ranker-{adapter}.json"
 
 
-def adapted(
-    store: AdapterStore, name: str, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]
-) -> Predictor:
+def adapted(store: AdapterStore, name: str, cache: EmbeddingCache, build: Build) -> Predictor:
     """The predictor of one stored adapter."""
     adapter = store.get(name)
-    ranker = Ranker.read(ranker_file(store, name))
-    namer, why = namer_of(adapter.tensors), adapter.provenance.named_why
-    return Predictor(build(adapter), cache, adapter=name, semantic=namer, named_why=why, ranker=ranker)
+    known = with_adapter(adapter, cache, build)
+    why, ranker = adapter.provenance.named_why, Ranker.read(ranker_file(store, name))
+    return replace(known, adapter=name, named_why=why, ranker=ranker)
 
 
-def unadapted(store: AdapterStore, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]) -> Predictor:
+def with_adapter(adapter: Adapter, cache: EmbeddingCache, build: Build) -> Predictor:
+    """The predictor of an adapter, wherever it is kept; `about` makes it that of an image's tags."""
+    shared, tensors = build(adapter), adapter.tensors
+    taught = tuple(tags_of(tensors))
+    parts = ByTag(facet_of(tensors), taught, shared, partial(build, adapter)) if taught else None
+    return Predictor(shared, cache, semantic=namer_of(tensors), by_tag=parts)
+
+
+def unadapted(store: AdapterStore, cache: EmbeddingCache, build: Build) -> Predictor:
     """The predictor of the network as it was published."""
     return Predictor(build(None), cache, ranker=Ranker.read(ranker_file(store, NO_ADAPTER)))
 
@@ -48,7 +65,7 @@ class CurrentPredictor:
     meanwhile. An adapter that cannot be used must not stop readers: the base network answers, and says why.
     """
 
-    def __init__(self, store: AdapterStore, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]) -> None:
+    def __init__(self, store: AdapterStore, cache: EmbeddingCache, build: Build) -> None:
         self._store = store
         self._cache = cache
         self._build = build

@@ -6,15 +6,13 @@ Those that were taken back do not count. Each is a whole network in memory, so a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
-from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError, PromptError
-from sam_infer.models.current import adapted
-from sam_infer.networks.backbone import Backbone
+from sam_infer.models.current import Build, adapted
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 
@@ -41,7 +39,7 @@ class Ensemble:
     Threading: whoever asks first builds them, the others wait.
     """
 
-    def __init__(self, store: AdapterStore, cache: EmbeddingCache, build: Callable[[Adapter | None], Backbone]) -> None:
+    def __init__(self, store: AdapterStore, cache: EmbeddingCache, build: Build) -> None:
         self._store = store
         self._cache = cache
         self._build = build

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from sam_infer.adapters.adapter import Adapter
-from sam_infer.adapters.kinds.registry import for_tag, insert, inserted, merged
+from sam_infer.adapters.kinds.registry import for_tag, insert, inserted, merged, tags_of
 from sam_infer.models.precision_check import agreed_precision
 from sam_infer.networks.backbone import Backbone
-from sam_infer.networks.precision import AUTO, FLOAT32
+from sam_infer.networks.runtimes.precision import AUTO, FLOAT32
+from sam_infer.networks.runtimes.runtime import OPENVINO, TORCH, Runtime
 from sam_infer.networks.sam import SamBackbone
 from sam_infer.networks.sam_vit import build, with_weights
 from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
@@ -21,6 +23,9 @@ from sam_infer.weights.available import EMBEDDED, require_known
 from sam_infer.weights.catalogue import KNOWN_MODELS, SAM2
 from sam_infer.weights.fingerprint import Fingerprint, Tensors
 from sam_infer.weights.store import ENCODER_PREFIX, ModelStore
+
+# Puts what an adapter inserts into a network.
+Add = Callable[[torch.nn.Module], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +36,9 @@ class BaseNetwork:
     weights: Mapping[str, torch.Tensor]
     fingerprint: Fingerprint
     precision: str = FLOAT32
-    compiled: bool = False
+    runtime: str = TORCH
     folder: Path | None = None  # of the weights and of what was found out about them
+    _moved: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def backbone(self, adapter: Adapter | None = None, tag: str = "") -> Backbone:
         """A network that answers about images of a tag, with an adapter in it if there is one.
@@ -40,46 +46,62 @@ class BaseNetwork:
         A tag that the adapter was not taught leaves what it holds for all images.
         """
         if adapter is None:
-            return self._around(self.weights, self.fingerprint, {})
+            return self._around(self.weights, self.fingerprint)
         adapter.require_base(self.name, self.fingerprint.weights)
         tensors = for_tag(adapter.tensors, tag)
         weights = merged(self.weights, tensors)
         # what is inserted counts as weights of the part of the network that it changes
         fingerprint = _fingerprint(self.name, {**weights, **inserted(tensors)})
-        return self._around(weights, fingerprint, tensors)
+        return self._around(weights, fingerprint, partial(insert, tensors=tensors, tag=tag))
 
-    def _around(self, weights: Tensors, fingerprint: Fingerprint, tensors: Tensors) -> Backbone:
-        """A network with these weights and with what an adapter's tensors insert."""
+    def require_fit(self, adapter: Adapter) -> None:
+        """Refuse an adapter that this network cannot answer with, about all images or those of a tag."""
+        for tag in ("", *tags_of(adapter.tensors)):
+            self.backbone(adapter, tag)
+
+    def _around(self, weights: Tensors, fingerprint: Fingerprint, add: Add = lambda _: None) -> Backbone:
+        """A network with these weights and with what an adapter adds to it."""
         if self.name == EMBEDDED:
             model = tiny_with(weights)
-            insert(model, tensors)
+            add(model)
             return TinyBackbone(model, fingerprint)
         backbone = (
-            self._sam2(weights, fingerprint, tensors)
+            self._sam2(weights, fingerprint, add)
             if self.name.startswith(SAM2)
-            else self._sam(weights, fingerprint, tensors)
+            else self._sam(weights, fingerprint, add)
         )
         if self.precision == AUTO and self.folder is not None and not torch.cuda.is_available():
             return backbone(agreed_precision(backbone, self.fingerprint.weights, self.folder / "precision.json"))
         return backbone(self.precision)
 
-    def _sam(self, weights: Tensors, fingerprint: Fingerprint, tensors: Tensors) -> Callable[[str], Backbone]:
+    def _sam(self, weights: Tensors, fingerprint: Fingerprint, add: Add) -> Callable[[str], Backbone]:
         """What makes a SAM of a precision."""
         known = KNOWN_MODELS[self.name]
         network = with_weights(build(known.layout), weights)
-        insert(network, tensors)
+        add(network)
         network.requires_grad_(False).eval()
-        return lambda precision: SamBackbone(
-            self.name, network, known.preprocessing, fingerprint, precision, self.compiled
-        )
+        if torch.cuda.is_available():
+            self.share(network, torch.device("cuda"))
+        runtime = Runtime(self.runtime, None if self.folder is None else self.folder / OPENVINO)
+        return lambda precision: SamBackbone(self.name, network, known.preprocessing, fingerprint, precision, runtime)
 
-    def _sam2(self, weights: Tensors, fingerprint: Fingerprint, tensors: Tensors) -> Callable[[str], Backbone]:
+    def share(self, network: torch.nn.Module, device: torch.device) -> None:
+        """Have a network's published weights lie on a device once, however many adapters and tags it is made for."""
+        names = {value.data_ptr(): name for name, value in self.weights.items()}
+        for parameter in network.parameters():
+            name = names.get(parameter.data_ptr())
+            if name is not None and parameter.shape == self.weights[name].shape:
+                if name not in self._moved:
+                    self._moved[name] = self.weights[name].to(device)
+                parameter.data = self._moved[name]
+
+    def _sam2(self, weights: Tensors, fingerprint: Fingerprint, add: Add) -> Callable[[str], Backbone]:
         """The same of a SAM 2, whose package need not be installed."""
         from sam_infer.networks.sam2 import architecture
         from sam_infer.networks.sam2.backbone import Sam2Backbone
 
         network = architecture.with_weights(architecture.build(architecture.SHAPES[self.name]), weights)
-        insert(network, tensors)
+        add(network)
         return lambda precision: Sam2Backbone(self.name, network.requires_grad_(False), fingerprint, precision)
 
 
@@ -98,11 +120,11 @@ def tiny_with(weights: Mapping[str, torch.Tensor]) -> TinySam:
     return model
 
 
-def load_network(name: str, home: Path | None = None, precision: str = FLOAT32, compiled: bool = False) -> BaseNetwork:
+def load_network(name: str, home: Path | None = None, precision: str = FLOAT32, runtime: str = TORCH) -> BaseNetwork:
     """The weights called `name`, checked; `home` is the model store's, by default SAMLABEL_HOME.
 
-    `precision` is the encoder's, `compiled` has torch compile it first: both of networks from the model store,
-    the embedded one is small and exact.
+    `precision` is the encoder's, `runtime` computes it: both of networks from the model store, the embedded one is
+    small and exact.
     """
     if name == EMBEDDED:
         weights = embedded_model().state_dict()
@@ -110,7 +132,7 @@ def load_network(name: str, home: Path | None = None, precision: str = FLOAT32, 
     require_known(name)
     store = ModelStore(home)
     stored, tensors = store.load(name)
-    return BaseNetwork(name, tensors, stored.fingerprint, precision, compiled, store.weights_path(name).parent)
+    return BaseNetwork(name, tensors, stored.fingerprint, precision, runtime, store.weights_path(name).parent)
 
 
 def weights_id_of(name: str, home: Path | None = None) -> str:
@@ -118,6 +140,6 @@ def weights_id_of(name: str, home: Path | None = None) -> str:
     return ModelStore(home).record(name).weights_id if name in KNOWN_MODELS else load_network(name).fingerprint.weights
 
 
-def load_backbone(name: str, home: Path | None = None, precision: str = FLOAT32) -> Backbone:
+def load_backbone(name: str, home: Path | None = None, precision: str = FLOAT32, runtime: str = TORCH) -> Backbone:
     """The network called `name` without an adapter."""
-    return load_network(name, home, precision).backbone()
+    return load_network(name, home, precision, runtime).backbone()

@@ -14,7 +14,7 @@ import structlog
 import torch
 
 from sam_infer.networks.backbone import Backbone, Features, Hints
-from sam_infer.networks.precision import BFLOAT16, FLOAT32, LEAST_GAIN, bfloat16_gain
+from sam_infer.networks.runtimes.precision import BFLOAT16, FLOAT32, LEAST_GAIN, bfloat16_gain
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,8 @@ from sam_infer.errors import ModelError
 from sam_infer.networks.backbone import Candidates, Features, Hints, middle_maps, slices_seen, whole_stack
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest, fit_square
-from sam_infer.networks.precision import FLOAT32, number_type
+from sam_infer.networks.runtimes.precision import FLOAT32, number_type
+from sam_infer.networks.runtimes.runtime import COMPILED, Runtime
 from sam_infer.networks.sam_modules import Sam
 from sam_infer.networks.sam_vit import PIXEL_MEAN, PIXEL_STD
 from sam_infer.weights.catalogue import KNOWN_MODELS
@@ -27,6 +28,8 @@ TOKEN_ORDER = [1, 2, 3, 0]
 
 # Features of other numbers are other features: part of the encoder's identity.
 SUFFIX = {torch.float32: "", torch.float16: "-half", torch.bfloat16: "-bfloat16"}
+
+TORCH_ALONE = Runtime()
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class SamBackbone:
         preprocessing: str = "sam",
         fingerprint: Fingerprint | None = None,
         precision: str = FLOAT32,
-        compiled: bool = False,
+        runtime: Runtime = TORCH_ALONE,
     ) -> None:
         self.name = name
         known = KNOWN_MODELS.get(name)
@@ -89,13 +92,15 @@ class SamBackbone:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._numbers = number_type(precision, self._device)
         self.weights_id = identity.weights
-        self.encoder_id = identity.encoder + SUFFIX[self._numbers] + ("-compiled" if compiled else "")
+        self.encoder_id = identity.encoder + SUFFIX[self._numbers] + runtime.suffix
         self._sam = sam.to(self._device).eval()
         self.depth = slices_seen(sam.image_encoder)
-        self._encoder = torch.compile(self._sam.image_encoder) if compiled else self._sam.image_encoder
         self._batches = EncodeBatches(self.encode_all) if self._device.type == "cuda" else None
         self.input_size: int = sam.image_encoder.img_size
         self.low_res: int = sam.prompt_encoder.mask_input_size[0]
+        exact = self._numbers == torch.float32 or runtime.name == COMPILED
+        chosen = runtime if exact else TORCH_ALONE
+        self._encoder = chosen.encoder(sam.image_encoder, self.input_size, self.encoder_id, self.depth)
 
     def frame(self, crop: Crop, pixel_mm: tuple[float, float]) -> Frame:
         """How a part of a slice is shown: longest side filled, or stretched to a square."""

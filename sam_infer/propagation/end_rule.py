@@ -2,7 +2,7 @@
 
 An object has ended where nothing of it is left, where the network doubts its answer, where the mask looks like what
 surrounded the object, and where the way back does not lead to it: a mask that has slipped into a neighbour is followed
-back to the neighbour.
+back to the neighbour. Two mild doubts, of the look and of the way back, are as good as one grave one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ class EndPolicy:
     shrink: float = 0.2  # area over the area before
     grow: float = 3.0  # area over the area before, at most
     like_start: float = 0.6  # see intensity_model.py; to the object where the run started
-    like_before: float = 0.6  # and on the slice before
+    like_before: float = 0.75  # and on the slice before
     round_trip: float = 0.66  # IoU of the mask before with where the new mask is followed back to
+    both: tuple[float, float] = (0.85, 0.8)  # the lesser likeness and the way back, where both are below
 
     def between(self) -> EndPolicy:
         """Between two prompted slices the object is there: only where nothing is found it is not."""
-        return EndPolicy(self.pixels, 0.0, 0.0, 0.0, math.inf, 0.0, 0.0, 0.0)
+        return EndPolicy(self.pixels, 0.0, 0.0, 0.0, math.inf, 0.0, 0.0, 0.0, (0.0, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +57,16 @@ class Ending:
             return True
         if int((mask & earlier).sum()) < self.policy.overlap * int((mask | earlier).sum()):
             return True
-        return round_trip < self.policy.round_trip or self._unlike(before, answer)
+        return round_trip < self.policy.round_trip or self._unlike(before, answer, round_trip)
 
-    def _unlike(self, before: SliceAnswer, answer: SliceAnswer) -> bool:
-        """Whether its intensities are rather those of the surroundings."""
+    def _unlike(self, before: SliceAnswer, answer: SliceAnswer, round_trip: float) -> bool:
+        """Whether its intensities are rather those of the surroundings, or a little so and the way back is poor."""
+        (least_like, least_trip), policy = self.policy.both, self.policy
+        if max(policy.like_start, policy.like_before, least_like) <= 0:
+            return False
         pixels, mask = self.volume.pixels(answer.view), answer.pixels
         latest = IntensityModel.of(self.volume.pixels(before.view), before.pixels)
-        models = ((self.first, self.policy.like_start), (latest, self.policy.like_before))
-        return any(model is not None and model.of_mask(pixels, mask) < least for model, least in models)
+        start, near = (1.0 if model is None else model.of_mask(pixels, mask) for model in (self.first, latest))
+        if start < policy.like_start or near < policy.like_before:
+            return True
+        return min(start, near) < least_like and round_trip < least_trip

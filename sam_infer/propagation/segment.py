@@ -167,11 +167,10 @@ class Propagation:
         """The object followed from one slice over others, until it ends; recalled where it was followed before."""
         if not start.patch.pixels.any() or not indices:
             return
-        key, runs = self._key(start, stop, indices.step, policy), self.predictor.runs
-        known: Run | None = runs.known(key)
-        if known is not None and known.covers(len(indices)):
+        key = self._key(start, stop, indices.step, policy)
+        recalled = self._recalled(key, start, indices)
+        if recalled is not None:
             self.job.check()
-            recalled = known.answers[: len(indices)]
             self.job.progress(len(recalled))
             yield from ((answer.view.index, answer) for answer in recalled)
             return
@@ -179,7 +178,19 @@ class Propagation:
         for answer in self.walk.run(start, stop, indices, policy):
             answers.append(answer)
             yield answer.view.index, answer
-        runs.keep(key, Run(tuple(answers), len(indices)))
+        self.predictor.runs.keep(key, Run(tuple(answers), len(indices)))
+
+    def _recalled(self, key: Hashable, start: SliceAnswer, indices: range) -> tuple[SliceAnswer, ...] | None:
+        """The answers of a run that was made before; None where it was not.
+
+        A rule that ends a run changes nothing about the slices before: what got so far under the usual rules is what
+        would be found between two prompts, unless the engine looks at the second one on its way.
+        """
+        known: Run | None = self.predictor.runs.known(key)
+        if known is not None and known.covers(len(indices)):
+            return known.answers[: len(indices)]
+        free: Run | None = self.predictor.runs.known(self._key(start, None, indices.step, self.options.end))
+        return free.answers[: len(indices)] if free is not None and len(free.answers) >= len(indices) else None
 
     def _key(self, start: SliceAnswer, stop: SliceAnswer | None, step: int, policy: EndPolicy) -> Hashable:
         network, limit = self.predictor.backbone, self.said.limit

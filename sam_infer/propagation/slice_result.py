@@ -8,7 +8,7 @@ import numpy as np
 
 from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.imaging.slice_view import SliceView
-from sam_infer.networks.backbone import upscale_logits
+from sam_infer.networks.backbone import downscale_mask, upscale_logits
 from sam_infer.networks.frame import Frame
 from sam_infer.slices.look import OUTSIDE_LOGIT
 from sam_infer.slices.predictor import Prediction
@@ -25,6 +25,14 @@ class Part:
         """Logits (H, W) of the whole slice."""
         full = upscale_logits(self.logits[None], self.frame)[0]
         return self.frame.paste(full, (view.height, view.width), OUTSIDE_LOGIT)
+
+    def doubted(self, other: Float32Array, share: float) -> Part:
+        """The mean with other logits (H, W) of the slice, which count `share`, where those are lower.
+
+        They may take away, not add: what is followed from slice to slice grows, and objects taper off.
+        """
+        there = downscale_mask(self.frame.cut(other), self.frame, self.logits.shape[-1])
+        return Part(self.frame, self.logits + share * np.minimum(there - self.logits, 0))
 
     @property
     def expected_iou(self) -> float:

@@ -48,11 +48,11 @@ class Section:
     def frame(self) -> Frame:
         """A square in mm around the object."""
         row_mm, col_mm = self.pixel_mm
-        rows, cols = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
-        height, width = (rows[-1] + 1 - rows[0]) * row_mm, (cols[-1] + 1 - cols[0]) * col_mm
+        (top, left), (bottom, right) = extent(self.mask)
+        height, width = (bottom + 1 - top) * row_mm, (right + 1 - left) * col_mm
         side = ROOM * max(height, width) + RIM * min(row_mm, col_mm)
         shape = max(1, round(side / row_mm)), max(1, round(side / col_mm))
-        middle = (rows[0] + rows[-1] + 1) / 2, (cols[0] + cols[-1] + 1) / 2
+        middle = (top + bottom + 1) / 2, (left + right + 1) / 2
         crop = Crop(round(middle[0] - shape[0] / 2), round(middle[1] - shape[1] / 2), *shape)
         return fit_longest(crop, self.pixel_mm, SIDE, "centre")
 
@@ -63,20 +63,35 @@ class Tracker:
 
     net: TrackerNet
     look: IntensityModel | None
+    start: Section
 
     @classmethod
     def at(cls, start: Section) -> Tracker:
         """For an object that was found here."""
         frame = start.frame
-        return cls(embedded_net(), IntensityModel.of(seen(start.grey, frame), seen(start.mask, frame) > 0.5))
+        look = IntensityModel.of(seen(start.grey, frame), seen(start.mask, frame) > 0.5)
+        return cls(embedded_net(), look, start)
 
     def next(self, before: Section, grey: Float32Array) -> Part:
         """Where the object of `before` is on the neighbouring slice (H, W)."""
-        frame = before.frame
-        last, now = seen(before.grey, frame), seen(grey, frame)
+        return self._follow(before, grey, before.frame)
+
+    def recalled(self, before: Section, grey: Float32Array) -> Part:
+        """Where the object as it was at the start is on a slice (H, W), at the place where it was on the slice before.
+
+        What is followed from slice to slice drifts; this one does not, but knows nothing of how the object changes.
+        """
+        crop, (top, left), (bottom, right) = self.start.frame.crop, *extent(before.mask)
+        row, col = (top + bottom + 1 - crop.height) / 2, (left + right + 1 - crop.width) / 2
+        here = fit_longest(Crop(round(row), round(col), crop.height, crop.width), before.pixel_mm, SIDE, "centre")
+        return self._follow(self.start, grey, here)
+
+    def _follow(self, known: Section, grey: Float32Array, frame: Frame) -> Part:
+        """Where the object of `known` is within a frame of a slice (H, W)."""
+        last, now = seen(known.grey, known.frame), seen(grey, frame)
         middle, spread = last.mean(), last.std() + LEAST_SPREAD
         evidence = np.zeros_like(now) if self.look is None else self.look.evidence(now) / MOST_EVIDENCE
-        mask = 2 * seen(before.mask, frame) - 1
+        mask = 2 * seen(known.mask, known.frame) - 1
         shown = np.stack([(last - middle) / spread, (now - middle) / spread, mask, evidence]).astype(np.float32)
         with torch.inference_mode():
             logits = self.net(torch.from_numpy(shown)[None])[0, 0].numpy()
@@ -90,6 +105,12 @@ class Tracker:
         frame, shape = part.frame, before.mask.shape
         back = frame.paste(upscale_logits(part.logits[None], frame)[0], (shape[0], shape[1]), -SUREST) > 0
         return float((back & before.mask).sum() / (back | before.mask).sum())
+
+
+def extent(mask: BoolArray) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last row and column of a mask (H, W) that is not empty."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (int(rows[0]), int(cols[0])), (int(rows[-1]), int(cols[-1]))
 
 
 def seen(values: npt.NDArray[Any], frame: Frame) -> Float32Array:

@@ -12,6 +12,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
+
 from sam_infer.arrays import Float32Array
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
@@ -30,6 +32,9 @@ from sam_infer.slices.predictor import Predictor
 
 # How much the tracker's logits count against the promptable network's.
 TRACKER_SHARE = 0.8
+
+# How much the object as it was at the start counts, where it speaks against how it was on the slice before.
+START_SHARE = 0.18
 
 # Where no way back is asked for, it is not walked.
 NOT_WALKED = 1.0
@@ -117,7 +122,11 @@ class _Step:
         """
         view = self.walk.volume.view(self.walk.said.axis, index)
         grey = self.walk.grey(view, self.window)
-        part, allowed = self.tracker.next(before, grey), inside(self.walk.said.limit, view)
+        allowed = inside(self.walk.said.limit, view)
+        part = self.tracker.next(before, grey)
+        if before is not self.tracker.start:
+            recalled = np.maximum(self.tracker.recalled(before, grey).on(view), -SUREST)
+            part = part.doubted(recalled, START_SHARE)
         answer = SliceAnswer.of_parts(view, (part,), part.expected_iou, allowed)
         if self.looks is not None and answer.patch.pixels.any():
             asked = self.looks.step(index, answer.pixels, allowed)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -34,6 +35,26 @@ def _stays() -> bool:
     return False
 
 
+class Besides(Protocol):
+    """Models besides the main one; see `sam_infer/models/by_label.py`."""
+
+    def predictor(self, labels: Sequence[str], modality: str) -> Predictor | None:
+        """What answers about labels; None: the main model."""
+        ...
+
+    def named(self, model: str) -> Predictor:
+        """A model's predictor."""
+        ...
+
+    def earlier(self, serves: Predictor) -> Sequence[Predictor]:
+        """Those of a model's earlier adapters."""
+        ...
+
+    def load_ahead(self) -> None:
+        """Have those that are needed in memory."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Click:
     """One question about a slice of an image that is read already, and the network that is asked."""
@@ -50,7 +71,9 @@ class Click:
             return None
         box = (tuple(prompts.box.low.tolist()), tuple(prompts.box.high.tolist())) if prompts.box is not None else None
         return (
-            id(self.predictor),
+            id(self.predictor.backbone),
+            self.predictor.note,
+            self.predictor.refiner and self.predictor.refiner.key,
             self.volume.digest,
             prompts.axis,
             self.question.index,
@@ -74,7 +97,7 @@ class Serving:
     """Volumes in memory, one queue, one predictor that may be replaced while running.
 
     `follow` is asked before every request which predictor answers it, and is handed the one that answered last;
-    `earlier` finds those of earlier adapters, to compare with.
+    `earlier` finds those of earlier adapters, to compare with. `besides` are further models, for some labels.
     `prefetch` lets the slices around a click be encoded ahead.
     """
 
@@ -85,6 +108,7 @@ class Serving:
         follow: Callable[[Predictor], Predictor] | None = None,
         earlier: Callable[[Predictor], Sequence[Predictor]] = lambda _: (),
         prefetch: bool = False,
+        besides: Besides | None = None,
     ) -> None:
         # On a GPU clicks of several readers share passes of the encoder; on a processor `thread_count` may add some.
         self.queue = WorkQueue(GPU_WORKERS if torch.cuda.is_available() else 1)
@@ -94,7 +118,8 @@ class Serving:
         self.memo = LruCache()  # of the automatic modes
         self._predictor = predictor
         self._follow = follow
-        self.earlier = earlier
+        self._earlier = earlier
+        self._besides = besides
 
     @property
     def predictor(self) -> Predictor:
@@ -102,6 +127,27 @@ class Serving:
         if self._follow is not None:
             self._predictor = self._follow(self._predictor)
         return self._predictor
+
+    def predictor_for(self, labels: Sequence[str], modality: str) -> Predictor:
+        """The predictor that answers about labels: another model's where one does that better."""
+        chosen = self._besides.predictor(labels, modality) if self._besides is not None else None
+        return chosen or self.predictor
+
+    def model(self, name: str) -> Predictor:
+        """The predictor of one of the models that serve."""
+        main = self.predictor
+        return main if self._besides is None or name == main.backbone.name else self._besides.named(name)
+
+    def load_ahead(self) -> None:
+        """Have further models in memory before their first click waits for them."""
+        if self._besides is not None:
+            self._besides.load_ahead()
+
+    def earlier(self, serves: Predictor) -> Sequence[Predictor]:
+        """Predictors of earlier adapters of the model that serves, to compare with."""
+        if self._besides is None or serves.backbone.name == self.predictor.backbone.name:
+            return self._earlier(serves)
+        return self._besides.earlier(serves)
 
     def volume(self, path: Path, phase: int | None = None) -> Volume:
         """The image at `path`, read once while it does not change; of one with phases the one that is named."""

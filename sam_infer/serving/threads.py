@@ -6,6 +6,7 @@ every core gets a worker of its own, and two readers are answered at once.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -42,6 +43,15 @@ def settle_threads(queue: WorkQueue, click: Callable[[], object]) -> int:
         queue.grow(cores)
     log.info("threads per click", threads=chosen, ms_on_one=round(alone * 1e3), ms_on_all=round(together * 1e3))
     return chosen
+
+
+def compute_on_one_core() -> None:
+    """The thread that asks calls on no other core from now on; threads to come have what they had."""
+    cores = torch.get_num_threads()
+    torch.set_num_threads(1)
+    other = threading.Thread(target=torch.set_num_threads, args=(cores,))
+    other.start()
+    other.join()
 
 
 def _timed(threads: int, click: Callable[[], object]) -> float:

@@ -14,6 +14,7 @@ from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.imaging.window import Window
+from sam_infer.masks.cleanup2d import fill_holes, largest_component
 from sam_infer.networks.backbone import Backbone, Candidates, Features, Hints, downscale_mask, upscale_logits
 from sam_infer.networks.frame import Crop, Frame
 from sam_infer.prompts.object_prompts import Prompts
@@ -182,3 +183,13 @@ def repainted(mask: BoolArray, here: Prompts, view: SliceView) -> BoolArray:
         return mask
     stroke = view.extract(here.painted.array)
     return np.asarray((mask | (stroke == SURELY_INSIDE)) & (stroke != SURELY_OUTSIDE))
+
+
+def cleaned(mask: BoolArray, here: Prompts, view: SliceView, largest: bool, holes: bool) -> BoolArray:
+    """A mask (H, W) as the reader asked to have it: its `largest` part only, or without `holes`."""
+    points = view.to_display(here.points).astype(np.int64)
+    if largest:
+        mask = largest_component(mask, points[here.labels == 1])
+    if holes:
+        mask = fill_holes(mask, points[here.labels == 0])
+    return repainted(mask, here, view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,15 +11,16 @@ import numpy as np
 from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
-from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.imaging.volume import Mask, Tags, Volume
 from sam_infer.imaging.window import Window, choose_window
 from sam_infer.lru_cache import LruCache
-from sam_infer.masks.cleanup2d import fill_holes, largest_component, stability
+from sam_infer.masks.cleanup2d import stability
 from sam_infer.masks.overlap import overlap
 from sam_infer.networks.backbone import Backbone, Candidates, Features
 from sam_infer.networks.frame import Crop, Frame, whole
 from sam_infer.networks.naming.label_namer import LabelNamer
 from sam_infer.prompts.object_prompts import Box, Prompts
+from sam_infer.slices.by_tag import ByTag, part_for
 from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_crop
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_infer.slices.look import (
@@ -27,11 +29,12 @@ from sam_infer.slices.look import (
     FrameAnswer,
     Look,
     box_corners,
+    cleaned,
     prior_logits,
-    repainted,
     target_grey,
 )
 from sam_infer.slices.rank import Ranking
+from sam_infer.slices.refiner import ALONE, Guess, Refiner, laid_over
 from sam_infer.slices.replay import stage_key, stages
 from sam_infer.slices.slice_stack import slice_stack
 from sam_infer.slices.thin_structure import is_thin, thin_structure
@@ -88,6 +91,7 @@ class Prediction:
     seconds: dict[str, float]  # per stage
     first: FrameAnswer | None = None  # what closer looks started from
     by_ridges: bool = False  # the label's name says that it is thin: found in the picture, without the network
+    share: float = ALONE  # of the network's logits, where what was learned meanwhile was laid over them
 
     @property
     def score(self) -> float:
@@ -122,10 +126,24 @@ class Predictor:
     semantic: LabelNamer | None = None  # answers without hints; comes with an adapter
     named_why: str = ""  # why the gate chose this one of the two that an adapter was trained with
     ranker: Ranker | None = field(default=None, compare=False)  # calibrated on accepted labels, else the network's own
+    model_why: str = field(default="", compare=False)  # why this model answers and not the main one; see `by_label.py`
+    tag: str = ""  # of the images that the backbone is made for
+    by_tag: ByTag | None = field(default=None, compare=False, repr=False)  # what its adapter holds for one tag each
+    refiner: Refiner | None = field(default=None, compare=False)  # what accepted labels taught since the adapter
     replayed: LruCache = field(default_factory=partial(LruCache, REPLAYED), compare=False, repr=False)
     runs: LruCache = field(
         default_factory=partial(LruCache, RUNS, lambda run: run.weight, RUNS_BYTES), compare=False, repr=False
     )
+
+    @property
+    def known_as(self) -> str:
+        """The weights that whatever was found out about this network is kept under: the same for every tag."""
+        return (self.backbone if self.by_tag is None else self.by_tag.shared).weights_id
+
+    def about(self, tags: Callable[[], Tags], named: str = "") -> Predictor:
+        """The predictor for an image with these tags, one of which somebody may have named; see `by_tag.py`."""
+        part = part_for(self.by_tag, tags, named)
+        return self if part is None else replace(self, backbone=part.backbone, tag=part.tag, note=part.note)
 
     def predict(self, volume: Volume, prompts: Prompts, index: int, options: Options | None = None) -> Prediction:
         """The object meant by the hints on slice `index`."""
@@ -142,9 +160,11 @@ class Predictor:
             chosen = seen.candidates.preferred if options.candidate is None else options.candidate
             thin = slice_.thin(here, seen.window) if options.candidate is None else None
             logits = seen.logits(view, chosen) if thin is None else thin
-            pixels = _clean(logits > 0, here, view, options)
-        about = (seen.frame, seen.candidates, chosen, logits, pixels, seen.window, clock.seconds)
-        return Prediction(view, *about, seen.before, by_ridges=thin is not None)
+            asked = self.refiner if thin is None and options.candidate is None else None
+            laid = laid_over(asked, Guess(options.label, volume, view, seen, logits), here)
+            pixels = cleaned(laid.logits > 0, here, view, options.keep_largest, options.fill_holes)
+        about = (seen.frame, laid.candidates, chosen, laid.logits, pixels, seen.window, clock.seconds)
+        return Prediction(view, *about, seen.before, by_ridges=thin is not None, share=laid.share)
 
     def features(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         """Encoded frame, from the cache when it was seen before."""
@@ -274,12 +294,3 @@ class _Asked:
         extent = extent_of(logits > 0, self.view.to_display(here.positive))
         shape = (self.view.height, self.view.width)
         return steady_crop(*extent, shape, self.view.pixel_mm, policy) if extent is not None else None
-
-
-def _clean(mask: BoolArray, here: Prompts, view: SliceView, options: Options) -> BoolArray:
-    points = view.to_display(here.points).astype(np.int64)
-    if options.keep_largest:
-        mask = largest_component(mask, points[here.labels == 1])
-    if options.fill_holes:
-        mask = fill_holes(mask, points[here.labels == 0])
-    return repainted(mask, here, view)

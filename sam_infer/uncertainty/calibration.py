@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression, minimize_scalar
 
 from sam_infer.arrays import BoolArray, Float64Array
 from sam_infer.errors import PromptError
@@ -104,6 +103,8 @@ def fitted_temperature(logits: Float64Array, truth: BoolArray) -> float:
         return float(np.logaddexp(0.0, -z).mean())
 
     bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
+    from scipy.optimize import minimize_scalar  # here: no start needs it, and it takes a moment
+
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
@@ -126,6 +127,8 @@ def fitted_quality(scores: Float64Array, ious: Float64Array) -> tuple[tuple[floa
     if len(scores) < LEAST_ANSWERS:
         return (), ()
     order = np.argsort(scores, kind="stable")
+    from scipy.optimize import isotonic_regression
+
     fit = isotonic_regression(ious[order]).x
     steps = np.diff(fit) > 0
     bends = np.r_[True, steps] | np.r_[steps, True]

@@ -7,7 +7,7 @@ A label that accepted cases have and this one seems to lack is doubt of its own:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from sam_infer.automatic.label_search import FEWEST_PIXELS, LabelSearch
 from sam_infer.errors import PromptError
 from sam_infer.imaging.canonical_view import CanonicalView
 from sam_infer.imaging.slice_view import SliceView
-from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.imaging.volume import Mask, Tags, Volume
 from sam_infer.imaging.window import choose_window
 from sam_infer.job import Job
 from sam_infer.lru_cache import LruCache
@@ -101,6 +101,12 @@ class Scorer:
     settings: ScoreSettings = field(default_factory=ScoreSettings)
     job: Job = field(default_factory=Job)
     memo: LruCache = field(default_factory=LruCache)
+
+    def about(self, tags: Callable[[], Tags]) -> Scorer:
+        """The scorer of an image with these tags."""
+        earlier = [one.about(tags) for one in self.settings.earlier]
+        settings = replace(self.settings, earlier=earlier) if earlier else self.settings
+        return replace(self, predictor=self.predictor.about(tags), settings=settings)
 
     def score(self, volume: Volume, axis: int) -> CaseScore:
         """The score of an image, whose slices run across stored `axis`."""

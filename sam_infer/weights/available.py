@@ -20,6 +20,11 @@ def record_path(name: str, home: Path | None = None) -> Path:
     return (home or default_home()) / "models" / name / "model.json"
 
 
+def added_models(home: Path | None = None) -> tuple[str, ...]:
+    """The models whose weights are here, the embedded one first."""
+    return (EMBEDDED, *(name for name in KNOWN_MODELS if record_path(name, home).exists()))
+
+
 def require_known(name: str) -> None:
     """Refuse a name that no model has."""
     if name in MODEL_NAMES:

@@ -19,6 +19,7 @@ import numpy as np
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.arrays import Float64Array
 from sam_infer.files import write_whole
+from sam_infer.models.current import with_adapter
 from sam_infer.models.load import BaseNetwork
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
@@ -143,6 +144,7 @@ class Comparison:
             config = replace(self.train, seed=self.seed + draw)
             learned = TrainingRound(config, GatePolicy(promote=False), home).run(taught, self.should_stop)
             adapter = AdapterStore(config.model, home).get(learned.adapter) if learned.adapter else None
-            predictor = Predictor(self.base.backbone(adapter), EmbeddingCache(256 << 20, home / "embeddings"))
+            cache, build = EmbeddingCache(256 << 20, home / "embeddings"), self.base.backbone
+            predictor = Predictor(build(None), cache) if adapter is None else with_adapter(adapter, cache, build)
             efforts = [SimulatedReader().label(predictor, entry.case, largest_only=True) for entry in judges]
         return np.array([effort.clicks for effort in efforts], np.float64)

@@ -108,7 +108,7 @@ class CaseScoring:
         """The temperature of the network that serves; fitted anew when there are many more labels to go by."""
         predictor = self._serving.predictor
         file = calibration_file(self._model, predictor.adapter)
-        known = Calibration.read(file).fitting(predictor.backbone.weights_id)
+        known = Calibration.read(file).fitting(predictor.known_as)
         try:
             accepted = self._cases.accepted()[-MOST_CALIBRATED:]
         except TrainingError as error:  # all in quarantine

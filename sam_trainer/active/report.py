@@ -24,7 +24,8 @@ from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.active.benefit import Benefit
 from sam_trainer.active.served import ACTIVE, CONTROL, Served, ServedCases, loop_folder
 from sam_trainer.judging.calibrate import calibrations
-from sam_trainer.labels.ledger import STANDING, Ledger, Record
+from sam_trainer.labels.agreement import agreement_rows, by_label
+from sam_trainer.labels.ledger import ADJUDICATED, STANDING, Ledger, Record
 from sam_trainer.labels.round import TRAIN
 from sam_trainer.measures.power_law import LearningCurve, fitted
 from sam_trainer.reports.page import Page
@@ -59,6 +60,21 @@ STRUCTURE_COLUMNS = {
     "dice": "Dice",
     "forecast": "forecast",
 }
+AGREEMENT_COLUMNS = {
+    "label": "structure",
+    "cases": "cases with several readers",
+    "dice": "Dice between readers",
+    "nsd": "surfaces within 2 mm of each other",
+}
+READERS_COLUMNS = {
+    "case": "case",
+    "label": "structure",
+    "first": "reader",
+    "second": "other reader",
+    "dice": "Dice",
+    "nsd": "surfaces within 2 mm",
+    "decided_by": "decided by",
+}
 CALIBRATION_COLUMNS = {
     "adapter": "adapter",
     "cases": "cases",
@@ -82,22 +98,26 @@ class LoopReport:
     records: Sequence[Record]  # accepted labels
     points: Points  # per structure: cases that taught an adapter, its Dice
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # per adapter, the oldest first
+    agreement: Sequence[Row] = ()  # of several readers of one case
 
     @classmethod
     def of(cls, studies: Studies, model: str, home: Path | None = None) -> LoopReport:
         """The report on a studies folder and a model."""
-        records = accepted(Ledger.of(studies, home).records())
+        ledger = Ledger.of(studies, home)
+        records = accepted(ledger.records())
         return cls(
             Benefit.read(loop_folder(studies, home or default_home())),
             ServedCases.of(studies, home).all(),
             records,
             _points(AdapterStore(model, home)),
             calibrations(model, home),
+            agreement_rows(ledger),
         )
 
     def rows(self) -> list[Row]:
-        """Flat rows: the worth, weeks, structures, calibrations."""
-        return [self._worth_row(), *self.weeks(), *self.structures(), *self.calibrated()]
+        """Flat rows: the worth, weeks, structures, calibrations, agreement of readers."""
+        known = [self._worth_row(), *self.weeks(), *self.structures(), *self.calibrated()]
+        return [*known, *self.between_readers(), *self.agreement]
 
     def calibrated(self) -> list[Row]:
         """How far every adapter's probabilities were and scores were from the truth, before and after."""
@@ -137,6 +157,10 @@ class LoopReport:
             )
         return rows
 
+    def between_readers(self) -> list[Row]:
+        """How far readers of one case agree, per structure; nothing where every case had one."""
+        return list(by_label(self.agreement))
+
     def curve(self, structure: str) -> LearningCurve | None:
         """The fitted curve of a structure, if its points say anything."""
         points = self.points[structure]
@@ -172,6 +196,9 @@ class LoopReport:
         page.table("Structures", self.structures(), STRUCTURE_COLUMNS)
         if self.points:
             page.figure("curves", self._curves())
+        if self.agreement:
+            page.table("How far readers of one case agree", self.between_readers(), AGREEMENT_COLUMNS)
+            page.table("Cases with several readers", self.agreement, READERS_COLUMNS)
         if self.calibrations:
             page.table("Calibration error of each adapter, before and after", self.calibrated(), CALIBRATION_COLUMNS)
         return page
@@ -212,11 +239,13 @@ class LoopReport:
 def accepted(records: Sequence[Record]) -> list[Record]:
     """Every label that was accepted, at once or released later, with the moment and the facts of its making.
 
+    What was decided between readers is nobody's drawing and does not count as one more.
     Releasing one is nobody's work on it, so it counts in the week in which its reader saved it.
     """
     made: dict[tuple[str, int], Record] = {}
     for record in records:
-        made.setdefault((record.case, record.version), record)
+        if record.event != ADJUDICATED:
+            made.setdefault((record.case, record.version), record)
     good = {(record.case, record.version) for record in records if record.event in STANDING}
     return [record for which, record in made.items() if which in good]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,7 @@ from sam_infer.job import CancelledError
 from sam_infer.uncertainty.case_score import Scorer
 from sam_trainer.active.score_table import Scored, ScoreTable
 from sam_trainer.labels.cases import slice_axis
+from sam_trainer.labels.dataset_file import tags_of_image
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +94,8 @@ class Scoring:
         """The score of one case, now."""
         version = image_version(image)
         volume = self.read(image)
-        score = self.scorer.score(volume, slice_axis(volume.geometry))
+        scorer = self.scorer.about(partial(tags_of_image, image, volume))
+        score = scorer.score(volume, slice_axis(volume.geometry))
         return Scored.of(
             name,
             score,

@@ -48,6 +48,16 @@ class Probe:
     resident_bytes: int
 
 
+def least_cpu(work: Callable[[], object], tries: int) -> float:
+    """CPU seconds of the cheapest of some tries: other work on the machine hardly counts."""
+    found = []
+    for _ in range(tries):
+        started = time.process_time()
+        work()
+        found.append(time.process_time() - started)
+    return min(found)
+
+
 def measure(backbone: Backbone, subjects: Iterable[Subject], repeats: int) -> list[Row]:
     """Median and 95th percentile per phase; `repeats` slices (or as many objects as there are)."""
     times: dict[str, list[float]] = {}

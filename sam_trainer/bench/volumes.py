@@ -24,6 +24,7 @@ from sam_infer.arrays import BoolArray, Int64Array
 from sam_infer.ask.seeded import seeded_object
 from sam_infer.automatic.example import AcceptedCase
 from sam_infer.automatic.label_search import LabelSearch
+from sam_infer.errors import PromptError
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.networks.backbone import Backbone
@@ -122,13 +123,22 @@ def _per_slice_oracle(trial: Protocol3d) -> BoolArray:
 
 
 def seeded(trial: Protocol3d) -> Iterator[tuple[str, BoolArray, dict[str, float]]]:
-    """`(protocol, mask, measures)` as another case shows the object, and of that case's label laid over this one."""
+    """`(protocol, mask, measures)` as another case shows the object, and of that case's label laid over this one.
+
+    Where that label falls outside, a reader is refused: nothing is found, by either.
+    """
     structure, started = trial.structure, time.perf_counter()
     slices = range(trial.volume.geometry.shape[structure.axis])
     search = LabelSearch(trial.predictor(), trial.volume, structure.axis, slices, (structure.label,))
-    found = seeded_object(search, trial.seeds, trial.options)
-    seconds = {"seconds": time.perf_counter() - started, "confidence": found.confidence}
-    masks = {"seed": found.object.mask.array > 0, "warped": found.warped.array > 0}
+    nothing = np.zeros_like(structure.mask)
+    masks, confidence, refused = {"seed": nothing, "warped": nothing}, 0.0, 0.0
+    try:
+        found = seeded_object(search, trial.seeds, trial.options)
+        masks = {"seed": found.object.mask.array > 0, "warped": found.warped.array > 0}
+        confidence = found.confidence
+    except PromptError:
+        refused = 1.0
+    seconds = {"seconds": time.perf_counter() - started, "confidence": confidence, "refused": refused}
     own, other = (trial.quality(mask) for mask in masks.values())
     above = own["dice"] - other["dice"]
     yield "seed", masks["seed"], {**own, **seconds, "above_warped": above}

@@ -20,7 +20,7 @@ from sam_infer.job import Job
 from sam_infer.slices.predictor import NO_ADAPTER, Predictor
 from sam_infer.uncertainty.calibration import Calibration, Said, calibrated
 from sam_infer.uncertainty.measures import REGION_MM, near
-from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
+from sam_trainer.labels.cases import Case, Target, case_tags, labelled_image, targets_of
 from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, part_of
 from sam_trainer.simulation.prompt_styles import drawn
 
@@ -57,7 +57,7 @@ def calibrate(
     if fit is None:
         return Calibration()
     found = calibrated(fit, judged, (len(parts[False]), len(parts[True])))
-    return replace(found, weights=predictor.backbone.weights_id)
+    return replace(found, weights=predictor.known_as)
 
 
 def said_about(predictor: Predictor, cases: Sequence[Case], seed: int, job: Job | None = None) -> Said | None:
@@ -66,9 +66,10 @@ def said_about(predictor: Predictor, cases: Sequence[Case], seed: int, job: Job 
     found = []
     for case in cases:
         volume, _ = labelled_image(case)
+        own = predictor.about(partial(case_tags, case, volume))
         for target in _spread(targets_of(case)):
             for strategy in ASKED:
-                said = job.slice(partial(_asked, predictor, volume, target, strategy))
+                said = job.slice(partial(_asked, own, volume, target, strategy))
                 keep = rng.permutation(len(said.logits))[:PIXELS]
                 found.append(replace(said, logits=said.logits[keep], truth=said.truth[keep]))
     if not found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.judging.policy import GatePolicy
-from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
+from sam_trainer.labels.cases import Case, Target, case_tags, labelled_image, targets_of
 from sam_trainer.measures.overlap import dice
 from sam_trainer.measures.paired import drawn_again
 from sam_trainer.simulation.session import GOALS, Method, clicks_until, session
@@ -91,13 +92,17 @@ def examine(
     pause: Callable[[], None] = lambda: None,
     clicks: int = AFTER[-1],
 ) -> list[Score]:
-    """A network's scores on cases, at most `objects` of each; `pause` is called between objects."""
+    """A network's scores on cases, at most `objects` of each; `pause` is called between objects.
+
+    Every case is answered by the part for its own tags, as a reader of it would be.
+    """
     found = []
     for case in cases:
         volume, _ = labelled_image(case)
+        asked = predictor.about(partial(case_tags, case, volume))
         for target in _chosen(targets_of(case), objects):
             pause()
-            masks = session(target.mask, _answers(predictor, volume, target), clicks)
+            masks = session(target.mask, _answers(asked, volume, target), clicks)
             marks = [round(dice(mask, target.mask), 5) for mask in masks]
             noc85 = clicks_until(marks, GOALS["noc85"])
             found.append(Score(case.name, target.label, target.key, tuple(marks[n - 1] for n in AFTER), noc85))

@@ -20,7 +20,7 @@ from sam_infer.slices.predictor import Predictor
 from sam_infer.slices.rank import AMBIGUOUS, Shown
 from sam_infer.weights.prompting import Ranker
 from sam_trainer.judging.rank_fit import Offered, fitted, mean_dice, sizes_of
-from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
+from sam_trainer.labels.cases import Case, Target, case_tags, labelled_image, targets_of
 from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, part_of
 from sam_trainer.measures.overlap import dice
 from sam_trainer.simulation.prompt_styles import drawn
@@ -57,10 +57,10 @@ def _offered(predictor: Predictor, cases: Sequence[Case], job: Job) -> list[Offe
     found = []
     for case in cases:
         volume, _ = labelled_image(case)
-        targets = targets_of(case)
+        own, targets = predictor.about(partial(case_tags, case, volume)), targets_of(case)
         count = min(len(targets), OBJECTS)
         for target in (targets[int((n + 0.5) * len(targets) / count)] for n in range(count)):
-            found.append(job.slice(partial(_asked, predictor, volume, target)))
+            found.append(job.slice(partial(_asked, own, volume, target)))
     return found
 
 

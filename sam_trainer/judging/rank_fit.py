@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
 
 from sam_infer.arrays import Float64Array
 from sam_infer.networks.backbone import Candidates
@@ -93,6 +92,8 @@ def fitted(offered: Sequence[Offered], start: Ranker | None = None) -> Ranker:
         pull = ((chance * (dice - expected[:, None]))[..., None] * matrices).sum(axis=1).mean(axis=0)
         away = weights - origin
         return float(hold * away @ away - expected.mean()), 2 * hold * away - pull
+
+    from scipy.optimize import minimize  # here: no start needs it, and it takes a moment
 
     found = minimize(loss, origin, jac=True, method="L-BFGS-B").x
     weights = {name: round(float(value), 4) for name, value in zip(FEATURES, found, strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.judging.gate import SemanticScore
-from sam_trainer.labels.cases import Case, labelled_image, renumbered, slice_axis
+from sam_trainer.labels.cases import Case, case_tags, labelled_image, renumbered, slice_axis
 from sam_trainer.measures.overlap import dice
 
 # Slices that are looked at per case, evenly spread over those that show labels.
@@ -35,8 +36,13 @@ def semantic_scores(
     found = []
     for case in cases:
         pause()
-        found += score_case(case, labels, lambda volume, view: answer_on(predictor, volume, view)[0], slices)
+        found += score_case(case, labels, partial(_named, predictor, case), slices)
     return found
+
+
+def _named(predictor: Predictor, case: Case, volume: Volume, view: SliceView) -> UInt8Array:
+    """What a server would answer about a slice of a case."""
+    return answer_on(predictor.about(partial(case_tags, case, volume)), volume, view)[0]
 
 
 def score_case(case: Case, labels: Sequence[str], namer: Namer, slices: int = SLICES) -> list[SemanticScore]:

@@ -1,15 +1,14 @@
 """Labelled cases of studies folders, and their connected components as objects to be segmented.
 
 A studies folder holds images at the top, label maps of the same name in `labels/final/`, and an optional
-`dataset.json` that names label values per case. One object is one connected component of at least `MIN_PIXELS` on one
-slice. Of a volume, each label gives at most three slices: the one with its largest area, and those at one and three
-quarters of the slices it is visible on.
+`dataset.json` that names label values and tags per case. One object is one connected component of at least
+`MIN_PIXELS` on one slice. Of a volume, each label gives at most three slices: the one with its largest area, and those
+at one and three quarters of the slices it is visible on.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import FLAT_SUFFIXES, read_image, read_marked, read_mask, suffix_of
 from sam_infer.imaging.slice_view import SliceView
-from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.imaging.volume import NO_TAGS, Mask, Tags, Volume
+from sam_trainer.labels.dataset_file import FILE, facts_of, read_dataset, said_tags
 
 MIN_PIXELS = 50
 
@@ -53,6 +53,7 @@ class Case:
     modality: str
     labels: Mapping[int, str]  # value -> name; empty means every value of the map counts
     includes: Mapping[int, tuple[int, ...]]  # outer value -> values of the structures inside it
+    tags: Tags = NO_TAGS  # as far as the studies say; the image's file may say more: `case_tags`
 
 
 @dataclass(frozen=True)
@@ -180,27 +181,14 @@ def spread(items: Sequence[Any], limit: int | None) -> list[Any]:
 
 
 def _is_studies(folder: Path) -> bool:
-    return (folder / LABELS).is_dir() or (folder / "dataset.json").exists()
+    return (folder / LABELS).is_dir() or (folder / FILE).exists()
 
 
 def _source(folder: Path, separate: bool) -> Source:
-    described = _dataset(folder)
-    cases = [_case(folder, image, described.get("cases", {})) for image in sorted(folder.iterdir())]
+    described = read_dataset(folder)
+    cases = [_case(folder, image, described) for image in sorted(folder.iterdir())]
     apart = separate or folder.name in SEPARATE_SOURCES or described.get("headline") is False
     return Source(folder.name, tuple(case for case in cases if case is not None), not apart)
-
-
-def _dataset(folder: Path) -> dict[str, Any]:
-    file = folder / "dataset.json"
-    if not file.exists():
-        return {}
-    try:
-        described = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise VolumeError(f"{folder.name}/dataset.json cannot be read: {error}", "studies") from error
-    if not isinstance(described, dict) or not isinstance(described.get("cases", {}), dict):
-        raise VolumeError(f"{folder.name}/dataset.json must hold an object with `cases`", "studies")
-    return described
 
 
 def _case(folder: Path, image: Path, described: Mapping[str, Any]) -> Case | None:
@@ -214,8 +202,8 @@ def _case(folder: Path, image: Path, described: Mapping[str, Any]) -> Case | Non
         if found is None:
             return None
         label = found
-    facts = described.get(name, {})
-    case = Case(folder.name, name, image, label, str(facts.get("modality", "unknown")), {}, {})
+    facts, tags = facts_of(folder, name, described), said_tags(folder, name, described)
+    case = Case(folder.name, name, image, label, str(facts.get("modality", "unknown")), {}, {}, tags)
     try:
         labels = {int(value): str(text) for value, text in facts.get("labels", {}).items()}
         includes = {int(v): tuple(int(i) for i in inner) for v, inner in facts.get("includes", {}).items()}
@@ -229,12 +217,16 @@ def _label_of(folder: Path, name: str) -> Path | None:
     return next((file for file in files if file.name[: len(file.name) - len(suffix_of(file))] == name), None)
 
 
-def labelled_image(case: Case) -> tuple[Volume, Mask]:
-    """A case's image and its label on the image's grid; refused when they do not lie on each other."""
-    volume = read_image(case.image)
+def labelled_image(case: Case, read: Callable[[int | None], Volume] | None = None) -> tuple[Volume, Mask]:
+    """A case's image and its label on the image's grid; refused when they do not lie on each other.
+
+    `read` brings the image, of one in time a phase; without it the file is read.
+    """
+    read = read or (lambda phase: read_image(case.image, phase=phase))
+    volume = read(None)
     mask, phase = read_marked(case.label, volume.geometry)
     if phase:
-        volume = read_image(case.image, phase=phase)
+        volume = read(phase)
     if suffix_of(case.image) in FLAT_SUFFIXES and mask.geometry.shape == volume.geometry.shape:
         mask = Mask(mask.array, volume.geometry)  # a photograph has no place in space
     mask.require_same_grid(volume.geometry, f"the label of {case.name}")
@@ -246,6 +238,11 @@ def labelled_image(case: Case) -> tuple[Volume, Mask]:
         if unknown:
             raise VolumeError(f"the label of {case.name} holds the value {unknown[0]}, which has no name", "label")
     return volume, mask
+
+
+def case_tags(case: Case, volume: Volume) -> Tags:
+    """The tags of a case whose image is read: the studies' word goes before that of the image's file."""
+    return case.tags.over(volume.tags)
 
 
 def renumbered(mask: Mask, names: Mapping[int, str], labels: Sequence[str]) -> UInt8Array:

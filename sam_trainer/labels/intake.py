@@ -11,7 +11,7 @@ from sam_infer.files import file_sha256
 from sam_infer.imaging.image_file import read_marked
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case
-from sam_trainer.labels.ledger import GONE, QUARANTINED, STANDING, Ledger, Record
+from sam_trainer.labels.ledger import GONE, QUARANTINED, STANDING, Ledger, Record, known
 from sam_trainer.labels.quarantine import UNKNOWN_VALUE, Doubt, Earlier, doubts_about
 from sam_trainer.labels.round import AcceptedLabel
 
@@ -44,7 +44,7 @@ def _taken_in(
     ledger: Ledger, entry: AcceptedLabel, last: Record | None, making: Callable[[], Making] = Making
 ) -> TakenIn:
     case = entry.case
-    if last is not None and last.event != GONE and last.label_sha256 == file_sha256(case.label):
+    if last is not None and known(last, file_sha256(case.label), entry.facts):
         return TakenIn(last, new=False)
     made = making()
     names = {str(value): name for value, name in sorted(case.labels.items())}
@@ -58,15 +58,15 @@ def recorded(ledger: Ledger, accepted: Sequence[AcceptedLabel], present: Sequenc
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise TrainingError(f"two images are called {twice!r}: give one studies folder at a time", "studies")
-    known = ledger.last()
+    newest = ledger.last()
     for entry in accepted:
-        _taken_in(ledger, entry, known.get(entry.case.name))
-    known, here = ledger.last(), set(present)
-    for case, last in sorted(known.items()):
+        _taken_in(ledger, entry, newest.get(entry.case.name))
+    newest, here = ledger.last(), set(present)
+    for case, last in sorted(newest.items()):
         if case not in here and last.event in STANDING:
-            known[case] = ledger.withdraw(case, {"why": "no longer in the studies"}, GONE)
-    standing = {case: last for case, last in known.items() if last.event in STANDING}
-    held = {case for case, last in known.items() if last.event == QUARANTINED}
+            newest[case] = ledger.withdraw(case, {"why": "no longer in the studies"}, GONE)
+    standing = {case: last for case, last in newest.items() if last.event in STANDING}
+    held = {case for case, last in newest.items() if last.event == QUARANTINED}
     if names and not set(names) & set(standing) and set(names) & held:
         raise TrainingError(
             f"every accepted label is in quarantine ({len(held)} of them): look at them with `samlabel labels list`, "

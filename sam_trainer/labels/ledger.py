@@ -3,10 +3,11 @@
     FOLDER/labels/SHA256.SUFFIX   copies, never changed
     FOLDER/records.jsonl          one line per event, only ever appended to
 
-A second label of a case is a new version beside the old one; quarantine, release and withdrawal are records. A copy is
-on disk before the line that names it, and the line before anybody is told: after a crash every acknowledged label is
-there, with its facts. A line that a crash cut short was acknowledged to nobody and is passed over. Before a line
-stands here it stands in the audit trail of the same home.
+A second label of a case is a new version beside the old one, also where another reader marked the very same;
+quarantine, release, withdrawal and what was decided between readers are records. A copy is on disk before the line
+that names it, and the line before anybody is told: after a crash every acknowledged label is there, with its facts. A
+line that a crash cut short was acknowledged to nobody and is passed over. Before a line stands here it stands in the
+audit trail of the same home.
 """
 
 from __future__ import annotations
@@ -31,11 +32,15 @@ from sam_trainer.labels.quarantine import UNUSABLE, Doubt
 from sam_trainer.studies import Studies
 
 # What happened: accepted by a reader; accepted, but in doubt; the doubt dispelled by a person; withdrawn by a person,
-# for good; no longer found in the studies.
+# for good; no longer found in the studies; decided by a person where several readers had marked the case.
 ACCEPTED, QUARANTINED, RELEASED, WITHDRAWN, GONE = "accepted", "quarantined", "released", "withdrawn", "gone"
+ADJUDICATED = "adjudicated"
 
 # Events after which a label teaches and judges.
-STANDING = (ACCEPTED, RELEASED)
+STANDING = (ACCEPTED, RELEASED, ADJUDICATED)
+
+# Events of a label that a reader made, and no decision between readers.
+READ = (ACCEPTED, QUARANTINED, RELEASED)
 
 RECORDS, LABELS = "records.jsonl", "labels"
 
@@ -56,6 +61,11 @@ class Record:
     def names(self) -> dict[int, str]:
         """What the label's values are called, as far as its reader said."""
         return {int(value): str(name) for value, name in (self.facts.get("labels") or {}).items()}
+
+    @property
+    def reader(self) -> str:
+        """Who accepted it, where anybody was told; who brings a label of another tool along did not read the case."""
+        return "" if self.facts.get("imported") else str(self.facts.get("reader") or "")
 
     @property
     def doubts(self) -> list[dict[str, Any]]:
@@ -106,11 +116,12 @@ class Ledger:
         """Record a label, in quarantine where there are doubts.
 
         The same label again changes nothing, nor does one that a person withdrew; one that a person released stays so.
+        That another reader marks the same is a label of its own.
         """
         sha256, suffix = file_sha256(label), suffix_of(label)
         with self._alone():
             before = [record for record in self.records() if record.case == case]
-            if before and before[-1].label_sha256 == sha256 and before[-1].event != GONE:
+            if before and known(before[-1], sha256, facts):
                 return before[-1]
             self._keep(label, self._copy(sha256, suffix))
             version = 1 + max((record.version for record in before), default=0)
@@ -119,6 +130,16 @@ class Ledger:
             told = {**facts, "doubts": [doubt.facts() for doubt in doubts]} if held else dict(facts)
             event = QUARANTINED if held else ACCEPTED
             return self._append(Record(event, case, version, sha256, suffix, _now(), told))
+
+    def adjudicate(self, case: str, label: Path, facts: Mapping[str, Any]) -> Record:
+        """Record what was decided between readers; a label that one of them made keeps the number of its version."""
+        sha256, suffix = file_sha256(label), suffix_of(label)
+        with self._alone():
+            before = [record for record in self.records() if record.case == case]
+            self._keep(label, self._copy(sha256, suffix))
+            same = next((record.version for record in before if record.label_sha256 == sha256), None)
+            version = same or 1 + max((record.version for record in before), default=0)
+            return self._append(Record(ADJUDICATED, case, version, sha256, suffix, _now(), dict(facts)))
 
     def release(self, case: str, facts: Mapping[str, Any]) -> Record:
         """Record that a person looked at a label in quarantine and found it good."""
@@ -170,6 +191,14 @@ class Ledger:
             raise TrainingError(
                 f"the ledger could not be written ({error.strerror or error}): free some space"
             ) from error
+
+
+def known(last: Record, sha256: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a label is the one that a case's newest record tells of, and not another reader's who marked the same."""
+    if last.event == GONE or last.label_sha256 != sha256:
+        return False
+    told = Record("", last.case, 0, "", "", "", facts).reader
+    return last.event not in READ or not told or not last.reader or told == last.reader
 
 
 def _now() -> str:

@@ -18,6 +18,7 @@ from sam_infer.adapters.adapter import TaughtCase
 from sam_infer.errors import VolumeError
 from sam_infer.files import file_sha256
 from sam_infer.imaging.image_file import suffix_of
+from sam_infer.imaging.volume import Tags
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, labelled_image
 
@@ -26,6 +27,9 @@ TRAIN, VALIDATION, HELD_OUT = "train", "validation", "held_out"
 # Of ten patients two judge and one watches for the moment to stop.
 _BUCKETS = 10
 _HELD_OUT_BELOW, _VALIDATION_BELOW = 2, 3
+
+# Of so many patients who would teach, one may watch where more watchers are wanted.
+_ONE_IN = 3
 
 ROUND_FILE, LABEL_FOLDER = "round.json", "labels"
 
@@ -78,11 +82,15 @@ def part_of(patient: str) -> str:
     return VALIDATION if bucket < _VALIDATION_BELOW else TRAIN
 
 
-def open_round(accepted: Sequence[AcceptedLabel], folder: Path) -> LabelRound:
-    """Copy, check and freeze labels; what cannot be used is left out with a reason, and what remains must teach."""
+def open_round(accepted: Sequence[AcceptedLabel], folder: Path, watching: int = 0) -> LabelRound:
+    """Copy, check and freeze labels; what cannot be used is left out with a reason, and what remains must teach.
+
+    Where fewer than `watching` patients validate, some who would teach do that in this round; two thirds teach.
+    """
     if not accepted:
         raise TrainingError("there is no accepted label yet: submit at least one, then train", "studies")
     cases, left_out = [], []
+    parts = _parts(accepted, watching)
     for entry in accepted:
         try:
             labelled_image(entry.case)
@@ -90,7 +98,7 @@ def open_round(accepted: Sequence[AcceptedLabel], folder: Path) -> LabelRound:
             left_out.append(f"{entry.case.name} is left out: {error}")
             continue
         case = _copied(entry.case, folder / LABEL_FOLDER)
-        cases.append(RoundCase(case, part_of(entry.patient or entry.case.name), file_sha256(case.label)))
+        cases.append(RoundCase(case, parts[_patient(entry)], file_sha256(case.label)))
     found = LabelRound(tuple(cases), tuple(left_out))
     if not found.of(TRAIN):
         held = len(found.cases)
@@ -98,6 +106,22 @@ def open_round(accepted: Sequence[AcceptedLabel], folder: Path) -> LabelRound:
         raise TrainingError(f"no accepted label is left to learn from: {reason}", "studies")
     _write(found, folder / ROUND_FILE)
     return found
+
+
+def _patient(entry: AcceptedLabel) -> str:
+    return entry.patient or entry.case.name
+
+
+def _parts(accepted: Sequence[AcceptedLabel], watching: int) -> dict[str, str]:
+    """The part of every patient; who judges never changes, who watches may, by a hash."""
+    parts = {patient: part_of(patient) for patient in map(_patient, accepted)}
+    teaching = sorted(
+        (patient for patient, part in parts.items() if part == TRAIN),
+        key=lambda patient: hashlib.sha256(f"samlabel watch {patient}".encode()).digest(),
+    )
+    lacking = watching - sum(part == VALIDATION for part in parts.values())
+    moved = teaching[: max(0, min(lacking, len(teaching) // _ONE_IN))]
+    return parts | dict.fromkeys(moved, VALIDATION)
 
 
 def read_round(folder: Path) -> LabelRound:
@@ -137,4 +161,5 @@ def _round_case(facts: dict[str, Any]) -> RoundCase:
     case["image"], case["label"] = Path(case["image"]), Path(case["label"])
     case["labels"] = {int(value): name for value, name in case["labels"].items()}
     case["includes"] = {int(value): tuple(inner) for value, inner in case["includes"].items()}
+    case["tags"] = Tags(**case.get("tags", {}))
     return RoundCase(Case(**case), facts["part"], facts["label_sha256"])

@@ -17,6 +17,7 @@ from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_trainer.lessons.augment import Change, draw_change
 from sam_trainer.lessons.lesson import LabelledObject, Lesson
 from sam_trainer.lessons.prompt_batch import FIRMNESS, FOLLOWED, MASK_STRIDE, Batch
+from sam_trainer.lessons.taught_tags import NONE_TAUGHT, CasesByTag, TaughtTags
 from sam_trainer.methods.trainable import Trainable
 from sam_trainer.simulation.clicks import FirstPrompt, Mask, first_prompt
 from sam_trainer.simulation.previous_slice import neighbour
@@ -32,27 +33,37 @@ CLOSE_UP = 0.5
 
 
 class LessonBatches:
-    """Batches from lessons: every case equally often, in a case every label.
+    """Batches from lessons: every case equally often, in a case every label, in a batch cases of one tag.
 
     With a `cache` the images are encoded once by `backbone`, which must be the encoder that serves; they are shown
     unchanged then, under the keys that a server uses.
     """
 
-    def __init__(self, lessons: Sequence[Lesson], backbone: Backbone, cache: EmbeddingCache | None = None) -> None:
+    def __init__(
+        self,
+        lessons: Sequence[Lesson],
+        backbone: Backbone,
+        cache: EmbeddingCache | None = None,
+        taught: TaughtTags = NONE_TAUGHT,
+    ) -> None:
         self._by_case: dict[str, dict[str, list[Lesson]]] = {}
         for lesson in lessons:
             for label in sorted({found.label for found in lesson.objects}):
                 self._by_case.setdefault(lesson.case, {}).setdefault(label, []).append(lesson)
+        self._cases = CasesByTag(taught, (lesson for lesson in lessons if lesson.objects))
         self._backbone = backbone
         self._cache = cache
+        self.taught = taught
 
     def draw(
         self, network: Trainable, images: int, objects: int, rng: np.random.Generator
     ) -> tuple[Batch, Features | None]:
-        """A batch, and its features if they are remembered."""
+        """A batch, and its features if they are remembered; the network is told the tag of its images."""
         shown, truths, features = [], [], []
+        case: str | None = None
         for _ in range(images):
-            lesson, anchor = self._lesson(rng)
+            case = self._cases.any(rng, like=case)
+            lesson, anchor = self._lesson(case, rng)
             change = Change() if self._cache is not None else draw_change(rng)
             frame = self._frame(lesson, anchor, rng)
             if self._cache is None:
@@ -61,12 +72,14 @@ class LessonBatches:
             else:
                 features.append(self._features(lesson, frame, self._cache))
             truths.append(_objects(lesson, anchor, frame, change, objects, rng))
+        if case is not None:
+            self._cases.tell(network, case)
         # remembered images need no pixels, only their number
         stack = torch.stack(shown) if shown else torch.zeros(images, 0)
         return _asked(stack, np.concatenate(truths), rng), _joined(features) if features else None
 
-    def _lesson(self, rng: np.random.Generator) -> tuple[Lesson, LabelledObject]:
-        labels = _any(list(self._by_case.values()), rng)
+    def _lesson(self, case: str, rng: np.random.Generator) -> tuple[Lesson, LabelledObject]:
+        labels = self._by_case[case]
         label = _any(list(labels), rng)
         lesson = _any(labels[label], rng)
         return lesson, _any([found for found in lesson.objects if found.label == label], rng)

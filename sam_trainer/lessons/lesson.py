@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from sam_infer.arrays import BoolArray, Float64Array, UInt8Array
 from sam_infer.imaging.slice_view import SliceView
-from sam_infer.imaging.volume import Volume
+from sam_infer.imaging.volume import NO_TAGS, Tags, Volume
 from sam_infer.imaging.window import Window, choose_window
-from sam_trainer.labels.cases import MIN_PIXELS, Case, components, labelled_image, slice_axis
+from sam_trainer.labels.cases import MIN_PIXELS, Case, case_tags, components, labelled_image, slice_axis
 
 # Slices of one label of one case, evenly spread: neighbours teach the same.
 SLICES_PER_LABEL = 16
@@ -39,6 +40,7 @@ class Lesson:
     window: Window
     stack: UInt8Array  # (depth, H, W) or (depth, H, W, 3), this slice in the middle
     objects: tuple[LabelledObject, ...]
+    tags: Tags = NO_TAGS
 
     @property
     def pixels(self) -> UInt8Array:
@@ -61,8 +63,9 @@ def lessons_of(case: Case, slices: int = SLICES_PER_LABEL, depth: int = 1) -> li
                 window = choose_window(volume, target=_typical(volume, pixels, part))
                 entry = found.setdefault((index, window.key), (view, window, []))
                 entry[2].append(LabelledObject(name, part))
+    tags, stack = case_tags(case, volume), partial(displayed_stack, volume, depth=depth)
     return [
-        Lesson(case.name, volume.digest, view, window, displayed_stack(volume, view, window, depth), tuple(objects))
+        Lesson(case.name, volume.digest, view, window, stack(view, window), tuple(objects), tags)
         for _, (view, window, objects) in sorted(found.items(), key=lambda item: item[0])
     ]
 

@@ -22,6 +22,7 @@ from sam_infer.networks.naming.semantic_head import PICTURE_SIDE, picture_of
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
 from sam_trainer.lessons.lesson import middle_of
 from sam_trainer.lessons.semantic_lesson import SemanticLesson
+from sam_trainer.lessons.taught_tags import NONE_TAUGHT, CasesByTag, TaughtTags
 from sam_trainer.methods.trainable import Trainable
 
 T = TypeVar("T")
@@ -47,24 +48,33 @@ class SemanticBatch:
 
 
 class SemanticBatches:
-    """Batches from lessons: every case equally often, in a case every label.
+    """Batches from lessons: every case equally often, in a case every label, in a batch cases of one tag.
 
     With a `cache` images are encoded once by `backbone`, the encoder that serves, and shown unchanged; without one
     the network that trains encodes them, moved and recoloured.
     """
 
     def __init__(
-        self, lessons: Sequence[SemanticLesson], backbone: Backbone, cache: EmbeddingCache | None = None
+        self,
+        lessons: Sequence[SemanticLesson],
+        backbone: Backbone,
+        cache: EmbeddingCache | None = None,
+        taught: TaughtTags = NONE_TAUGHT,
     ) -> None:
         self._by_case: dict[str, list[SemanticLesson]] = {}
         for lesson in lessons:
             self._by_case.setdefault(lesson.case, []).append(lesson)
+        self._cases = CasesByTag(taught, lessons)
         self._backbone = backbone
         self._cache = cache
 
     def draw(self, network: Trainable | None, images: int, rng: np.random.Generator) -> SemanticBatch:
         """A batch; with neither a cache nor a network its features are empty."""
-        drawn = [self._one(network, rng) for _ in range(images)]
+        drawn: list[Drawn] = []
+        for _ in range(images):
+            drawn.append(self._one(rng, like=drawn[0][0].case if drawn else None))
+        if network is not None and drawn:
+            self._cases.tell(network, drawn[0][0].case)
         known = torch.from_numpy(np.stack([lesson.known for lesson, *_ in drawn]))
         pictures = torch.stack([picture_of(middle_of(stack), frame.input_size) for _, frame, stack, _ in drawn])
         numbers = torch.from_numpy(np.stack([_at_picture_side(values) for *_, values in drawn]).astype(np.int64))
@@ -75,8 +85,8 @@ class SemanticBatches:
         side = self._backbone.input_size
         return self._backbone.encode(np.zeros((self._backbone.depth, side, side, 3), np.uint8))
 
-    def _one(self, network: Trainable | None, rng: np.random.Generator) -> Drawn:
-        case = list(self._by_case.values())[int(rng.integers(len(self._by_case)))]
+    def _one(self, rng: np.random.Generator, like: str | None) -> Drawn:
+        case = self._by_case[self._cases.any(rng, like)]
         lesson = case[int(rng.integers(len(case)))]
         if rng.random() < FOR_A_LABEL:
             label = _any(sorted({value for one in case for value in one.shows}), rng)

@@ -14,8 +14,9 @@ import numpy as np
 
 from sam_infer.arrays import BoolArray, Int64Array, UInt8Array
 from sam_infer.imaging.slice_view import SliceView
+from sam_infer.imaging.volume import NO_TAGS, Tags
 from sam_infer.imaging.window import Window, choose_window
-from sam_trainer.labels.cases import Case, labelled_image, renumbered, slice_axis
+from sam_trainer.labels.cases import Case, case_tags, labelled_image, renumbered, slice_axis
 from sam_trainer.lessons.lesson import displayed_stack
 
 # Slices of one case that show labels, evenly spread, and slices that surely show none of them.
@@ -36,6 +37,7 @@ class SemanticLesson:
     stack: UInt8Array  # (depth, H, W) or (depth, H, W, 3), this slice in the middle
     values: UInt8Array  # (H, W)
     known: BoolArray  # (labels,) whether the absence of a label here means that it is not there
+    tags: Tags = NO_TAGS
 
     @property
     def shows(self) -> list[int]:
@@ -56,7 +58,8 @@ def semantic_lessons(case: Case, labels: Sequence[str], slices: int = SLICES, de
         view = volume.view(axis, index)
         shown = np.ascontiguousarray(view.extract(values))
         stack = displayed_stack(volume, view, window, depth)
-        found.append(SemanticLesson(case.name, volume.digest, view, window, stack, shown, everywhere | drawn[:, index]))
+        known, tags = everywhere | drawn[:, index], case_tags(case, volume)
+        found.append(SemanticLesson(case.name, volume.digest, view, window, stack, shown, known, tags))
     return found
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import curve_fit
 
 from sam_infer.arrays import Float64Array
 
@@ -68,6 +67,8 @@ def fitted(cases: Sequence[float], dice: Sequence[float]) -> LearningCurve | Non
 
     start = (min(float(y.max()) + 0.02, 1.0), max(float(np.ptp(y)), 0.02), 0.5)
     try:
+        from scipy.optimize import curve_fit  # here: no start needs it, and it takes a moment
+
         found, _ = curve_fit(law, x, y, start, bounds=((0, 0, 0.05), (1.0, 2.0, 3.0)), maxfev=5000)
     except (RuntimeError, ValueError):  # no optimum
         return None

@@ -8,9 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from sam_infer.adapters.kinds.kind import Form, Inserting, Told
+from sam_infer.adapters.kinds.blocks import TRANSFORMER
+from sam_infer.adapters.kinds.kind import TAG, Form, Inserting, Told
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import TrainingError
+
+# Vectors of one tag that a decoder adds to its own tokens, and at which rate they learn at least: they must reach the
+# tokens' size. After 48 steps on its cohort `domain_bank` had 0.726 with 0.01, 0.727 with 0.03, 0.746 with 0.3 and
+# 0.725 with 1 (12 cases, one seed).
+TO_TOKENS = f"{TRANSFORMER}/{TAG}"
+TOKEN_RATES = {"domain_bank": 0.2, "cine": 0.03}
 
 
 class Inserted:
@@ -18,6 +25,7 @@ class Inserted:
 
     def __init__(self, network: nn.Module, kind: Inserting, config: TrainConfig, told: Told) -> None:
         self._rate = config.rate
+        self._token_rate = max(config.rate, TOKEN_RATES.get(kind.prefix, 0.0))
         self._prefix = kind.prefix
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -34,7 +42,9 @@ class Inserted:
 
     def rates(self) -> list[tuple[float, list[nn.Parameter]]]:
         """The same, in groups with their peak learning rates."""
-        return [(self._rate, self.parameters())]
+        added = [value for name, value in self._trains.items() if name.startswith(TO_TOKENS)]
+        rest = [value for name, value in self._trains.items() if not name.startswith(TO_TOKENS)]
+        return [(rate, group) for rate, group in ((self._rate, rest), (self._token_rate, added)) if group]
 
     def tensors(self) -> dict[str, Tensor]:
         """What is kept, by its name in an adapter's file."""

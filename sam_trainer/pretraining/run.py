@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import load_file
 from torch.multiprocessing.spawn import spawn
 
+from sam_infer.networks.optimizer import PlainAdamW
 from sam_infer.networks.tiny.model import TinySam
 from sam_trainer.errors import TrainingError
 from sam_trainer.lessons.dialogue import hold_dialogue
 from sam_trainer.lessons.prompt_batch import draw_batch
-from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.pretraining.export import export_weights
 from sam_trainer.pretraining.state import Counters, TrainState, update_average

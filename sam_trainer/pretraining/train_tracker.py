@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from sam_infer.networks.optimizer import PlainAdamW
 from sam_infer.networks.tracker_net import TrackerNet
 from sam_infer.propagation.tracker import LEAST_SPREAD
 from sam_trainer.errors import TrainingError
-from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.pretraining.export import export_weights
 from sam_trainer.pretraining.state import Counters, TrainState, update_average
 from sam_trainer.synthetic.chains import STEPS, Chain, draw_chains

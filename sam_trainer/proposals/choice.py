@@ -68,7 +68,7 @@ class ModeChoice:
 
 def network_of(predictor: Predictor) -> str:
     """What a choice is of: another network leaves other clicks."""
-    return f"{predictor.backbone.weights_id} {predictor.adapter}"
+    return f"{predictor.known_as} {predictor.adapter}"
 
 
 def renewed(

@@ -29,7 +29,8 @@ def within(was: Any, is_now: Any, tolerance: Tolerance) -> bool:
     if not all(numbers):
         return bool(was == is_now)
     if isinstance(tolerance, str):
-        return bool(abs(is_now - was) <= abs(was) * float(tolerance.removesuffix("%")) / 100)
+        allowed = abs(was) * float(tolerance.strip("+%")) / 100
+        return bool((is_now - was if tolerance.startswith("+") else abs(is_now - was)) <= allowed)
     return bool(abs(is_now - was) <= tolerance + 1e-12)
 
 

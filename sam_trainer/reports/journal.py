@@ -57,7 +57,7 @@ class Journal:
     def unit(self, key: str, work: Callable[[], Any]) -> Any:
         """What a unit came to, from an earlier session or measured now."""
         if key not in self._known:
-            self._tell(key)
+            self.tell(key)
             self.keep(key, work())
         return self._known[key]
 
@@ -71,14 +71,15 @@ class Journal:
         if key in self._waiting:
             self._waiting.remove(key)
             self._done += 1
-        self._tell(key)
+        self.tell(key)
 
     def close(self) -> None:
         """The result is whole and written: there is nothing to go on with."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def _tell(self, key: str) -> None:
+    def tell(self, key: str) -> None:
+        """Say what is being done, and how much of the whole is."""
         self._told(key, self._done, self._done + len(self._waiting))
 
     def _open(self, path: Path, origin: dict[str, Any], resume: bool) -> None:

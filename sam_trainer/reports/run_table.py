@@ -14,7 +14,7 @@ from sam_trainer.errors import TrainingError
 # Of the whole table, on two cores; and of each short form.
 SHORT_MINUTES, SHORT_FORM_MINUTES = 60.0, 5.0
 
-# A figure may move by so much, or, as words like "20 %", by a share of itself.
+# A figure may move by so much, or, as words like "20 %", by a share of itself; "+15 %": only growing counts.
 Tolerance = float | str
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from sam_infer.imaging.volume import Volume
 from sam_infer.slices.predictor import Predictor
-from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
+from sam_trainer.labels.cases import Case, Target, case_tags, labelled_image, targets_of
 from sam_trainer.measures.overlap import dice
 from sam_trainer.simulation.clicks import Click, correction_click
 from sam_trainer.simulation.session import as_prompts
@@ -48,6 +49,7 @@ class SimulatedReader:
     def label(self, predictor: Predictor, case: Case, largest_only: bool = False) -> Effort:
         """The effort for a case; `largest_only` looks at one slice per label, where it is largest."""
         volume, _ = labelled_image(case)
+        predictor = predictor.about(partial(case_tags, case, volume))
         targets = targets_of(case)
         if largest_only:
             targets = _largest(targets)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +19,16 @@ from ignite.engine import Engine, Events
 from ignite.handlers import EarlyStopping
 from torch import Tensor, nn
 
+from sam_infer.networks.optimizer import PlainAdamW
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.dialogue import hold_dialogue
 from sam_trainer.methods.method import Together, adapt
 from sam_trainer.methods.trainable import Remembered, Trainable
-from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.process_group import ProcessGroup, gradients
 from sam_trainer.training.precision import mixed_precision
-from sam_trainer.training.progress import Progress
+from sam_trainer.training.progress import Listener
 from sam_trainer.training.record import note_epoch
 from sam_trainer.training.schedule import Schedule
 from sam_trainer.training.semantic import SemanticTraining
@@ -65,13 +65,19 @@ class Teacher:
     semantic: SemanticTraining | None = None  # the prompt-free head that trains along
     rival: Rival | None = None  # the U-Net that trains beside that head
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that the batches are of, where the method learns any."""
+        return self.batches.taught.names
+
 
 class Fit:
-    """One training; `folder` keeps its state, `should_stop` ends it between two steps."""
+    """One training; `folder` keeps its state; `should_stop` ends it within a step, of several processes after one."""
 
     def __init__(
         self, network: Trainable, config: TrainConfig, teacher: Teacher, folder: Path, group: ProcessGroup | None = None
     ) -> None:
+        config = replace(config, tags=teacher.tags) if teacher.tags else config
         self._network = network
         self._config = config
         self._teacher = teacher
@@ -97,25 +103,36 @@ class Fit:
         if (self._folder / STATE_FILE).exists():
             self._state.load(self._folder)
 
-    def run(self, progress: Progress, should_stop: Callable[[], bool]) -> Fitted:
-        """Train until the epochs are over, validation stops improving, or somebody asks for an end."""
+    def run(
+        self,
+        progress: Listener,
+        should_stop: Callable[[], bool],
+        enough: Callable[[int], bool] = lambda epoch: False,
+    ) -> Fitted:
+        """Train until the epochs are over, validation stops improving, or somebody asks for an end.
+
+        What is `enough` after an epoch ends in peace: with the same config it goes on from there.
+        """
         config, standing = self._config, self._state.standing
         if standing.epoch >= config.epochs or standing.waited >= config.patience:
             return Fitted(self._state.best, standing, stopped=False)
-        engine = Engine(self._step)
+        ending = _Ending(should_stop, self._group)
+        engine = Engine(lambda engine, step: self._step(engine.state.epoch, step, ending))
         patience = EarlyStopping(config.patience, lambda _: self._metric, engine)
         patience.load_state_dict({"counter": standing.waited, "best_score": standing.best, "threshold_mode": "abs"})
-        ending = _Ending(engine, should_stop, self._group)
 
         def after_step(engine: Engine) -> None:
             done = engine.state.iteration / (config.epochs * config.steps)
             progress.step(done, engine.state.epoch - 1, float(np.mean(self._losses or [0.0])))
-            ending.check()
+            if ending.asked():
+                engine.terminate()
 
         def after_epoch(engine: Engine) -> None:
             if not ending.came and self._validated(ending):
                 self._conclude(engine.state.epoch, progress)
                 patience(engine)
+            if ending.came or enough(standing.epoch):
+                engine.terminate()
 
         engine.add_event_handler(Events.ITERATION_COMPLETED, after_step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, after_epoch)
@@ -123,13 +140,14 @@ class Fit:
         engine.run(range(config.steps))
         return Fitted(self._state.best, standing, ending.came)
 
-    def _step(self, engine: Engine, step: int) -> float:
-        """One batch; returns its loss."""
+    def _step(self, epoch: int, step: int, ending: _Ending) -> None:
+        """One batch of everything that trains; cut short by an end, for an epoch that is cut begins again."""
         config = self._config
-        epoch = engine.state.epoch
         mine = (self._group.rank,) if self._group.size > 1 else ()
         rng = np.random.default_rng((config.seed, epoch, step, *mine))
         batch, features = self._teacher.batches.draw(self._network, config.images, config.objects, rng)
+        if ending.at_once():
+            return
         asked = self._network if features is None else Remembered(self._network, features)
         with mixed_precision(config.precision):
             losses = hold_dialogue(asked, batch, rng, config.decodes)
@@ -139,18 +157,24 @@ class Fit:
                 # random numbers of its own: with or without a semantic head, the dialogues are the same
                 apart = np.random.default_rng((config.seed, epoch, step, APART, *mine))
                 total = total + semantic.loss(self._network, config.semantic_images, apart)
+        if ending.at_once():
+            return
         total.backward()
         done = ((epoch - 1) * config.steps + step) / (config.epochs * config.steps)
         self._count(self._update(self._state.adaptation.parameters(), done))
         self._losses.append(float(total.detach()))
+        for namer, key in self._namers():
+            if ending.at_once():
+                return
+            self._catch_up(namer, np.random.default_rng((config.seed, epoch, step, key, *mine)), done)
+
+    def _namers(self) -> Iterator[tuple[SemanticTraining | UNetTraining, int]]:
+        """Who has batches of its own in each step, and what keeps the random numbers of each batch apart."""
+        semantic, rival = self._teacher.semantic, self._teacher.rival
         if semantic is not None:
-            for more in range(1, config.semantic_steps):
-                self._catch_up(semantic, np.random.default_rng((config.seed, epoch, step, APART + more, *mine)), done)
-        if self._teacher.rival is not None:
-            for more in range(config.unet_steps):
-                rng = np.random.default_rng((config.seed, epoch, step, RIVAL + more, *mine))
-                self._catch_up(self._teacher.rival.training, rng, done)
-        return self._losses[-1]
+            yield from ((semantic, APART + more) for more in range(1, self._config.semantic_steps))
+        if rival is not None:
+            yield from ((rival.training, RIVAL + more) for more in range(self._config.unet_steps))
 
     def _catch_up(self, namer: SemanticTraining | UNetTraining, rng: np.random.Generator, done: float) -> None:
         """One batch for what names labels alone: it starts from nothing and has further to go."""
@@ -193,7 +217,7 @@ class Fit:
                 metric = found
         self._metric = self._group.agree(metric)
         if np.isnan(self._metric):
-            ending.end()
+            ending.came = True
         return not ending.came
 
     def _see_rival(self) -> None:
@@ -207,7 +231,7 @@ class Fit:
             state.standing.rival_best = metric
             state.best |= tensors
 
-    def _conclude(self, epoch: int, progress: Progress) -> None:
+    def _conclude(self, epoch: int, progress: Listener) -> None:
         """Remember the best, and write everything down."""
         standing = self._state.standing
         standing.epoch, standing.loss = epoch, float(np.mean(self._losses))
@@ -235,25 +259,25 @@ class Fit:
 
 
 class _Ending:
-    """Whether somebody asked a training to end; asked between steps, and between the objects of a validation."""
+    """Whether somebody asked a training to end; asked in and between steps, and between the objects of a validation."""
 
-    def __init__(self, engine: Engine, should_stop: Callable[[], bool], group: ProcessGroup) -> None:
+    def __init__(self, should_stop: Callable[[], bool], group: ProcessGroup) -> None:
         self.came = False
-        self._engine = engine
         self._should_stop = should_stop
         self._group = group
 
-    def check(self) -> None:
-        if self._group.agree(float(self._should_stop())):
-            self.end()
+    def asked(self) -> bool:
+        """Whether somebody asked any process of the group."""
+        self.came = self.came or bool(self._group.agree(float(self._should_stop())))
+        return self.came
+
+    def at_once(self) -> bool:
+        """Whether to leave a step that is under way; several processes end theirs, for they wait for each other."""
+        return self._group.size == 1 and self._should_stop()
 
     @contextmanager
     def by_exception(self) -> Iterator[None]:
         try:
             yield
         except StoppedError:
-            self.end()
-
-    def end(self) -> None:
-        self.came = True
-        self._engine.terminate()
+            self.came = True

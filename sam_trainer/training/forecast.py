@@ -29,7 +29,6 @@ from sam_trainer.lessons.semantic_lesson import SemanticLesson
 from sam_trainer.methods.trainable import trainable
 from sam_trainer.training.fit import Fit, Teacher
 from sam_trainer.training.precision import settled
-from sam_trainer.training.progress import Progress
 from sam_trainer.training.semantic import SemanticTraining
 from sam_trainer.training.unet import Rival, UNetTraining
 
@@ -59,16 +58,11 @@ def forecast(base: BaseNetwork, config: TrainConfig) -> Forecast:
     """Take two steps of a training, and expect the others to be like the second."""
     network, config = trainable(base), settled(config)
     whole = sum(value.numel() for value in network.network.parameters())
-    teacher, moments = _teacher(base, config), [time.perf_counter()]
+    teacher, clock = _teacher(base, config), _Clock([])
     with tempfile.TemporaryDirectory(prefix="samlabel-forecast-") as folder, _kept(network.network) as kept:
         fit = Fit(network, replace(config, epochs=1, steps=STEPS, processes=1), teacher, Path(folder))
-
-        def note() -> bool:
-            moments.append(time.perf_counter())
-            return False
-
-        fitted = fit.run(Progress(None, 1), note)
-    tensors, seconds = fitted.tensors, moments[STEPS] - moments[STEPS - 1]
+        fitted = fit.run(clock, lambda: False)
+    tensors, seconds = fitted.tensors, clock.ends[-1] - clock.ends[-2]
     trained = sum(value.numel() for value in tensors.values() if value.is_floating_point())
     own = {name: value for name, value in tensors.items() if not name.startswith(f"{UNET}/")}
     return Forecast(
@@ -80,6 +74,19 @@ def forecast(base: BaseNetwork, config: TrainConfig) -> Forecast:
         step_seconds=seconds,
         minutes=seconds * config.epochs * config.steps / 60,
     )
+
+
+@dataclass
+class _Clock:
+    """Notes when steps end; see `Listener`."""
+
+    ends: list[float]
+
+    def step(self, done: float, epoch: int, loss: float) -> None:
+        self.ends.append(time.perf_counter())
+
+    def validated(self, epoch: int, metric: float, best: float, best_epoch: int) -> None:
+        """Nobody looks."""
 
 
 def _teacher(base: BaseNetwork, config: TrainConfig) -> Teacher:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from sam_infer.networks.precision import AUTO, BFLOAT16, FLOAT32, LEAST_GAIN, bfloat16_gain
+from sam_infer.networks.runtimes.precision import AUTO, BFLOAT16, FLOAT32, LEAST_GAIN, bfloat16_gain
 from sam_trainer.config import TrainConfig
 
 

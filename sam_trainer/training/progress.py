@@ -10,7 +10,7 @@ import os
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 RUNNING, DONE, STOPPED, FAILED, INTERRUPTED = "running", "done", "stopped", "failed", "interrupted"
 
@@ -19,6 +19,16 @@ WRITE_EVERY_S = 1.0
 
 # Shares of the whole that the stages take: reading labels, training, judging.
 _TRAINING_FROM, _TRAINING_TO = 2.0, 88.0
+
+
+class Listener(Protocol):
+    """Who hears how far a training is."""
+
+    def step(self, done: float, epoch: int, loss: float) -> None:
+        """A share `done` (0..1) of all steps is taken, `epoch` epochs are complete."""
+
+    def validated(self, epoch: int, metric: float, best: float, best_epoch: int) -> None:
+        """An epoch was validated."""
 
 
 class Progress:
@@ -49,10 +59,10 @@ class Progress:
         if time.time() - self._written > WRITE_EVERY_S:
             self._write()
 
-    def step(self, done: float, epoch: int, loss: float) -> None:
+    def step(self, done: float, epoch: int, loss: float, stage: str = "training") -> None:
         """A share `done` (0..1) of all steps is taken, `epoch` epochs are complete."""
         self.facts["train"] = {"loss": round(loss, 5)}
-        self._now("training", _TRAINING_FROM + done * (_TRAINING_TO - _TRAINING_FROM), epoch)
+        self._now(stage, _TRAINING_FROM + done * (_TRAINING_TO - _TRAINING_FROM), epoch)
         if time.time() - self._written > WRITE_EVERY_S:
             self._write()
 

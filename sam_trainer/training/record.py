@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 from sam_trainer.reports.curves import read_log
@@ -26,14 +27,14 @@ def note_epoch(folder: Path, figures: Mapping[str, float], epoch: int) -> None:
         return
 
 
-def draw_fit(folder: Path, title: str) -> None:
-    """Loss and validation Dice against epochs, as PNG; epochs that a crash made twice count once."""
+def fit_curves(folder: Path, title: str) -> bytes | None:
+    """Loss and validation Dice against epochs, as PNG; None before the first. What a crash made twice counts once."""
     # heavy, and only wanted here
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     if not (folder / LOG_FILE).exists():
-        return
+        return None
     rows = {row["epoch"]: row for row in read_log(folder / LOG_FILE)}
     epochs = sorted(rows)
     figure = Figure(figsize=(8, 6))
@@ -47,4 +48,13 @@ def draw_fit(folder: Path, title: str) -> None:
     marks.set_ylabel("Dice")
     marks.set_xlabel("epoch")
     marks.legend()
-    figure.savefig(folder / CURVES, dpi=110)
+    picture = BytesIO()
+    figure.savefig(picture, dpi=110)
+    return picture.getvalue()
+
+
+def draw_fit(folder: Path, title: str) -> None:
+    """Keep the curves of a training beside its log."""
+    picture = fit_curves(folder, title)
+    if picture is not None:
+        (folder / CURVES).write_bytes(picture)

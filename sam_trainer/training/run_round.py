@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -26,19 +27,20 @@ from sam_infer.audit.trail import Trail
 from sam_infer.errors import AdapterError, SamError
 from sam_infer.home import default_home
 from sam_infer.models.load import load_network
-from sam_infer.networks.precision import AUTO
+from sam_infer.networks.runtimes.precision import AUTO
 from sam_infer.weights.available import SHOWN_DIGITS
-from sam_trainer.config import TrainConfig
+from sam_trainer.config import BEST_OF, TrainConfig
 from sam_trainer.errors import StoppedError, TrainingError
 from sam_trainer.judging.gate import Semantic, Verdict, judge
 from sam_trainer.judging.policy import GatePolicy
 from sam_trainer.labels.round import HELD_OUT, AcceptedLabel, LabelRound, open_round, read_round
 from sam_trainer.methods.trainable import trainable
+from sam_trainer.training.contest import WATCHING, Contest
 from sam_trainer.training.fit import Fit
 from sam_trainer.training.precision import settled
 from sam_trainer.training.progress import DONE, FAILED, RUNNING, STOPPED, Progress, read_progress
 from sam_trainer.training.record import draw_fit
-from sam_trainer.training.round_setup import Chosen, RoundSetup, plain
+from sam_trainer.training.round_setup import CONTEST, Chosen, RoundSetup, Trained, plain
 from sam_trainer.training.state import STATE_FILE
 from sam_trainer.training.workers import worker_ranks
 
@@ -61,6 +63,7 @@ class RoundOutcome:
     message: str
     verdict: Verdict | None = None
     named_by: str = ""  # which of two networks names labels without a prompt, and why: a sentence
+    contest: Mapping[str, Any] | None = None  # the methods that the adapter's was chosen from
 
 
 def training_folder(model: str, home: Path | None = None) -> Path:
@@ -151,28 +154,43 @@ class TrainingRound:
             log.warning("%s", sentence)
         setup = RoundSetup(base, self.config, self._home, should_stop)
         progress.facts["run"] = folder.name
+        try:
+            if self.config.method == BEST_OF:
+                trained = Contest(setup, found, folder, progress).run()
+            else:
+                trained = self._trained(setup, found, folder, progress, resume)
+        except StoppedError as stop:
+            return RoundOutcome(None, False, str(stop) or (STOPPED_AGAIN if resume else STOPPED_EARLY))
+        if not trained.fitted.tensors:
+            return RoundOutcome(None, False, STOPPED_EARLY)
+        learned = self._concluded(trained, found, progress)
+        if learned.verdict is not None:
+            _end(folder, learned.message)
+        return learned
+
+    def _trained(self, setup: RoundSetup, found: LabelRound, folder: Path, progress: Progress, resume: bool) -> Trained:
+        """One method, alone or with the other processes of its group."""
         with worker_ranks(self.config, folder, self._home) as group:
-            try:
-                teacher = setup.teacher(found, progress.reading)
-            except StoppedError:
-                return RoundOutcome(None, False, STOPPED_AGAIN if resume else STOPPED_EARLY)
-            fit = Fit(trainable(base), self.config, teacher, folder, group)
+            teacher = setup.teacher(found, progress.reading)
+            fit = Fit(trainable(setup.base), self.config, teacher, folder, group)
             if resume:
                 fit.resume()
-            fitted = fit.run(progress, should_stop)
-        if not fitted.tensors:
-            return RoundOutcome(None, False, STOPPED_EARLY)
-        draw_fit(folder, f"{self.config.model}, {self.config.method}, {folder.name}")
+            return Trained(setup, fit.run(progress, setup.should_stop), fit.parameters, folder)
+
+    def _concluded(self, trained: Trained, found: LabelRound, progress: Progress) -> RoundOutcome:
+        """The adapter that a training made, kept and judged; one that was stopped is kept only."""
+        setup, fitted = trained.setup, trained.fitted
+        if not fitted.stopped:  # its curves go on, and whoever asked for an end waits
+            draw_fit(trained.folder, f"{self.config.model}, {setup.config.method}, {progress.facts['run']}")
         progress.judging()
         chosen = setup.chosen(fitted, found, self.policy)
-        adapter = setup.adapter(fitted, chosen, found, fit.parameters)
+        adapter = setup.adapter(trained, chosen, found)
         name = self._store.put(adapter)
         learned = self._judged(name, adapter, found, setup, chosen) if not fitted.stopped else None
         if learned is None:
             message = f"stopped: the best version so far is kept as {name[:SHOWN_DIGITS]}, not judged; resume goes on"
-            return RoundOutcome(name, False, message)  # its state stays
-        _end(folder, learned.message)
-        return learned
+            learned = RoundOutcome(name, False, message)  # its state stays
+        return replace(learned, contest=trained.contest)
 
     def _opened(self, accepted: Sequence[AcceptedLabel], resume: bool) -> tuple[Path, LabelRound]:
         """The folder and the labels of a new training, or of the last one."""
@@ -188,10 +206,11 @@ class TrainingRound:
             return folder, read_round(folder)
         folder = self._folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         try:
-            for abandoned in self._folder.glob(f"*/{STATE_FILE}"):
-                abandoned.unlink(missing_ok=True)
+            for state in (f"*/{STATE_FILE}", f"*/*/{STATE_FILE}"):  # of a method, or of several that competed
+                for abandoned in self._folder.glob(state):
+                    abandoned.unlink(missing_ok=True)
             folder.mkdir(parents=True)
-            found = open_round(accepted, folder)
+            found = open_round(accepted, folder, WATCHING if self.config.method == BEST_OF else 0)
             (folder / CONFIG_FILE).write_text(json.dumps(plain(self.config)))
         except OSError as error:
             raise _unwritable(error) from error
@@ -222,6 +241,8 @@ class TrainingRound:
         named_by = adapter.provenance.named_why
         if named_by:
             facts["named_by"] = named_by
+        if CONTEST in adapter.provenance.metrics:
+            facts[CONTEST] = adapter.provenance.metrics[CONTEST]
         self._store.write_verdict(name, facts)
         if verdict.promote:
             self._store.promote(name, verdict.reason, BY_GATE)
@@ -250,4 +271,5 @@ def _unwritable(error: OSError) -> TrainingError:
 def _end(folder: Path, message: str) -> None:
     """There is nothing to resume any more: of a large network the state alone is gigabytes."""
     (folder / END_FILE).write_text(json.dumps({"message": message}) + "\n")
-    (folder / STATE_FILE).unlink(missing_ok=True)
+    for state in (folder / STATE_FILE, *folder.glob(f"*/{STATE_FILE}")):
+        state.unlink(missing_ok=True)

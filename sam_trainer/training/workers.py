@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from sam_infer.models.load import load_network
-from sam_infer.networks.precision import AUTO
+from sam_infer.networks.runtimes.precision import AUTO
 from sam_trainer.config import TrainConfig
 from sam_trainer.errors import TrainingError
 from sam_trainer.labels.round import read_round

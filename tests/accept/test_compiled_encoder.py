@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sam_infer.networks.runtimes.runtime import COMPILED, Runtime
 from sam_infer.networks.sam import SamBackbone
 from tests.sam_infer.networks.test_sam import SMALL, official
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.accept, pytest.mark.timeout(1200)]
 def test_a_compiled_encoder_gives_the_same_features_under_another_name() -> None:
     torch.manual_seed(0)
     network = official(SMALL)
-    plain, compiled = SamBackbone("small", network), SamBackbone("small", network, compiled=True)
+    plain, compiled = SamBackbone("small", network), SamBackbone("small", network, runtime=Runtime(COMPILED))
     assert plain.encoder_id != compiled.encoder_id
     frames = np.random.default_rng(0).integers(0, 255, (2, SMALL.input_size, SMALL.input_size, 3)).astype(np.uint8)
     for frame in frames:

@@ -251,7 +251,7 @@ class Reader:
 
     def click(self, lps_mm: np.ndarray) -> Any:
         """Click on a point of the patient and wait for the answer; the request."""
-        with self.page.expect_response(lambda r: "/infer/" in r.url) as answer:
+        with self.page.expect_response(answers_a_prompt) as answer:
             self.page.mouse.click(*self.pixel_of(lps_mm))
         self.says("score")
         return answer.value.request
@@ -267,7 +267,7 @@ class Reader:
 
     def draw(self, *way_mm: np.ndarray) -> Any:
         """Drag a prompt and wait for the answer; the request."""
-        with self.page.expect_response(lambda r: "/infer/" in r.url) as answer:
+        with self.page.expect_response(answers_a_prompt) as answer:
             self.drag(*way_mm)
         self.says("score")
         return answer.value.request
@@ -284,6 +284,11 @@ class Reader:
         """Where a label is."""
         array, values = self.mask()
         return array == values[label]
+
+
+def answers_a_prompt(response: Any) -> bool:
+    """Whether a response is an answer, and not the advice on one that the panel asks for when its reader rests."""
+    return "/infer/" in response.url and b'"advice"' not in (response.request.post_data_buffer or b"")
 
 
 def sent(request: Any) -> dict[str, Any]:

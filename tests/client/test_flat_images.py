@@ -14,7 +14,7 @@ from samlabel.dicom.flat_demo import FLAT, FlatDemo
 from tests.client.browser import browser_page
 from tests.client.conftest import embedded
 from tests.client.phantom import ORGAN, VALUE, segs
-from tests.client.reader import Reader
+from tests.client.reader import Reader, answers_a_prompt
 from tests.client.stations import Station
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
@@ -43,7 +43,7 @@ class FlatReader(Reader):
         i, j, k = voxel
         self.page.evaluate(SHOW, [self.pane, k])
         self.page.wait_for_timeout(1000)
-        with self.page.expect_response(lambda r: "/infer/" in r.url):
+        with self.page.expect_response(answers_a_prompt):
             self.page.mouse.click(*self.page.evaluate(PIXEL, [self.pane, i, j]))
         self.says("score")
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 from typer.testing import CliRunner
 
 from sam_trainer.synthetic.patients import ABDOMEN_LABELS
-from samlabel.commands.viewer import app
+from samlabel.commands.admin.viewer import app
 from samlabel.dicom.demo import DEMO
 from samlabel.viewer.installed import TRIED
 from tests.client.browser import browser_page

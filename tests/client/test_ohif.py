@@ -15,7 +15,7 @@ from samlabel.wire.doubt_reply import unpacked
 from tests.client.browser import browser_page
 from tests.client.conftest import embedded
 from tests.client.phantom import ORGAN, VALUE, check_overlay, dice, lps, middle_of, segs
-from tests.client.reader import Reader, sent
+from tests.client.reader import Reader, answers_a_prompt, sent
 from tests.client.stations import Station
 from tests.processes import HANG_S
 
@@ -116,7 +116,7 @@ def candidates_and_uncertainty(reader: Reader, series: DemoSeries) -> None:
     volume, mask = series.build()
     i, j, k = middle_of(mask)
     reader.press("+ point")
-    with reader.page.expect_response(lambda r: "output=json" in r.url) as answered:
+    with reader.page.expect_response(lambda r: "output=json" in r.url and answers_a_prompt(r)) as answered:
         reader.page.check("[data-samlabel=doubt]")
         reader.click(lps(volume, (i, j, k)))
     told = answered.value.json()["uncertainty"]

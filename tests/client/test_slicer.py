@@ -100,7 +100,7 @@ def nothing_goes_on(files: Files) -> Iterator[None]:
 
 def test_a_server_of_our_launcher_answers(files: Files, tmp_path: Path) -> None:
     told = files.get("/info/")
-    assert list(told["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class"]
+    assert list(told["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class", "sam_text"]
     assert told["labels"] == list(DEMO_LABELS)
     assert check_answers(files.address, "d", (24, 12, 5), tmp_path) == (96, 80, 10)
 

@@ -6,6 +6,7 @@ import email
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,24 @@ def parsed(reply: Any) -> Answer:
     parts = {part.get_param("name", header="content-disposition"): part for part in message.get_payload()}
     facts = json.loads(parts["params"].get_payload(decode=True))
     return Answer(reply.status_code, facts, parts["image"].get_payload(decode=True), str(parts["image"].get_filename()))
+
+
+@contextmanager
+def embedded_network(server: Server) -> Iterator[None]:
+    """Have a server answer by what its app would load, on one thread, in the place of its deterministic network."""
+    import torch
+
+    from samlabel.engine import load_serving
+
+    before, threads = server.app.serving, torch.get_num_threads()
+    torch.set_num_threads(1)
+    server.app.serving = load_serving(server.app.config)
+    try:
+        yield
+    finally:
+        server.app.serving.close()
+        server.app.serving = before
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sam_infer.errors import PromptError
+from sam_infer.weights.available import record_path
 from samlabel.access import identity
 from samlabel.access.names import check_name, check_session_id, check_upload_name, check_url_path, json_object
 from samlabel.config import AppConfig
@@ -22,6 +23,26 @@ def test_settings_are_read_once_from_text() -> None:
     assert config == AppConfig("vit_b", labels=("liver", "spleen"), warm_up=False, memory_mb=64)
     assert AppConfig.of({}) == AppConfig()
     assert AppConfig.of({"server_mode": "true"}) == AppConfig()
+
+
+def test_several_models_are_those_that_were_added() -> None:
+    with pytest.raises(ConfigError, match="at least two different models, got tiny"):
+        AppConfig.of({"model": "auto"})
+    path = record_path("mobile_sam")
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    assert AppConfig.of({"model": "auto"}) == AppConfig("tiny", models=("tiny", "mobile_sam"))
+    config = AppConfig.of({"model": "auto", "models": "mobile_sam, tiny"})
+    assert (config.model, config.models) == ("mobile_sam", ("mobile_sam", "tiny"))
+    for conf, sentence in (
+        ({"model": "auto", "models": "tiny,vit_b"}, "vit_b has not been added"),
+        ({"model": "auto", "models": "tiny,lungs"}, "there is no model 'lungs'"),
+        ({"model": "auto", "adapter": "none"}, "leave adapter none out"),
+        ({"models": "tiny,mobile_sam"}, "models is for model auto"),
+        ({"models_mb": "0"}, "models_mb must be at least 1"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            AppConfig.of(conf)
 
 
 def test_viewers_elsewhere_are_named_by_their_origins() -> None:

@@ -48,6 +48,7 @@ def test_what_is_wrong_is_a_sentence(studies: Path) -> None:
             (lambda: project.click("nobody", (1, 1, 0)), "there is no image 'nobody'"),
             (lambda: project.click("a", (999, 1, 0)), "outside"),
             (lambda: project.click("a", (25, 25, 0), mode="4d"), "mode must be 2d or 3d"),
+            (lambda: project.click("a", (25, 25, 0), tag="north"), "was taught no tags"),
             (lambda: project.judge(), "no adapter serves tiny"),
             (lambda: project.judge("ffff"), "there is no adapter that begins"),
             (lambda: project.train(method="magic"), "method must be one of"),

@@ -89,6 +89,13 @@ export class Server {
   adapters() { return this.json('/adapters/'); }
   labels() { return this.json('/labels/'); }
 
+  /** What was learned since the adapter. @returns {Promise<import('./online.js').Learned | null>} */
+  online() { return this.json('/online/'); }
+  forgetLearned() { return this.post('/online/reset', {}); }
+
+  /** @param {boolean} on */
+  learnAsYouGo(on) { return this.post('/online/switch', { on }); }
+
   /** What is odd about a series; an error where it cannot be segmented. @param {string} series
    * @returns {Promise<string>} */
   async note(series) {
@@ -100,17 +107,21 @@ export class Server {
   /**
    * One segmentation: the facts and the mask's file.
    * @param {string} model @param {string} series @param {Record<string, any>} params @param {AbortSignal} [signal]
+   * @param {Blob} [label] a mask to start from
    * @returns {Promise<{facts: Record<string, any>, file: Blob}>}
    */
-  async infer(model, series, params, signal) {
-    const answer = await this.ask(`/infer/${model}?image=${series}&output=all`, { method: 'POST', body: form(params), signal });
+  async infer(model, series, params, signal, label) {
+    const body = form(params);
+    if (label) body.append('label', label, 'label.nrrd');
+    const answer = await this.ask(`/infer/${model}?image=${series}&output=all`, { method: 'POST', body, signal });
     const reply = await answer.formData();
     return { facts: JSON.parse(String(reply.get('params'))), file: /** @type {File} */ (reply.get('image')) };
   }
 
-  /** The facts alone. @param {string} model @param {string} series @param {Record<string, any>} params */
-  async facts(model, series, params) {
-    return this.json(`/infer/${model}?image=${series}&output=json`, { method: 'POST', body: form(params) });
+  /** The facts alone. @param {string} model @param {string} series @param {Record<string, any>} params
+   * @param {AbortSignal} [signal] */
+  async facts(model, series, params, signal) {
+    return this.json(`/infer/${model}?image=${series}&output=json`, { method: 'POST', body: form(params), signal });
   }
 
   /** @param {string} id @returns {Promise<{state: string, done: number, total: number | null, seconds: number} | null>} */
@@ -141,6 +152,28 @@ export class Server {
   /** @param {string} series @param {string} tag */
   async forget(series, tag) {
     if (await this.stored(series, tag)) await this.ask(this.#at('id', series, tag), { method: 'DELETE' });
+  }
+
+  /** Who read a case; null where nobody did. @param {string} series @returns {Promise<import('./readers.js').Told | null>} */
+  readings(series) { return this.json(`/labels/${series}/readings`); }
+
+  /** What one of several readers marked, and the names of its values.
+   * @param {string} series @param {string} which a version, a consensus, or the difference */
+  async reading(series, which) {
+    const answer = await this.ask(`/labels/${series}/readings/${which}`);
+    /** @type {string[]} */
+    const names = JSON.parse(answer.headers.get('x-samlabel-names') ?? '[]');
+    return { file: await answer.blob(), names };
+  }
+
+  /** Decide between readers. @param {string} series @param {string} choice @param {string} why
+   * @param {Record<string, any>} [facts] @param {Blob} [file] of a label of one's own */
+  async adjudicate(series, choice, why, facts = {}, file) {
+    const body = form(facts);
+    body.append('choice', choice);
+    body.append('why', why);
+    if (file) body.append('label', file, 'label.nrrd');
+    return (await this.ask(`/labels/${series}/adjudicate`, { method: 'POST', body })).json();
   }
 
   /** @param {string} series */

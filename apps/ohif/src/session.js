@@ -10,6 +10,7 @@ import { Pointing } from './pointing.js';
 import { Segmenting } from './segmenting.js';
 import { Server } from './server.js';
 import { watchLogin } from './signing.js';
+import { Speaking } from './speaking.js';
 import { Work } from './state.js';
 import { StoredLabels } from './stored.js';
 import { across } from './strokes.js';
@@ -26,8 +27,7 @@ export class Session {
   server = new Server();
   /** @type {Open | null} */ opened = null;
   stored = new StoredLabels(this);
-  segmenting = new Segmenting(this);
-  layer = new Layer(this);
+  segmenting = new Segmenting(this); speaking = new Speaking(this); layer = new Layer(this);
   /** @type {Record<string, any>} */ info = {};
   note = ''; why = '';
   lease = new Lease(this);

@@ -2,6 +2,7 @@
 
 import * as local from './drafts.js';
 import { placeOf, readNrrd, writeNrrd } from './nrrd.js';
+import { DRAWN, Readers } from './readers.js';
 import { FINAL } from './server.js';
 
 /** @typedef {import('./session.js').Session} Session */
@@ -21,7 +22,10 @@ export class StoredLabels {
   /** @type {Stored | null} */ draft = null;
 
   /** @param {Session} session */
-  constructor(session) { this.session = session; }
+  constructor(session) {
+    this.session = session;
+    this.readers = new Readers(session);
+  }
 
   get #work() { return this.session.open.work; }
   get #series() { return this.session.open.case.series; }
@@ -63,6 +67,28 @@ export class StoredLabels {
       // A label in doubt is saved all the same: its reader is told what somebody will look at.
       this.session.say(`Submitted: ${given.join(', ')}.${answer.message ? ` Take care: ${answer.message}.` : ''}`);
     });
+  }
+
+  /** Decide between several readers: a label becomes the accepted one. @param {string} choice @param {string} why */
+  decide(choice, why) {
+    return this.#inTurn(async () => {
+      const own = choice === DRAWN;
+      const { names: given, file, facts } = own ? await this.#packed() : { names: [], file: undefined, facts: {} };
+      if (own && !given.length) throw new Error('Nothing is drawn yet.');
+      const told = await this.session.server.adjudicate(this.#series, choice, why, facts, file);
+      if (own) {
+        this.#work.dirty = this.#work.unsaved = false;
+        await this.#forgetDraft();
+      }
+      await this.refresh();
+      this.session.say(`Decided: version ${told.version} is the accepted label; everybody's own stays in the ledger.`);
+    });
+  }
+
+  /** A label map of the server as work that can be corrected; a sentence when a name was new here.
+   * @param {Blob} file @param {string[]} given names of its values @param {string} what */
+  load(file, given, what) {
+    return this.#load(file, { label_info: given.map((name, n) => ({ name, idx: n + 1 })) }, what);
   }
 
   async withdraw() {
@@ -157,6 +183,7 @@ export class StoredLabels {
   async refresh() {
     this.final = await this.session.server.stored(this.#series, FINAL);
     this.draft = await this.session.server.stored(this.#series, this.session.server.draftTag);
+    await this.readers.refresh(this.final !== null);
     this.session.changed();
   }
 

@@ -23,7 +23,8 @@ WHOLE = {
     ("GET", "/batch/infer"),
     ("GET", "/adapters/{adapter}"),
 }
-_LABELS, _PROXY, _DATASTORE = "/labels/{case}", "/proxy/dicom/{path:path}", "/datastore/"
+_LABELS, _READINGS = "/labels/{case}", "/readings"
+_PROXY, _DATASTORE = "/proxy/dicom/{path:path}", "/datastore/"
 
 STUDY_UID = "0020000D"
 
@@ -34,8 +35,8 @@ def refused(method: str, row: str, path: str, query: str, seen: Seen) -> str:
     if (method, row) in WHOLE or (row == _DATASTORE and "train" in asked.get("output", [])):
         return "this is about cases of other projects too"
     named = [value for name in NAMES for value in asked.get(name, []) if value]
-    if row == _LABELS:
-        named.append(path.removeprefix("/labels/"))
+    if row in (_LABELS, _LABELS + _READINGS):
+        named.append(path.removeprefix("/labels/").removesuffix(row.removeprefix(_LABELS)))
     unseen = [name for name in named if name not in seen.images]
     if row == _PROXY:
         unseen += _unseen_studies(path, asked, seen)

@@ -44,11 +44,13 @@ _ROWS: dict[str, dict[str, tuple[str, ...]]] = {
             "/session/{session_id}",
             "/labels/",
             "/labels/{case}",
+            "/labels/{case}/readings",
             "/train/",
             "/train/curves",
             "/adapters/",
             "/adapters/{adapter}",
             "/scoring/",
+            "/online/",
         ),
         "HEAD": ("/docs", "/openapi.json", "/datastore/image", "/datastore/label"),
         "POST": ("/logout", "/infer/{model}", "/activelearning/{strategy}"),
@@ -56,7 +58,13 @@ _ROWS: dict[str, dict[str, tuple[str, ...]]] = {
         "DELETE": ("/session/{session_id}", "/lease/", "/jobs/{job}"),
     },
     ANNOTATOR: {
-        "POST": ("/proxy/dicom/{path:path}", "/scoring/", "/scoring/{method}"),
+        "POST": (
+            "/proxy/dicom/{path:path}",
+            "/scoring/",
+            "/scoring/{method}",
+            "/online/reset",
+            "/online/switch",
+        ),
         "PUT": (
             "/datastore/",
             "/datastore/image",
@@ -68,7 +76,8 @@ _ROWS: dict[str, dict[str, tuple[str, ...]]] = {
         "DELETE": ("/scoring/",),
     },
     REVIEWER: {
-        "POST": ("/labels/{case}/release", "/labels/{case}/withdraw"),
+        "GET": ("/labels/{case}/readings/{which}",),
+        "POST": ("/labels/{case}/release", "/labels/{case}/withdraw", "/labels/{case}/adjudicate"),
         "DELETE": ("/datastore/label",),  # one's own draft: an annotator
     },
     LEAD: {

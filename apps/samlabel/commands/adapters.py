@@ -77,8 +77,13 @@ def promote(
     home: Home = None,
     why: Annotated[str, typer.Option(help="Kept in the history.")] = "promoted by hand",
 ) -> None:
-    """Serve an adapter from the next click on, whatever the gate said."""
-    name = _store(model, home).promote(adapter, why)
+    """Serve an adapter from the next click on, whatever the gate said; one that does not fit the network is refused."""
+    store = _store(model, home)
+    found = store.get(store.find(adapter))
+    from sam_infer.models.load import load_network
+
+    load_network(model, home).require_fit(found)
+    name = store.promote(adapter, why)
     typer.echo(f"{model} serves adapter {name[:SHOWN_DIGITS]} from the next click on")
 
 

@@ -11,12 +11,14 @@ from typing import Annotated
 
 import typer
 
-from sam_infer.networks.precision import AUTO
+from sam_infer.networks.runtimes.precision import AUTO
 from sam_trainer.bench.learning.arms import DEFAULT, choices, numbers
 from sam_trainer.config import PRECISIONS
 from sam_trainer.errors import TrainingError
+from samlabel.commands.benches.advice import advice
 from samlabel.commands.benches.auto import auto
 from samlabel.commands.benches.card import card
+from samlabel.commands.benches.language import language
 from samlabel.commands.benches.measured import (
     DEMO,
     DEMO_FOLDER,
@@ -34,11 +36,15 @@ from samlabel.commands.benches.measured import (
     labelled_folder,
     measured,
 )
+from samlabel.commands.benches.stream import stream
 from samlabel.commands.benches.volumes import volumes
 
 app = typer.Typer(help="Measure a model on labelled studies.", no_args_is_help=True)
+app.command()(advice)
 app.command()(auto)
 app.command()(card)
+app.command()(language)
+app.command()(stream)
 app.command()(volumes)
 
 POOLS = "pools"  # of `bench loop`
@@ -234,9 +240,13 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     page: PageFolder = Path("runs/bench"),
     procedural: Annotated[bool, typer.Option(help="Train on procedural patients.")] = True,
     cases: Annotated[str, typer.Option(help="Numbers of accepted cases, comma-separated.")] = "1,2,5,10",
-    methods: Annotated[str, typer.Option(help="What trains, comma-separated; also untapped and samed.")] = ",".join(
-        DEFAULT
-    ),
+    methods: Annotated[
+        str, typer.Option(help="What trains, comma-separated; also untapped, samed and kinds of adapters, or all.")
+    ] = ",".join(DEFAULT),
+    proofs: Annotated[
+        bool, typer.Option(help="Only kinds of adapters, each on the cohort made for it, against lora.")
+    ] = False,
+    only: Annotated[str, typer.Option(help="Names of the real folders that are measured, comma-separated.")] = "",
     budget: Annotated[
         float, typer.Option(min=0.1, help="Seconds of one core for a training: so many steps as they pay for.")
     ] = 60.0,
@@ -263,7 +273,15 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
 
         settled = run.journal.unit("precision", faster_precision) if precision == AUTO else precision
         run.facts["precision"] = settled
-        plan = Plan(counts, arms, seeds, folder_seeds, folds, held_out, Plan.objects, budget, settled, limit, workers)
+        names = tuple(filter(None, map(str.strip, only.split(","))))
+        amount = (folds, held_out, Plan.objects, budget, settled, limit, workers)
+        plan = Plan(counts, arms, seeds, folder_seeds, *amount, names)
+        if proofs:
+            from sam_trainer.bench.kinds.run import proofs_of, run_proofs
+
+            proving = proofs_of(plan, DEMO_FOLDER.parent / "cohorts")
+            run.keep(run_proofs(model, plan, proving, run.journal, lambda outcome: run.keep(outcome, complete=False)))
+            return
         sources = read_sources(labelled_folder(studies)) if studies is not None else []
         trainings = trainings_of(plan, DEMO_FOLDER.parent / "anatomies" if procedural else None, sources)
         run.keep(run_train(model, plan, trainings, run.journal, lambda outcome: run.keep(outcome, complete=False)))

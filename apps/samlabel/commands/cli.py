@@ -5,6 +5,7 @@ Exit code 0: done; 1: refused or failed, with one sentence on why and what to do
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable
@@ -25,7 +26,8 @@ STUDIES = "A folder of images or DICOM files, a DICOMweb address, demo or demo-f
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("samlabel.commands.serve", "serve", "Serve a studies folder or a DICOMweb archive to OHIF and Slicer."),
     "predict": ("samlabel.commands.predict", "predict", "Segment one object of an image file, without a server."),
-    "models": ("samlabel.commands.models", "app", "List, add, download and verify model weights."),
+    "say": ("samlabel.commands.say", "say", "Segment and correct an object by commands in words, without a server."),
+    "models": ("samlabel.commands.models", "app", "List, add, download, verify and compare models."),
     "doctor": ("samlabel.commands.doctor", "doctor", "Check this installation; every failure comes with its cure."),
     "pretrain": ("samlabel.commands.pretrain", "pretrain", "Train the embedded model on procedural scans."),
     "pretrain-tracker": (
@@ -55,7 +57,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "loop": ("samlabel.commands.loop", "app", "Say whether the learning loop pays."),
     "users": ("samlabel.commands.admin.users", "app", "Say who may log in, and as what."),
     "projects": ("samlabel.commands.admin.projects", "app", "Say which cases are whose."),
-    "viewer": ("samlabel.commands.viewer", "app", "Serve a newer OHIF than the one that comes with MONAI Label."),
+    "viewer": ("samlabel.commands.admin.viewer", "app", "Serve a newer OHIF than the one that comes with MONAI Label."),
     "bench": ("samlabel.commands.bench", "app", "Measure a model on labelled studies."),
 }
 
@@ -117,6 +119,8 @@ def main() -> None:
         _refuse(str(error))
     except OSError as error:
         _refuse(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}")
+    finally:
+        gc.freeze()  # or Python looks through every object of the libraries once more before it ends: two seconds
 
 
 def _heard() -> AbstractContextManager[object]:

@@ -38,6 +38,7 @@ def examine(home: Path, studies: str | None) -> Iterator[checks.Check]:
     """Every check, cheap ones first."""
     yield checks.python()
     yield from checks.packages()
+    yield checks.openvino()
     yield checks.torch_pair()
     yield checks.gpu()
     yield checks.disk(home)

@@ -1,4 +1,4 @@
-"""`samlabel labels`: list, show, release, withdraw and export accepted labels; look at what is in quarantine.
+"""`samlabel labels`: list, show, release, withdraw, adjudicate and export accepted labels; look at those in quarantine.
 
 Exit code 0: done; 1: refused, with one sentence on why and what to do.
 """
@@ -82,6 +82,44 @@ def withdraw(
     """Take a case's label back: the next training does without it, until another label is accepted."""
     record = _ledger(studies, home).withdraw(case, {"why": why} if why else {})
     typer.echo(f"version {record.version} of {case} is withdrawn; adapters that learned from it name it in their cases")
+
+
+@app.command()
+def adjudicate(  # noqa: PLR0913 - every parameter is an option of the command
+    case: Annotated[str, typer.Argument(help="Which case several readers marked.")],
+    studies: Where,
+    choice: Annotated[
+        str | None,
+        typer.Option(help="A version, majority, staple, or drawn with --label; without it the readings are shown."),
+    ] = None,
+    label: Annotated[Path | None, typer.Option(help="A label map of one's own, for --choice drawn.")] = None,
+    names: Annotated[str, typer.Option(help="What its values 1, 2, ... are called, comma-separated.")] = "",
+    difference: Annotated[
+        Path | None, typer.Option(help="Write where the newest two differ: 1 the same, 2 and 3 one alone, 4 others.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
+) -> None:
+    """Show what several readers marked and how far they agree; with --choice decide, and make it the case's label."""
+    from sam_infer.imaging.image_file import write_mask
+    from samlabel.access.identity import acting_as
+    from samlabel.loop.adjudication import DIFFERENCE, Adjudication, Decision, Drawn
+    from samlabel.store.open import identified
+
+    about = Adjudication(Ledger.of(identified(studies, default_home())), case)
+    told = about.facts()
+    for line in label_facts.between_readers(told):
+        typer.echo(line)
+    if difference is not None:
+        typer.echo(f"wrote {write_mask(about.shown(DIFFERENCE)[0], difference)}")
+    if choice is None:
+        return
+    listed = [{"name": name.strip()} for name in names.split(",") if name.strip()]
+    drawn = None if label is None else Drawn(label, {"label_info": listed})
+    from samlabel.commands.loop import offline
+
+    with offline(studies) as found, acting_as(person()):
+        record = about.decide(found.store, Decision(choice, why, drawn))
+    typer.echo(f"version {record.version} of {case} is decided; it counts from the next training on")
 
 
 @app.command()

@@ -5,7 +5,6 @@ Exit code 0: done, or there was nothing to do; 1: refused, or a case failed, wit
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Say whether the learning loop pays.", no_args_is_help=True)
 
-BEHIND_CLICKS = 10
-
 Where = Annotated[str, typer.Option(help=STUDIES)]
 Model = Annotated[str, typer.Option(help="Which network; see `samlabel models list`.")]
 Adapter = Annotated[str, typer.Option(help="latest, none, or an adapter's id.")]
@@ -44,14 +41,14 @@ def score(  # noqa: PLR0913 - every parameter is an option of the command
     most: Annotated[int | None, typer.Option(min=1, help="At most so many cases.")] = None,
 ) -> None:
     """Say how much every case without a label is worth one; goes on where it was interrupted."""
-    from sam_infer.serving.activity import Activity
+    from sam_infer.serving.activity import Activity, step_aside
     from sam_infer.weights.available import require_added
     from samlabel.loop.stopping import stopping
 
     if measure is not None:
         checked_method(measure)
     require_added(model)
-    os.nice(max(0, BEHIND_CLICKS - os.nice(0)))  # a server on this machine comes first
+    step_aside()  # a server on this machine comes first
     with offline(studies, model=model, adapter=adapter, labels=labels) as app, stopping() as should_stop:
         activity, cases = Activity(), count(1)
         with telling("loading the network") as told:
@@ -122,6 +119,10 @@ def report(
     typer.echo(found.worth.sentence)
     for row in found.structures():
         typer.echo(f"{row['structure']}: Dice {row['dice']:.3f} after {row['cases']} cases; {row['forecast']}")
+    for row in found.between_readers():
+        typer.echo(
+            f"{row['label']}: readers agree by a Dice of {row['dice']:.3f} on {row['cases']} cases that several read"
+        )
     typer.echo(found.next_step(studies))
     typer.echo(f"wrote {out} and {written}")
 

@@ -1,4 +1,4 @@
-"""`samlabel models`: which networks there are and where they came from, adding weight files, checking them.
+"""`samlabel models`: which networks there are and where they came from, adding weight files, checking them, comparing.
 
 Exit code 0: done; 1: refused, with one sentence on why and what to do; 2: the command line is wrong.
 """
@@ -20,12 +20,15 @@ from sam_infer.errors import ModelError
 from sam_infer.home import HOME_VARIABLE
 from sam_infer.weights.available import EMBEDDED, MODEL_NAMES
 from sam_infer.weights.catalogue import KNOWN_ARCHIVES, KNOWN_MODELS
+from samlabel.commands import model_choice
 from samlabel.offline.tables import print_table
 
 if TYPE_CHECKING:
     from sam_infer.weights.store import ModelStore, StoredModel
 
-app = typer.Typer(help="List, add, download and verify model weights.", no_args_is_help=True)
+app = typer.Typer(help="List, add, download, verify and compare models.", no_args_is_help=True)
+for command in (model_choice.choose, model_choice.chosen, model_choice.use):
+    app.command()(command)
 
 Home = Annotated[
     Path | None,

@@ -97,6 +97,9 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
         Along,
         typer.Option(help="Of an image in time: follow the object through its phases, on the prompted slices or all."),
     ] = Along.SPACE,
+    tag: Annotated[
+        str, typer.Option(metavar="NAME", help="The scanner, site or view of the images, where they do not say it.")
+    ] = "",
     plane: Annotated[Plane | None, typer.Option(help="Anatomical plane of the slices.")] = None,
     mode: Annotated[Mode, typer.Option(help="One slice, the object in 3D, or labels without a hint.")] = Mode.SLICE,
     seed_from: Annotated[
@@ -164,6 +167,8 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
 
     from dataclasses import replace
 
+    from sam_infer.imaging.volume import NO_TAGS
+    from sam_infer.slices.by_tag import checked_tag
     from sam_infer.slices.crop import ZoomPolicy
     from sam_infer.slices.predictor import Options
     from samlabel.config import AppConfig
@@ -175,16 +180,18 @@ def predict(  # noqa: PLR0913 - every parameter is an option of the command
     label = listed[0] if len(listed) == 1 else ""
     options = Options(window, ZoomPolicy() if zoom else None, candidate, keep_largest, fill_holes, label)
     request = PredictRequest(mode.value, said, box, shown_plane, auto.value, seed_from, engine.value, options, names)
-    request = replace(request, phase=phase, along=along.value)
+    request = replace(request, phase=phase, along=along.value, tag=checked_tag(tag))
     learns = seed_from is not None or (mode is Mode.AUTO and auto in FROM_CASES)
-    network = _network(model, adapter, studies if learns else None)
+    network = offline_network(model, adapter, studies if learns else None)
+    network.predictor.about(lambda: NO_TAGS, request.tag)  # one that nobody taught is refused before anything is done
     if plan.cine is None:
         _folder(network, request, plan, force)
     else:
         _single(network, request, image, plan.cine, plan)
 
 
-def _network(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
+def offline_network(model: str, adapter: str, studies: Path | None) -> OfflinePredictor:
+    """The network, and the accepted cases of a folder that it may learn from."""
     from sam_infer.home import default_home
     from sam_trainer.labels.cases import described_cases
     from sam_trainer.studies import Studies
@@ -201,7 +208,8 @@ def _predictor(model: str, adapter: str) -> Predictor:
     from sam_infer.adapters.store import AdapterStore
     from sam_infer.models import load as models
     from sam_infer.models.current import adapted
-    from sam_infer.networks.precision import AUTO
+    from sam_infer.networks.runtimes.precision import AUTO
+    from sam_infer.networks.runtimes.runtime import KEPT
     from sam_infer.slices.embedding_cache import EmbeddingCache
     from sam_infer.slices.predictor import Predictor
     from samlabel.offline.arguments import NO_ADAPTER, PROMOTED
@@ -209,8 +217,8 @@ def _predictor(model: str, adapter: str) -> Predictor:
     store, cache = AdapterStore(model), EmbeddingCache()
     name = None if adapter == NO_ADAPTER else store.pointer().adapter if adapter == PROMOTED else store.find(adapter)
     if name is None:
-        return Predictor(models.load_backbone(model, precision=AUTO), cache)
-    return adapted(store, name, cache, models.load_network(model, precision=AUTO).backbone)
+        return Predictor(models.load_backbone(model, precision=AUTO, runtime=KEPT), cache)
+    return adapted(store, name, cache, models.load_network(model, precision=AUTO, runtime=KEPT).backbone)
 
 
 def _single(network: OfflinePredictor, request: PredictRequest, image: Path, cine: Cine, plan: Plan) -> None:

@@ -12,7 +12,7 @@ from sam_infer.adapters.ids import added_ids, found_id
 from sam_infer.home import default_home
 from sam_infer.weights.available import require_added
 from samlabel.commands.cli import STUDIES
-from samlabel.config import TRUE, AppConfig
+from samlabel.config import AUTO_MODEL, TRUE, AppConfig
 from samlabel.errors import ConfigError
 from samlabel.oidc.settings import OidcSettings
 from samlabel.server.launcher import ServeOptions, conf_of, is_loopback
@@ -26,7 +26,9 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
         str, typer.Option(help="Address to listen on; one that other machines reach needs --set logins=true.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    model: Annotated[str, typer.Option(help="Which network answers; see `samlabel models list`.")] = "tiny",
+    model: Annotated[
+        str, typer.Option(help="Which network answers; see `samlabel models list`; auto: per label.")
+    ] = "tiny",
     adapter: Annotated[str, typer.Option(help="latest, none, or an adapter's id.")] = "latest",
     labels: Annotated[
         str | None, typer.Option(help="Label names, comma-separated; default: those of the studies' dataset.json.")
@@ -40,7 +42,9 @@ def serve(  # noqa: PLR0913 - every parameter is an option of the command
     """Serve a studies folder or a DICOMweb archive to OHIF and 3D Slicer; other machines are kept out by default."""
     home = default_home()
     conf = {**_settings(setting or []), **conf_of(model=model, adapter=adapter, labels=labels)}
-    require_added(model, home)
+    AppConfig.of(conf)  # checked before anything is started
+    if model != AUTO_MODEL:
+        require_added(model, home)
     if adapter not in ("latest", "none"):
         found_id(model, added_ids(model, home), adapter)
     identified(studies, home)
@@ -65,11 +69,9 @@ def _require_logins(host: str, conf: Mapping[str, str]) -> None:
 
 
 def _settings(given: list[str]) -> dict[str, str]:
-    """Settings as typed, checked before anything is started."""
+    """Settings as typed."""
     pairs = [text.partition("=") for text in given]
     for name, equals, _ in pairs:
         if not equals:
             raise ConfigError(f"--set takes NAME=VALUE, got {name!r}", name)
-    settings = {name.strip(): value for name, _, value in pairs}
-    AppConfig.of(settings)
-    return settings
+    return {name.strip(): value for name, _, value in pairs}

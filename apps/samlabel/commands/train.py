@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_infer.errors import SamError
 from sam_infer.home import default_home
 from sam_infer.serving.activity import step_aside
 from sam_infer.weights.available import require_added
-from sam_trainer.config import METHODS, TrainConfig
+from sam_trainer.config import BEST_OF, METHODS, TrainConfig
 from sam_trainer.judging.policy import GatePolicy
+from sam_trainer.training.halving import contest_lines
 from sam_trainer.training.progress import read_progress
 from samlabel.commands.cli import STUDIES
 from samlabel.loop.stopping import stopping
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
 def train(  # noqa: PLR0913 - every parameter is an option of the command
     studies: Annotated[str, typer.Option(help=f"{STUDIES} Its accepted labels teach.")],
     model: Annotated[str, typer.Option(help="Which network learns; see `samlabel models list`.")] = "tiny",
-    method: Annotated[str, typer.Option(help=f"What learns: {', '.join(METHODS)}.")] = TrainConfig.method,
+    method: Annotated[
+        str, typer.Option(help=f"What learns: {', '.join(METHODS)}; auto: several, and the best of them stays.")
+    ] = TrainConfig.method,
+    minutes: Annotated[float, typer.Option(help="auto: that all methods together train.")] = TrainConfig.minutes,
     rank: Annotated[int, typer.Option(help="Of low-rank changes.")] = TrainConfig.rank,
     targets: Annotated[str, typer.Option(help="lora, lora_decoder: q, k, v, proj, mlp, conv, with commas.")] = "q,v",
     width: Annotated[int, typer.Option(help="Of inserted layers (default: a share of the network's).")] = 0,
@@ -55,6 +60,7 @@ def train(  # noqa: PLR0913 - every parameter is an option of the command
     config = TrainConfig(
         model=model,
         method=method,
+        minutes=minutes,
         rank=rank,
         targets=tuple(part.strip() for part in targets.split(",") if part.strip()),
         width=width,
@@ -79,6 +85,9 @@ def explained(config: TrainConfig) -> None:
     """Say what would be trained, how many numbers that are, and what memory and time to expect here."""
     home = default_home()
     require_added(config.model, home)
+    if config.method == BEST_OF:
+        _explained_contest(config, home)
+        return
     with telling(f"two steps of a training of {config.model}"):
         from sam_infer.models.load import load_network
         from sam_trainer.training.forecast import forecast
@@ -94,6 +103,34 @@ def explained(config: TrainConfig) -> None:
         f"time: {found.step_seconds:.1f} s a step, {found.minutes:.0f} minutes for {config.epochs} epochs of "
         f"{config.steps} steps; reading, validation and the verdict come on top, and validation may end it early"
     )
+
+
+def _explained_contest(config: TrainConfig, home: Path) -> None:
+    """The same of every method that would compete, a line each, and why the others would not."""
+    with telling(f"two steps of each method, with {config.model}") as tell:
+        from sam_infer.models.load import load_network
+        from sam_trainer.training.contest import contestants
+        from sam_trainer.training.forecast import forecast
+
+        base, rows = load_network(config.model, home), []
+        competing, left_out = contestants(config)
+        for number, one in enumerate(competing):
+            tell(Status(f"two steps of {one.method}", number, len(competing)))
+            try:
+                found = forecast(base, one)
+            except SamError as error:
+                left_out[one.method] = f"left out: {error}"
+                continue
+            rows.append((one.method, found))
+    typer.echo(f"auto: {len(rows)} methods would compete for {config.minutes:g} minutes; {config.model} would learn by")
+    for method, found in rows:
+        typer.echo(
+            f"  {method:<13}{found.parameters:>12,} numbers, {found.file_bytes / 1e6:6.1f} MB, memory about "
+            f"{found.memory_bytes / 1e9:.1f} GB, {found.step_seconds:.1f} s a step, alone {found.minutes:.0f} minutes"
+        )
+    for method, why in left_out.items():
+        typer.echo(f"  {method:<13}{why}")
+    typer.echo("those for slices beside, or for tags, compete where images have some; reading and verdict come on top")
 
 
 def run(studies: str, config: TrainConfig, policy: GatePolicy, resume: bool = False) -> None:
@@ -122,13 +159,17 @@ def _seen(path: Path, began: int) -> Status | None:
     if facts.get("start_ts", 0) < began:
         return None
     words = str(facts.get("stage", ""))
-    if facts.get("epoch") or words == "training":
+    if facts.get("method") == BEST_OF:  # its stage says rung, method and epoch
+        words += f", best Dice {facts['best_metric']:.3f}" if facts.get("best_metric") else ""
+    elif facts.get("epoch") or words == "training":
         words += f", epoch {facts.get('epoch', 0)} of {facts.get('total_epochs', 0)}"
         words += f", best Dice {facts.get('best_metric') or 0.0:.3f}"
     return Status(words, facts.get("percent", 0.0), 100.0)
 
 
 def _report(learned: RoundOutcome) -> None:
+    for line in contest_lines(learned.contest["methods"]) if learned.contest else ():
+        typer.echo(f"  {line}")
     typer.echo(learned.message)
     if learned.named_by:
         typer.echo(f"  labels without a prompt are named by {learned.named_by}")

@@ -14,7 +14,6 @@ from highdicom import AlgorithmIdentificationSequence
 from highdicom.seg import Segmentation, SegmentDescription
 from highdicom.sr import CodedConcept
 from pydicom import Dataset
-from pydicom.sr.codedict import codes
 
 from sam_infer.arrays import Float64Array, UInt8Array
 from sam_infer.errors import VolumeError
@@ -173,6 +172,8 @@ def _describe(number: int, name: str, origin: Origin, content: str) -> SegmentDe
     meaning = meaning_of(name)
     algorithm = None
     if origin.algorithm_type != MANUAL:
+        from pydicom.sr.codedict import codes  # here: no start needs it, and it takes a moment
+
         known = {"model": origin.model, "adapter": origin.adapter, "prompts": origin.prompts}
         algorithm = AlgorithmIdentificationSequence(
             name=_short(f"samlabel {origin.model}".strip()),

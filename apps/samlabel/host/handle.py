@@ -22,7 +22,24 @@ from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.sessions import Sessions
 
 from sam_trainer.labels.ledger import Ledger
+from sam_trainer.studies import Studies
 from samlabel.config import AppConfig
+
+
+class Learns(Protocol):
+    """What the route of the online learner asks; `samlabel.online.learning.OnlineLearning` is it."""
+
+    def facts(self, reader: str) -> dict[str, Any]:
+        """What a reader's learners know."""
+        ...
+
+    def reset(self, reader: str) -> None:
+        """Forget it."""
+        ...
+
+    def switch(self, reader: str, on: bool) -> None:
+        """Cease, or begin again."""
+        ...
 
 
 @runtime_checkable
@@ -31,6 +48,7 @@ class RunningApp(Protocol):
 
     config: AppConfig
     studies: str
+    source: Studies  # the same as a value
     _infers: dict[str, InferTask]
     _trainers: dict[str, TrainTask]
     _strategies: dict[str, Strategy]
@@ -39,6 +57,11 @@ class RunningApp(Protocol):
     @property
     def ledger(self) -> Ledger:
         """Every label of the studies that was accepted."""
+        ...
+
+    @property
+    def online(self) -> Learns:
+        """What was learned since the adapter."""
         ...
 
     def datastore(self) -> Datastore:

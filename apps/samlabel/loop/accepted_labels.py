@@ -10,6 +10,7 @@ from monailabel.interfaces.datastore import Datastore
 
 from sam_infer.errors import SamError
 from sam_infer.imaging.image_file import read_mask
+from sam_infer.imaging.volume import NO_TAGS
 from sam_trainer.labels.cases import Case, described_cases
 from sam_trainer.labels.edit_distance import Proposal, as_mask, edit_of
 from sam_trainer.labels.intake import Making, TakenIn, recorded, take_in
@@ -81,6 +82,11 @@ def note_label(store: Datastore, studies: Studies, names: LabelNames, image_id: 
         return None
 
 
+def accepted_case(store: Datastore, studies: Studies, names: LabelNames, image_id: str) -> Case:
+    """An image with its accepted label, as the store has it."""
+    return _accepted(store, image_id, names, _described(studies).get(image_id)).case
+
+
 def _making(case: Case, proposals: list[Proposal], work: Work) -> Making:
     """What a reader did to proposals, and the proposals as a label map to compare with."""
     if not proposals:
@@ -110,7 +116,8 @@ def _accepted(store: Datastore, image_id: str, names: LabelNames, known: Case | 
     own = _names_in(info)
     labels = own or (dict(known.labels) if known else {}) or _configured(names)
     modality = str(about.get("Modality") or (known.modality if known else "unknown"))
-    case = Case("studies", image_id, image, label, modality, labels, known.includes if known and not own else {})
+    includes = known.includes if known and not own else {}
+    case = Case("studies", image_id, image, label, modality, labels, includes, known.tags if known else NO_TAGS)
     return AcceptedLabel(case, str(about.get("PatientID") or ""), _origin(info))
 
 

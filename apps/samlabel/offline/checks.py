@@ -42,6 +42,8 @@ def packages() -> list[Check]:
     asked: dict[str, Requirement] = {}
     for text in requires("samlabel") or []:
         one = Requirement(text)
+        if one.marker is not None and not one.marker.evaluate({"extra": ""}):
+            continue  # of an extra, or of another platform
         known = asked.setdefault(one.name.lower(), one)
         known.specifier &= one.specifier
     for wanted in asked.values():
@@ -53,6 +55,17 @@ def packages() -> list[Check]:
         fits = wanted.specifier.contains(found, prereleases=True)
         checks.append(Check(wanted.name, fits, found, f"{wanted} is needed: run `make setup`"))
     return checks
+
+
+def openvino() -> Check:
+    """The runtime that nothing needs."""
+    if find_spec("openvino") is None:
+        return Check(
+            "openvino",
+            True,
+            "not installed: SAM's encoders take twice as long (`make openvino`)",
+        )
+    return Check("openvino", True, f"{version('openvino')}: computes the encoders of SAM")
 
 
 def torch_pair() -> Check:

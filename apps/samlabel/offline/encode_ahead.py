@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sam_infer.errors import SamError
 from sam_infer.imaging.window import choose_window
 from sam_infer.serving.server_state import Serving
 from sam_infer.slices.predictor import Predictor
+from sam_trainer.labels.dataset_file import tags_of_image
 
 STORED_AXIS = 2  # slices as they are stored: what viewers show first
 
@@ -60,8 +62,9 @@ class Precompute:
         return found
 
     def _image(self, image: str, found: Precomputed) -> None:
-        predictor: Predictor = self.serving.predictor
-        volume = self.serving.volume(Path(self.path_of(image)))
+        path = Path(self.path_of(image))
+        volume = self.serving.volume(path)
+        predictor: Predictor = self.serving.predictor.about(partial(tags_of_image, path, volume))
         window, slices = choose_window(volume), volume.geometry.shape[STORED_AXIS]
         for k in range(slices):
             self.pause()

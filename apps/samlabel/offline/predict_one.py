@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from sam_infer.propagation.options import AUTO, VolumeOptions
 from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.available import SHOWN_DIGITS
 from sam_trainer.labels.cases import Case
+from sam_trainer.labels.dataset_file import tags_of_image
 from sam_trainer.proposals.choice import ModeChoice, network_of, renewed
 from sam_trainer.proposals.measuring import count
 from samlabel.label_names import LabelNames
@@ -50,6 +52,7 @@ class PredictRequest:
     names: LabelNames = field(default_factory=LabelNames)
     phase: int | None = None  # of an image in time
     along: str = SPACE  # where an object is followed
+    tag: str = ""  # of the images, where they do not say it themselves
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -69,6 +72,7 @@ class PredictRequest:
             **engine,
             **({} if self.phase is None else {"phase": self.phase}),
             **({} if self.along == SPACE else {"along": self.along}),
+            **({"tag": self.tag} if self.tag else {}),
             "plane": self.plane,
             "zoom": zoom,
             "options": str(options),
@@ -159,56 +163,26 @@ class OfflinePredictor:
         started = time.perf_counter()
         cine = cine or read_cine(path)
         volume = cine.at(request.phase)
+        predictor = self.predictor.about(partial(tags_of_image, path, volume), request.tag)
         context = self._context(request, path, volume, job or Job())
         found: Answer[Any] | CineAnswer
         if request.along == SPACE:
-            found, sentence, notes = self._asked(request, volume, context)
+            found, sentence, notes = _asked(request, predictor, volume, context)
             sentence += f", phase {volume.phase.index} of {volume.phase.count}" if volume.phase is not None else ""
         else:
-            found = answer_in_time(request.in_time(volume), self.predictor, cine, context)
+            found = answer_in_time(request.in_time(volume), predictor, cine, context)
             sentence, notes = _in_time(found), ()
         if self.predictor.adapter != NO_ADAPTER:
-            sentence += f", adapter {self.predictor.adapter[:SHOWN_DIGITS]}"
+            own = f" for {predictor.tag}" if predictor.tag else ""
+            sentence += f", adapter {self.predictor.adapter[:SHOWN_DIGITS]}{own}"
         told = (*notes, *(note for note in found.notes if note != volume.note))
         return Predicted(found.mask, f"{sentence}, {time.perf_counter() - started:.1f} s", volume, told)
-
-    def _asked(
-        self, request: PredictRequest, volume: Volume, context: Context
-    ) -> tuple[Answer[Any], str, tuple[str, ...]]:
-        """The answer, a sentence about it, and what else is to be said."""
-        if request.mode == "auto":
-            labels = answer(request.about_labels(volume, self.predictor), self.predictor, volume, context)
-            scores = ", ".join(f"{name} {score:.2f}" for name, score in labels.found.scores.items())
-            semantic = self.predictor.semantic if request.auto == SEMANTIC else None
-            namer = f" by {semantic.name}" if semantic is not None else ""
-            told = tuple(
-                f"{name}: {one.facts['mode'] or 'nothing'}, {one.why}" for name, one in labels.found.chosen.items()
-            )
-            return labels, f"{request.auto}{namer}: {scores or 'nothing found'}", told
-        if request.seed_from is not None:
-            seeded = answer(request.seeded(volume), self.predictor, volume, context)
-            voxels = int(np.count_nonzero(seeded.mask.array))
-            return seeded, f"{voxels} voxels like {request.seed_from}, confidence {seeded.found.confidence:.2f}", ()
-        if request.mode == "3d":
-            body = answer(request.in_volume(volume), self.predictor, volume, context)
-            voxels, slices = int(np.count_nonzero(body.mask.array)), body.found.slices
-            where = f"slices {slices[0]} to {slices[-1]}" if slices else "nowhere"
-            about = f"{voxels} voxels on {where} (axis {'ijk'[body.found.axis]}), score {body.found.score:.2f}"
-            return body, about, ()
-        question, notes = request.on_slice(volume)
-        flat = answer(question, self.predictor, volume, context)
-        seen = flat.found
-        sentence = (
-            f"{int(seen.pixels.sum())} voxels on slice {question.index} (axis {'ijk'[seen.view.axis]}), "
-            f"score {seen.score:.2f}, stability {seen.stability:.2f}, window {seen.window.name}"
-        )
-        return flat, sentence, notes
 
     def _context(self, request: PredictRequest, path: Path, volume: Volume, job: Job) -> Context:
         def best() -> Mapping[str, Chosen]:
             return self.choice(request).of(request.names.names, without=volume.digest)
 
-        return Context(job, lambda: self._cases(request, path), best=best)
+        return Context(job, lambda: self.cases(request, path), best=best)
 
     def choice(self, request: PredictRequest) -> ModeChoice:
         """Which mode is best for each label: counted on the accepted cases, once for all images of a run."""
@@ -228,7 +202,7 @@ class OfflinePredictor:
         self._choice.append(found)
         return found
 
-    def _cases(self, request: PredictRequest, path: Path) -> list[AcceptedCase]:
+    def cases(self, request: PredictRequest, path: Path) -> list[AcceptedCase]:
         """The accepted cases of other images, each read once."""
         seed = request.seed_from if request.seed_from != BEST else None
         others = (
@@ -242,6 +216,39 @@ class OfflinePredictor:
             labels = names.renumbered(mask, case.labels)
             self._read[case.image] = AcceptedCase(read_image(case.image, phase=phase), labels)
         return self._read[case.image]
+
+
+def _asked(
+    request: PredictRequest, predictor: Predictor, volume: Volume, context: Context
+) -> tuple[Answer[Any], str, tuple[str, ...]]:
+    """The answer, a sentence about it, and what else is to be said."""
+    if request.mode == "auto":
+        labels = answer(request.about_labels(volume, predictor), predictor, volume, context)
+        scores = ", ".join(f"{name} {score:.2f}" for name, score in labels.found.scores.items())
+        semantic = predictor.semantic if request.auto == SEMANTIC else None
+        namer = f" by {semantic.name}" if semantic is not None else ""
+        told = tuple(
+            f"{name}: {one.facts['mode'] or 'nothing'}, {one.why}" for name, one in labels.found.chosen.items()
+        )
+        return labels, f"{request.auto}{namer}: {scores or 'nothing found'}", told
+    if request.seed_from is not None:
+        seeded = answer(request.seeded(volume), predictor, volume, context)
+        voxels = int(np.count_nonzero(seeded.mask.array))
+        return seeded, f"{voxels} voxels like {request.seed_from}, confidence {seeded.found.confidence:.2f}", ()
+    if request.mode == "3d":
+        body = answer(request.in_volume(volume), predictor, volume, context)
+        voxels, slices = int(np.count_nonzero(body.mask.array)), body.found.slices
+        where = f"slices {slices[0]} to {slices[-1]}" if slices else "nowhere"
+        about = f"{voxels} voxels on {where} (axis {'ijk'[body.found.axis]}), score {body.found.score:.2f}"
+        return body, about, ()
+    question, notes = request.on_slice(volume)
+    flat = answer(question, predictor, volume, context)
+    seen = flat.found
+    sentence = (
+        f"{int(seen.pixels.sum())} voxels on slice {question.index} (axis {'ijk'[seen.view.axis]}), "
+        f"score {seen.score:.2f}, stability {seen.stability:.2f}, window {seen.window.name}"
+    )
+    return flat, sentence, notes
 
 
 def _in_time(found: CineAnswer) -> str:

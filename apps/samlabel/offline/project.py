@@ -44,7 +44,7 @@ class Offline:
     @cached_property
     def serving(self) -> Serving:
         """The network that serves."""
-        return load_serving(self.config)
+        return load_serving(self.config, self.studies)
 
     @cached_property
     def selection(self) -> Selection:

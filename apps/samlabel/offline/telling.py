@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from sam_infer.job import Job
 
-EVERY_S = 3.0  # so that five never pass: loading torch holds up every thread
+EVERY_S = 2.0  # so that five never pass: loading torch holds up every thread for seconds
 BAR_EVERY_S = 0.5
 
 # Shorter work is not announced.

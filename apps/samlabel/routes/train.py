@@ -9,12 +9,12 @@ from typing import Any
 
 import structlog
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi.responses import Response
 from monailabel.endpoints import train as host
 from monailabel.utils.async_tasks.utils import processes, tasks
 
 from sam_trainer.errors import TrainingError
-from sam_trainer.training.record import CURVES
+from sam_trainer.training.record import fit_curves
 from sam_trainer.training.run_round import training_folder
 from samlabel.access.audited import current_actor
 from samlabel.access.callers import ADMIN, USER
@@ -53,13 +53,13 @@ def status(all: bool = False, check_if_running: bool = False) -> Any:
 
 
 @router.get("/curves", summary="Learning curves of the last training, as PNG", dependencies=[USER])
-def curves() -> FileResponse:
-    """Loss and validation Dice against epochs; drawn when a training ends."""
+def curves() -> Response:
+    """Loss and validation Dice against epochs, as far as it is."""
     run = trainer().stats().get("run")
-    picture = training_folder(trainer().model) / str(run) / CURVES
-    if not run or not picture.is_file():
-        raise NotFoundError("there are no learning curves yet: they are drawn when a training ends", "curves")
-    return FileResponse(picture, media_type="image/png", headers={"cache-control": "no-cache"})
+    picture = fit_curves(training_folder(trainer().model) / str(run), str(run)) if run else None
+    if picture is None:
+        raise NotFoundError("there are no learning curves yet: they begin with the first epoch of a training", "curves")
+    return Response(picture, media_type="image/png", headers={"cache-control": "no-cache"})
 
 
 @router.post("/", summary="Train", deprecated=True, dependencies=[ADMIN])

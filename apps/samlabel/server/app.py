@@ -43,8 +43,11 @@ from samlabel.loop.answers_given import AnswersGiven
 from samlabel.loop.background_scoring import BackgroundScoring
 from samlabel.loop.best_modes import BestModes
 from samlabel.loop.examples import Examples
+from samlabel.loop.model_by_label import ModelByLabel
 from samlabel.loop.study_cases import StudyCases
+from samlabel.loop.warning_skill import MeasuredSkill
 from samlabel.routes.metrics import METRICS
+from samlabel.server.late_readers import LateReaders
 from samlabel.server.registry import TaskRegistry
 from samlabel.store.archive import open_archive
 from samlabel.store.folder import StudyStore
@@ -91,7 +94,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
         with self._loading:
             serving = self._serving
             if serving is None:
-                self.serving = serving = load_serving(self.config)
+                self.serving = serving = load_serving(self.config, self.source)
             return serving
 
     @serving.setter
@@ -196,6 +199,7 @@ class SamApp(TaskRegistry, MONAILabelApp):
         if taken is None:
             return {}
         if taken.new:
+            self.online.wake()
             self._answers.forget(image_id)
             self._watch()
         return quarantine_of(taken.record)
@@ -228,11 +232,15 @@ class SamApp(TaskRegistry, MONAILabelApp):
             self._scoring.start()
         if self.config.warm_up:
             self._warm_up()
+            LateReaders().start()
+        if self.online.choice.is_on:
+            self.online.start()
 
     def _warm_up(self) -> None:
         try:
             warm_up(self.serving)
             log.info("ready", model=self.serving.predictor.backbone.name)
+            threading.Thread(target=self.serving.load_ahead, name="further-models", daemon=True).start()
         except SamError as error:
             log.error("the model cannot be used; clicks are refused until this is cured", reason=str(error))
 
@@ -242,6 +250,9 @@ class SamApp(TaskRegistry, MONAILabelApp):
 
     def _best_modes(self, should_stop: Callable[[], bool]) -> None:
         BestModes(Examples(self._store, self.label_names, self.studies)).renew(self.serving, should_stop)
+        MeasuredSkill(self._store, self.source).renew(self.serving, should_stop)
+        cases = StudyCases(self._store, self.source, self.label_names)
+        ModelByLabel(cases, self.config).renew(self.serving, should_stop)
 
     def _has_labels(self) -> bool:
         return bool(self._store.get_labeled_images())

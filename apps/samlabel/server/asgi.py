@@ -28,6 +28,7 @@ from samlabel.access.request_guard import RequestGuard
 from samlabel.config import AppConfig
 from samlabel.host import login_fix
 from samlabel.host.logs import route_structlog
+from samlabel.online import route as online_route
 from samlabel.routes import adapters as adapter_route
 from samlabel.routes import health as metrics_route
 from samlabel.routes import infer as infer_route
@@ -50,6 +51,7 @@ OURS = (
     adapter_route.router,
     label_route.router,
     lease_route.router,
+    online_route.router,
     metrics_route.router,
     proxy.router,
     viewer.router,
@@ -87,7 +89,12 @@ def mend(app: FastAPI) -> FastAPI:
     if origins:
         # Outermost, so that pages of these origins can also read why something was refused.
         app.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["x-samlabel-names"],
         )
     app.router.lifespan_context = ending_trainings(app.router.lifespan_context)
     end_trainings_with_this_life()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from monailabel.interfaces.tasks.infer_v2 import InferTask
@@ -18,11 +18,15 @@ from sam_trainer.studies import Studies
 from samlabel.config import AppConfig
 from samlabel.engine import serving_adapter
 from samlabel.label_names import LabelNames
+from samlabel.loop.accepted_labels import accepted_case
 from samlabel.loop.examples import Examples
+from samlabel.loop.warning_skill import MeasuredSkill
+from samlabel.online.learning import Choice, OnlineLearning
 from samlabel.store.folder import StudyStore
 from samlabel.tasks.auto_task import SamAutoTask
 from samlabel.tasks.batch import batch_infer
 from samlabel.tasks.class_task import SamClassTask
+from samlabel.tasks.command_task import SamTextTask
 from samlabel.tasks.next_case import DESCRIPTIONS, NextCase
 from samlabel.tasks.scoring_task import SCORING, SamUncertainty
 from samlabel.tasks.slice_task import Sam2dTask
@@ -50,13 +54,19 @@ class TaskRegistry:
         def examples() -> Examples:
             return Examples(self._store, names, self.studies)
 
+        def online() -> OnlineLearning:
+            return self.online
+
         names = self.label_names
         return {
-            "sam_auto": SamAutoTask(serving, names, examples),
-            "sam_2d": Sam2dTask(serving, names),
-            "sam_3d": Sam3dTask(serving, names, examples, self.config.model),
+            "sam_auto": SamAutoTask(serving, names, examples, online),
+            "sam_2d": Sam2dTask(
+                serving, names, online, lambda predictor: MeasuredSkill(self._store, self.source).known(predictor)
+            ),
+            "sam_3d": Sam3dTask(serving, names, examples, online, self.config.model),
             "sam_multi": SamMultiTask(serving, names, self.config.model),
             "sam_class": SamClassTask(serving, names),
+            "sam_text": SamTextTask(serving, names, examples),
         }
 
     def init_strategies(self) -> dict[str, Strategy]:
@@ -67,6 +77,13 @@ class TaskRegistry:
     def selection(self) -> Selection:
         """What is known when a case is chosen."""
         return Selection(self.source, self.config.selection_policy, lambda: serving_adapter(self.config))
+
+    @cached_property
+    def online(self) -> OnlineLearning:
+        """What was learned since the adapter."""
+        choice = Choice(self.config.online, self.config.online_for)
+        case_of = partial(accepted_case, self._store, self.source, self.label_names)
+        return OnlineLearning(lambda: self.serving, self.source, case_of, choice)
 
     @property
     def ledger(self) -> Ledger:

@@ -21,6 +21,7 @@ def launch(folder: Path, studies: Path, model: str, threads: int) -> Launch:
     _with_weights(home, model)
     command = [sys.executable, "-m", "samlabel", "serve", "--studies", str(studies), "--port", "{port}"]
     environ = {**os.environ, "SAMLABEL_HOME": str(home), "OMP_NUM_THREADS": str(threads)}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a server is not compiled anew at every start
     return Launch("samlabel", model, [*command, "--model", model], environ, folder)
 
 

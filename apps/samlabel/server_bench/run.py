@@ -65,7 +65,7 @@ def run_servers(
     rows: list[Row] = []
     kept = journal or Journal()
     with tempfile.TemporaryDirectory(prefix="samlabel-") as name:
-        stages = _stages(plan, Path(name))
+        stages = _stages(plan, Path(name), kept.tell)
         kept.expect(list(stages))
         for key, stage in stages.items():
             rows += kept.unit(key, stage)
@@ -73,7 +73,7 @@ def run_servers(
     return _outcome(rows)
 
 
-def _stages(plan: ServerPlan, folder: Path) -> dict[str, Callable[[], list[Row]]]:
+def _stages(plan: ServerPlan, folder: Path, say: Callable[[str], None]) -> dict[str, Callable[[], list[Row]]]:
     """What is measured one after the other, each with servers of its own."""
     studies = folder / "studies"
     scenes = write_scenes(studies, max(2, plan.volumes))
@@ -85,7 +85,7 @@ def _stages(plan: ServerPlan, folder: Path) -> dict[str, Callable[[], list[Row]]
         if not number:
             stages["visit the stock server"] = partial(_stock_rows, plan, studies, scenes, thin)
             if plan.crowd_seconds:
-                stages["readers"] = partial(_readers, launch, scenes, plan.crowd_seconds)
+                stages["readers"] = partial(_readers, launch, scenes, plan.crowd_seconds, say)
     return stages
 
 
@@ -148,12 +148,12 @@ def _restarted(launch: Launch, scenes: Sequence[Scene]) -> list[Row]:
         return visit.rows
 
 
-def _readers(launch: Launch, scenes: Sequence[Scene], seconds: float) -> list[Row]:
+def _readers(launch: Launch, scenes: Sequence[Scene], seconds: float, say: Callable[[str], None]) -> list[Row]:
     """Scripted readers, and one of them beside a training."""
     with Running(launch) as server:
         rows = readers.measure(server.port, scenes, READERS, seconds)
         try:
-            with training_beside.training(launch.folder):
+            with training_beside.training(launch.folder, say):
                 rows.append(readers.measure_one(server.port, scenes, seconds, "training"))
         except ServerError as error:
             rows.append({"server": OURS, "phase": LEFT_OUT, "clients": 1, "reason": str(error)})

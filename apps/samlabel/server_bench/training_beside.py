@@ -6,15 +6,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sam_trainer.synthetic.patients import demo_studies
-from sam_trainer.training.record import LOG_FILE
+from sam_trainer.training.progress import read_progress
+from sam_trainer.training.run_round import PROGRESS_FILE
 from samlabel.server_bench.server_process import ServerError
 
-# Until the first epoch is over everything is loaded and the cores are busy.
+# Until the first step is taken, and how often that is looked for. A slow machine may take minutes to load and to read.
 START_SECONDS = 900.0
 LOOK_SECONDS = 0.5
 
@@ -26,8 +27,11 @@ STEPS = 100
 
 
 @contextmanager
-def training(folder: Path) -> Iterator[None]:
-    """`samlabel train` at work, as anybody starts it, until the block ends."""
+def training(folder: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """`samlabel train` at work, as anybody starts it, from its first step until the block ends.
+
+    `say` hears what it is doing until then.
+    """
     studies, home = demo_studies(folder / "labelled"), folder / "training"
     command = [
         sys.executable,
@@ -46,16 +50,31 @@ def training(folder: Path) -> Iterator[None]:
             command, env={**os.environ, "SAMLABEL_HOME": str(home)}, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        started = time.monotonic()
-        while not any(path.stat().st_size for path in home.rglob(LOG_FILE)):
-            if process.poll() is not None:
-                raise ServerError(f"the training ended: {(folder / 'train.log').read_text()[-500:]}")
-            if time.monotonic() - started > START_SECONDS:
-                raise ServerError("the training did not finish an epoch in time")
-            time.sleep(LOOK_SECONDS)
+        _until_it_trains(process, folder, home, say)
         yield
         if process.poll() is not None:
             raise ServerError("the training was over before the clicks were")
     finally:
         process.terminate()
         process.wait()
+
+
+def _until_it_trains(process: subprocess.Popen[bytes], folder: Path, home: Path, say: Callable[[str], None]) -> None:
+    """Wait for the first step."""
+    started, told = time.monotonic(), ""
+    while True:
+        facts = next(map(read_progress, home.rglob(PROGRESS_FILE)), {})
+        stage = str(facts.get("stage", "loading"))
+        if facts.get("train"):
+            return say("the training takes its steps")
+        if process.poll() is not None:
+            raise ServerError(f"the training ended: {(folder / 'train.log').read_text()[-500:]}")
+        if time.monotonic() - started > START_SECONDS:
+            raise ServerError(
+                f"the training took no step in {START_SECONDS / 60:.0f} minutes, it was at '{stage}': measure on a "
+                "machine that does less, or without readers (--readers-seconds 0)"
+            )
+        if stage != told:
+            say(f"waiting for the training's first step: {stage}")
+            told = stage
+        time.sleep(LOOK_SECONDS)

@@ -14,12 +14,13 @@ from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.loop.best_modes import BestModes
 from samlabel.loop.examples import Examples
+from samlabel.online.learning import OnlineLearning
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import auto_request, doubt_reply
 from samlabel.wire.auto_reply import describe, naming
 from samlabel.wire.phase_request import phase_facts
-from samlabel.wire.reply import Reply, network_facts
+from samlabel.wire.reply import Reply, network_facts, online_facts
 
 NO_DOUBT = "called off before uncertainty was looked for: the labels are whole"
 
@@ -27,7 +28,13 @@ NO_DOUBT = "called off before uncertainty was looked for: the labels are whole"
 class SamAutoTask(SamTask):
     """A label map without a hint: what stands out, or what accepted cases say."""
 
-    def __init__(self, serving: Callable[[], Serving], names: LabelNames, examples: Callable[[], Examples]) -> None:
+    def __init__(
+        self,
+        serving: Callable[[], Serving],
+        names: LabelNames,
+        examples: Callable[[], Examples],
+        online: Callable[[], OnlineLearning],
+    ) -> None:
         super().__init__(
             serving,
             names,
@@ -38,6 +45,7 @@ class SamAutoTask(SamTask):
             "stands out (propose), what accepted cases say (grid, selfprompt, detect, atlas), or what an adapter has "
             "learned (semantic)",
             config=dict(auto_request.OPTIONS),
+            online=online,
         )
         self.examples = examples
 
@@ -47,8 +55,8 @@ class SamAutoTask(SamTask):
         serving, image_id = self.serving(), request.get("image_id")
         volume = self.opened(serving, request)
         wanted = auto_request.decode(request, volume.geometry, self.names)
-        question, predictor, examples = wanted.question, serving.predictor, self.examples()
-        doubting = doubt_reply.asked(request, predictor, serving.earlier)
+        question, predictor, examples = wanted.question, self.network(serving, request, volume), self.examples()
+        doubting = doubt_reply.asked(request, predictor, self.earlier(serving, request, volume))
         if wanted.prior_tag is not None and question.prior is None:
             question = wanted.with_prior(examples.earlier(image_id, wanted.prior_tag))
         job = volume_job(serving, f"sam_auto {question.mode}", request)
@@ -58,12 +66,14 @@ class SamAutoTask(SamTask):
             serving.memo,
             lambda: BestModes(examples).known(predictor, volume),
         )
-        found = answer(question, predictor, volume, context)
+        learned = self.learned(request, predictor, question.labels)
+        found = answer(question, learned, volume, context)
         facts = {
             "label_names": self.names.values,
             **network_facts(predictor),
             **phase_facts(volume),
             **naming(predictor, question.mode),
+            **online_facts(learned, question.labels),
             **describe(found, question, volume.geometry, time.perf_counter() - started),
             "reader": current_reader(),
         }

@@ -42,7 +42,8 @@ class SamClassTask(SamTask):
         serving = self.serving()
         volume = self.opened(serving, request)
         wanted = auto_request.decode_semantic(request, volume.geometry, self.names)
-        predictor, context = serving.predictor, Context(volume_job(serving, "sam_class", request))
+        predictor = self.network(serving, request, volume)
+        context = Context(volume_job(serving, "sam_class", request))
         found = answer(wanted.question, predictor, volume, context)
         described = describe(found, wanted.question, volume.geometry, time.perf_counter() - started)
         facts = {

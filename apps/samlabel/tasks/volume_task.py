@@ -15,11 +15,12 @@ from sam_infer.serving.server_state import Serving
 from samlabel.access.identity import current_reader
 from samlabel.label_names import LabelNames
 from samlabel.loop.examples import Examples
+from samlabel.online.learning import OnlineLearning
 from samlabel.tasks.job import volume_job
 from samlabel.tasks.task import SamTask
 from samlabel.wire import phase_request, volume_request
 from samlabel.wire.phase_request import decode_along, decode_phase, phase_facts, refuse_along
-from samlabel.wire.reply import Reply, milliseconds, network_facts
+from samlabel.wire.reply import Reply, milliseconds, network_facts, online_facts
 from samlabel.wire.volume_reply import describe_object, describe_phases, own_notes
 
 
@@ -29,7 +30,12 @@ class Sam3dTask(SamTask):
     one_phase = False
 
     def __init__(
-        self, serving: Callable[[], Serving], names: LabelNames, examples: Callable[[], Examples], model: str = ""
+        self,
+        serving: Callable[[], Serving],
+        names: LabelNames,
+        examples: Callable[[], Examples],
+        online: Callable[[], OnlineLearning],
+        model: str = "",
     ) -> None:
         self.examples = examples
         super().__init__(
@@ -40,6 +46,7 @@ class Sam3dTask(SamTask):
             dimension=3,
             description="Segment Anything in 3D: prompts on a few slices are followed to the ends of the object",
             config={**volume_request.shown_options(model), **phase_request.OPTIONS},
+            online=online,
         )
 
     def reply(self, request: Mapping[str, Any]) -> Reply:
@@ -56,12 +63,14 @@ class Sam3dTask(SamTask):
         if along is not None:
             return self._in_time(wanted, along, request, serving)
         ((label, prompts),) = wanted.prompts.items()
-        predictor, context = serving.predictor, Context(volume_job(serving, "sam_3d", request))
+        predictor = self.learned(request, self.network(serving, request, volume, [label]), [label])
+        context = Context(volume_job(serving, "sam_3d", request))
         found = answer(ObjectQuestion(prompts, wanted.options), predictor, volume, context)
         facts = {
             "label_names": {label: 1},
             **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
             **network_facts(predictor),
+            **online_facts(predictor, [label]),
             **phase_facts(volume),
             **describe_object(found.found, volume, found.notes),
             "latencies": milliseconds({"segment": time.perf_counter() - started}),
@@ -77,13 +86,15 @@ class Sam3dTask(SamTask):
         ((label, prompts),) = wanted.prompts.items()
         cine, phase = serving.cine(request["image"]), decode_phase(request)
         question = CineQuestion(prompts, phase or 0, along, wanted.options)
+        volume = cine.at(phase)
+        predictor = self.learned(request, self.network(serving, request, volume, [label]), [label])
         context = Context(volume_job(serving, f"sam_3d along {along}", request))
-        predictor, volume = serving.predictor, cine.at(phase)
         found = answer_in_time(question, predictor, cine, context)
         facts = {
             "label_names": {label: 1},
             **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
             **network_facts(predictor),
+            **online_facts(predictor, [label]),
             **phase_facts(volume),
             **describe_object(found.found.start, volume, found.notes),
             **describe_phases(found.found),
@@ -105,11 +116,12 @@ class Sam3dTask(SamTask):
             return [examples.named(serving, wanted.seed, image_id)]
 
         context = Context(volume_job(serving, "sam_3d seeded", request), cases, serving.memo)
-        found = answer(wanted.question, serving.predictor, volume, context)
+        predictor = self.network(serving, request, volume, [wanted.question.label])
+        found = answer(wanted.question, predictor, volume, context)
         facts = {
             "label_names": {wanted.question.label: 1},
             **({"label_assumed": wanted.assumed} if wanted.assumed else {}),
-            **network_facts(serving.predictor),
+            **network_facts(predictor),
             **phase_facts(volume),
             **describe_object(found.found.object, volume, found.notes),
             "seed_from": wanted.seed,
@@ -140,7 +152,8 @@ class SamMultiTask(SamTask):
         serving = self.serving()
         volume = self.opened(serving, request)
         wanted = volume_request.decode_labels(request, volume.geometry, self.names)
-        predictor, context = serving.predictor, Context(volume_job(serving, "sam_multi", request))
+        predictor = self.network(serving, request, volume, list(wanted.prompts))
+        context = Context(volume_job(serving, "sam_multi", request))
         several = answer(ObjectsQuestion(wanted.prompts, wanted.options), predictor, volume, context)
         labels = several.found.labels.items()
         facts = {

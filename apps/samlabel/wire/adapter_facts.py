@@ -58,6 +58,8 @@ def _short(store: AdapterStore, stored: StoredAdapter, serving: str | None, base
     judged |= {} if alarm is None else {"alarm": alarm["sentence"]}
     judged |= {"named_by": provenance.named_why} if provenance.named_why else {}
     taught = sum(case.part == "train" for case in provenance.cases)
+    tags = provenance.settings.get("tags")
+    judged |= {"tags": tags} if tags else {}
     stale = {"stale": "trained on other weights: `samlabel adapters retrain`"} if provenance.base != base else {}
     return {**row, "method": provenance.method, "base": provenance.base, "taught_by": taught, **judged, **stale}
 

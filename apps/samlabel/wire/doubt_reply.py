@@ -88,7 +88,7 @@ class Doubting:
         """Doubt about every label of a label map (values in the order of the names), slice by slice."""
         network = self.predictor.backbone
         kept = Calibration.read(calibration_file(network.name, self.predictor.adapter))
-        calibration = kept.fitting(network.weights_id)
+        calibration = kept.fitting(self.predictor.known_as)
         doubt = np.zeros(volume.geometry.shape, np.int8, order="F")
         found: dict[str, _Label] = {}
         across = tuple(a for a in range(3) if a != axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sam_trainer.labels.ledger import QUARANTINED, Ledger, Record
@@ -25,6 +26,25 @@ def details(ledger: Ledger, case: str) -> dict[str, Any]:
     if not events:
         raise NotFoundError(f"no label of {case!r} was ever accepted here; `samlabel labels list` shows all", "case")
     return {**_row(events[-1]), "events": [{**_row(event), "facts": dict(event.facts)} for event in events]}
+
+
+def between_readers(told: Mapping[str, Any]) -> Iterator[str]:
+    """What is known of several readers of a case, in sentences."""
+    for reading in told["readings"]:
+        labels = ", ".join(reading["labels"]) or "labels without names"
+        yield f"version {reading['version']} by {reading['reader']}, {reading['when'][:16]}: {labels}"
+    if not told.get("agreement"):
+        yield "fewer than two readers with names: there is nothing to decide"
+        return
+    for row in told["agreement"]:
+        told_of = f"{row['label']}: {row['first']} and {row['second']}"
+        yield f"{told_of} agree by a Dice of {row['dice']:.3f}, an NSD of {row['nsd']:.3f}"
+    decision = told["decision"]
+    if decision is None:
+        yield f"nobody has decided yet; the proposal is {told['proposal']}"
+    else:
+        by, when = decision["by"], decision["when"][:16]
+        yield f"decided by {by}, {when}: {decision['choice']} (version {decision['version']})"
 
 
 def quarantine_of(record: Record) -> dict[str, Any]:

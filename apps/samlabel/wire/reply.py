@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,10 +66,20 @@ class Reply:
         return write_mask(self.mask, path, self.format.compress)
 
 
-def network_facts(predictor: Predictor) -> dict[str, str]:
-    """Which network answered: any mask can be traced."""
-    backbone = predictor.backbone
-    return {"model": backbone.name, "weights": backbone.weights_id, "adapter": predictor.adapter}
+def network_facts(predictor: Predictor) -> dict[str, Any]:
+    """Which network answered: any mask can be traced. Of an adapter with parts by tag also which, null for none, and
+    which there are to be named instead; of several models why this one."""
+    backbone, parts = predictor.backbone, predictor.by_tag
+    tag = {} if parts is None else {"tag": predictor.tag or None, "facet": parts.facet, "tags": list(parts.taught)}
+    why = {"model_why": predictor.model_why} if predictor.model_why else {}
+    return {"model": backbone.name, "weights": backbone.weights_id, "adapter": predictor.adapter, **why, **tag}
+
+
+def online_facts(predictor: Predictor, labels: Sequence[str]) -> dict[str, Any]:
+    """By label the weight of what was learned since the adapter; nothing where the server does not learn as it goes."""
+    if predictor.refiner is None:
+        return {}
+    return {"online": {label: round(1.0 - predictor.refiner.share(label), 2) for label in labels}}
 
 
 def place(geometry: Geometry, axis: int, index: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sam_trainer.config import METHODS, TARGETS, TrainConfig
+from sam_trainer.config import BEST_OF, METHODS, TARGETS, TrainConfig
 from sam_trainer.judging.policy import GatePolicy
 from samlabel.config import flag
 from samlabel.errors import ConfigError, RequestError
@@ -15,7 +15,8 @@ TRAINER = "sam"
 
 # What 3D Slicer offers on its options page; a list is a choice, its first entry the default.
 OPTIONS: dict[str, Any] = {
-    "method": list(METHODS),
+    "method": [*METHODS, BEST_OF],
+    "minutes": TrainConfig.minutes,
     "epochs": TrainConfig.epochs,
     "steps": TrainConfig.steps,
     "rank": TrainConfig.rank,
@@ -40,7 +41,7 @@ NUMBERS = (
     "processes",
     "seed",
 )
-FRACTIONS = ("lr", "weight_decay", "max_gradient")
+FRACTIONS = ("lr", "weight_decay", "max_gradient", "minutes")
 GATE_NUMBERS, GATE_FRACTIONS = ("held_out_cases", "objects_per_case", "clicks"), ("margin", "least_gain")
 SWITCHES = ("with_decoder", "decoder_adapters", "checkpointing", "certain", "promote", "resume")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ TRANSFORMER = f"{DECODER}.transformer"
 
 # The name of the tensor that says how many slices an encoder looks at, and how many are too many.
 DEPTH, MOST_SLICES = f"{ENCODER}/slices", 15
+
+# Of an attention that may be wrapped, or whose projection may be.
+QKV = re.compile(r"(^|\.)qkv\.(base\.)?weight$")
 
 PLAIN = {"norm1", "attn", "norm2", "mlp"}
 
@@ -77,6 +81,28 @@ def decoder_layers(network: nn.Module) -> list[Place]:
     return [Place(f"{TRANSFORMER}.layers.{number}", layer) for number, layer in enumerate(layers.children())]
 
 
+def require_width(network: nn.Module, place: str, width: int) -> None:
+    """Refuse what is wider or narrower than the tokens at its place."""
+    require(width == _width_at(network, place), place)
+
+
+def _width_at(network: nn.Module, place: str) -> int:
+    """Channels of the tokens in the block that a place is part of; 0 outside of every block.
+
+    What is asked may have been put into the block before, around what was there.
+    """
+    if place.startswith(f"{DECODER}."):
+        return len(network.get_parameter(f"{TRANSFORMER}.norm_final_attn.weight"))
+    parts = place.split(".")
+    module_at(network, place)  # with the whole path in its sentence
+    for count in range(len(parts), 0, -1):
+        block = module_at(network, ".".join(parts[:count]))
+        if {"attn", "mlp"} <= dict(block.named_children()).keys():
+            inside = block.get_submodule("attn").named_parameters()
+            return next((value.shape[1] for name, value in inside if QKV.search(name)), 0)
+    return 0
+
+
 def own_tokens(network: nn.Module) -> int:
     """How many tokens a mask decoder asks with before the prompts: for IoU and for masks."""
     return 1 + len(network.get_parameter(f"{DECODER}.mask_tokens.weight"))
@@ -127,7 +153,7 @@ def slices_tensor(slices: int) -> Tensor:
 def checked_slices(tensors: Tensors) -> int:
     """How many slices the tensors are for."""
     found = tensors.get(DEPTH)
-    number = 0 if found is None or found.numel() != 1 or found.is_floating_point() else int(found)
+    number = 0 if found is None or found.ndim or found.is_floating_point() else int(found)
     require(number % 2 == 1 and 1 <= number <= MOST_SLICES, DEPTH)
     return number
 

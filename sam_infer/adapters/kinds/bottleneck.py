@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam_infer.adapters.kinds.blocks import decoder_layers, encoder_blocks
+from sam_infer.adapters.kinds.blocks import decoder_layers, encoder_blocks, require_width
 from sam_infer.adapters.kinds.kind import (
     Form,
     Told,
@@ -120,6 +120,7 @@ class BottleneckKind:
         trains: dict[str, nn.Parameter] = {}
         for place, part in by_place(tensors).items():
             adapter = Bottleneck.of(part, place)
+            require_width(network, place, adapter.down.in_features)
             how = Beside if place.endswith(".mlp") else After
             put_at(network, place, how(module_at(network, place), adapter))
             trains |= named(adapter, place)
@@ -143,3 +144,4 @@ def check_bottleneck(part: Tensors, place: str) -> None:
     require_whole(part.keys() == set(PARTS), f"a bottleneck at {place}")
     down, up = part["down.weight"], part["up.weight"]
     require(down.ndim == 2 and down.shape == up.shape[::-1], place)
+    require(part["down.bias"].shape == down.shape[:1] and part["up.bias"].shape == up.shape[:1], place)

@@ -32,6 +32,7 @@ from sam_infer.adapters.kinds.blocks import (
     checked_slices,
     look_at,
     plain_blocks,
+    require_width,
     slices_tensor,
 )
 from sam_infer.adapters.kinds.bottleneck import BESIDE, Bottleneck, check_bottleneck, fresh_bottleneck
@@ -110,8 +111,7 @@ class CineKind:
         """For every block an attention and a bottleneck; a vector for each view."""
         frames, places = checked_slices(tensors), by_place(tensors)
         check_vectors(tagged(places.pop(TRANSFORMER, {})), TOKEN)
-        places.pop(ENCODER)
-        require_whole(bool(places), CINE)
+        require_whole(places.pop(ENCODER).keys() == {"slices"} and bool(places), CINE)
         for place, part in places.items():
             time = under(part, TIME)
             require_whole(time.keys() == PARTS, f"{place}/{TIME}")
@@ -153,6 +153,8 @@ class CineKind:
             width, narrow = mine["out.weight"].shape
             time = filled(TimeAttention(width, narrow, len(mine["bias"]), frames), mine, place)
             beside = Bottleneck.of(under(part, MLP), place)
+            for reads in (time.qkv.in_features, beside.down.in_features):
+                require_width(network, place, reads)
             put_at(network, place, CineBlock(module_at(network, place), time, beside))
             trains |= {**named(time, f"{place}/{TIME}"), **named(beside, f"{place}/{MLP}")}
         return trains | vectors.named(TOKEN)

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from sam_infer.adapters.kinds.blocks import TRANSFORMER, add_to_own_tokens, encoder_blocks
+from sam_infer.adapters.kinds.blocks import TRANSFORMER, add_to_own_tokens, encoder_blocks, require_width
 from sam_infer.adapters.kinds.bottleneck import BESIDE, Bottleneck, check_bottleneck, fresh_bottleneck
 from sam_infer.adapters.kinds.kind import (
     TAG,
@@ -117,6 +117,8 @@ class DomainBankKind:
         for place, part in places.items():
             shared = Bottleneck.of(under(part, SHARED), place)
             own = {tag: Bottleneck.of(theirs, place) for tag, theirs in tagged(part).items()}
+            for one in (shared, *own.values()):
+                require_width(network, place, one.down.in_features)
             put_at(network, place, BankMlp(module_at(network, place), shared, own, told))
             trains |= named(shared, f"{place}/{SHARED}")
             for tag, adapter in own.items():

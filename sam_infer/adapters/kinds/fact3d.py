@@ -32,6 +32,7 @@ from sam_infer.adapters.kinds.blocks import (
     checked_slices,
     look_at,
     plain_blocks,
+    require_width,
     slices_tensor,
 )
 from sam_infer.adapters.kinds.kind import (
@@ -136,6 +137,7 @@ class Fact3dKind:
             else:
                 require_whole(part.keys() == {f"{where}/{name}" for where in PLACES for name in PARTS}, place)
                 require_whole(f"{place}.attn.qkv" in places, place)
+                require(all(part[f"{where}/down.weight"].ndim == 2 for where in PLACES), place)
 
     def merge(self, weights: Tensors, tensors: Tensors) -> Tensors:
         """The weights as they are."""
@@ -181,6 +183,8 @@ class Fact3dKind:
                 trains |= {f"{place}/q": qkv.q, f"{place}/v": qkv.v}
             elif place != ENCODER:
                 adapters = [_across(part, where, place, slices) for where in PLACES]
+                for adapter in adapters:
+                    require_width(network, place, adapter.down.in_features)
                 put_at(network, place, StackBlock(module_at(network, place), *adapters))
                 for where, adapter in zip(PLACES, adapters, strict=True):
                     trains |= named(adapter, f"{place}/{where}")

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam_infer.adapters.kinds.blocks import decoder_layers, own_tokens
+from sam_infer.adapters.kinds.blocks import decoder_layers, own_tokens, require_width
 from sam_infer.adapters.kinds.kind import (
     Form,
     Told,
@@ -113,6 +113,7 @@ class HyperKind:
         """Eight tensors for every block."""
         for place, part in by_place(tensors).items():
             require_whole(part.keys() == PARTS, place)
+            require(part["down.weight"].ndim == 2 and part["first"].ndim == 2, place)
             hidden = len(part["down.weight"])
             require(part["second"].shape == (hidden * hidden, len(part["first"])), place)
 
@@ -146,6 +147,7 @@ class HyperKind:
         for place, part in by_place(tensors).items():
             hidden, width = part["down.weight"].shape
             adapter = filled(Prompted(width, hidden, len(part["first"])), part, place)
+            require_width(network, place, width)
             put_at(network, place, PromptedLayer(module_at(network, place), adapter, own, nothing))
             trains |= named(adapter, place)
         return trains

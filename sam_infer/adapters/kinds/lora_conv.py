@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam_infer.adapters.kinds.blocks import TRANSFORMER, add_to_own_tokens, plain_blocks
+from sam_infer.adapters.kinds.blocks import TRANSFORMER, add_to_own_tokens, plain_blocks, require_width
 from sam_infer.adapters.kinds.kind import (
     Form,
     Told,
@@ -113,11 +113,14 @@ class LoraConvKind:
     def check(self, tensors: Tensors) -> None:
         """Four factors for q and v of every block, and a prompt head."""
         places = by_place(tensors)
-        require_whole(places.pop(TRANSFORMER, {}).keys() == HEAD, f"{LORA_CONV}, prompt head")
+        head = places.pop(TRANSFORMER, {})
+        require_whole(head.keys() == HEAD, f"{LORA_CONV}, prompt head")
+        require(head["down.weight"].ndim == 2, f"{LORA_CONV}, prompt head")
         for place, part in places.items():
             for which in ("q", "v"):
                 found = under(part, which)
                 require_whole(found.keys() == FACTORS, f"{place}/{which}")
+                require(found["conv3"].ndim == 4, place)
                 a, few = found["a"], len(found["conv3"])
                 require(a.ndim == 2 and a.shape == found["b"].shape[::-1] and 2 * few <= len(a), place)
                 for side in (3, 5):
@@ -158,6 +161,7 @@ class LoraConvKind:
         trains: dict[str, nn.Parameter] = {}
         head = places.pop(TRANSFORMER)
         narrow, width = head["down.weight"].shape
+        require_width(network, TRANSFORMER, width)
         prompt = filled(ImagePrompt(width, narrow), head, TRANSFORMER)
         add_to_own_tokens(network, LORA_CONV, prompt)
         for place, part in places.items():

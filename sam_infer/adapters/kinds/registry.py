@@ -36,6 +36,10 @@ INSERTING: Mapping[str, Inserting] = {
     CINE: CineKind(),
     HYPER: HyperKind(),
 }
+
+# Which of an image's tags a kind goes by that holds something for images of one tag.
+FACETS: Mapping[str, str] = {DOMAIN_BANK: "domain", CINE: "view"}
+
 KINDS: Mapping[str, Kind] = {
     VALUE: Value(),
     LOW_RANK: LowRank(),
@@ -90,6 +94,12 @@ def for_tag(tensors: Tensors, tag: str) -> dict[str, torch.Tensor]:
 def tags_of(tensors: Tensors) -> list[str]:
     """The tags that an adapter was taught, in alphabetical order."""
     return sorted({tag for tag in map(tag_of, tensors) if tag is not None})
+
+
+def facet_of(tensors: Tensors) -> str:
+    """Which of an image's tags an adapter goes by; nothing where it was taught none."""
+    prefixes = {name.partition("/")[0] for name in tensors if tag_of(name) is not None}
+    return next((facet for prefix, facet in FACETS.items() if prefix in prefixes), "")
 
 
 def tag_of(name: str) -> str | None:

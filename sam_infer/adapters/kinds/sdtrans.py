@@ -25,14 +25,16 @@ from sam_infer.adapters.kinds.blocks import (
     DEPTH,
     ENCODER,
     OwnBlock,
+    Place,
     attended,
     by_slice,
     checked_slices,
     look_at,
     plain_blocks,
+    require_width,
     slices_tensor,
 )
-from sam_infer.adapters.kinds.bottleneck import BESIDE, Bottleneck, check_bottleneck, fresh_bottleneck
+from sam_infer.adapters.kinds.bottleneck import BESIDE, PARTS, Bottleneck, check_bottleneck, fresh_bottleneck
 from sam_infer.adapters.kinds.kind import (
     Form,
     Told,
@@ -95,12 +97,11 @@ class SdTransKind:
     def check(self, tensors: Tensors) -> None:
         """For every block three bottlenecks and a bias for every distance."""
         slices, places = checked_slices(tensors), by_place(tensors)
-        places.pop(ENCODER)
-        require_whole(bool(places), SDTRANS)
+        require_whole(places.pop(ENCODER).keys() == {"slices"} and bool(places), SDTRANS)
         for place, part in places.items():
-            bias = part.get("bias")
-            require_whole(bias is not None, place)
-            require(bias is not None and bias.ndim == 2 and bias.shape[1] == 2 * slices - 1, place)
+            require_whole(part.keys() == {"bias", *(f"{name}/{one}" for name in BRANCHES for one in PARTS)}, place)
+            bias = part["bias"]
+            require(bias.ndim == 2 and bias.shape[1] == 2 * slices - 1, place)
             for branch in BRANCHES:
                 check_bottleneck(under(part, branch), f"{place}/{branch}")
 
@@ -125,10 +126,14 @@ class SdTransKind:
         for place, part in by_place(tensors).items():
             if place == ENCODER:
                 continue
-            branches = {branch: Bottleneck.of(under(part, branch), place) for branch in BRANCHES}
-            block = DepthBlock(module_at(network, place), slices, part["bias"], branches)
+            branches = {name: Bottleneck.of(under(part, name), place) for name in BRANCHES}
+            for branch in branches.values():
+                require_width(network, place, branch.down.in_features)
+            old = module_at(network, place)
+            require(Place(place, old).heads == len(part["bias"]), place)
+            block = DepthBlock(old, slices, part["bias"], branches)
             put_at(network, place, block)
             trains[f"{place}/bias"] = block.bias
-            for branch, module in branches.items():
-                trains |= named(module, f"{place}/{branch}")
+            for name, module in branches.items():
+                trains |= named(module, f"{place}/{name}")
         return trains

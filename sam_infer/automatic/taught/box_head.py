@@ -20,6 +20,7 @@ from sam_infer.arrays import Float32Array, UInt8Array
 from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice, embedding_maps
 from sam_infer.errors import PromptError
 from sam_infer.networks.backbone import Features
+from sam_infer.networks.optimizer import PlainAdamW
 
 WIDTH = 48
 
@@ -101,7 +102,7 @@ class BoxHead:
         return _distinct(sorted(found, key=lambda one: (-one.score, one.label, one.box)))[:MOST_INSTANCES]
 
     def _train(self, looks: torch.Tensor, heat: torch.Tensor, edges: torch.Tensor) -> None:
-        optimizer = torch.optim.AdamW(self._net.parameters(), lr=RATE, weight_decay=1e-3)
+        optimizer = PlainAdamW(self._net.parameters(), lr=RATE, weight_decay=1e-3)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
         order = torch.Generator().manual_seed(0)
         filled = torch.nonzero(heat.flatten(1).amax(1) > 0)[:, 0]

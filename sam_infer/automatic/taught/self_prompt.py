@@ -19,6 +19,7 @@ from sam_infer.arrays import BoolArray, Float32Array
 from sam_infer.automatic.taught.embedded_slice import EmbeddedSlice, embedding_maps, label_shares
 from sam_infer.errors import PromptError
 from sam_infer.networks.backbone import Features
+from sam_infer.networks.optimizer import PlainAdam
 
 SCALES = (0.5, 1.0, 2.0, 4.0)
 
@@ -51,7 +52,7 @@ class SelfPrompt:
         spread = torch.where(spread > 1e-6, spread, torch.ones(()))  # the constant stays what it is
         truth = torch.stack([label_shares(lesson.values, labels, low_res) for lesson in lessons])
         heads = torch.zeros(len(SCALES), labels, looks.shape[1], requires_grad=True)
-        optimizer = torch.optim.Adam([heads], lr=RATE)
+        optimizer = PlainAdam([heads], lr=RATE)
         looks = looks / spread[:, None, None]
         order = torch.Generator().manual_seed(0)
         for _ in range(STEPS):

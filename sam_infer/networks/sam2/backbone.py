@@ -12,7 +12,7 @@ from sam_infer.errors import ModelError
 from sam_infer.networks.backbone import Candidates, Features, Hints, only_slice
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_square
-from sam_infer.networks.precision import FLOAT32, number_type
+from sam_infer.networks.runtimes.precision import FLOAT32, number_type
 from sam_infer.networks.sam import SINGLE_MASK, SUFFIX
 from sam_infer.networks.sam2.memory import Levels, MemoryNetwork
 from sam_infer.networks.sam2.modules import SAM2Base

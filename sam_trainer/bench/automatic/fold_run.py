@@ -15,7 +15,7 @@ from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.lru_cache import LruCache
 from sam_infer.models.load import BaseNetwork
-from sam_infer.networks.precision import FLOAT32
+from sam_infer.networks.runtimes.precision import FLOAT32
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.automatic.folds import AutoPlan, Fold
 from sam_trainer.bench.automatic.methods import BEST, PREVIOUS, Answer, Namer, baselines_on, kind_of, modes_on

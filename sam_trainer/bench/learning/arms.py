@@ -6,10 +6,15 @@ decoder, full  the mask decoder, or every weight, with the semantic head
 untapped       as `decoder`, but the head sees the picture only, not the network's embedding
 samed          as SAMed (arXiv 2304.13785): the mask decoder itself names labels; see `samed.py`
 unet           a U-Net that was trained from nothing
+bottleneck, sdtrans, fact3d, cine, lora_conv, domain_bank      a kind of adapter with decoder and head
+lora_decoder, dense_prompt, hyper                              a kind that changes the decoder itself, with the head
+
+Kinds are trained as `samlabel train --method KIND` does it, and compared with `lora+decoder`, which is its `lora`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sam_trainer.config import TrainConfig
@@ -17,6 +22,7 @@ from sam_trainer.errors import TrainingError
 
 NONE, LORA, LORA_DECODER, DECODER, FULL = "none", "lora", "lora+decoder", "decoder", "full"
 UNTAPPED, SAMED, UNET = "untapped", "samed", "unet"
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Arm:
     with_decoder: bool = False
     names_labels: bool = True
     tapped: bool = True
-    against: str | None = None  # the arm, beside the U-Net, whose naming of labels it is compared with
+    against: str | None = None  # the arm that it is compared with, beside no training and the U-Net
 
     def steps(self, budget: float) -> int:
         """How many steps a budget of seconds pays for."""
@@ -53,7 +59,7 @@ class Arm:
 
 # Seconds of one core of an AMD EPYC, in float32, with nothing beside it: `seconds` over `steps` of the rows say whether
 # they still hold.
-ARMS = {
+ARMS: Mapping[str, Arm] = {
     LORA: Arm(0.4, "lora", names_labels=False),
     LORA_DECODER: Arm(1.1, "lora", with_decoder=True),
     DECODER: Arm(1.05, "decoder"),
@@ -61,17 +67,36 @@ ARMS = {
     UNTAPPED: Arm(1.05, "decoder", tapped=False, against=DECODER),
     SAMED: Arm(0.3, against=LORA_DECODER),
     UNET: Arm(0.29),
+    **{
+        kind: Arm(seconds, kind, with_decoder=True, against=LORA_DECODER)
+        for kind, seconds in (
+            ("bottleneck", 1.15),
+            ("sdtrans", 2.2),
+            ("fact3d", 1.95),
+            ("cine", 1.95),
+            ("lora_conv", 1.1),
+            ("lora_decoder", 1.0),
+            ("dense_prompt", 0.8),
+            ("domain_bank", 1.1),
+            ("hyper", 0.8),
+        )
+    },
 }
+
+# What `all` means: every kind of adapter, what they are compared with, and networks that train as a whole.
+EVERY = tuple(arm for arm in ARMS if arm not in (LORA, UNTAPPED, SAMED))
 
 DEFAULT = (LORA, LORA_DECODER, DECODER, FULL, UNET)
 
 
 def choices(text: str) -> tuple[str, ...]:
     """Arms, as a command line gives them."""
+    if text.strip() == ALL:
+        return EVERY
     found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     strange = [word for word in found if word not in ARMS]
     if strange or not found:
-        raise TrainingError(f"methods must be some of {', '.join(ARMS)}, got {text!r}", "methods")
+        raise TrainingError(f"methods must be {ALL}, or some of {', '.join(ARMS)}, got {text!r}", "methods")
     return found
 
 

@@ -17,7 +17,7 @@ from sam_trainer.bench.learning.arms import ARMS, NONE, UNET
 from sam_trainer.bench.learning.few_cases_plan import Training
 from sam_trainer.bench.learning.one_training import MEASURES, Mark, Taught
 from sam_trainer.judging.gate import SemanticScore
-from sam_trainer.measures.paired import Gain, paired_gain
+from sam_trainer.measures.paired import GAIN, NO_GAIN, Gain, paired_gain
 from sam_trainer.reports.table import ALL, Row
 
 SEMANTIC = "dice_semantic"
@@ -58,6 +58,7 @@ class Outcomes:
             "label": label,
             "parameters": self.taught.parameters,
             "head_parameters": self.taught.head_parameters,
+            "megabytes": self.taught.megabytes,
             "steps": self.taught.steps,
             "seconds": round(self.taught.seconds, 1),
         }
@@ -101,8 +102,10 @@ def gains(outcomes: Sequence[Outcomes]) -> Iterator[Row]:
         for method, mine in here.items():
             if method != UNET:
                 yield from _clicked(mine, untrained)
-                for over in (UNET, ARMS[method].against):
-                    yield from _named(mine, here.get(over or "", []))
+                rival = here.get(ARMS[method].against or "", [])
+                yield from _clicked(*_of_same_seeds(mine, rival))
+                for others in (here.get(UNET, []), rival):
+                    yield from _named(*_of_same_seeds(mine, others))
 
 
 def by_case(marks: Iterable[Mark], measure: str) -> dict[str, list[float]]:
@@ -121,20 +124,24 @@ def named_by_case(scores: Iterable[SemanticScore]) -> dict[str, list[float]]:
     return found
 
 
-def _clicked(mine: Sequence[Outcomes], untrained: Sequence[Outcomes]) -> Iterator[Row]:
-    """Clicks and boxes, over those of the network that nobody taught."""
-    marks, before = _marks(mine), _marks(untrained)
+def _clicked(mine: Sequence[Outcomes], others: Sequence[Outcomes]) -> Iterator[Row]:
+    """Clicks and boxes, over those of others: of the network that nobody taught, or of another arm."""
+    marks, before = _marks(mine), _marks(others)
     for measure in MEASURES if marks and before else ():
-        values, others = by_case(marks, measure), by_case(before, measure)
-        if values.keys() <= others.keys():
-            gain = paired_gain(values, {case: others[case] for case in values})
-            yield _gain_row(mine, NONE, measure, gain)
+        values, theirs = by_case(marks, measure), by_case(before, measure)
+        if values.keys() <= theirs.keys():
+            gain = paired_gain(values, {case: theirs[case] for case in values})
+            yield _gain_row(mine, others[0].method, measure, gain)
+
+
+def _of_same_seeds(mine: Sequence[Outcomes], others: Sequence[Outcomes]) -> tuple[list[Outcomes], list[Outcomes]]:
+    """Of both those whose seed the other has too: some arms are trained more often."""
+    shared = {outcome.seed for outcome in mine} & {outcome.seed for outcome in others}
+    return [one for one in mine if one.seed in shared], [one for one in others if one.seed in shared]
 
 
 def _named(mine: Sequence[Outcomes], others: Sequence[Outcomes]) -> Iterator[Row]:
-    """Labels that are named, over how others name them after the same seeds."""
-    if {outcome.seed for outcome in mine} != {outcome.seed for outcome in others}:
-        return
+    """Labels that are named, over how others name them."""
     values = named_by_case(score for outcome in mine for score in outcome.names)
     theirs = named_by_case(score for outcome in others for score in outcome.names)
     if values and values.keys() == theirs.keys():
@@ -158,6 +165,7 @@ def _gain_row(mine: Sequence[Outcomes], over: str, measure: str, gain: Gain) -> 
         "gain": round(gain.mean, DIGITS),
         "ci_low": round(gain.low, DIGITS),
         "ci_high": round(gain.high, DIGITS),
+        "verdict": GAIN if gain.low > 0 else NO_GAIN,
     }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sam_infer.networks.precision import FLOAT32
+from sam_infer.networks.runtimes.precision import FLOAT32
 from sam_trainer.bench.learning.arms import DEFAULT, NONE
+from sam_trainer.errors import TrainingError
 from sam_trainer.labels.cases import Case, Source, spread
 from sam_trainer.synthetic.anatomies import SOURCE, anatomies
 
@@ -32,6 +33,14 @@ class Plan:
     precision: str = FLOAT32
     limit: int | None = None  # labelled cases per folder, and held-out patients
     workers: int = 2
+    only: tuple[str, ...] = ()  # folders that are measured; none named: all
+
+    def chosen(self, sources: Sequence[Source]) -> list[Source]:
+        """The folders that are measured; one that is named must be there."""
+        strange = set(self.only) - {source.name for source in sources}
+        if strange:
+            raise TrainingError(f"there is no labelled folder {', '.join(sorted(strange))}", "only")
+        return [source for source in sources if not self.only or source.name in self.only]
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def procedural(plan: Plan, folder: Path) -> Iterator[Training]:
 
 def left_out(plan: Plan, sources: Sequence[Source]) -> Iterator[Training]:
     """Real folders: cases that share a label with another one of their folder are left out one by one."""
-    for source in sources:
+    for source in plan.chosen(sources):
         folds = spread(list(_folds(replace(source, cases=tuple(spread(source.cases, plan.limit))))), plan.folds)
         for method in (NONE, *plan.methods):
             for seed in range(plan.folder_seeds if method != NONE else 1):

@@ -20,10 +20,22 @@ from sam_trainer.reports.page import Page
 from sam_trainer.reports.table import ALL, Row
 from sam_trainer.synthetic.anatomies import SOURCE
 
-COLUMNS = ("method", "cases", "seed", "parameters", "head_parameters", "steps", "seconds", *MEASURES, SEMANTIC, "n")
+COLUMNS = (
+    "method",
+    "cases",
+    "seed",
+    "parameters",
+    "head_parameters",
+    "megabytes",
+    "steps",
+    "seconds",
+    *MEASURES,
+    SEMANTIC,
+    "n",
+)
 Answer = tuple[Training, dict[str, Any]]
 
-GAINS = ("source", "method", "over", "cases", "seeds", "measure", "held_out", "gain", "ci_low", "ci_high")
+GAINS = ("source", "method", "over", "cases", "seeds", "measure", "held_out", "gain", "ci_low", "ci_high", "verdict")
 
 
 def trainings_of(plan: Plan, folder: Path | None, sources: Sequence[Source]) -> list[Training]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.imaging.volume import Volume
+from sam_infer.models.current import with_adapter
 from sam_infer.models.load import BaseNetwork, load_network
-from sam_infer.networks.naming.label_namer import namer_of
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.bench.learning.arms import ARMS, NONE, SAMED, UNET, Arm
@@ -24,11 +26,12 @@ from sam_trainer.bench.learning.unet import UNetNamer
 from sam_trainer.config import TrainConfig
 from sam_trainer.judging.gate import SemanticScore
 from sam_trainer.judging.semantic_score import score_case, semantic_scores
-from sam_trainer.labels.cases import Case, Target, labelled_image, targets_of
+from sam_trainer.labels.cases import Case, Target, case_tags, labelled_image, targets_of
 from sam_trainer.lessons.batches import LessonBatches
 from sam_trainer.lessons.lesson import lessons_of
 from sam_trainer.lessons.semantic_batches import SemanticBatches
 from sam_trainer.lessons.semantic_lesson import semantic_lessons
+from sam_trainer.lessons.taught_tags import NONE_TAUGHT, TaughtTags
 from sam_trainer.measures.overlap import dice
 from sam_trainer.methods.trainable import trainable
 from sam_trainer.simulation.prompt_styles import drawn
@@ -36,6 +39,9 @@ from sam_trainer.simulation.session import session
 from sam_trainer.training.fit import Fit, Teacher
 from sam_trainer.training.progress import Progress
 from sam_trainer.training.semantic import SemanticTraining
+
+# Of a number that is kept.
+FLOAT_BYTES = 4
 
 # Answers that are measured: after so many clicks, and to a box.
 AFTER = (1, 3, 5)
@@ -58,6 +64,7 @@ class Taught:
     adapter: Adapter | None = None  # None: nothing was trained, or something else than an adapter
     parameters: int = 0  # of the network, that train
     head_parameters: int = 0  # of what names labels
+    megabytes: float = 0.0  # that are kept of what was trained
     steps: int = 0
     seconds: float = 0.0  # of one core, from the first step to the last
 
@@ -65,7 +72,7 @@ class Taught:
 def answered(job: tuple[str, Plan, Training]) -> dict[str, Any]:
     """Train, ask, and say what came out, as JSON knows it."""
     model, plan, training = job
-    base, exam = _network(model), _Exam(training)
+    base, exam = network_of(model), _Exam(training)
     if training.method == NONE:
         return exam.told(Taught(), ask(base, None, exam.targets()), [])
     arm = ARMS[training.method]
@@ -80,20 +87,34 @@ def answered(job: tuple[str, Plan, Training]) -> dict[str, Any]:
 
 def teach(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case], arm: Arm) -> Taught:
     """Train on cases as a round does, to the end: there is no case left to choose an epoch by."""
-    network, backbone, epochs = trainable(base), base.backbone(), count(1)
     lessons = [lesson for case in cases for lesson in lessons_of(case, depth=config.depth)]
     cache = None if config.trains_encoder else EmbeddingCache()
     labels, head = labels_of(cases), None
+    taught = TaughtTags.of(config.facet, lessons, config.tags) if config.facet else NONE_TAUGHT
     if arm.names_labels:
-        head = SemanticTraining(labels, _slices(base, cases, config.depth), config.seed, arm.tapped)
-    teacher = Teacher(LessonBatches(lessons, backbone, cache), lambda _: float(next(epochs)), head)
+        head = SemanticTraining(labels, _slices(base, cases, config.depth, taught), config.seed, arm.tapped)
+    return fitted(base, config, LessonBatches(lessons, base.backbone(), cache, taught), head, labels)
+
+
+def fitted(
+    base: BaseNetwork, config: TrainConfig, batches: LessonBatches, head: SemanticTraining | None, labels: Sequence[str]
+) -> Taught:
+    """What comes of a training on batches, and of a head beside it if there is one."""
+    epochs = count(1)
+    teacher = Teacher(batches, lambda _: float(next(epochs)), head)
     with tempfile.TemporaryDirectory(prefix="samlabel-bench-") as folder:
-        fit, started = Fit(network, config, teacher, Path(folder)), time.process_time()
-        fitted = fit.run(Progress(None, config.epochs), lambda: False)
+        fit, started = Fit(trainable(base), config, teacher, Path(folder)), time.process_time()
+        best = fit.run(Progress(None, config.epochs), lambda: False)
         seconds = time.process_time() - started
     where = Provenance(base.name, base.fingerprint.weights, config.method, {}, config.seed, tuple(labels), ())
     numbers = head.numbers if head is not None else 0
-    return Taught(Adapter(fitted.tensors, where), fit.parameters, numbers, config.steps, seconds)
+    adapter = Adapter(best.tensors, where)
+    return Taught(adapter, fit.parameters, numbers, megabytes_of(best.tensors), config.steps, seconds)
+
+
+def megabytes_of(tensors: Mapping[str, Tensor]) -> float:
+    """What tensors take on a disk."""
+    return round(sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) / 1e6, 3)
 
 
 def teach_unet(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[UNetNamer, Taught]:
@@ -101,7 +122,8 @@ def teach_unet(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) ->
     namer = UNetNamer(labels_of(cases), base.backbone(), _slices(base, cases), config.seed)
     started = time.process_time()
     namer.train(config)
-    return namer, Taught(None, 0, namer.training.numbers, config.steps, time.process_time() - started)
+    seconds, numbers = time.process_time() - started, namer.training.numbers
+    return namer, Taught(None, 0, numbers, round(numbers * FLOAT_BYTES / 1e6, 3), config.steps, seconds)
 
 
 def teach_samed(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -> tuple[SamedNamer, Taught]:
@@ -110,7 +132,8 @@ def teach_samed(base: BaseNetwork, config: TrainConfig, cases: Sequence[Case]) -
     started = time.process_time()
     namer.train(slices, config)
     seconds = time.process_time() - started
-    return namer, Taught(None, namer.parameters, namer.head_parameters, config.steps, seconds)
+    megabytes = (namer.parameters + namer.head_parameters) * FLOAT_BYTES / 1e6
+    return namer, Taught(None, namer.parameters, namer.head_parameters, round(megabytes, 3), config.steps, seconds)
 
 
 def labels_of(cases: Sequence[Case]) -> list[str]:
@@ -120,18 +143,24 @@ def labels_of(cases: Sequence[Case]) -> list[str]:
 
 def ask(base: BaseNetwork, adapter: Adapter | None, targets: Sequence[Target]) -> list[Mark]:
     """Clicks and a box for every object."""
-    backbone, found = base.backbone(adapter), []
+    found, predictor = [], asked(base, adapter)
     for case in {target.case.name: target.case for target in targets}.values():
         volume, _ = labelled_image(case)
-        predictor = Predictor(backbone, EmbeddingCache())
-        found += [_mark(predictor, volume, target) for target in targets if target.case.name == case.name]
+        own = replace(predictor.about(partial(case_tags, case, volume)), cache=EmbeddingCache())
+        found += [_mark(own, volume, target) for target in targets if target.case.name == case.name]
     return found
+
+
+def asked(base: BaseNetwork, adapter: Adapter | None) -> Predictor:
+    """What a server would ask; `about` makes it that of an image's tags."""
+    if adapter is None:
+        return Predictor(base.backbone(), EmbeddingCache())
+    return with_adapter(adapter, EmbeddingCache(), base.backbone)
 
 
 def name(base: BaseNetwork, adapter: Adapter, cases: Sequence[Case]) -> list[SemanticScore]:
     """What the adapter's semantic head finds by itself."""
-    namer = namer_of(adapter.tensors)
-    return semantic_scores(Predictor(base.backbone(adapter), EmbeddingCache(), semantic=namer), cases)
+    return semantic_scores(asked(base, adapter), cases)
 
 
 def name_by(namer: UNetNamer | SamedNamer, cases: Sequence[Case]) -> list[SemanticScore]:
@@ -175,15 +204,17 @@ def _namers() -> dict[str, Namer]:
 
 
 @lru_cache(maxsize=1)
-def _network(model: str) -> BaseNetwork:
-    """A worker trains many times from the same weights."""
+def network_of(model: str) -> BaseNetwork:
+    """The network called `model`: a worker trains many times from the same weights."""
     return load_network(model)
 
 
-def _slices(base: BaseNetwork, cases: Sequence[Case], depth: int = 1) -> SemanticBatches:
+def _slices(
+    base: BaseNetwork, cases: Sequence[Case], depth: int = 1, taught: TaughtTags = NONE_TAUGHT
+) -> SemanticBatches:
     backbone, labels = base.backbone(), labels_of(cases)
     lessons = [lesson for case in cases for lesson in semantic_lessons(case, labels, depth=depth)]
-    return SemanticBatches(lessons, backbone)
+    return SemanticBatches(lessons, backbone, taught=taught)
 
 
 def _mark(predictor: Predictor, volume: Volume, target: Target) -> Mark:

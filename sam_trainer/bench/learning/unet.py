@@ -16,12 +16,12 @@ from sam_infer.automatic.semantic import answer_on
 from sam_infer.imaging.slice_view import SliceView
 from sam_infer.imaging.volume import Volume
 from sam_infer.networks.backbone import Backbone
-from sam_infer.networks.precision import BFLOAT16
+from sam_infer.networks.optimizer import PlainAdamW
+from sam_infer.networks.runtimes.precision import BFLOAT16
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_trainer.config import TrainConfig
 from sam_trainer.lessons.semantic_batches import SemanticBatches
-from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.training.schedule import Schedule
 from sam_trainer.training.unet import UNetTraining
 from sam_trainer.training.whole_network import RATE

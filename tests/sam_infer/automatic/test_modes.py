@@ -27,16 +27,18 @@ from tests.samlabel.region_growing import RegionGrowing
 NAMES = tuple(ABDOMEN_LABELS.values())
 
 # By so much mean Dice over six organs each mode beats the plain one, which is even told the best name for each of its
-# regions. Seen: CT 0.96 for all three against 0.80; MR 0.84 (grid), 0.96 (selfprompt), 0.91 (atlas) against 0.56.
+# regions. Seen: CT .91 (grid), .97 (selfprompt), .98 (atlas) against .29; MR .69, .95 and .93 against .04.
 MARGIN = 0.1
 
-# Slices that are asked for: of CT the two that show all six organs between them.
-SLICES = {"CT": range(1, 3), "MR": range(4)}
+# Slices of a patient, how far apart, and those that are asked for. Of CT two show all six organs between them; what
+# four slices of MR show is too little to lay patients over each other (Dice of warped organs .3 and less).
+SLICES = {"CT": (4, 45.0, range(1, 3)), "MR": (6, 30.0, range(6))}
 
 
-def patient(seed: int, modality: str, shape=(112, 100, 4), spacing=(2.9, 2.7, 45.0)) -> tuple[Volume, Mask]:
+def patient(seed: int, modality: str, shape=(112, 100), spacing=(2.9, 2.7)) -> tuple[Volume, Mask]:
     rng = np.random.default_rng(seed)
-    return render(abdomen(rng), grid(shape, spacing), modality, rng)
+    count, apart, _ = SLICES[modality]
+    return render(abdomen(rng), grid((*shape, count), (*spacing, apart)), modality, rng)
 
 
 def per_label(found: Mask, truth: Mask) -> np.ndarray:
@@ -59,12 +61,12 @@ class Bench:
 
     def __init__(self, modality: str) -> None:
         self.cases = [AcceptedCase(*patient(seed, modality)) for seed in (1, 2, 3)]
-        self.volume, self.truth = patient(11, modality, (108, 96, 4), (3.0, 2.8, 45.0))
-        slices = SLICES[modality]
+        self.volume, self.truth = patient(11, modality, (108, 96), (3.0, 2.8))
+        slices = SLICES[modality][2]
         self.truth.array[:, :, : slices.start] = self.truth.array[:, :, slices.stop :] = 0
         predictor = Predictor(load_backbone("tiny"), EmbeddingCache())
         self.survey = LabelSearch(predictor, self.volume, 2, slices, NAMES)
-        self.plain = best_named(propose_labels(self.survey, slices[-1]).mask, self.truth)
+        self.plain = best_named(propose_labels(self.survey, slices[len(slices) // 2]).mask, self.truth)
 
 
 @pytest.fixture(scope="module", params=["CT", pytest.param("MR", marks=pytest.mark.accept)])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import combinations
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,16 +13,21 @@ import torch
 
 from sam_infer.adapters.adapter import Adapter, Provenance
 from sam_infer.adapters.ids import ADAPTER_FILE
+from sam_infer.adapters.kinds.cine import CINE
+from sam_infer.adapters.kinds.domain_bank import DOMAIN_BANK
+from sam_infer.adapters.kinds.kind import Form
 from sam_infer.adapters.kinds.low_rank import low_rank_name
+from sam_infer.adapters.kinds.registry import INSERTING
 from sam_infer.adapters.store import AdapterStore
 from sam_infer.errors import AdapterError
-from sam_infer.imaging.volume import Mask, Volume
-from sam_infer.models.current import CurrentPredictor, adapted, ranker_file
-from sam_infer.models.load import BaseNetwork, load_network
+from sam_infer.imaging.volume import Mask, Tags, Volume
+from sam_infer.models.current import CurrentPredictor, adapted, ranker_file, with_adapter
+from sam_infer.models.load import BaseNetwork, load_network, tiny_with
+from sam_infer.networks.tiny.backbone import TinyBackbone
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.serving.server_state import Serving
 from sam_infer.slices.embedding_cache import EmbeddingCache
-from sam_infer.slices.predictor import NO_ADAPTER, Predictor
+from sam_infer.slices.predictor import NO_ADAPTER, Options, Predictor
 from sam_infer.weights.prompting import Ranker
 
 QKV = "image_encoder.blocks.{}.attn.qkv.weight"
@@ -116,3 +124,37 @@ def test_a_ranker_that_was_calibrated_on_accepted_labels_serves(store: AdapterSt
     assert CurrentPredictor(store, EmbeddingCache(), base.backbone).first().ranker == ranker
     name = store.put(adapter(base))
     assert adapted(store, name, EmbeddingCache(), base.backbone).ranker is None
+
+
+@pytest.mark.parametrize("kind", [DOMAIN_BANK, CINE])
+def test_an_adapter_with_parts_by_tag_answers_by_one_of_them(
+    base: BaseNetwork, l_phantom: tuple[Volume, Mask], kind: str
+) -> None:
+    """What is strange gets what was learned of all images, bit for bit; published weights are in memory once."""
+    generator = torch.Generator().manual_seed(0)
+    begun = INSERTING[kind].begin(tiny_with(base.weights), Form(slices=1, tags=("one", "two")))
+    tensors = {
+        f"{kind}/{name}": value + 0.3 * torch.randn(value.shape, generator=generator) if value.numel() > 1 else value
+        for name, value in begun.items()
+    }
+    where, cache = Provenance("tiny", base.fingerprint.weights, kind, {}, 0, (), ()), EmbeddingCache()
+    untagged = {name: value for name, value in tensors.items() if "tag=" not in name}
+    alone = with_adapter(Adapter(untagged, where), EmbeddingCache(), base.backbone)
+    serves = with_adapter(Adapter(tensors, where), cache, base.backbone)
+    one, two, strange = (serves.about(partial(Tags, word, word)) for word in ("one", "two", "three"))
+    assert alone.by_tag is None and (one.tag, two.tag, strange.tag) == ("one", "two", "")
+    assert "'three'" in strange.note
+    assert strange.backbone.encoder_id == alone.backbone.encoder_id
+    click, whole = Prompts(2, np.array([[18, 12, 12]]), np.array([1])), Options(zoom=None)
+    found = [own.predict(l_phantom[0], click, 12, whole).logits for own in (one, two, strange)]
+    assert np.array_equal(found[2], alone.predict(l_phantom[0], click, 12, whole).logits)
+    assert not any(np.array_equal(a, b) for a, b in combinations(found, 2))
+    encoders = {predictor.backbone.encoder_id for predictor in (one, two, strange)}
+    assert len(encoders) == (3 if kind == DOMAIN_BANK else 1)  # a view changes no embedding
+    assert cache.stats.encodes == len(encoders)
+    published = {value.data_ptr() for value in base.weights.values()}
+    for predictor in (one, two):
+        model = cast(TinyBackbone, predictor.backbone)._model
+        base.share(model, torch.device("cpu"))
+        own = [value for value in model.parameters() if value.data_ptr() not in published]
+        assert sum(value.numel() for value in own) <= sum(value.numel() for value in tensors.values())

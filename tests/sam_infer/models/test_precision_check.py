@@ -13,9 +13,9 @@ import torch
 from sam_infer.errors import ModelError
 from sam_infer.models import precision_check
 from sam_infer.models.precision_check import LEAST_DICE, agreed_precision, masks_agree
-from sam_infer.networks import precision
 from sam_infer.networks.backbone import Backbone, Features
-from sam_infer.networks.precision import AUTO, BFLOAT16, FLOAT32, number_type
+from sam_infer.networks.runtimes import precision
+from sam_infer.networks.runtimes.precision import AUTO, BFLOAT16, FLOAT32, number_type
 from sam_infer.networks.sam import SamBackbone
 from sam_infer.networks.sam_vit import build_vit, with_weights
 from tests.sam_infer.networks.test_sam import SMALL

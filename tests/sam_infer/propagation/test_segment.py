@@ -315,9 +315,9 @@ def test_a_part_is_kept_where_it_is_wanted(predictor: Predictor, fork) -> None:
 def test_a_part_between_two_prompts_holds_what_both_runs_found(predictor: Predictor, fork) -> None:
     volume, truth = fork
     said = VolumePrompts.of(Prompts(), volume.geometry, [box_on(truth, 10), box_on(truth, 20)])
-    low = extent(truth)[0]
+    slices = segment_volume(forgetful(predictor), volume, said).slices
     # two prompts, the run below to the end of the object and one slice beyond, and the run above
-    upto = 2 + (10 - low + 1) + (extent(truth)[1] - 20 + 1)
+    upto = 2 + (10 - slices[0] + 1) + (slices[-1] - 20 + 1)
     for more, kept in ((4, [11, 12, 13, 14]), (9 + 2, list(range(11, 20)))):
         seen: list[int] = []
         job = Job(
@@ -358,6 +358,23 @@ def test_a_correction_follows_again_only_between_its_neighbours(predictor: Predi
     said = VolumePrompts.of(clicks([], [[5, 5, 14]]), volume.geometry, boxes)
     found = segment_volume(predictor, volume, said, job=Job(runner=counted))
     assert len(worked) == 2 + 1 + 3 + 5  # two boxes, the click, and from it to either side: the rest is recalled
+    assert np.array_equal(found.mask.array, segment_volume(forgetful(predictor), volume, said).mask.array)
+
+
+def test_up_to_a_correction_what_was_followed_before_is_recalled(predictor: Predictor) -> None:
+    volume, truth = phantom("cylinder")
+    box, click = middle(truth), extent(truth)[1] - 1
+    boxes, worked = [box_on(truth, box)], list[int]()
+    segment_volume(predictor, volume, VolumePrompts.of(Prompts(), volume.geometry, boxes))
+
+    def counted(work):
+        worked.append(1)
+        return work()
+
+    said = VolumePrompts.of(clicks([], [[2, 2, click]]), volume.geometry, boxes)
+    found = segment_volume(predictor, volume, said, job=Job(runner=counted))
+    back, beyond = click - box - 1, volume.geometry.shape[2] - 1 - click
+    assert back > 1 and len(worked) <= 2 + back + beyond  # the box, the click, and from it to either side
     assert np.array_equal(found.mask.array, segment_volume(forgetful(predictor), volume, said).mask.array)
 
 

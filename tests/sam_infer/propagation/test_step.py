@@ -36,3 +36,12 @@ def test_an_expected_iou_is_high_where_the_logits_are_sure() -> None:
     mask = np.where(disc(4, 4, 3)[:8, :8], 1.0, -1.0).astype(np.float32)
     assert Part(frame, 9 * mask).expected_iou > 0.99 and Part(frame, 0.4 * mask).expected_iou < 0.5
     assert Part(frame, np.full((8, 8), -9.0, np.float32)).expected_iou < 0.01
+
+
+def test_a_doubt_takes_away_and_does_not_add() -> None:
+    frame = fit_longest(whole(8, 8), (1.0, 1.0), 8, "centre")
+    part, other = Part(frame, np.full((8, 8), 1.0, np.float32)), np.full((8, 8), 5.0, np.float32)
+    other[:4] = -5.0
+    found = part.doubted(other, 0.4).logits
+    np.testing.assert_allclose(found[:2], 1.0 - 0.4 * 6.0, atol=1e-5)
+    np.testing.assert_allclose(found[6:], 1.0, atol=1e-5)

@@ -64,6 +64,15 @@ def test_the_way_back_tells_a_mask_that_slipped() -> None:
     assert tracker.round_trip(start, Section(grey, np.zeros(SHAPE, bool), (1.0, 1.0))) == 0.0
 
 
+def test_the_start_is_found_again_where_the_mask_has_drifted() -> None:
+    start = Section(picture(disc((45, 50), 14), 1), disc((45, 50), 14), (1.0, 1.0))
+    truth, drifted = disc((47, 66), 14), disc((46, 65), 20)
+    tracker, before = Tracker.at(start), Section(picture(truth, 2), drifted, (1.0, 1.0))
+    view = SliceView((SHAPE[1], SHAPE[0], 1), 2, 0, 1, 0, False, False, (1.0, 1.0))
+    recalled = tracker.recalled(before, picture(truth, 3)).on(view) > 0
+    assert dice(recalled, truth) > 0.95 > dice(drifted, truth)
+
+
 def test_the_embedded_weights_are_those_of_the_manifest() -> None:
     facts = json.loads(WEIGHTS.with_suffix(".json").read_text())
     assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() == facts["sha256"]

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_crop
@@ -7,6 +7,7 @@ from sam_infer.slices.crop import ZoomPolicy, crop_around, extent_of, steady_cro
 POLICY = ZoomPolicy(context=2.0, below=0.7)
 
 
+@settings(deadline=None)
 @given(row=st.integers(0, 480), col=st.integers(0, 480), height=st.integers(1, 100), width=st.integers(1, 100))
 def test_the_object_lies_inside_its_crop(row: int, col: int, height: int, width: int) -> None:
     low = np.array([row, col], float)
@@ -35,6 +36,7 @@ def test_crops_are_square_in_millimetres() -> None:
     assert crop is not None and abs(crop.height * 4 - crop.width) <= 4
 
 
+@settings(deadline=None)
 @given(row=st.integers(0, 480), col=st.integers(0, 380), height=st.integers(1, 100), width=st.integers(1, 100))
 def test_the_object_lies_inside_its_steady_crop(row: int, col: int, height: int, width: int) -> None:
     low = np.array([row, col], float)

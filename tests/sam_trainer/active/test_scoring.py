@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from sam_infer.imaging.volume import Volume
 from sam_infer.job import CancelledError
 from sam_infer.networks.tiny.backbone import TinyBackbone
 from sam_infer.serving.activity import Activity
+from sam_infer.slices.by_tag import ByTag
 from sam_infer.slices.embedding_cache import EmbeddingCache
 from sam_infer.slices.predictor import Predictor
 from sam_infer.uncertainty.case_score import CaseScore, Scorer, ScoreSettings
@@ -111,6 +113,24 @@ def test_a_run_that_stopped_goes_on_and_old_scores_come_last(scorer: Scorer, tmp
     write_image(patient(8), tmp_path / "new.nii.gz")
     assert after.waiting({**images, "new": tmp_path / "new.nii.gz"}) == ["new", "a", "b", "c"]
     assert after.waiting({"a": None}) == ["a"] and scoring.waiting({"a": None}) == []
+
+
+def test_a_case_is_scored_by_the_part_for_its_tag(
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, asked = write_image(patient(1), tmp_path / "a.nii.gz"), []
+    (tmp_path / "dataset.json").write_text('{"domain": "North"}')
+
+    def score(own: Scorer, volume: Volume, axis: int) -> CaseScore:
+        asked.append((own.predictor.tag, *(one.tag for one in own.settings.earlier)))
+        return CaseScore(None)
+
+    monkeypatch.setattr(Scorer, "score", score)
+    network = scorer.predictor.backbone
+    serves = replace(scorer.predictor, by_tag=ByTag("domain", ("north",), network, lambda _: network))
+    own = replace(scorer, predictor=serves, settings=replace(scorer.settings, earlier=(serves, scorer.predictor)))
+    Scoring(own, ScoreTable(tmp_path / "s")).one("a", image)
+    assert asked == [("north", "north", "")]
 
 
 def test_a_damaged_image_costs_one_case(scorer: Scorer, tmp_path: Path) -> None:

@@ -132,9 +132,9 @@ def test_choosing_and_scoring_know_no_host_and_training_no_compiler() -> None:
     """Asked of one process: it takes longer to start than to answer."""
     script = (
         "import sys, torch; import sam_trainer.active.selection, sam_trainer.active.case_scoring; "
-        "import sam_trainer.optimizer; "
+        "import sam_infer.networks.optimizer; "
         "weight = torch.nn.Parameter(torch.ones(2)); weight.sum().backward(); "
-        "sam_trainer.optimizer.PlainAdamW([weight]).step(); "
+        "sam_infer.networks.optimizer.PlainAdamW([weight]).step(); "
         "strange = {'monailabel', 'fastapi', 'samlabel', 'torchvision', 'torch._dynamo'}; "
         "sys.exit(', '.join(strange & set(sys.modules)) or 0)"
     )

@@ -8,7 +8,7 @@ from sam_infer.errors import SamError
 from sam_infer.networks.tiny.backbone import WEIGHTS
 from sam_trainer.bench import latency
 from sam_trainer.bench.exam import Exam
-from sam_trainer.bench.latency import Probe, fresh_process, measure
+from sam_trainer.bench.latency import Probe, fresh_process, least_cpu, measure
 
 
 def test_every_phase_has_a_median_and_the_encoder_runs_once_per_slice(exam: Exam) -> None:
@@ -20,6 +20,13 @@ def test_every_phase_has_a_median_and_the_encoder_runs_once_per_slice(exam: Exam
     )
     assert rows["encode"]["n"] == 3
     assert all(row["p95_ms"] >= row["median_ms"] > 0 for row in rows.values())
+
+
+def test_the_cheapest_of_some_tries_counts() -> None:
+    work = iter((200_000, 10, 100_000))
+    least = least_cpu(lambda: sum(range(next(work))), 3)
+    assert next(work, None) is None
+    assert 0 <= least <= least_cpu(lambda: sum(range(20_000_000)), 1)
 
 
 def test_nothing_to_measure_on_is_refused(exam: Exam) -> None:

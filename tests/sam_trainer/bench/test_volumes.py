@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam_infer.errors import VolumeError
+from sam_infer.errors import PromptError, VolumeError
 from sam_infer.imaging.image_file import read_image, write_image, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.prompts.object_prompts import Prompts
@@ -97,3 +97,15 @@ def test_one_case_seeds_the_other_of_its_source(studies: Path, network) -> None:
     assert set(mean) == {"seed", "warped", "middle_box", "extruded", "per_slice_oracle"} and mean["seed"]["n"] == 2
     assert mean["seed"]["dice"] >= 0.8 * mean["middle_box"]["dice"] and 0 < mean["seed"]["confidence"] <= 1
     assert mean["seed"]["above_warped"] == pytest.approx(mean["seed"]["dice"] - mean["warped"]["dice"], abs=1e-3)
+
+    def refuse(*_: object) -> None:
+        raise PromptError("the label of the other case falls outside this image", "seed_from")
+
+    # what a reader would be refused is a row here
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sam_trainer.bench.volumes.seeded_object", refuse)
+        outcome = run_volumes(
+            network, collect_structures(read_sources(studies)), VolumeOptions(), seed=0, protocol=SEED
+        )
+    mean = {row["protocol"]: row for row in outcome.rows if row["source"] == "mean"}
+    assert (mean["seed"]["refused"], mean["seed"]["dice"], mean["seed"]["confidence"]) == (1.0, 0.0, 0.0)

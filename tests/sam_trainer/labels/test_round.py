@@ -48,6 +48,25 @@ def test_the_patient_decides_not_the_image(tmp_path: Path) -> None:
     assert [entry.part for entry in found.cases] == [HELD_OUT, TRAIN, HELD_OUT]
 
 
+def test_where_more_must_watch_a_third_of_those_who_would_teach_does_and_nobody_who_judges(tmp_path: Path) -> None:
+    names = [name for name in (f"p{n}" for n in range(40)) if part_of(name) == TRAIN][:7]
+    cases = cases_of(tmp_path / "studies", *names, "case1")
+
+    def parts(count: int, watching: int, folder: str) -> Counter[str]:
+        found = open_round(accepted([*cases[:count], cases[-1]]), tmp_path / folder, watching)
+        assert read_round(tmp_path / folder) == found
+        return Counter(entry.part for entry in found.cases)
+
+    cases = sorted(cases, key=lambda case: case.name == "case1")
+    assert parts(7, 0, "a") == {TRAIN: 7, HELD_OUT: 1}
+    assert parts(7, 2, "b") == {TRAIN: 5, VALIDATION: 2, HELD_OUT: 1}
+    assert parts(3, 2, "c") == {TRAIN: 2, VALIDATION: 1, HELD_OUT: 1}
+    assert parts(2, 2, "d") == {TRAIN: 2, HELD_OUT: 1}
+    watching = [{case.name for case in read_round(tmp_path / folder).of(VALIDATION)} for folder in ("b", "c")]
+    again = open_round(list(reversed(accepted(cases))), tmp_path / "e", 2)
+    assert {case.name for case in again.of(VALIDATION)} == watching[0] and len(watching[1]) == 1
+
+
 def test_a_round_keeps_the_labels_it_was_opened_with(tmp_path: Path) -> None:
     (case,) = cases_of(tmp_path / "studies", "a")
     found = open_round(accepted([case]), tmp_path / "round")

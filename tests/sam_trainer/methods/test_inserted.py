@@ -14,12 +14,12 @@ from sam_infer.adapters.kinds.kind import Form
 from sam_infer.adapters.kinds.registry import INSERTING, merged_alone
 from sam_infer.errors import AdapterError, SamError
 from sam_infer.networks.backbone import middle_maps
+from sam_infer.networks.optimizer import PlainAdamW
 from sam_infer.networks.sam_vit import VIT_SHAPES, build
 from sam_trainer.config import FOR_MOBILE_SAM, METHODS, TrainConfig
 from sam_trainer.methods.inserted import form_of
 from sam_trainer.methods.method import Adaptation, adapt
 from sam_trainer.methods.trainable import Trainable
-from sam_trainer.optimizer import PlainAdamW
 from sam_trainer.training.state import FitState, Standing
 from tests.sam_trainer.methods.small_networks import (
     Weights,

@@ -45,6 +45,9 @@ def test_rows_that_came_and_went_are_told_and_namesakes_are_kept_apart() -> None
         (None, None, 0.1, True),
         (0.0, 0.1, "10 %", False),
         (-1.0, -1.05, "10 %", True),
+        (1.0, 0.2, "+15 %", True),
+        (1.0, 1.15, "+15 %", True),
+        (1.0, 1.16, "+15 %", False),
         ("gain", "loss", 1, False),
     ],
 )

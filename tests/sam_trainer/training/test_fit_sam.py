@@ -139,5 +139,7 @@ def test_a_whole_vit_b_learns_its_decoder_from_remembered_embeddings(tmp_path: P
     assert result.adapter is not None and result.verdict is not None and result.verdict.cases == 1
     stored = AdapterStore("vit_b", home)
     assert stored.get(result.adapter).provenance.metrics["parameters"] == 4_058_340
-    assert (stored.folder / result.adapter / "adapter.safetensors").stat().st_size < 25e6
+    assert (
+        stored.folder / result.adapter / "adapter.safetensors"
+    ).stat().st_size < 30e6  # the U-Net, where it names better, is 13e6
     assert list((home / "embeddings").rglob("*.safetensors"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sam_infer.networks import precision as numbers
+from sam_infer.networks.runtimes import precision as numbers
 from sam_trainer.config import TrainConfig
 from sam_trainer.training import precision
 from sam_trainer.training.precision import faster_precision, mixed_precision, settled

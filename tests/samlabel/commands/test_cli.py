@@ -15,6 +15,9 @@ from sam_infer.errors import PromptError
 from sam_infer.imaging.cine import Cine
 from sam_infer.imaging.image_file import read_cine_mask, read_image, read_mask, write_cine, write_image
 from sam_infer.imaging.volume import Mask, Volume
+from sam_infer.slices.by_tag import ByTag
+from sam_infer.slices.embedding_cache import EmbeddingCache
+from sam_infer.slices.predictor import Predictor
 from sam_trainer.studies import Studies
 from sam_trainer.synthetic.patients import grid, lesion_photo
 from samlabel.commands import cli, doctor
@@ -146,6 +149,17 @@ def test_predict_knows_no_phases_of_a_volume(
 ) -> None:
     assert called(["predict", str(scan), "--point", "24,12,12", *arguments], monkeypatch) == 1
     assert "no phases in time" in " ".join(capsys.readouterr().err.split())
+
+
+def test_predict_by_the_part_for_a_tag(growing: Any, scan: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ["predict", str(scan), "--point", "24,12,12", "--force", "--tag"]
+    monkeypatch.chdir(scan.parent)
+    assert called([*asked, "north"], monkeypatch) == 1 and "was taught no tags" in capsys.readouterr().err
+    parts = ByTag("domain", ("north",), growing, lambda tag: RegionGrowing(f"encoder of {tag}"))
+    serves = Predictor(growing, EmbeddingCache(), adapter="a" * 64, by_tag=parts)
+    monkeypatch.setattr("samlabel.commands.predict._predictor", lambda *_: serves)
+    assert "adapter aaaaaaaaaaaa for north" in run(app, [*asked, "North"]).output
+    assert called([*asked, "west"], monkeypatch) == 1 and "tag must be one of north" in capsys.readouterr().err
 
 
 def test_predict_with_a_box_on_a_plane(growing: Any, scan: Path, tmp_path: Path) -> None:

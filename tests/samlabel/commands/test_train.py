@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.ids import ADAPTER_FILE
+from sam_infer.adapters.kinds.value import value_name
 from sam_infer.adapters.store import AdapterStore
+from sam_infer.errors import AdapterError
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
 from sam_infer.models.load import load_network
@@ -120,7 +123,10 @@ def test_a_label_in_doubt_is_shown_released_and_exported(tmp_path: Path, capsys:
 def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = AdapterStore("tiny", isolated_home)
     assert "nothing was learned for tiny yet" in run(app, ["adapters", "list"]).output
-    first, second = (store.put(Adapter(tensors(seed), provenance(seed=seed))) for seed in (1, 2))
+    base = load_network("tiny").fingerprint.weights
+    biased = {value_name("mask_decoder.draw.bias"): torch.zeros(32)}
+    first, second = (store.put(Adapter(biased, provenance(seed=seed, base=base))) for seed in (1, 2))
+    unfit = store.put(Adapter(tensors(), provenance(base=base)))
     for name in (first, second):
         assert run(app, ["adapters", "promote", name[:12], "--why", "a test"]).exit_code == 0
     assert f"serves adapter {first[:12]}" in run(app, ["adapters", "rollback"]).output
@@ -129,11 +135,18 @@ def test_rollback_and_what_cannot_be(isolated_home: Path, capsys: pytest.Capture
     for arguments, sentence in (
         (["adapters", "promote", "ffff"], "there is no adapter that begins with 'ffff'"),
         (["adapters", "promote", second[:12]], "was changed or is damaged"),
+        (["adapters", "promote", unfit[:12]], "the adapter does not fit the network"),
         (["adapters", "show", second[:12]], "was changed or is damaged"),
         (["adapters", "rollback", "--model", "vit_b"], "nothing to go back from"),
         (["adapters", "retrain", "--model", "vit_b", "--studies", "."], "say which one to train again"),
         (["train", "--studies", str(isolated_home / "nowhere")], "there is no studies folder"),
         (["train", "--studies", str(isolated_home), "--method", "magic"], "method must be one of"),
+        (["train", "--studies", str(isolated_home), "--method", "auto", "--lr", "0.1"], "auto takes no lr"),
+        (["train", "--studies", str(isolated_home), "--method", "auto", "--minutes", "0"], "minutes must be from"),
+        (
+            ["train", "--studies", str(isolated_home), "--model", "mobile_sam", "--method", "cine"],
+            "its encoder is another",
+        ),
         (["train", "--studies", str(isolated_home), "--resume"], "no interrupted training to resume"),
     ):
         with pytest.MonkeyPatch.context() as patch:
@@ -202,4 +215,23 @@ def test_explain_says_what_would_be_trained_and_trains_nothing(
     assert "hyper would train 278,000 numbers; tiny has 5,560,000" in told.output
     assert "5.0 % of the network; an adapter takes 1.1 MB" in told.output
     assert "memory: about 2.5 GB" in told.output and "0.5 s a step, 96 minutes for 12 epochs of 16" in told.output
+    assert not (isolated_home / "training").exists()
+
+
+def test_explain_lists_who_would_compete_and_who_not(
+    tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def expected(_: object, config: TrainConfig) -> Forecast:
+        if config.method == "hyper":
+            raise AdapterError("a hyper needs a decoder of SAM's")
+        return Forecast({}, 18_432, 4_000_000, 73_728, 1_500_000_000, 0.5, 96.0)
+
+    monkeypatch.setattr("sam_trainer.training.forecast.forecast", expected)
+    told = run(app, ["train", "--studies", str(tmp_path), "--method", "auto", "--minutes", "45", "--explain"])
+    assert told.exit_code == 0, told.output
+    lines = told.output.splitlines()
+    assert any(line.startswith("auto: 10 methods would compete for 45 minutes") for line in lines)
+    (lora,) = (line for line in lines if line.strip().startswith("lora "))
+    assert "18,432 numbers" in lora and "memory about 1.5 GB" in lora and "0.5 s a step, alone 96 minutes" in lora
+    assert "left out: a hyper needs a decoder" in told.output and "those for slices beside" in told.output
     assert not (isolated_home / "training").exists()

@@ -15,7 +15,7 @@ from pydicom.uid import EnhancedCTImageStorage
 
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.image_file import read_image, write_mask
-from sam_infer.imaging.volume import Mask
+from sam_infer.imaging.volume import Mask, Tags
 from samlabel.dicom.demo import SMALL, demo_dicom
 from samlabel.dicom.seg_read import read_seg
 from samlabel.dicom.seg_write import Origin, slices_of, write_seg
@@ -37,6 +37,11 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def slices(master: Path) -> list[Dataset]:
     """Six even slices, from the feet to the head."""
     return [dcmread(path) for path in sorted(master.glob("*.dcm"))]
+
+
+def test_a_series_says_which_scanner_it_comes_from(master: Path) -> None:
+    assert read_image(master).tags == Tags("samlabel procedural phantom")
+    assert read_image(next(master.glob("*.dcm"))).tags == Tags("samlabel procedural phantom")
 
 
 def even(slices: list[Dataset]) -> list[Dataset]:

@@ -3,6 +3,7 @@
 import pytest
 from pydicom.sr._concepts_dict import concepts
 
+from sam_infer.prompts.language.tables import phrase, tables
 from samlabel.dicom import snomed
 from samlabel.dicom.snomed import LEFT, RIGHT, meaning_of
 
@@ -51,3 +52,13 @@ def test_an_unknown_name_gets_a_private_code_with_its_own_name_and_no_organs(nam
     assert len(code.value) <= 16 and 1 <= len(code.meaning) <= 64 and "\\" not in code.meaning
     assert meaning_of(name).type == code != meaning_of(name + "!").type
     assert code.meaning[:4] == name.replace("\\", "/")[:4]
+
+
+def test_every_code_has_a_name_in_every_language_that_readers_speak() -> None:
+    english = tables()[0].anatomy
+    for table in tables():
+        assert {code for code, _ in KNOWN.values()} == set(table.anatomy)
+    for name, (code, _) in KNOWN.items():
+        assert phrase(name.replace("_", " ")) in english[code]
+    for name, organ in snomed._ALSO.items():
+        assert phrase(name.replace("_", " ")) in english[KNOWN[organ][0]]

@@ -24,6 +24,7 @@ def test_info_has_what_both_clients_need(server: Server) -> None:
         "sam_3d",
         "sam_multi",
         "sam_class",
+        "sam_text",
     ]  # 3D Slicer runs the first
     auto, clicks = info["models"]["sam_auto"], info["models"]["sam_2d"]
     assert (auto["type"], auto["dimension"], auto["labels"]) == ("segmentation", 3, {"object": 1})

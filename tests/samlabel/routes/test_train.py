@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
-from samlabel.engine import load_serving
 from tests.accept.loop import JUDGES, TAUGHT, answers, same_masks, save, shuffled
 from tests.brief_training import ask_few
-from tests.samlabel.conftest import Server
+from tests.samlabel.conftest import Server, embedded_network
 from tests.small_studies import flat_case
 
 pytestmark = pytest.mark.slow
@@ -46,13 +44,8 @@ def loop(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         server.client.put(f"/datastore/image?image={name}", files={"file": (image.name, image.read_bytes())})
     hidden = server.client.get("/datastore/label?label=l&tag=final").content
     server.client.delete("/datastore/label?id=l&tag=final")
-    threads, before = torch.get_num_threads(), server.app.serving
-    torch.set_num_threads(1)
-    server.app.serving = load_serving(server.app.config)
-    yield server
-    server.app.serving.close()
-    server.app.serving = before
-    torch.set_num_threads(threads)
+    with embedded_network(server):
+        yield server
     for name in (*TAUGHT, *JUDGES):
         server.client.delete(f"/datastore/image?id={name}")
     server.client.put(

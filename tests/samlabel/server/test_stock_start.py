@@ -71,7 +71,7 @@ def info(address: str, server: subprocess.Popen[bytes], log: Path) -> dict[str, 
 def test_a_real_server_answers(started: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
     address, server = started
     told = info(address, server, tmp_path / "log")
-    assert list(told["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class"]
+    assert list(told["models"]) == ["sam_auto", "sam_2d", "sam_3d", "sam_multi", "sam_class", "sam_text"]
     assert told["labels"] == ["object", "other"]
     assert check_answers(address, "l", (24, 12, 12), tmp_path) == (40, 32, 24)
     # its default address is open to everybody: it says so where somebody looks

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sam_infer.errors import SamError
-from sam_trainer.config import TrainConfig
+from sam_trainer.config import BEST_OF, TrainConfig
 from sam_trainer.judging.policy import GatePolicy
 from samlabel.wire.train_request import OPTIONS, parse
 
@@ -30,6 +30,12 @@ def test_ohif_nests_its_parameters() -> None:
     assert (order.config.seed, order.config.model) == (4, "vit_b")
 
 
+def test_auto_is_an_option_with_minutes() -> None:
+    assert OPTIONS["method"][-1] == BEST_OF and OPTIONS["minutes"] == TrainConfig.minutes
+    order = parse({"method": "auto", "minutes": "12.5"}, "tiny")
+    assert (order.config.method, order.config.minutes) == (BEST_OF, 12.5)
+
+
 def test_the_gate_may_be_stricter_for_one_training() -> None:
     assert parse({"held_out_cases": 5, "margin": 0.0}, "tiny").policy == GatePolicy(held_out_cases=5, margin=0.0)
 
@@ -48,6 +54,10 @@ def test_the_gate_may_be_stricter_for_one_training() -> None:
         ({"targets": 5}, "targets", "must be a list or a comma-separated text"),
         ({"targets": ["q", 7]}, "targets", "must be a list or a comma-separated text"),
         ({"method": None, "rank": 0}, "rank", "rank must be from 1 to 256"),
+        ({"method": "magic"}, "method", "method must be one of lora, decoder, .*, auto, got 'magic'"),
+        ({"method": "auto", "minutes": 0}, "minutes", "minutes must be from"),
+        ({"method": "auto", "lr": 1e-3}, "lr", "auto takes no lr"),
+        ({"method": "lora_conv", "rank": 2}, "rank", "lora_conv needs a rank of at least 4, got 2"),
         ({"margin": 3}, "margin", "margin must be from 0 to 1"),
     ],
 )

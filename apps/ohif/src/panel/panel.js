@@ -6,7 +6,9 @@ import { labelSection } from './labels.js';
 import { learningSection } from './learning.js';
 import { promptSection } from './prompt.js';
 import { proposeSection } from './propose.js';
+import { readersSection } from './readers.js';
 import { resultSection } from './result.js';
+import { saySection } from './say.js';
 import { STYLE } from './style.js';
 import { submitSection } from './submit.js';
 
@@ -28,8 +30,8 @@ export class Panel {
     this.login = h('div', { class: 'sl-row sl-login', hidden: true, dataset: { samlabel: 'login' } },
       button('Log in', session.doing(() => login.open()), { class: 'sl-main' }));
     /** @type {Section[]} */
-    this.sections = [caseSection, labelSection, promptSection, proposeSection, resultSection, submitSection,
-      learningSection].map((make) => make(session));
+    this.sections = [caseSection, labelSection, promptSection, saySection, proposeSection, resultSection, submitSection,
+      readersSection, learningSection].map((make) => make(session));
     this.element = h('div', { class: 'sl sl-waiting', id: 'samlabel', role: 'region', 'aria-label': 'samlabel',
       onclick: letGo, onkeydown: pressed },
       h('style', {}, STYLE), this.status, this.login, ...this.sections.map((section) => this.#folding(section)),

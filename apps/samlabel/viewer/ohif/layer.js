@@ -1,5 +1,6 @@
 // What lies over the images and is part of no label: prompts, what is being drawn, proposals, doubt.
 
+import { SHADES } from './readers.js';
 import { colorOf } from './state.js';
 
 /** @typedef {import('./session.js').Session} Session */
@@ -10,6 +11,7 @@ const COARSE = 2; // screen pixels per drawn one: still finer than a voxel
 const NEAR = 0.6; // slices
 const DASH = 4;
 const RADIUS = 5;
+const FAINT = 0.6; // how strongly a proposed place is drawn
 const NAME_AT = 12; // pixels above a pane's lower edge
 
 /** @typedef {{context: CanvasRenderingContext2D, width: number, height: number}} Sheet */
@@ -33,8 +35,10 @@ export class Layer {
     if (!canvas.width || !canvas.height) return;
     const sheet = { context, width: canvas.width, height: canvas.height };
     this.#doubt(pane, sheet);
+    this.#difference(pane, sheet);
     this.#proposal(pane, sheet);
     this.session.open.work.prompts.forEach((prompt) => this.#prompt(pane, context, prompt));
+    this.#advice(pane, context);
     this.#sketch(pane, context);
     this.#active(pane, sheet);
   }
@@ -94,6 +98,17 @@ export class Layer {
     });
   }
 
+  /** Where two readers differ. @param {Pane} pane @param {Sheet} sheet */
+  #difference(pane, sheet) {
+    const { difference: map } = this.session.stored.readers;
+    if (!map) return;
+    const { dimensions: [ni, nj, nk] } = this.session.open.work.grid;
+    this.#fill(pane, sheet, ([i, j, k]) => {
+      if (i < 0 || j < 0 || k < 0 || i >= ni || j >= nj || k >= nk) return null;
+      return SHADES[map[i + ni * (j + nj * k)] - 1] ?? null;
+    });
+  }
+
   /** The edge of what is proposed, dashed. @param {Pane} pane @param {Sheet} sheet */
   #proposal(pane, sheet) {
     const { proposal } = this.session.segmenting;
@@ -122,6 +137,24 @@ export class Layer {
     const own = label === this.session.open.work.active;
     const shade = color.map((part) => Math.round(own ? (part + 2 * 255) / 3 : part)); // brighter than the mask below it
     mark(context, kind, sign, places.map(({ x, y }) => [x, y]), `rgb(${shade.join(', ')})`);
+  }
+
+  /** Where the hand matters, and faintly where a click would help. @param {Pane} pane
+   * @param {CanvasRenderingContext2D} context */
+  #advice(pane, context) {
+    for (const [voxel, kind] of this.session.segmenting.advice.marks) {
+      const { x, y, away } = this.session.pixelOf(pane, voxel);
+      if (away > NEAR) continue;
+      context.save();
+      context.globalAlpha = kind === 'cure' ? FAINT : 1;
+      context.strokeStyle = 'rgb(255, 215, 60)';
+      context.lineWidth = 2;
+      context.setLineDash(kind === 'cure' ? [3, 3] : []);
+      context.beginPath();
+      context.arc(x, y, kind === 'cure' ? 2 * RADIUS : RADIUS, 0, 2 * Math.PI);
+      context.stroke();
+      context.restore();
+    }
   }
 
   /** @param {Pane} pane @param {CanvasRenderingContext2D} context */

@@ -1,6 +1,7 @@
 // Logging in from within the viewer: a pop-up of the server. What was asked without a login waits and is asked again.
 
-/** What the server says before anybody is logged in. @typedef {{login: string | null, name: string | null}} About */
+/** What the server says before anybody is logged in.
+ * @typedef {{login: string | null, name: string | null, role?: string | null}} About */
 
 const SIZE = 'popup,width=480,height=560', MOST_MS = 120_000, POLL_MS = 500;
 
@@ -19,6 +20,7 @@ export async function pair() {
 export class Login {
   /** Of a viewer on another web site, in memory alone: no other page and no later visit has it. */ token = '';
   /** Who is logged in; empty where nobody has to be. */ name = '';
+  /** What they may. */ role = '';
   needed = false;
   changed = () => {};
   /** @type {Set<() => void>} */ #waiting = new Set();
@@ -38,7 +40,7 @@ export class Login {
   async about() {
     const answer = await fetch(`${this.base}/auth/`, { headers: this.headers }).catch(() => null);
     const told = answer?.ok ? await answer.json().catch(() => null) : null;
-    if (told) this.name = told.name ?? '';
+    if (told) [this.name, this.role] = [told.name ?? '', told.role ?? ''];
     return told;
   }
 

@@ -1,5 +1,6 @@
 // Asking for segmentations: prompts, other candidates, proposals, uncertainty; long ones with progress and a way out.
 
+import { Advice } from './advice.js';
 import { placeOf, readNrrd, through } from './nrrd.js';
 import { phaseOf } from './phases.js';
 import { ServerError } from './server.js';
@@ -26,7 +27,10 @@ export class Segmenting {
   /** @type {Job | null} */ job = null;
 
   /** @param {Session} session */
-  constructor(session) { this.session = session; }
+  constructor(session) {
+    this.session = session;
+    this.advice = new Advice(session);
+  }
 
   get #work() { return this.session.open.work; }
   get #series() { return this.session.open.case.series; }
@@ -40,24 +44,32 @@ export class Segmenting {
     return asked?.model === 'sam_2d' ? asked : undefined;
   }
 
-  /** Whatever changes the label map takes the colour of doubt away. */
-  forget() { this.doubt = null; }
+  /** Whatever changes the label map takes doubt and advice away. */
+  forget() {
+    this.doubt = null;
+    this.advice.forget();
+  }
 
   /** One request after the other; prompts that come meanwhile go together in the next one. */
   async run(label = this.#work.active) {
     this.#waiting.add(label);
-    if (this.busy) return;
+    if (!this.busy) await this.alone();
+  }
+
+  /** Nothing else is asked meanwhile. What waits by then is asked after it; an error of one costs the others nothing,
+   * and the first error is told. @param {() => Promise<void>} [first] */
+  async alone(first = async () => {}) {
+    /** @type {unknown[]} */ const failed = [];
+    const note = (/** @type {unknown} */ error) => { failed.push(error); };
     this.busy = true;
-    try {
-      for (const next of this.#waiting) {
-        this.#waiting.delete(next);
-        await this.#segment(next);
-      }
-    } finally {
-      this.#waiting.clear();
-      this.busy = false;
-      this.session.changed();
+    await first().catch(note);
+    for (const next of this.#waiting) {
+      this.#waiting.delete(next);
+      await this.#segment(next).catch(note);
     }
+    this.busy = false;
+    this.session.changed();
+    if (failed.length) throw failed[0];
   }
 
   /** @param {string} label */
@@ -65,7 +77,7 @@ export class Segmenting {
     const prompts = this.#work.promptsOf(label), last = prompts.at(-1);
     if (!last) throw new Error(`Click on the ${label} first.`);
     const used = together(prompts, this.volume);
-    const asked = { ...(this.session.info.labels.includes(label) && { label }), ...(last.plane && { plane: last.plane }), result_compress: true, ...params(this.#work.grid, used) };
+    const asked = { ...(this.session.info.labels.includes(label) && { label }), ...(this.#work.tag && { tag: this.#work.tag }), ...(last.plane && { plane: last.plane }), result_compress: true, ...params(this.#work.grid, used) };
     this.session.say(this.volume ? `Following the ${label} through the slices ...` : `Segmenting ${label} ...`);
     await this.#answer({ label, model: this.volume ? 'sam_3d' : 'sam_2d', params: asked, ids: used.map(({ id }) => id) });
   }
@@ -74,20 +86,19 @@ export class Segmenting {
   async candidate(candidate) {
     const asked = this.last;
     if (!asked) throw new Error('Other candidates belong to an answer on one slice.');
-    if (this.busy) return;
-    this.busy = true;
-    try {
-      await this.#answer({ ...asked, params: { ...asked.params, candidate } });
-    } finally {
-      this.busy = false;
-      this.session.changed();
-    }
+    if (!this.busy) await this.alone(() => this.#answer({ ...asked, params: { ...asked.params, candidate } }));
+  }
+
+  /** Have another part of the adapter answer, from the last question on. @param {string} tag */
+  async named(tag) {
+    this.#work.tag = tag;
+    if (this.#work.promptsOf(this.#work.active).length) await this.run();
   }
 
   /** @param {Asked} asked */
   async #answer(asked) {
     const work = this.#work, { label, model } = asked;
-    const reply = model === 'sam_3d' ? await this.#long(`${label} in 3D`, model, asked.params)
+    const reply = model === 'sam_3d' ? await this.long(`${label} in 3D`, model, asked.params)
       : await this.session.server.infer(model, this.#series, asked.params);
     if (!reply) return this.session.say('Stopped: nothing was changed.');
     const { facts, file } = reply;
@@ -99,7 +110,9 @@ export class Segmenting {
     const { at } = work.answer(label, mask, { ...facts, prompts: asked.params, asked }, asked.ids);
     const notes = [...(facts.warnings ?? []), ...this.#kept(facts, mask, at.length)].join('; ');
     this.session.say(`${label}: ${facts.voxels} voxels, score ${Number(facts.score).toFixed(2)}${phaseOf(facts)}${notes ? ` (${notes})` : ''}`);
-    if (model === 'sam_2d' && this.uncertain) await this.askDoubt();
+    if (model !== 'sam_2d') return;
+    if (this.uncertain) await this.askDoubt();
+    this.advice.soon();
   }
 
   /** Of an image without a place in the patient viewer and server think differently: the server's word counts.
@@ -117,18 +130,20 @@ export class Segmenting {
   /**
    * A request that takes long: the bar follows its job, and it can be stopped.
    * @param {string} what @param {string} model @param {Record<string, any>} asked
+   * @param {Blob} [label] the mask that it starts from
    * @returns {Promise<{facts: Record<string, any>, file: Blob} | null>} null where it was stopped
    */
-  async #long(what, model, asked) {
+  async long(what, model, asked, label) {
     const job = { id: crypto.randomUUID(), what, done: 0, total: null, keep: false, dropped: false, stop: new AbortController() };
     this.job = job;
     this.session.changed();
     this.#follow(job);
     try {
-      const reply = await this.session.server.infer(model, this.#series, { ...asked, job: job.id, partial: true }, job.stop.signal);
+      const reply = await this.session.server.infer(model, this.#series, { ...asked, job: job.id, partial: true }, job.stop.signal, label);
       return job.dropped ? null : reply; // an answer may have been under way when it was stopped
     } catch (error) {
-      if (job.stop.signal.aborted || (error instanceof ServerError && error.status === 499)) return null;
+      // whatever the server says to a request that was dropped: it may have stopped before there was anything to keep
+      if (job.dropped || job.stop.signal.aborted || (error instanceof ServerError && error.status === 499)) return null;
       throw error;
     } finally {
       this.job = null;
@@ -194,8 +209,8 @@ export class Segmenting {
   async propose(mode, extent, wanted) {
     const work = this.#work, { plane, slice } = this.session.where();
     this.session.say(`Asking for proposals (${mode}) ...`);
-    const reply = await this.#long(`proposals (${mode})`, 'sam_auto', {
-      mode, extent, ...(plane && { plane }), slice, result_compress: true, ...(wanted.length && { label_prompt: wanted }) });
+    const reply = await this.long(`proposals (${mode})`, 'sam_auto', {
+      mode, extent, ...(work.tag && { tag: work.tag }), ...(plane && { plane }), slice, result_compress: true, ...(wanted.length && { label_prompt: wanted }) });
     if (!reply) return this.session.say('Stopped: nothing is proposed.');
     const mask = await readNrrd(reply.file), value = new Uint8Array(256);
     await this.#learnPlace(reply.file);

@@ -22,6 +22,7 @@ export function colorOf(value) {
 }
 
 export class Work {
+  tag = ''; // which part of an adapter answers; empty: the one for what the image says of itself
   /** @type {Label[]} */ labels;
   /** @type {Prompt[]} */ prompts = [];
   /** The server's last answer of each label. @type {Record<string, any>} */ facts = {};
@@ -103,6 +104,16 @@ export class Work {
     }
     this.#step(own ? last.what : `the answer for ${label}`, label, changes,
       { facts: { ...this.facts, [label]: facts } }, Boolean(own));
+    return changes;
+  }
+
+  /** What was said about one label, with its whole mask and all prompts as they are now.
+   * @param {string} label @param {ArrayLike<number>} mask @param {string} what @param {Prompt[]} prompts
+   * @param {Record<string, any>} facts */
+  said(label, mask, what, prompts, facts) {
+    const { dimensions } = this.grid, range = /** @type {[number, number][]} */ (dimensions.map((size) => [0, size]));
+    const changes = answered(this.map, mask, this.valueOf(label), { dimensions, range }, this.rule);
+    this.#step(`"${what}"`, label, changes, { prompts, facts: { ...this.facts, [label]: facts } });
     return changes;
   }
 

@@ -14,12 +14,14 @@ import torch
 from sam_infer.models.load import load_network
 from sam_trainer.bench.learning import one_training
 from sam_trainer.bench.learning.arms import ARMS, DEFAULT, choices, numbers
-from sam_trainer.bench.learning.few_cases import SEMANTIC
+from sam_trainer.bench.learning.few_cases import SEMANTIC, Outcomes, gains
 from sam_trainer.bench.learning.few_cases_plan import Plan, Training, left_out, procedural
 from sam_trainer.bench.learning.few_cases_run import run_train, trainings_of
+from sam_trainer.bench.learning.one_training import Mark, Taught
 from sam_trainer.bench.learning.samed import SamedNamer, samed_loss
 from sam_trainer.bench.runs import Outcome
 from sam_trainer.errors import TrainingError
+from sam_trainer.judging.gate import SemanticScore
 from sam_trainer.labels.cases import Case, Source, read_sources
 from sam_trainer.measures.paired import paired_gain
 from sam_trainer.methods.method import adapt
@@ -82,6 +84,10 @@ def test_only_cases_that_share_a_label_are_left_out() -> None:
     assert [(t.method, t.asked[0].name, [o.name for o in t.teaching], set(t.labels or ())) for t in folds] == [
         (method, *fold) for method in ("none", "lora") for fold in (("a", ["b"], {"spleen"}), ("b", ["a"], {"spleen"}))
     ]
+    assert {t.source for t in left_out(TINY, [Source("s", (a, b)), Source("t", (a, b))])} == {"s", "t"}
+    assert {t.source for t in left_out(replace(TINY, only=("t",)), [Source("s", (a, b)), Source("t", (a, b))])} == {"t"}
+    with pytest.raises(TrainingError, match="there is no labelled folder u"):
+        list(left_out(replace(TINY, only=("t", "u")), [Source("t", (a, b))]))
     many = Source("s", tuple(case(str(n), "liver") for n in range(9)))
     assert len(list(left_out(replace(Plan(), methods=("lora",)), [many]))) == 2 * 3
     seeds = list(left_out(replace(Plan(), methods=("lora",), folder_seeds=3, limit=2), [many]))
@@ -92,7 +98,7 @@ def test_words_of_the_command_line() -> None:
     assert numbers("5, 1,5") == (1, 5) and choices("full,lora+decoder") == ("full", "lora+decoder")
     with pytest.raises(TrainingError, match="cases must be numbers from 1 on"):
         numbers("1,none")
-    with pytest.raises(TrainingError, match=r"methods must be some of lora, lora.decoder, decoder, full"):
+    with pytest.raises(TrainingError, match=r"methods must be all, or some of lora, lora.decoder, decoder, full"):
         choices("lora,magic")
 
 
@@ -122,6 +128,20 @@ def test_samed_gives_one_mask_more_than_labels_and_its_loss_falls_with_the_truth
     wrong = right.clone()
     wrong[:, [1, 2]] = wrong[:, [2, 1]]
     assert float(samed_loss(right, numbers_of)) < 0.45 < float(samed_loss(wrong, numbers_of))
+
+
+def test_a_kind_is_compared_with_lora_on_the_seeds_that_both_had() -> None:
+    def learned(method: str, seed: int, value: float) -> Outcomes:
+        marks = [Mark(case, "liver", dict.fromkeys(one_training.MEASURES, value)) for case in ("a", "b")]
+        names = [SemanticScore(case, "liver", value) for case in ("a", "b")]
+        return Outcomes("s", method, 2, seed, Taught(), marks, names)
+
+    found = list(gains([learned("hyper", 0, 0.75), learned("lora+decoder", 0, 0.5), learned("lora+decoder", 1, 0.9)]))
+    assert {(row["method"], row["over"], row["seeds"], row["gain"]) for row in found} == {
+        ("hyper", "lora+decoder", 1, 0.25)
+    }
+    assert {row["measure"] for row in found} == {*one_training.MEASURES, SEMANTIC}
+    assert {row["verdict"] for row in found} == {"gain"}
 
 
 @pytest.fixture
@@ -164,7 +184,7 @@ def check_every_row(outcome: Outcome, stages: list[Outcome], trainings: int) -> 
     assert taught["cases"] == 1 and taught["held_out"] == 2 and 0 <= taught[SEMANTIC] <= 1 and taught["seconds"] > 0
     assert means["procedural", "untapped"]["head_parameters"] < taught["head_parameters"]
     assert means["procedural", "unet"]["head_parameters"] > 3_000_000
-    assert "dice_1click" not in means["procedural", "unet"]
+    assert "dice_1click" not in means["procedural", "unet"] and means["procedural", "unet"]["megabytes"] > 12
     gains = [row for row in outcome.rows if "gain" in row]
     compared = {(row["method"], row["over"]) for row in gains if row["measure"] == SEMANTIC}
     assert compared == {(arm, "unet") for arm in ("lora+decoder", "untapped", "samed")} | {("samed", "lora+decoder")}

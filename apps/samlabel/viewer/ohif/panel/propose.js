@@ -35,7 +35,7 @@ export function proposeSection(session) {
   async function learn() {
     const [labels, adapters] = await Promise.all([session.server.labels(), session.server.adapters()]);
     const { series } = session.open.case;
-    const accepted = (labels?.labels ?? []).filter((/** @type {any} */ row) => ['accepted', 'released'].includes(row.event));
+    const accepted = (labels?.labels ?? []).filter((/** @type {any} */ row) => ['accepted', 'released', 'adjudicated'].includes(row.event));
     known = { cases: accepted.filter((/** @type {any} */ row) => row.case !== series).length,
       own: Boolean(session.stored.final), adapter: Boolean(adapters?.serves) };
     const offered = Object.keys(MODES).filter((mode) => (session.info.models?.sam_auto?.config?.mode ?? []).includes(mode));

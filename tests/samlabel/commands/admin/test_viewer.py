@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from samlabel.commands.viewer import app
+from samlabel.commands.admin.viewer import app
 from samlabel.viewer.installed import hashes, served_viewer
 from tests.samlabel.viewer.test_installed import package
 

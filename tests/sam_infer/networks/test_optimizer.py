@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sam_trainer.optimizer import PlainAdamW
+from sam_infer.networks.optimizer import PlainAdamW
 
 
 def trained(kind: type[torch.optim.AdamW], fused: bool) -> tuple[Tensor, dict[str, object]]:

@@ -1,0 +1,1 @@
+"""Commands in words to our values and back. Decides nothing."""

@@ -1,0 +1,1 @@
+"""What computes an image encoder, and in which numbers: torch, its compiler, OpenVINO."""
