@@ -8,7 +8,10 @@ from tempfile import TemporaryDirectory
 
 import sam_trainer.training.run_round  # noqa: F401
 from sam_infer.imaging.image_file import read_mask
+from tests.itk_lock import own_lock
 from tests.small_studies import flat_case
+
+own_lock()
 
 with TemporaryDirectory() as folder:
     flat_case(Path(folder), "a", 0)

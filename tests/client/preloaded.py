@@ -13,7 +13,9 @@ from io import StringIO
 import itk
 
 from samlabel.host.lazy_host import light_host
+from tests.itk_lock import own_lock
 
+own_lock()
 gc.disable()  # what is loaded stays, here and in the copies: nobody need look among it for what could be freed
 
 with light_host(), redirect_stdout(StringIO()):
