@@ -8,27 +8,17 @@ not even read: an answer on one slice costs that slice.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-from isal import isal_zlib
 
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import write_mask
 from sam_infer.imaging.itk_image import LPS_TO_RAS
 from sam_infer.imaging.volume import Mask
-
-Chunk: TypeAlias = bytes | memoryview
-
-# gzip by Intel's library: 31 MB of a mask take 1 to 3 ms where zlib's fastest level takes 30.
-# Level 0 makes ten times as many bytes of a mask, level 3 takes thirty times as long and makes more of them.
-LEVEL = 1
-GZIP_WBITS = 31
-
-_ZEROS = memoryview(bytes(1 << 20))
+from sam_infer.masks.gzip_member import Chunk, gzipped, zeros
 
 NIFTI_HEADER_BYTES = 352
 
@@ -60,15 +50,9 @@ def voxel_chunks(mask: Mask) -> Iterator[Chunk]:
         return
     plane = mask.geometry.shape[0] * mask.geometry.shape[1]
     start, stop = (plane * k for k in mask.filled)
-    yield from _zeros(start)
+    yield from zeros(start)
     yield voxels[start:stop].data
-    yield from _zeros(len(voxels) - stop)
-
-
-def _zeros(count: int) -> Iterator[Chunk]:
-    """So many of them, from the same megabyte again and again."""
-    for start in range(0, count, len(_ZEROS)):
-        yield _ZEROS[: min(len(_ZEROS), count - start)]
+    yield from zeros(len(voxels) - stop)
 
 
 def _nrrd_header(geometry: Geometry, encoding: str) -> bytes:
@@ -100,10 +84,3 @@ def _nifti_header(shape: tuple[int, int, int], affine: bytes) -> bytes:
 
 def _vector(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
     return f"({','.join(repr(float(v)) for v in values)})"
-
-
-def gzipped(chunks: Iterable[Chunk]) -> bytes:
-    """One gzip member; the same bytes for the same content."""
-    packer = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, GZIP_WBITS)
-    parts = [packer.compress(chunk) for chunk in chunks]
-    return b"".join([*parts, packer.flush()])

@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse, Response
 from monailabel.endpoints.user.auth import User
 
 from sam_infer.errors import VolumeError
-from sam_infer.masks.encode import gzipped
+from sam_infer.masks.gzip_member import gzipped
 from sam_infer.serving.activity import Activity
 from samlabel.access import identity
 from samlabel.access.callers import USER, reader_of

@@ -13,7 +13,8 @@ from sam_infer.imaging.cine import CineMask
 from sam_infer.imaging.geometry import PLANE_NORMAL, Geometry
 from sam_infer.imaging.image_file import write_cine_mask, write_mask
 from sam_infer.imaging.volume import Mask
-from sam_infer.masks.encode import Chunk, encode_nrrd, gzipped, nifti_chunks, nrrd_chunks
+from sam_infer.masks.encode import encode_nrrd, nifti_chunks, nrrd_chunks
+from sam_infer.masks.gzip_member import Chunk, gzipped
 from sam_infer.slices.predictor import Predictor
 from samlabel.wire.slice_request import ReplyFormat
 

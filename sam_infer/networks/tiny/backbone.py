@@ -16,7 +16,8 @@ from sam_infer.networks.backbone import Candidates, Features, Hints, middle_maps
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_infer.networks.tiny.many_clicks import ManyClicks
-from sam_infer.networks.tiny.model import INPUT_SIZE, LOW_RES, TinySam, pad_to_square
+from sam_infer.networks.tiny.model import INPUT_SIZE, LOW_RES, MAP_NAMES, TinySam, pad_to_square
+from sam_infer.networks.tiny.recorded import Recorded
 from sam_infer.weights import shipped
 from sam_infer.weights.checkpoint import read_safetensors
 from sam_infer.weights.fingerprint import Fingerprint
@@ -50,9 +51,13 @@ class TinyBackbone:
         self.weights_id, self.encoder_id = identity.weights, identity.encoder
         self.prompting = Prompting.of(self.name)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._model = model.to(self._device).requires_grad_(False).eval()
+        moved = model.to(self._device).to(memory_format=torch.channels_last)
+        self._model = moved.requires_grad_(False).eval()
         self.depth = slices_seen(model.image_encoder)
-        self._batches = EncodeBatches(self.encode_all) if self._device.type == "cuda" else None
+        on_gpu = self._device.type == "cuda"
+        self._batches = EncodeBatches(self.encode_all) if on_gpu else None
+        self._encoder = self._model if on_gpu else Recorded(self._model)
+        self._decoder = self._model.mask_decoder if on_gpu else Recorded(self._model.mask_decoder)
 
     @classmethod
     def embedded(cls, weights: Path = WEIGHTS) -> TinyBackbone:
@@ -81,14 +86,14 @@ class TinyBackbone:
         images = [torch.tensor(one, device=self._device) for one in shown]
         # slice by slice: a stack that is permuted as a whole takes other kernels, with other last bits
         batch = [pad_to_square(image.permute(2, 0, 1)[None].float(), self.input_size) for image in images]
-        encoded = self._model.encode(torch.cat(batch))
-        maps = {name: middle_maps(values, self.depth).half().cpu() for name, values in encoded.items()}
+        encoded = dict(zip(MAP_NAMES, self._encoder(torch.cat(batch)), strict=True))
+        maps = {name: middle_maps(values, self.depth).half().cpu().contiguous() for name, values in encoded.items()}
         return [{name: values[n : n + 1] for name, values in maps.items()} for n in range(len(stacks))]
 
     @torch.inference_mode()
     def decode(self, features: Features, hints: Hints) -> Candidates:
         """Four masks, the last one the answer to a clear prompt."""
-        maps = {name: values.to(self._device).float() for name, values in features.items()}
+        maps = self._side_by_side(features)
         points = torch.tensor(hints.points_xy, dtype=torch.float32, device=self._device).reshape(1, -1, 2)
         labels = torch.tensor(hints.labels, dtype=torch.int64, device=self._device).reshape(1, -1)
         box = mask = None
@@ -96,7 +101,7 @@ class TinyBackbone:
             box = torch.tensor(hints.box_xyxy, dtype=torch.float32, device=self._device)[None]
         if hints.mask_logits is not None:
             mask = torch.tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
-        logits, scores = self._model.decode(maps, points, labels, box, mask)
+        logits, scores = self._decoder(*self._model.told(maps, points, labels, box, mask))
         iou = scores[0, TOKEN_ORDER].cpu().numpy()
         masks = logits[0, TOKEN_ORDER].cpu().numpy() + MASK_OFFSET
         return Candidates(masks, iou, int(iou[:SINGLE_MASK].argmax()) if hints.is_ambiguous else SINGLE_MASK)
@@ -104,10 +109,17 @@ class TinyBackbone:
     @torch.inference_mode()
     def decode_clicks(self, features: Features, points_xy: Float32Array) -> tuple[Float32Array, Float32Array]:
         """Four masks for each click."""
-        maps = {name: values.to(self._device).float() for name, values in features.items()}
+        maps = self._side_by_side(features)
         points = torch.tensor(points_xy, dtype=torch.float32, device=self._device)
         logits, scores = ManyClicks.on(self._model, maps).decode(points)
         return logits[:, TOKEN_ORDER].cpu().numpy() + MASK_OFFSET, scores[:, TOKEN_ORDER].cpu().numpy()
+
+    def _side_by_side(self, features: Features) -> Features:
+        """Maps as they are computed with: channels are neighbours in memory, which convolutions are faster with."""
+        return {
+            name: values.to(self._device, torch.float32, memory_format=torch.channels_last)
+            for name, values in features.items()
+        }
 
 
 def embedded_model(weights: Path = WEIGHTS) -> TinySam:

@@ -15,6 +15,7 @@ from sam_infer.networks.tiny.prompt_maps import draw_prompts
 
 INPUT_SIZE = 256
 STRIDE = 16
+MAP_NAMES = ("stride4", "stride8", "stride16")
 LOW_RES = 64
 
 # Grey levels are centred and scaled by fixed numbers: the same pixels give the same features whatever is around them.
@@ -40,9 +41,12 @@ class TinySam(nn.Module):
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
         """Images (B, 3, S, S), 0 to 255, zero padded at the bottom and right, to maps at strides 4, 8 and 16."""
+        return dict(zip(MAP_NAMES, self.forward(images), strict=True))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What `encode` returns, by `MAP_NAMES`."""
         maps = self.image_encoder((images - PIXEL_MEAN) / PIXEL_STD)
-        names = ("stride4", "stride8", "stride16")
-        return {name: neck(x) for name, neck, x in zip(names, self.necks, maps, strict=True)}
+        return tuple(neck(x) for neck, x in zip(self.necks, maps, strict=True))
 
     def decode(
         self,
@@ -58,8 +62,20 @@ class TinySam(nn.Module):
         with 1 foreground, 0 background, -1 padding; `boxes` (N, 4) and `mask_logits` (N, 1, S/4, S/4) where NaN in an
         object's row means that it has none.
         """
+        logits, iou = self.mask_decoder(*self.told(features, points, labels, boxes, mask_logits))
+        return logits, iou
+
+    def told(
+        self,
+        features: Mapping[str, Tensor],
+        points: Tensor,
+        labels: Tensor,
+        boxes: Tensor | None = None,
+        mask_logits: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """What the decoder is told, in its order."""
         points = points.float()
-        maps = (features["stride4"], features["stride8"], features["stride16"])
+        maps = tuple(features[name] for name in MAP_NAMES)
         count, grid = len(points), maps[2].shape[-1]
         size = STRIDE * grid
         if boxes is None:
@@ -69,10 +85,8 @@ class TinySam(nn.Module):
         drawn = draw_prompts((points + 0.5) / size, labels, (boxes + 0.5) / size, mask_logits)
         to_full = INPUT_SIZE / size
         sparse = self._tokens((points + 0.5) * to_full - 0.5, labels, (boxes + 0.5) * to_full - 0.5)
-        dense = self._dense(mask_logits)
         position = self.prompt_encoder.pe_layer((grid, grid))[None]
-        logits, iou = self.mask_decoder(maps, position, drawn, sparse, dense)
-        return logits, iou
+        return (*maps, position, drawn.points, drawn.labels, drawn.maps, sparse, self._dense(mask_logits))
 
     def _tokens(self, points: Tensor, labels: Tensor, boxes: Tensor) -> Tensor:
         """Prompt tokens (N, n + 2, width); an absent box is two "not a point" tokens."""

@@ -59,9 +59,8 @@ def sampled(keys: Tensor, points: Tensor) -> Tensor:
 
 def _strongest(alike: Tensor, used: Tensor) -> Tensor:
     """The largest similarity (N, h, w) to any used point of (N, n, h, w); zero where there is none."""
-    if alike.shape[1] == 0:
-        return alike.new_zeros(alike.shape[0], *alike.shape[2:])
-    best = torch.where(used[..., None, None], alike, -1.0).amax(dim=1)
+    least = alike.new_full((alike.shape[0], 1, *alike.shape[2:]), -1.0)  # so that there is one where nobody clicked
+    best = torch.cat([torch.where(used[..., None, None], alike, -1.0), least], dim=1).amax(dim=1)
     return torch.where(used.any(dim=1)[:, None, None], best, 0.0)
 
 

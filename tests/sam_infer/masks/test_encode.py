@@ -10,7 +10,8 @@ import pytest
 
 from sam_infer.imaging.image_file import read_mask, write_mask
 from sam_infer.imaging.volume import Mask
-from sam_infer.masks.encode import encode_nrrd, gzipped, nifti_chunks, nrrd_chunks
+from sam_infer.masks.encode import encode_nrrd, nifti_chunks, nrrd_chunks
+from sam_infer.masks.gzip_member import gzipped
 from sam_trainer.synthetic.patients import grid, rotation
 
 
