@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sam_infer.arrays import UInt8Array
+from sam_infer.arrays import UInt8Array, zero_bytes
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.slice_view import SliceView
@@ -129,7 +129,7 @@ class Mask:
     @classmethod
     def empty(cls, geometry: Geometry) -> Mask:
         """All background, i fastest in memory so that writing it costs no transposition."""
-        return cls(np.zeros(geometry.shape, np.uint8, order="F"), geometry)
+        return cls(zero_bytes(geometry.shape), geometry)
 
     def values(self) -> list[int]:
         """The values that are there, without the background."""

@@ -17,7 +17,7 @@ from sam_infer.networks.runtimes.precision import AUTO, FLOAT32
 from sam_infer.networks.runtimes.runtime import OPENVINO, TORCH, Runtime
 from sam_infer.networks.sam import SamBackbone
 from sam_infer.networks.sam_vit import build, with_weights
-from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
+from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model, side_by_side
 from sam_infer.networks.tiny.model import TinySam
 from sam_infer.weights.available import EMBEDDED, require_known
 from sam_infer.weights.catalogue import KNOWN_MODELS, SAM2
@@ -64,6 +64,7 @@ class BaseNetwork:
         if self.name == EMBEDDED:
             model = tiny_with(weights)
             add(model)
+            self.share(model, side_by_side)
             return TinyBackbone(model, fingerprint)
         backbone = (
             self._sam2(weights, fingerprint, add)
@@ -81,18 +82,18 @@ class BaseNetwork:
         add(network)
         network.requires_grad_(False).eval()
         if torch.cuda.is_available():
-            self.share(network, torch.device("cuda"))
+            self.share(network, lambda weight: weight.to("cuda"))
         runtime = Runtime(self.runtime, None if self.folder is None else self.folder / OPENVINO)
         return lambda precision: SamBackbone(self.name, network, known.preprocessing, fingerprint, precision, runtime)
 
-    def share(self, network: torch.nn.Module, device: torch.device) -> None:
-        """Have a network's published weights lie on a device once, however many adapters and tags it is made for."""
+    def share(self, network: torch.nn.Module, moved: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """Have a network's published weights lie elsewhere once, however many adapters and tags it is made for."""
         names = {value.data_ptr(): name for name, value in self.weights.items()}
         for parameter in network.parameters():
             name = names.get(parameter.data_ptr())
             if name is not None and parameter.shape == self.weights[name].shape:
                 if name not in self._moved:
-                    self._moved[name] = self.weights[name].to(device)
+                    self._moved[name] = moved(self.weights[name])
                 parameter.data = self._moved[name]
 
     def _sam2(self, weights: Tensors, fingerprint: Fingerprint, add: Add) -> Callable[[str], Backbone]:

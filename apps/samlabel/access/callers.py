@@ -9,14 +9,16 @@ from monailabel.endpoints.user.auth import DEFAULT_USER, RBAC, User
 from samlabel.access.identity import current_person, current_reader
 from samlabel.logins.person import ROLES, rank
 
-# The host's own way to ask; with `current_user` in place of its question it is answered from what the gate found.
-USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
-ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
-
 
 async def current_user() -> User:
     """The caller in the host's terms. The gate has let the request through: the host's own roles ask no more."""
     return User(username=current_reader(), name=current_reader(), roles=DEFAULT_USER.roles)
+
+
+# The host's own way to ask is analysed anew with each request, once somebody has replaced a part of it: a millisecond
+# of every click. Who may call what is decided by the gate.
+USER = Depends(current_user)
+ADMIN = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))
 
 
 def host_roles(role: str) -> list[str]:

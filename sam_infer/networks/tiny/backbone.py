@@ -16,7 +16,7 @@ from sam_infer.networks.backbone import Candidates, Features, Hints, middle_maps
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest
 from sam_infer.networks.tiny.many_clicks import ManyClicks
-from sam_infer.networks.tiny.model import INPUT_SIZE, LOW_RES, MAP_NAMES, TinySam, pad_to_square
+from sam_infer.networks.tiny.model import INPUT_SIZE, LOW_RES, MAP_NAMES, Decode, TinySam, pad_to_square
 from sam_infer.networks.tiny.recorded import Recorded
 from sam_infer.weights import shipped
 from sam_infer.weights.checkpoint import read_safetensors
@@ -51,13 +51,12 @@ class TinyBackbone:
         self.weights_id, self.encoder_id = identity.weights, identity.encoder
         self.prompting = Prompting.of(self.name)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        moved = model.to(self._device).to(memory_format=torch.channels_last)
-        self._model = moved.requires_grad_(False).eval()
+        self._model = model.to(self._device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
         self.depth = slices_seen(model.image_encoder)
         on_gpu = self._device.type == "cuda"
         self._batches = EncodeBatches(self.encode_all) if on_gpu else None
         self._encoder = self._model if on_gpu else Recorded(self._model)
-        self._decoder = self._model.mask_decoder if on_gpu else Recorded(self._model.mask_decoder)
+        self._decoder = Decode(self._model) if on_gpu else Recorded(Decode(self._model).eval())
 
     @classmethod
     def embedded(cls, weights: Path = WEIGHTS) -> TinyBackbone:
@@ -93,15 +92,15 @@ class TinyBackbone:
     @torch.inference_mode()
     def decode(self, features: Features, hints: Hints) -> Candidates:
         """Four masks, the last one the answer to a clear prompt."""
-        maps = self._side_by_side(features)
         points = torch.tensor(hints.points_xy, dtype=torch.float32, device=self._device).reshape(1, -1, 2)
         labels = torch.tensor(hints.labels, dtype=torch.int64, device=self._device).reshape(1, -1)
-        box = mask = None
+        box, mask = torch.full((1, 4), torch.nan), torch.full((1, 1, LOW_RES, LOW_RES), torch.nan)
         if hints.box_xyxy is not None:
-            box = torch.tensor(hints.box_xyxy, dtype=torch.float32, device=self._device)[None]
+            box = torch.tensor(hints.box_xyxy, dtype=torch.float32)[None]
         if hints.mask_logits is not None:
-            mask = torch.tensor(hints.mask_logits, dtype=torch.float32, device=self._device)[None, None]
-        logits, scores = self._decoder(*self._model.told(maps, points, labels, box, mask))
+            mask = torch.tensor(hints.mask_logits, dtype=torch.float32)[None, None]
+        told = (points, labels, box.to(self._device), mask.to(self._device))
+        logits, scores = self._decoder(*self._maps(features), *told)
         iou = scores[0, TOKEN_ORDER].cpu().numpy()
         masks = logits[0, TOKEN_ORDER].cpu().numpy() + MASK_OFFSET
         return Candidates(masks, iou, int(iou[:SINGLE_MASK].argmax()) if hints.is_ambiguous else SINGLE_MASK)
@@ -109,17 +108,19 @@ class TinyBackbone:
     @torch.inference_mode()
     def decode_clicks(self, features: Features, points_xy: Float32Array) -> tuple[Float32Array, Float32Array]:
         """Four masks for each click."""
-        maps = self._side_by_side(features)
+        maps = dict(zip(MAP_NAMES, self._maps(features), strict=True))
         points = torch.tensor(points_xy, dtype=torch.float32, device=self._device)
         logits, scores = ManyClicks.on(self._model, maps).decode(points)
         return logits[:, TOKEN_ORDER].cpu().numpy() + MASK_OFFSET, scores[:, TOKEN_ORDER].cpu().numpy()
 
-    def _side_by_side(self, features: Features) -> Features:
-        """Maps as they are computed with: channels are neighbours in memory, which convolutions are faster with."""
-        return {
-            name: values.to(self._device, torch.float32, memory_format=torch.channels_last)
-            for name, values in features.items()
-        }
+    def _maps(self, features: Features) -> list[torch.Tensor]:
+        """By `MAP_NAMES`, as they are computed with."""
+        return [side_by_side(features[name].to(self._device, torch.float32)) for name in MAP_NAMES]
+
+
+def side_by_side(values: torch.Tensor) -> torch.Tensor:
+    """Maps and weights of convolutions whose channels are neighbours in memory, which is faster; all else as it is."""
+    return values.contiguous(memory_format=torch.channels_last) if values.ndim == len("NCHW") else values
 
 
 def embedded_model(weights: Path = WEIGHTS) -> TinySam:

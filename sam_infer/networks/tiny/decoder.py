@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from sam_infer.networks.layers import Residual, Up, conv_norm, mlp, to_tokens
 from sam_infer.networks.sam_modules import TwoWayTransformer
 from sam_infer.networks.tiny.encoder import Block, to_map
-from sam_infer.networks.tiny.prompt_maps import MAPS
+from sam_infer.networks.tiny.prompt_maps import MAPS, DrawnPrompts
 from sam_infer.networks.tiny.similarity import Similarity
-from sam_infer.networks.tiny.two_way import is_as_published, two_way
 
 # One mask for clear prompts, three for an ambiguous one: part, whole, or more.
 MASK_TOKENS = 4
@@ -37,29 +36,26 @@ class TinyDecoder(nn.Module):
         self.hypernetworks = nn.ModuleList(mlp(width, width, fine + 1) for _ in range(MASK_TOKENS))
         self.iou_head = mlp(2 * width + fine + 2, width, 1)
 
-    def forward(self, *told: Tensor) -> tuple[Tensor, Tensor]:
-        """Masks of N objects, of what `TinySam.told` returns: tensors alone, so that the operations can be recorded.
+    def forward(
+        self, maps: tuple[Tensor, Tensor, Tensor], position: Tensor, said: DrawnPrompts, sparse: Tensor, dense: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Masks of N objects.
 
-        The image at strides 4, 8, 16, one for each object or one for all; the `position` (1, width, g, g); points
-        (N, n, 2) in shares of the side, their labels (N, n), all prompts `drawn` (N, MAPS, 4g, 4g); the prompt
-        encoder's tokens `sparse` (N, n + 2, width), points first, and its `dense` map (N, width, g, g).
+        `maps` are the image at strides 4, 8, 16, one for each object or one for all; `position` (1, width, g, g) and
+        `dense` (N, width, g, g) are the prompt encoder's, `sparse` (N, n + 2, width) its tokens, points first.
         Returns logits (N, MASK_TOKENS, 4g, 4g) and predicted IoU (N, MASK_TOKENS).
         """
-        fine, middle, coarse, position, points, labels, drawn, sparse, dense = told
-        alike, content = self.likeness((middle, coarse), points, labels, drawn)
+        alike, content = self.likeness(maps[1:], said.points, said.labels, said.maps)
         sparse = torch.cat([sparse[:, :-2] + content, sparse[:, -2:]], dim=1)
-        x4 = self.look4(fine + self.draw(drawn))
-        x8 = self.look8(middle + self.down8(x4) + alike)
-        x16 = coarse + self.down16(x8) + dense
+        x4 = self.look4(maps[0] + self.draw(said.maps))
+        x8 = self.look8(maps[1] + self.down8(x4) + alike)
+        x16 = maps[2] + self.down16(x8) + dense
         grid = (x16.shape[-2], x16.shape[-1])
         x16 = to_map(self.context(to_tokens(x16)), grid)
         tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([tokens.expand(len(sparse), -1, -1), sparse], dim=1)
-        if torch.is_grad_enabled() or not is_as_published(self.transformer):
-            tokens, places = self.transformer(x16, position.expand(len(sparse), -1, -1, -1), tokens)
-        else:  # the same numbers but for rounding, with half of the work
-            tokens, places = two_way(self.transformer, to_tokens(x16), to_tokens(position), tokens)
-        return self.answer(tokens, self.up4(self.up8(to_map(places, grid), x8), x4))
+        tokens, x16 = self.transformer(x16, position.expand(len(sparse), -1, -1, -1), tokens)
+        return self.answer(tokens, self.up4(self.up8(to_map(x16, grid), x8), x4))
 
     def answer(self, tokens: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
         """What `forward` returns, of the tokens (N, t, width) and the finest map (N, C, 4g, 4g)."""

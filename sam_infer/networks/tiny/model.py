@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -62,20 +63,8 @@ class TinySam(nn.Module):
         with 1 foreground, 0 background, -1 padding; `boxes` (N, 4) and `mask_logits` (N, 1, S/4, S/4) where NaN in an
         object's row means that it has none.
         """
-        logits, iou = self.mask_decoder(*self.told(features, points, labels, boxes, mask_logits))
-        return logits, iou
-
-    def told(
-        self,
-        features: Mapping[str, Tensor],
-        points: Tensor,
-        labels: Tensor,
-        boxes: Tensor | None = None,
-        mask_logits: Tensor | None = None,
-    ) -> tuple[Tensor, ...]:
-        """What the decoder is told, in its order."""
         points = points.float()
-        maps = tuple(features[name] for name in MAP_NAMES)
+        maps = (features["stride4"], features["stride8"], features["stride16"])
         count, grid = len(points), maps[2].shape[-1]
         size = STRIDE * grid
         if boxes is None:
@@ -86,15 +75,24 @@ class TinySam(nn.Module):
         to_full = INPUT_SIZE / size
         sparse = self._tokens((points + 0.5) * to_full - 0.5, labels, (boxes + 0.5) * to_full - 0.5)
         position = self.prompt_encoder.pe_layer((grid, grid))[None]
-        return (*maps, position, drawn.points, drawn.labels, drawn.maps, sparse, self._dense(mask_logits))
+        logits, iou = self.mask_decoder(maps, position, drawn, sparse, self._dense(mask_logits))
+        return logits, iou
 
     def _tokens(self, points: Tensor, labels: Tensor, boxes: Tensor) -> Tensor:
-        """Prompt tokens (N, n + 2, width); an absent box is two "not a point" tokens."""
-        absent = boxes[:, :1, None].isnan()
-        sparse, _ = self.prompt_encoder((points, labels), torch.nan_to_num(boxes), None)
-        nothing = self.prompt_encoder.not_a_point_embed.weight.expand(len(points), 2, -1)
-        corners = torch.where(absent, nothing, sparse[:, -2:])
-        return torch.cat([sparse[:, :-2], corners], dim=1)
+        """Prompt tokens (N, n + 2, width) as SAM's prompt encoder makes them, which asks what was said before it does.
+
+        An absent box is two "not a point" tokens.
+        """
+        encoder = self.prompt_encoder
+        places, own = (
+            partial(encoder.pe_layer.forward_with_coords, image_size=encoder.input_image_size),
+            encoder.point_embeddings,
+        )
+        seen, said, nothing = places(points + 0.5), labels[..., None], encoder.not_a_point_embed.weight
+        clicked = torch.where(said == 0, seen + own[0].weight, seen + own[1].weight)
+        corners = places((torch.nan_to_num(boxes) + 0.5).view(-1, 2, 2)) + torch.cat([own[2].weight, own[3].weight])
+        corners = torch.where(boxes[:, :1, None].isnan(), nothing, corners)
+        return torch.cat([torch.where(said == -1, nothing, clicked), corners], dim=1)
 
     def _dense(self, mask_logits: Tensor) -> Tensor:
         """Mask prompts (N, 1, 4g, 4g) as (N, width, g, g); without one, SAM's "no mask" vector everywhere."""
@@ -105,6 +103,20 @@ class TinySam(nn.Module):
         if nothing.shape[-1] != dense.shape[-1]:
             nothing = F.interpolate(nothing, dense.shape[-2:])
         return torch.where(absent, nothing, dense)
+
+
+class Decode(nn.Module):
+    """`TinySam.decode` of tensors alone, so that its operations can be recorded."""
+
+    def __init__(self, model: TinySam) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *told: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the features in the order of `MAP_NAMES`, points, labels, boxes and mask logits."""
+        fine, middle, coarse, points, labels, boxes, mask = told
+        maps = dict(zip(MAP_NAMES, (fine, middle, coarse), strict=True))
+        return self.model.decode(maps, points, labels, boxes, mask)
 
 
 def pad_to_square(images: Tensor, side: int = INPUT_SIZE) -> Tensor:

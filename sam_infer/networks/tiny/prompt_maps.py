@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Maps drawn by `draw_prompts`.
@@ -54,8 +55,7 @@ def _box_fill(boxes: Tensor, side: int) -> Tensor:
 
 def _spots(points: Tensor, used: Tensor, share: float, centres: Tensor) -> Tensor:
     """The nearest used point's Gaussian (N, h, h)."""
-    if points.shape[1] == 0:
-        return torch.zeros(points.shape[0], len(centres), len(centres), device=points.device)
     fall = torch.exp(-0.5 * ((points[..., None] - centres) / share).square())
-    across = fall[:, :, 0] * used[..., None]
-    return (fall[:, :, 1, :, None] * across[:, :, None, :]).amax(dim=1)
+    # and one that is nowhere, so that there is one where nobody clicked
+    across, down = F.pad(fall[:, :, 0] * used[..., None], (0, 0, 0, 1)), F.pad(fall[:, :, 1], (0, 0, 0, 1))
+    return (down[..., None] * across[:, :, None, :]).amax(dim=1)

@@ -65,7 +65,8 @@ class Recorded:
         try:
             with _recording, torch.inference_mode(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what a recording could miss is compared below
-                quick = torch.jit.freeze(torch.jit.trace(self._part, self._samples[0], check_trace=False))
+                fullest = max(self._samples, key=lambda sample: sum(one.numel() for one in sample))
+                quick = torch.jit.freeze(torch.jit.trace(self._part, fullest, check_trace=False))
                 alike = all(_same(self._part(*sample), quick(*sample)) for sample in self._samples for _ in range(2))
             if alike:
                 self._quick = quick

@@ -14,9 +14,6 @@ from torch import Tensor, nn
 
 from sam_infer.networks.sam_modules import TwoWayTransformer
 
-# Where its modules come from; what an adapter puts into it is a module of ours, or a hook.
-PUBLISHED = ("torch.", "segment_anything.")
-
 
 class ProjectedAttention(Protocol):
     """What is read of SAM's own `Attention`."""
@@ -27,14 +24,6 @@ class ProjectedAttention(Protocol):
     k_proj: nn.Linear
     v_proj: nn.Linear
     out_proj: nn.Linear
-
-
-def is_as_published(transformer: nn.Module) -> bool:
-    """Whether nobody has put anything into it: what is below does not ask its modules, it reads their weights."""
-    return not any(
-        not type(module).__module__.startswith(PUBLISHED) or module._forward_hooks or module._forward_pre_hooks
-        for module in transformer.modules()
-    )
 
 
 def two_way(transformer: TwoWayTransformer, places: Tensor, position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
