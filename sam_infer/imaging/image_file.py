@@ -33,7 +33,7 @@ from sam_infer.imaging.itk_image import (
     to_itk,
     to_itk_in_time,
 )
-from sam_infer.imaging.plain_nifti import PlainHeader, plain_header, read_voxels
+from sam_infer.imaging.plain_nifti import PlainHeader, VoxelHash, plain_header, read_voxels
 from sam_infer.imaging.volume import NO_TAGS, Mask, Phase, Volume, named_modality
 
 log = structlog.get_logger(__name__)
@@ -233,11 +233,16 @@ def write_cine(cine: Cine, path: str | os.PathLike[str]) -> Path:
 def _read_plain(path: Path, modality: str | None) -> Volume | None:
     """An ordinary file, read beside clicks instead of before them."""
     header = plain_header(path)
-    voxels = None if header is None else read_voxels(path, header)
-    if header is None or voxels is None:
+    if header is None:
+        return None
+    hashed = VoxelHash(header)
+    voxels = read_voxels(path, header, hashed.add)
+    digest = hashed.digest()
+    if voxels is None:
         return None
     array = finite(voxels, path.name).transpose(2, 1, 0)
-    return Volume(array, _grid(path, header), named_modality(array, modality))
+    volume = Volume(array, _grid(path, header), named_modality(array, modality))
+    return volume.with_digest(digest) if digest is not None and np.shares_memory(array, voxels) else volume
 
 
 def _grid(path: Path, header: PlainHeader) -> Geometry:

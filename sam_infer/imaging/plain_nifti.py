@@ -7,9 +7,11 @@ byte order, rescaled values, colour, four dimensions) is left to ITK.
 
 from __future__ import annotations
 
+import hashlib
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
@@ -20,8 +22,11 @@ import numpy.typing as npt
 from isal import igzip
 
 from sam_infer.arrays import Float64Array
+from sam_infer.errors import VolumeError
 from sam_infer.imaging.claims.claim import UNPACKING_ERROR
 from sam_infer.imaging.claims.nifti_place import affine_in_header
+from sam_infer.imaging.geometry import Geometry
+from sam_infer.imaging.volume import digest_begun
 
 HEADER_BYTES = 348
 MAGIC = b"n+1\0"  # header and voxels in one file
@@ -68,8 +73,13 @@ def plain_header(path: Path) -> PlainHeader | None:
         return None
 
 
-def read_voxels(path: Path, header: PlainHeader) -> npt.NDArray[Any] | None:
-    """The voxels (K, J, I), as ITK gives them; None when the file is not what its header says."""
+def read_voxels(
+    path: Path, header: PlainHeader, heard: Callable[[memoryview], object] = lambda _: None
+) -> npt.NDArray[Any] | None:
+    """The voxels (K, J, I), as ITK gives them; None when the file is not what its header says.
+
+    Each piece is `heard` as soon as it is in its place.
+    """
     voxels = np.empty(header.shape[::-1], header.kind)
     rest = voxels.reshape(-1).view(np.uint8).data
     try:
@@ -79,11 +89,33 @@ def read_voxels(path: Path, header: PlainHeader) -> npt.NDArray[Any] | None:
                 count = file.readinto(rest[:CHUNK_BYTES])
                 if not count:
                     return None
+                heard(rest[:count])
                 rest = rest[count:]
             file.read(1)  # past the end: the checksum is looked at there
     except (*DAMAGE, ValueError):
         return None
     return voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
+
+
+class VoxelHash:
+    """The digest of a volume that is being read, by a thread beside that which unpacks: neither holds Python's lock."""
+
+    def __init__(self, header: PlainHeader) -> None:
+        self._worker = ThreadPoolExecutor(1, "digest")
+        self._state: hashlib.blake2b | None = None
+        if header.affine is not None:
+            with suppress(VolumeError):  # whoever needs the grid says what is wrong with it
+                self._state = digest_begun(np.dtype(header.kind), header.shape, Geometry(header.shape, header.affine))
+
+    def add(self, voxels: memoryview) -> None:
+        """The next ones, i fastest."""
+        if self._state is not None:
+            self._worker.submit(self._state.update, voxels)
+
+    def digest(self) -> str | None:
+        """Of all of them; None where only ITK knows where they lie."""
+        self._worker.shutdown()
+        return None if self._state is None else self._state.hexdigest()
 
 
 @contextmanager

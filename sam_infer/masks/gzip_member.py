@@ -73,13 +73,19 @@ def _packed_zeros(count: int) -> bytes:
 
 def _followed_by_zeros(check: int, count: int) -> int:
     """The CRC of what had this one, and then so many zero bytes."""
-    power, left, square = ONE, 8 * count, 1 << 30  # x^0, and x^1 to be squared
-    while left:
-        if left & 1:
-            power = _product(power, square)
+    return _product(_power(8 * count), check ^ INVERTED) ^ INVERTED
+
+
+@lru_cache(maxsize=4096)
+def _power(number: int) -> int:
+    """Of x."""
+    found, square = ONE, 1 << 30  # x^0, and x^1 to be squared
+    while number:
+        if number & 1:
+            found = _product(found, square)
         square = _product(square, square)
-        left >>= 1
-    return _product(power, check ^ INVERTED) ^ INVERTED
+        number >>= 1
+    return found
 
 
 def _product(one: int, other: int) -> int:

@@ -79,7 +79,7 @@ class Prompts:
         labels = np.asarray(self.labels, dtype=np.int64).reshape(-1)
         if len(labels) != len(points):
             raise PromptError(f"{len(points)} points came with {len(labels)} labels", "points")
-        if not np.isin(labels, (BACKGROUND, FOREGROUND)).all():
+        if not ((labels == BACKGROUND) | (labels == FOREGROUND)).all():
             raise PromptError(f"point labels must be 0 or 1, got {np.unique(labels).tolist()}", "points")
         if len(points) > MAX_POINTS:
             raise PromptError(f"{len(points)} points are more than the {MAX_POINTS} allowed", "points")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from sam_infer.arrays import BoolArray, Float64Array
+from sam_infer.arrays import BoolArray, Float64Array, Int64Array
 from sam_infer.networks.frame import Crop
 
 # Crop sides relative to the longest side of the slice: half steps of a halving, down to a sixteenth.
@@ -74,14 +74,27 @@ def extent_of(mask: BoolArray, clicks: Float64Array) -> tuple[Float64Array, Floa
     `clicks` (N, 2) are (row, column). Where no part holds one, all parts count: specks far away must not decide where
     to look. Nothing found says nothing about size: None.
     """
-    if not mask.any():
+    around = _box_of(mask)
+    if around is None:
         return None
-    numbered, _ = ndimage.label(mask)
-    held = {int(number) for number in numbered[tuple(clicks.astype(np.int64).T)]} - {0}
-    found = np.isin(numbered, list(held)) if held else mask
-    rows, cols = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
-    corners = np.concatenate([[[rows[0], cols[0]], [rows[-1], cols[-1]]], clicks]).astype(np.float64)
+    low, high = around
+    numbered, parts = ndimage.label(mask[low[0] : high[0] + 1, low[1] : high[1] + 1])
+    at = clicks.astype(np.int64)
+    inside = ((at >= low) & (at <= high)).all(axis=1)
+    held = np.zeros(parts + 1, bool)
+    held[numbered[tuple((at[inside] - low).T)]] = True
+    held[0] = False
+    if held.any():
+        within = _box_of(held[numbered])
+        low, high = (low + within[0], low + within[1]) if within is not None else (low, high)
+    corners = np.concatenate([[low, high], clicks]).astype(np.float64)
     return corners.min(axis=0), corners.max(axis=0)
+
+
+def _box_of(mask: BoolArray) -> tuple[Int64Array, Int64Array] | None:
+    """Inclusive corners (row, column) of what is there."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (np.array([rows[0], cols[0]]), np.array([rows[-1], cols[-1]])) if len(rows) else None
 
 
 def steady_crop(
