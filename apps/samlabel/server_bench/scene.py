@@ -27,6 +27,7 @@ class Scene:
 
     image: str
     shape: tuple[int, int, int]
+    file: Path | None = None
 
     @property
     def middle(self) -> int:
@@ -54,11 +55,12 @@ class Scene:
 
 def write_scenes(folder: Path, count: int, shape: tuple[int, int, int] = SHAPE, name: str = "case") -> list[Scene]:
     """So many volumes (.nii.gz, int16) in a studies folder; those that are there already stay."""
-    scenes = [Scene(f"{name}{number}", shape) for number in range(count)]
-    for number, scene in enumerate(scenes):
-        path = folder / f"{scene.image}.nii.gz"
+    scenes = []
+    for number in range(count):
+        path = folder / f"{name}{number}.nii.gz"
         if not path.exists():
             write_image(_volume(shape, number), path)
+        scenes.append(Scene(f"{name}{number}", shape, path))
     return scenes
 
 
