@@ -26,6 +26,7 @@ from sam_infer.masks.encode import encode_nrrd
 from sam_infer.models.load import load_network
 from sam_infer.networks.backbone import Backbone, Hints
 from sam_infer.networks.frame import whole
+from sam_infer.networks.tiny.recorded import OFTEN, wait_for_recordings
 from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.propagation.engine import segment_object
 from sam_infer.slices.embedding_cache import EmbeddingCache
@@ -107,6 +108,9 @@ def network(backbone: Backbone, volume: Volume, scene: Scene, folder: Path, trie
     stack = slice_stack(volume, view, choose_window(volume), frame, backbone.depth)
     features = backbone.encode(stack)
     hints = Hints(np.full((1, 2), backbone.input_size / 2), np.ones(1, np.int64))
+    for _ in range(OFTEN):  # as a server that somebody works with
+        backbone.decode(backbone.encode(stack), hints)
+    wait_for_recordings()
     encode, decode = (
         least_cpu(lambda: backbone.encode(stack), tries),
         least_cpu(lambda: backbone.decode(features, hints), tries),

@@ -24,6 +24,8 @@ OFTEN = 24
 # torch keeps what it is recording in one place for all threads.
 _recording = threading.Lock()
 
+RECORDER = "record-network"
+
 Arguments = tuple[Tensor, ...]
 
 
@@ -58,7 +60,7 @@ class Recorded:
                 return
             self._started = True
         # no daemon: a process that ends waits a second for it, where torch would end it with an abort
-        threading.Thread(target=self._record, name="record-network").start()
+        threading.Thread(target=self._record, name=RECORDER).start()
 
     def _record(self) -> None:
         """Off the way of clicks."""
@@ -77,6 +79,13 @@ class Recorded:
             log.warning("a network was not recorded", part=type(self._part).__name__, reason=str(error)[-200:])
         finally:
             self._samples = []
+
+
+def wait_for_recordings() -> None:
+    """Come back when nothing is being recorded: for whoever measures."""
+    for thread in threading.enumerate():
+        if thread.name == RECORDER:
+            thread.join()
 
 
 def _shapes(arguments: Arguments) -> list[torch.Size]:
