@@ -67,7 +67,8 @@ class Prefetch:
 
     def follow(self, reader: str, predictor: Predictor, volume: Volume, prediction: Prediction) -> None:
         """A reader was answered: get ready for the next click."""
-        view, spent = prediction.view, predictor.cache.stats.encode_seconds
+        view = prediction.view
+        spent = predictor.cache.stats.encode_seconds.get(predictor.backbone.encoder_id)
         with self._lock:
             before = self._places.pop(reader, _Place("", 0, 0))
             place = self._places[reader] = before.next(volume.digest, view.axis, view.index)

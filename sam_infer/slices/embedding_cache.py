@@ -61,7 +61,7 @@ class CacheStats:
     memory_hits: int = 0
     disk_hits: int = 0
     encodes: int = 0
-    encode_seconds: float | None = None  # of the last one
+    encode_seconds: dict[str, float] = field(default_factory=dict)  # of each encoder's last one
     dropped: int = 0  # corrupt files
     evicted: int = 0  # from memory, for room
     trimmed: int = 0  # from disk, for room
@@ -134,7 +134,7 @@ class EmbeddingCache:
                 features = dict(encode())
                 with self._lock:
                     self.stats.encodes += 1
-                    self.stats.encode_seconds = time.perf_counter() - started
+                    self.stats.encode_seconds[key.encoder] = time.perf_counter() - started
                 self._write(key, features)
             pending.features = features
             self._remember(key, features)

@@ -85,6 +85,20 @@ def test_where_an_encode_is_long_nothing_is_done_ahead(
     serving.close()
 
 
+def test_a_long_encode_of_one_model_counts_where_another_one_is_short(
+    serving: Serving, image: Path, l_phantom, network
+) -> None:
+    click(serving, image, l_phantom[1], 10)
+    settle(serving)
+    seconds = serving.predictor.cache.stats.encode_seconds
+    assert list(seconds) == [network.encoder_id]
+    seconds.update({network.encoder_id: prefetch.MOST_SECONDS + 1, "another encoder, the last one": 0.01})
+    click(serving, image, l_phantom[1], 11)
+    settle(serving)
+    assert network.encodes == 3
+    serving.close()
+
+
 def test_masks_are_those_without_it(serving: Serving, image: Path, l_phantom, network) -> None:
     plain = Serving(Predictor(network, EmbeddingCache()))
     for k in (10, 11, 12, 9):
