@@ -24,6 +24,9 @@ OFTEN = 24
 # torch keeps what it is recording in one place for all threads.
 _recording = threading.Lock()
 
+# Questions of the same sizes that are asked of both: with a mask and without one they have the same.
+COMPARED = 3
+
 RECORDER = "record-network"
 
 Arguments = tuple[Tensor, ...]
@@ -35,7 +38,8 @@ class Recorded:
     def __init__(self, part: nn.Module) -> None:
         self._part = part
         self._quick: Any = None
-        self._samples: list[Arguments] = []  # one of each kind of question
+        self._samples: list[Arguments] = []  # some of each kind of question
+        self._known: set[torch.Size] = set()  # of first arguments: a batch of another size is another matter
         self._asked, self._started = 0, False
         self._counting = threading.Lock()
 
@@ -46,7 +50,8 @@ class Recorded:
 
     def __call__(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         """What the part says."""
-        answer: tuple[Tensor, ...] = (self._quick or self._part)(*arguments)
+        quick = self._quick if arguments[0].shape in self._known else None
+        answer: tuple[Tensor, ...] = (quick or self._part)(*arguments)
         if not self._started:
             self._count(arguments)
         return answer
@@ -54,7 +59,7 @@ class Recorded:
     def _count(self, arguments: Arguments) -> None:
         with self._counting:
             self._asked += 1
-            if all(_shapes(arguments) != _shapes(sample) for sample in self._samples):
+            if sum(_shapes(arguments) == _shapes(sample) for sample in self._samples) < COMPARED:
                 self._samples.append(tuple(one.clone() for one in arguments))
             if self._asked < OFTEN or self._started:
                 return
@@ -71,6 +76,7 @@ class Recorded:
                 quick = torch.jit.freeze(torch.jit.trace(self._part, fullest, check_trace=False))
                 alike = all(_same(self._part(*sample), quick(*sample)) for sample in self._samples for _ in range(2))
             if alike:
+                self._known = {sample[0].shape for sample in self._samples}
                 self._quick = quick
                 log.debug("recorded", part=type(self._part).__name__)
             else:

@@ -45,6 +45,9 @@ def test_a_recorded_decode_is_the_decode_bit_for_bit(one_thread: None) -> None:
         assert wanted.preferred == found.preferred
     for name, values in plain.encode(picture).items():
         assert torch.equal(values, backbone.encode(picture)[name])
+    two = [picture, picture[:, ::-1]]  # a batch of a size that was never asked
+    for wanted, found in zip(plain.encode_all(two), backbone.encode_all(two), strict=True):
+        assert all(torch.equal(wanted[name], found[name]) for name in wanted)
 
 
 class Fickle(nn.Module):
