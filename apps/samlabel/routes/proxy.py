@@ -54,6 +54,8 @@ ANSWERED = (
     "warning",
 )
 
+# A connection that ended before the first byte of an answer.
+CUT_OFF = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 # A client belongs to the event loop it was first used on.
 _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = weakref.WeakKeyDictionary()
@@ -71,7 +73,7 @@ async def proxy(request: Request, path: str, user: User = USER) -> Response:
         content=request.stream() if request.method == "POST" else None,
     )
     try:
-        answer = await _client().send(outgoing, stream=True, auth=_login())
+        answer = await _answered(outgoing)
     except httpx.TimeoutException:
         return _failure(504, f"the DICOM archive did not answer within {archive_settings().timeout_s:g} s")
     except httpx.HTTPError as error:
@@ -86,6 +88,21 @@ async def proxy(request: Request, path: str, user: User = USER) -> Response:
         return Response(searched(await _whole(answer), seen), answer.status_code, media_type="application/dicom+json")
     headers = {name: answer.headers[name] for name in ANSWERED if name in answer.headers}
     return StreamingResponse(_body(answer), answer.status_code, headers)
+
+
+async def _answered(outgoing: httpx.Request) -> httpx.Response:
+    """What the archive says.
+
+    One that ends idle connections, as Orthanc does after a second, may end a kept one in the moment in which it is
+    used again: what changes nothing is asked once more.
+    """
+    try:
+        return await _client().send(outgoing, stream=True, auth=_login())
+    except CUT_OFF as error:
+        if outgoing.method != "GET":
+            raise
+        log.info("the archive ended a connection, asked again", reason=repr(error))
+        return await _client().send(outgoing, stream=True, auth=_login())
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""DICOMweb client of an archive: its login, time-outs, and no retries.
+"""DICOMweb client of an archive: its login, time-outs, and no retries but of a connection that was just ended.
 
 The library waits for ever, and asks an archive that is down five times, pausing half a minute in all: a reader would
 stare at a page that hangs. Here the first failure is the answer, and the next request tries again.
@@ -15,6 +15,7 @@ import requests
 import structlog
 from monailabel.datastore.dicom import DICOMwebClientX
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError
 
 from samlabel.errors import ArchiveError, NotFoundError
 from samlabel.host.handle import archive_settings
@@ -34,7 +35,13 @@ class _Waiting(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send with our patience where the caller names none."""
         options["timeout"] = options.get("timeout") or (CONNECT_S, READ_S)
-        return super().send(request, *args, **options)
+        try:
+            return super().send(request, *args, **options)
+        except requests.ConnectionError as error:
+            # a kept connection may end in the moment in which it is used again: see `routes/proxy.py`
+            if request.method != "GET" or not (error.args and isinstance(error.args[0], ProtocolError)):
+                raise
+            return super().send(request, *args, **options)
 
 
 def archive_client(address: str) -> DICOMwebClientX:

@@ -14,7 +14,9 @@ from monailabel.config import settings
 
 from samlabel.access import error_replies
 from samlabel.access.callers import USER
+from samlabel.errors import ArchiveError
 from samlabel.routes import proxy
+from samlabel.store.archive_client import archive_client, archive_errors
 from tests.processes import HANG_S, wait_until
 
 
@@ -24,10 +26,16 @@ class Archive(BaseHTTPRequestHandler):
     asked: ClassVar[list[tuple[str, str, dict[str, str], bytes]]] = []
     status = 200
     held: threading.Event | None = None  # until then it does not answer
+    protocol_version = "HTTP/1.1"  # connections are kept
+    cut_off = 0  # so many requests find that their connection has just ended
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.asked.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        if type(self).cut_off:
+            type(self).cut_off -= 1
+            self.close_connection = True
+            return
         if self.held is not None:
             assert self.held.wait(HANG_S)
         self.send_response(self.status)
@@ -204,6 +212,25 @@ def test_an_archive_that_is_down_is_said_and_found_again(
     assert status == 502 and b"cannot be reached" in content
     monkeypatch.setattr(settings, "MONAI_LABEL_STUDIES", up)
     assert ask(port, "/proxy/dicom/qido/studies")[0] == 200
+
+
+def test_a_connection_that_was_just_ended_costs_no_answer(port: int, archive: type[Archive]) -> None:
+    assert ask(port, "/proxy/dicom/studies")[0] == 200
+    archive.cut_off = 1
+    assert ask(port, "/proxy/dicom/studies?limit=1")[0] == 200
+    assert [path for _, path, _, _ in archive.asked][1:] == ["/dicom-web/studies?limit=1"] * 2
+    archive.cut_off = 2
+    assert ask(port, "/proxy/dicom/studies")[0] == 502
+
+
+def test_our_own_questions_are_asked_again_too(archive: type[Archive]) -> None:
+    client = archive_client(settings.MONAI_LABEL_STUDIES)
+    assert client.search_for_studies() == []
+    archive.cut_off = 1
+    assert client.search_for_studies() == []
+    archive.cut_off = 2
+    with pytest.raises(ArchiveError), archive_errors():
+        client.search_for_studies()
 
 
 def test_a_folder_of_images_has_no_archive(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
