@@ -84,9 +84,9 @@ def extent_of(mask: BoolArray, clicks: Float64Array) -> tuple[Float64Array, Floa
     held = np.zeros(parts + 1, bool)
     held[numbered[tuple((at[inside] - low).T)]] = True
     held[0] = False
-    if held.any():
-        within = _box_of(held[numbered])
-        low, high = (low + within[0], low + within[1]) if within is not None else (low, high)
+    within = _box_of(held[numbered])
+    if within is not None:
+        low, high = low + within[0], low + within[1]
     corners = np.concatenate([[low, high], clicks]).astype(np.float64)
     return corners.min(axis=0), corners.max(axis=0)
 
