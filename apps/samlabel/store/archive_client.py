@@ -15,7 +15,6 @@ import requests
 import structlog
 from monailabel.datastore.dicom import DICOMwebClientX
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ProtocolError
 
 from samlabel.errors import ArchiveError, NotFoundError
 from samlabel.host.handle import archive_settings
@@ -39,7 +38,7 @@ class _Waiting(HTTPAdapter):
             return super().send(request, *args, **options)
         except requests.ConnectionError as error:
             # a kept connection may end in the moment in which it is used again: see `routes/proxy.py`
-            if request.method != "GET" or not (error.args and isinstance(error.args[0], ProtocolError)):
+            if request.method != "GET" or isinstance(error, requests.Timeout):
                 raise
             return super().send(request, *args, **options)
 
