@@ -13,11 +13,12 @@ from sam_infer.adapters.adapter import Adapter
 from sam_infer.adapters.kinds.registry import for_tag, insert, inserted, merged, tags_of
 from sam_infer.models.precision_check import agreed_precision
 from sam_infer.networks.backbone import Backbone
+from sam_infer.networks.layers import side_by_side
 from sam_infer.networks.runtimes.precision import AUTO, FLOAT32
 from sam_infer.networks.runtimes.runtime import OPENVINO, TORCH, Runtime
 from sam_infer.networks.sam import SamBackbone
 from sam_infer.networks.sam_vit import build, with_weights
-from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model, side_by_side
+from sam_infer.networks.tiny.backbone import ENCODER_PREFIXES, TinyBackbone, embedded_model
 from sam_infer.networks.tiny.model import TinySam
 from sam_infer.weights.available import EMBEDDED, require_known
 from sam_infer.weights.catalogue import KNOWN_MODELS, SAM2

@@ -15,6 +15,7 @@ from sam_infer.files import file_sha256
 from sam_infer.networks.backbone import Candidates, Features, Hints, middle_maps, slices_seen, whole_stack
 from sam_infer.networks.encode_batches import EncodeBatches
 from sam_infer.networks.frame import Crop, Frame, fit_longest
+from sam_infer.networks.layers import side_by_side
 from sam_infer.networks.tiny.many_clicks import ManyClicks
 from sam_infer.networks.tiny.model import INPUT_SIZE, LOW_RES, MAP_NAMES, Decode, TinySam, pad_to_square
 from sam_infer.networks.tiny.recorded import Recorded
@@ -116,11 +117,6 @@ class TinyBackbone:
     def _maps(self, features: Features) -> list[torch.Tensor]:
         """By `MAP_NAMES`, as they are computed with."""
         return [side_by_side(features[name].to(self._device, torch.float32)) for name in MAP_NAMES]
-
-
-def side_by_side(values: torch.Tensor) -> torch.Tensor:
-    """Maps and weights of convolutions whose channels are neighbours in memory, which is faster; all else as it is."""
-    return values.contiguous(memory_format=torch.channels_last) if values.ndim == len("NCHW") else values
 
 
 def embedded_model(weights: Path = WEIGHTS) -> TinySam:

@@ -22,12 +22,12 @@ class Attention(nn.Module):
         """Tokens (B, n, C) to the same shape."""
         batch, n, width = x.shape
         q, k, v = self.qkv(x).view(batch, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        if not torch.is_grad_enabled():
+        if torch.is_grad_enabled():
+            # plain matrices: on a CPU the fused kernel's backward pass costs six times as much at these sizes
+            weights = (q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5).softmax(dim=-1)
+            mixed = weights.to(v.dtype) @ v
+        else:
             mixed = F.scaled_dot_product_attention(q, k, v)
-            return self.proj(mixed.transpose(1, 2).reshape(batch, n, width))
-        # plain matrices: on a CPU the fused kernel's backward pass costs six times as much at these sizes
-        weights = (q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5).softmax(dim=-1)
-        mixed = weights.to(v.dtype) @ v
         return self.proj(mixed.transpose(1, 2).reshape(batch, n, width))
 
 

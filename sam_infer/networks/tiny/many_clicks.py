@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam_infer.networks.layers import Residual, Up
-from sam_infer.networks.tiny.decoder import TinyDecoder
+from sam_infer.networks.layers import Up, side_by_side
 from sam_infer.networks.tiny.model import INPUT_SIZE, TinySam
 from sam_infer.networks.tiny.prompt_maps import SPOT_SHARES
 from sam_infer.networks.tiny.similarity import sampled
@@ -54,7 +53,7 @@ class ManyClicks:
         strokes = torch.einsum("cmqt,msyx->sxtyqc", seen.weight, drawn.weight[:, SPOTS])
         grid = (coarse.shape[-2], coarse.shape[-1])
         position = model.prompt_encoder.pe_layer(grid).flatten(1).t()[None]
-        maps = (_side_by_side(shared4), _side_by_side(shared8), _side_by_side(shared16))
+        maps = (side_by_side(shared4), side_by_side(shared8), side_by_side(shared16))
         taps = drawn.kernel_size[0] * seen.kernel_size[0]
         return cls(model, maps, likeness.keys((middle, coarse)), strokes.reshape(len(SPOT_SHARES), taps, -1), position)
 
@@ -82,10 +81,10 @@ class ManyClicks:
         tokens = torch.cat([sparse[:, :1] + likeness.describe(under)[:, None], sparse[:, 1:]], dim=1)
         x4 = self._seen(points)
         x8 = decoder.down8(x4).add_(self.shared[1]).add_(spread.unflatten(2, alike.shape[2:]))
-        x8 = _refined(decoder.look8, x8)
+        x8 = decoder.look8(x8)
         x16 = decoder.down16(x8).add_(self.shared[2])
         places = x16.permute(0, 2, 3, 1).flatten(1, 2)
-        places = _context(decoder, places)
+        places = decoder.context(places)
         told = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
         tokens = torch.cat([told.expand(len(points), -1, -1), tokens], dim=1)
         tokens, places = two_way(decoder.transformer, places, self.position, tokens)
@@ -111,32 +110,12 @@ def _bias(convolution: nn.Conv2d) -> Tensor:
     return cast(Tensor, convolution.bias).view(1, -1, 1, 1)
 
 
-def _side_by_side(maps: Tensor) -> Tensor:
-    """Maps (N, C, h, w) whose channels are neighbours in memory."""
-    return maps.contiguous(memory_format=torch.channels_last)
-
-
 def _raised(up: Up, x: Tensor, skip: Tensor) -> Tensor:
     """`Up` in place."""
     widen, shuffle = cast(nn.Conv2d, up.expand[0]), up.expand[1]
     wide = F.linear(x.permute(0, 2, 3, 1), widen.weight.flatten(1), widen.bias).permute(0, 3, 1, 2)
-    seen = up.mix[1](up.mix[0](shuffle(wide).add_(skip)))
-    return _refined(up.refine, torch.relu_(seen))
-
-
-def _refined(residual: Residual, x: Tensor) -> Tensor:
-    """`Residual` in place: memory that is written anew costs as much as a convolution's tenth."""
-    first = torch.relu_(residual.first[1](residual.first[0](x)))
-    return torch.relu_(residual.norm(residual.second(first)).add_(x))
-
-
-def _context(decoder: TinyDecoder, places: Tensor) -> Tensor:
-    """The decoder's block of self-attention over places (N, p, C); without gradients the fused kernel is the faster."""
-    block = decoder.context
-    q, k, v = block.attn.qkv(block.norm1(places)).unflatten(-1, (3, block.attn.heads, -1)).permute(2, 0, 3, 1, 4)
-    mixed = F.scaled_dot_product_attention(q, k, v)
-    places = block.attn.proj(mixed.transpose(1, 2).flatten(2)).add_(places)
-    return block.mlp(block.norm2(places)).add_(places)
+    refined: Tensor = up.refine(up.mix(shuffle(wide).add_(skip)))
+    return refined
 
 
 def _strokes(centres: Tensor, side: int) -> Tensor:

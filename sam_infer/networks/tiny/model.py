@@ -84,10 +84,8 @@ class TinySam(nn.Module):
         An absent box is two "not a point" tokens.
         """
         encoder = self.prompt_encoder
-        places, own = (
-            partial(encoder.pe_layer.forward_with_coords, image_size=encoder.input_image_size),
-            encoder.point_embeddings,
-        )
+        places = partial(encoder.pe_layer.forward_with_coords, image_size=encoder.input_image_size)
+        own = encoder.point_embeddings
         seen, said, nothing = places(points + 0.5), labels[..., None], encoder.not_a_point_embed.weight
         clicked = torch.where(said == 0, seen + own[0].weight, seen + own[1].weight)
         corners = places((torch.nan_to_num(boxes) + 0.5).view(-1, 2, 2)) + torch.cat([own[2].weight, own[3].weight])
