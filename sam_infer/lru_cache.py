@@ -48,6 +48,13 @@ class LruCache:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
+    def rekey(self, change: Callable[[Hashable], Hashable | None]) -> None:
+        """Every value under the key that its own is changed to; None drops it."""
+        with self._lock:
+            values = [(change(key), value) for key, value in self._values.items()]
+            self._values = OrderedDict((key, value) for key, value in values if key is not None)
+            self._weight = sum(map(self._weigh, self._values.values()))
+
     def keep(self, key: Hashable, value: Any) -> None:
         """Remember a value, in place of an earlier one."""
         with self._lock:

@@ -6,6 +6,7 @@ Only ordinary NIfTI files take a shorter way (`plain_nifti`, `claims/nifti_place
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import structlog
 
 from sam_infer.errors import VolumeError
 from sam_infer.files import write_whole
+from sam_infer.imaging.arriving import ArrivingVolume, on_its_way
 from sam_infer.imaging.cine import Cine, CineMask
 from sam_infer.imaging.claims.claim import refusal, require_whole, shown
 from sam_infer.imaging.dicom_frames import frames_in_time
@@ -69,8 +71,12 @@ def read_image(path: str | os.PathLike[str], modality: str | None = None, phase:
     return read_cine(path, modality).at(phase)
 
 
-def read_cine(path: str | os.PathLike[str], modality: str | None = None) -> Cine:
-    """The same with all of its phases."""
+def read_cine(
+    path: str | os.PathLike[str],
+    modality: str | None = None,
+    arriving: Callable[[ArrivingVolume], object] = lambda _: None,
+) -> Cine:
+    """The same with all of its phases; what can be looked at before it has been read is handed to `arriving`."""
     path = Path(path)
     if not path.exists():
         raise VolumeError(f"there is no file {path.name}", "image")
@@ -78,7 +84,7 @@ def read_cine(path: str | os.PathLike[str], modality: str | None = None) -> Cine
         return _read_series(path, modality)
     require_claim(path, suffix_of(path))
     try:
-        plain = _read_plain(path, modality)
+        plain = _read_plain(path, modality, arriving)
     except MemoryError:
         raise refusal(path.name, "this machine has not enough memory for it now") from None
     if plain is not None:
@@ -230,13 +236,16 @@ def write_cine(cine: Cine, path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _read_plain(path: Path, modality: str | None) -> Volume | None:
+def _read_plain(path: Path, modality: str | None, arriving: Callable[[ArrivingVolume], object]) -> Volume | None:
     """An ordinary file, read beside clicks instead of before them."""
     header = plain_header(path)
     if header is None:
         return None
-    hashed = VoxelHash(header)
-    voxels = read_voxels(path, header, hashed.add)
+    memory, hashed = header.memory(), VoxelHash(header)
+    coming = on_its_way(memory, hashed.grid) if modality is None else None
+    if coming is not None:
+        arriving(coming)
+    voxels = read_voxels(path, header, [hashed.add, *([coming.grown] if coming is not None else [])], memory)
     digest = hashed.digest()
     if voxels is None:
         return None

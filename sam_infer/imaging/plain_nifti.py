@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -61,6 +61,10 @@ class PlainHeader:
             return None
         return cls((sizes[0], sizes[1], sizes[2]), TYPES[kind], int(offset), affine_in_header(header))
 
+    def memory(self) -> npt.NDArray[Any]:
+        """Room for the voxels (K, J, I)."""
+        return np.empty(self.shape[::-1], self.kind)
+
 
 def plain_header(path: Path) -> PlainHeader | None:
     """The header of a file that can be read here."""
@@ -74,13 +78,16 @@ def plain_header(path: Path) -> PlainHeader | None:
 
 
 def read_voxels(
-    path: Path, header: PlainHeader, heard: Callable[[memoryview], object] = lambda _: None
+    path: Path,
+    header: PlainHeader,
+    heard: Sequence[Callable[[memoryview], object]] = (),
+    memory: npt.NDArray[Any] | None = None,
 ) -> npt.NDArray[Any] | None:
     """The voxels (K, J, I), as ITK gives them; None when the file is not what its header says.
 
-    Each piece is `heard` as soon as it is in its place.
+    Each piece is `heard` as soon as it is in its place: in `memory`, where the caller has taken some.
     """
-    voxels = np.empty(header.shape[::-1], header.kind)
+    voxels = header.memory() if memory is None else memory
     rest = voxels.reshape(-1).view(np.uint8).data
     try:
         with _opened(path) as file:
@@ -89,7 +96,8 @@ def read_voxels(
                 count = file.readinto(rest[:CHUNK_BYTES])
                 if not count:
                     return None
-                heard(rest[:count])
+                for listener in heard:
+                    listener(rest[:count])
                 rest = rest[count:]
             file.read(1)  # past the end: the checksum is looked at there
     except (*DAMAGE, ValueError):
@@ -103,9 +111,11 @@ class VoxelHash:
     def __init__(self, header: PlainHeader) -> None:
         self._worker = ThreadPoolExecutor(1, "digest")
         self._state: hashlib.blake2b | None = None
+        self.grid: Geometry | None = None  # None: only ITK knows where the voxels lie, or they lie nowhere
         if header.affine is not None:
             with suppress(VolumeError):  # whoever needs the grid says what is wrong with it
-                self._state = digest_begun(np.dtype(header.kind), header.shape, Geometry(header.shape, header.affine))
+                self.grid = Geometry(header.shape, header.affine)
+                self._state = digest_begun(np.dtype(header.kind), header.shape, self.grid)
 
     def add(self, voxels: memoryview) -> None:
         """The next ones, i fastest."""

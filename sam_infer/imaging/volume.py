@@ -102,6 +102,11 @@ class Volume:
         return state.hexdigest()
 
     @property
+    def cache_name(self) -> str:
+        """What caches know it by."""
+        return self.digest
+
+    @property
     def nbytes(self) -> int:
         """Size in memory."""
         return int(self.array.nbytes)
@@ -186,8 +191,18 @@ def guess_modality(array: npt.NDArray[Any]) -> str:
     """CT, RGB or OTHER from the numbers alone, for formats that do not say."""
     if array.ndim == 4:
         return "RGB"
-    sparse = array[::4, ::4, :: max(1, array.shape[2] // 16)]
-    return "CT" if sparse.size and float(sparse.min()) <= CT_LOW_HU else "OTHER"
+    return "CT" if any(shows_air(array[:, :, k]) for k in guessed_from(array.shape[2])) else "OTHER"
+
+
+def guessed_from(slices: int) -> range:
+    """The slices that are enough to guess a modality from."""
+    return range(0, slices, max(1, slices // 16))
+
+
+def shows_air(pixels: npt.NDArray[Any]) -> bool:
+    """Whether a slice stores what only a CT does."""
+    some = pixels[::4, ::4]
+    return some.size > 0 and float(some.min()) <= CT_LOW_HU
 
 
 def named_modality(array: npt.NDArray[Any], wish: str | None) -> str:

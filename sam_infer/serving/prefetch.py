@@ -54,6 +54,12 @@ class _Place:
         return [self.index + step for step in steps if 0 <= self.index + step < length]
 
 
+def encodes_at_once(predictor: Predictor) -> bool:
+    """Whether an encode is too short to be noticed; unknown, so no, until a click has paid for one."""
+    spent = predictor.cache.stats.encode_seconds.get(predictor.backbone.encoder_id)
+    return spent is not None and spent <= MOST_SECONDS
+
+
 class Prefetch:
     """One wish list per reader; any thread may call."""
 
@@ -68,14 +74,13 @@ class Prefetch:
     def follow(self, reader: str, predictor: Predictor, volume: Volume, prediction: Prediction) -> None:
         """A reader was answered: get ready for the next click."""
         view = prediction.view
-        spent = predictor.cache.stats.encode_seconds.get(predictor.backbone.encoder_id)
         with self._lock:
             before = self._places.pop(reader, _Place("", 0, 0))
             place = self._places[reader] = before.next(volume.digest, view.axis, view.index)
             if len(self._places) > MOST_READERS:
                 self._forget(next(iter(self._places)))
             self._take_back(reader)
-            if spent is None or spent > MOST_SECONDS:  # unknown until a click has paid for one
+            if not encodes_at_once(predictor):
                 return
             length = volume.geometry.shape[view.axis]
             self._waiting[reader] = [

@@ -19,12 +19,13 @@ import torch
 
 from sam_infer.ask.answer import Answer, answer
 from sam_infer.ask.question import SliceQuestion
+from sam_infer.imaging.arriving import ArrivingVolume, whole_of
 from sam_infer.imaging.cine import Cine
 from sam_infer.imaging.volume import Volume
-from sam_infer.imaging.volume_cache import VolumeCache
 from sam_infer.lru_cache import LruCache
 from sam_infer.serving.in_flight import InFlight
-from sam_infer.serving.prefetch import Prefetch
+from sam_infer.serving.prefetch import Prefetch, encodes_at_once
+from sam_infer.serving.volume_cache import VolumeCache
 from sam_infer.serving.work_queue import WorkQueue
 from sam_infer.slices.predictor import Prediction, Predictor
 
@@ -74,7 +75,7 @@ class Click:
             id(self.predictor.backbone),
             self.predictor.note,
             self.predictor.refiner and self.predictor.refiner.key,
-            self.volume.digest,
+            self.volume.cache_name,
             prompts.axis,
             self.question.index,
             prompts.points.tobytes(),
@@ -149,9 +150,12 @@ class Serving:
             return self._earlier(serves)
         return self._besides.earlier(serves)
 
-    def volume(self, path: Path, phase: int | None = None) -> Volume:
-        """The image at `path`, read once while it does not change; of one with phases the one that is named."""
-        return self.cine(path).at(phase)
+    def volume(self, path: Path, phase: int | None = None, begun: bool = False) -> Volume:
+        """The image at `path`, read once while it does not change; of one with phases the one that is named.
+
+        With `begun` as soon as a slice of it can be seen.
+        """
+        return (self.volumes.begun(path) if begun else self.cine(path)).at(phase)
 
     def cine(self, path: Path) -> Cine:
         """The same with all of its phases."""
@@ -160,18 +164,36 @@ class Serving:
     def predict(self, click: Click, asker: Asker | None = None) -> Answer[Prediction]:
         """One click's answer; the seconds tell waiting apart from computing.
 
-        Readers take turns; the click is called off when its client has gone before its turn came.
+        Readers take turns; the click is called off when its client has gone before its turn came. What was found on an
+        image that is still being read is told once the rest of its file has proved to be sound.
         """
         asker = asker or Asker()
         started = time.perf_counter()
-        found = self.in_flight.ask(
-            click.key, lambda: answer(click.question, click.predictor, click.volume), asker.reader, asker.gone
-        )
+        found, volume = self._asked(click, asker)
         prediction = found.found
         waited = max(0.0, time.perf_counter() - started - sum(prediction.seconds.values()))
         if self.prefetch is not None:
-            self.prefetch.follow(asker.reader, click.predictor, click.volume, prediction)
+            self.prefetch.follow(asker.reader, click.predictor, volume, prediction)
         return replace(found, found=replace(prediction, seconds={"wait": waited, **prediction.seconds}))
+
+    def _asked(self, click: Click, asker: Asker) -> tuple[Answer[Prediction], Volume]:
+        """The answer, and the image once it has been read."""
+        volume, known = click.volume, None
+        if not encodes_at_once(click.predictor):  # what an earlier server stored under the digest is worth the wait
+            volume = whole_of(volume)
+
+        def work() -> Answer[Prediction]:
+            return answer(click.question, click.predictor, volume)
+
+        if not isinstance(volume, ArrivingVolume):
+            return self.in_flight.ask(click.key, work, asker.reader, asker.gone), volume
+        try:
+            found = self.in_flight.ask(click.key, work, asker.reader, asker.gone)
+            whole = volume.whole()
+            known = whole.digest if volume.shares_memory_with(whole) else None
+        finally:
+            click.predictor.rename(volume.cache_name, known)
+        return (found, whole) if known is not None else self._asked(replace(click, volume=whole), asker)
 
     def open_ahead(self, path: Path) -> None:
         """A reader was sent to this case: have it in memory when the first click comes."""

@@ -3,33 +3,26 @@
 Two bounded stores, one law: same key, same features. The key holds everything that could change them, so a new
 encoder or another window is another key and nobody has to remember to invalidate. Threads that want the same new
 slice wait for one encode. What is read from disk is checked; what fails the check is deleted and encoded again.
+
+An image that is still being read has no digest yet: its features are kept under a name that only it has, in memory
+alone, until `rename` tells the digest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import structlog
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
 from sam_infer.errors import CacheError
-from sam_infer.files import write_whole
+from sam_infer.imaging.arriving import is_arriving
 from sam_infer.networks.backbone import Features
-
-log = structlog.get_logger(__name__)
-
-# A full disk store is cut down to this share, so that not every new slice pays for a clean-up.
-KEEP_SHARE = 0.8
+from sam_infer.slices.embedding_files import CacheStats, EmbeddingFiles
 
 
 @dataclass(frozen=True)
@@ -55,19 +48,6 @@ class EmbeddingKey:
 
 
 @dataclass
-class CacheStats:
-    """How often each source answered."""
-
-    memory_hits: int = 0
-    disk_hits: int = 0
-    encodes: int = 0
-    encode_seconds: dict[str, float] = field(default_factory=dict)  # of each encoder's last one
-    dropped: int = 0  # corrupt files
-    evicted: int = 0  # from memory, for room
-    trimmed: int = 0  # from disk, for room
-
-
-@dataclass
 class _Pending:
     done: threading.Event = field(default_factory=threading.Event)
     features: Features | None = None
@@ -78,15 +58,13 @@ class EmbeddingCache:
     """LRU of features, bounded in bytes; thread-safe. `folder=None` keeps nothing on disk."""
 
     def __init__(self, memory_bytes: int = 512 << 20, folder: Path | None = None, disk_bytes: int = 4 << 30) -> None:
+        self.stats = CacheStats()
         self._memory_bytes = memory_bytes
-        self._folder = folder
-        self._disk_bytes = disk_bytes
+        self._files = EmbeddingFiles(folder, disk_bytes, self.stats) if folder is not None else None
         self._lock = threading.Lock()
         self._entries: OrderedDict[EmbeddingKey, Features] = OrderedDict()
         self._used = 0
-        self._disk_used: int | None = None  # counted at the first write, kept up to date afterwards
         self._pending: dict[EmbeddingKey, _Pending] = {}
-        self.stats = CacheStats()
 
     def get(self, key: EmbeddingKey, encode: Callable[[], Features]) -> Features:
         """Features of `key`, from memory, from disk, or from `encode`, which runs at most once at a time per key."""
@@ -113,7 +91,8 @@ class EmbeddingCache:
         with self._lock:
             if key in self._entries:
                 return True
-        return self._folder is not None and self._path(key).exists()
+        files = self._files_of(key)
+        return files is not None and files.contains(key.digest)
 
     @property
     def used_bytes(self) -> int:
@@ -126,16 +105,38 @@ class EmbeddingCache:
             self._entries.clear()
             self._used = 0
 
+    def rename(self, image: str, digest: str | None) -> None:
+        """What is known of an image that was being read is known by its digest from now on; None: forget it."""
+        with self._lock:
+            known = [(key, self._entries.pop(key)) for key in list(self._entries) if key.image == image]
+            self._used -= sum(_size(features) for _, features in known)
+        for key, features in known if digest is not None else ():
+            named = replace(key, image=digest or "")
+            self._remember(named, features)
+            files = self._files_of(named)
+            if files is not None and not files.contains(named.digest):
+                files.write_soon(named.digest, features)
+
+    def flush(self) -> None:
+        """Come back when what is known is on disk, too."""
+        if self._files is not None:
+            self._files.flush()
+
+    def _files_of(self, key: EmbeddingKey) -> EmbeddingFiles | None:
+        return None if is_arriving(key.image) else self._files
+
     def _lead(self, key: EmbeddingKey, pending: _Pending, encode: Callable[[], Features]) -> Features:
         try:
-            features = self._read(key)
+            files = self._files_of(key)
+            features = files.read(key.digest) if files is not None else None
             if features is None:
                 started = time.perf_counter()
                 features = dict(encode())
                 with self._lock:
                     self.stats.encodes += 1
                     self.stats.encode_seconds[key.encoder] = time.perf_counter() - started
-                self._write(key, features)
+                if files is not None:
+                    files.write_soon(key.digest, features)
             pending.features = features
             self._remember(key, features)
             return features
@@ -158,96 +159,6 @@ class EmbeddingCache:
                 _, oldest = self._entries.popitem(last=False)
                 self._used -= _size(oldest)
                 self.stats.evicted += 1
-
-    def _path(self, key: EmbeddingKey) -> Path:
-        if self._folder is None:
-            raise CacheError("this cache keeps nothing on disk")
-        name = key.digest
-        return self._folder / name[:2] / f"{name}.safetensors"
-
-    def _read(self, key: EmbeddingKey) -> Features | None:
-        if self._folder is None:
-            return None
-        path = self._path(key)
-        if not path.exists():
-            return None
-        try:
-            features = read_features(path)
-            os.utime(path)
-        except (CacheError, SafetensorError, OSError, ValueError) as error:
-            log.warning("embedding dropped", file=path.name, reason=str(error))
-            path.unlink(missing_ok=True)
-            with self._lock:
-                self.stats.dropped += 1
-            return None
-        with self._lock:
-            self.stats.disk_hits += 1
-        return features
-
-    def _write(self, key: EmbeddingKey, features: Features) -> None:
-        if self._folder is None:
-            return
-        try:
-            path = self._path(key)
-            write_features(path, features)
-            self._trim(path.stat().st_size)
-        except OSError as error:  # a full disk must not cost the reader a click
-            log.warning("embedding not stored", reason=str(error))
-
-    def _trim(self, added: int) -> None:
-        """Delete the files longest unused when the store has outgrown its bound."""
-        with self._lock:
-            if self._disk_used is not None:
-                self._disk_used += added
-                if self._disk_used <= self._disk_bytes:
-                    return
-        files = _stored_files(self._folder)
-        total = sum(size for _, size, _ in files)
-        if total > self._disk_bytes:
-            for _, size, path in files:
-                path.unlink(missing_ok=True)
-                self.stats.trimmed += 1
-                total -= size
-                if total <= self._disk_bytes * KEEP_SHARE:
-                    break
-        with self._lock:
-            self._disk_used = total
-
-
-def _stored_files(folder: Path | None) -> list[tuple[float, int, Path]]:
-    """Time of last use, bytes and path of every stored embedding, longest unused first."""
-    found = []
-    for path in folder.glob("*/*.safetensors") if folder is not None else ():
-        try:
-            stat = path.stat()
-        except FileNotFoundError:  # another process trimmed it
-            continue
-        found.append((stat.st_mtime, stat.st_size, path))
-    return sorted(found)
-
-
-def write_features(path: Path, features: Features) -> None:
-    """Store features with a checksum."""
-    tensors = {name: tensor.contiguous() for name, tensor in features.items()}
-    write_whole(path, lambda part: save_file(tensors, part, metadata={"checksum": _checksum(tensors)}))
-
-
-def read_features(path: Path) -> Features:
-    """Features as written, or CacheError."""
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-        expected = (file.metadata() or {}).get("checksum")
-    if expected != _checksum(tensors):
-        raise CacheError("checksum does not match")
-    return tensors
-
-
-def _checksum(tensors: Features) -> str:
-    state = hashlib.blake2b(digest_size=16)
-    for name in sorted(tensors):
-        state.update(f"{name}{tuple(tensors[name].shape)}{tensors[name].dtype}".encode())
-        state.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
-    return state.hexdigest()
 
 
 def _size(features: Features) -> int:

@@ -35,7 +35,7 @@ from sam_infer.slices.look import (
 )
 from sam_infer.slices.rank import Ranking
 from sam_infer.slices.refiner import ALONE, Guess, Refiner, laid_over
-from sam_infer.slices.replay import stage_key, stages
+from sam_infer.slices.replay import Replayed, renamed, stage_key, stages
 from sam_infer.slices.slice_stack import slice_stack
 from sam_infer.slices.thin_structure import is_thin, thin_structure
 from sam_infer.weights.prompting import Ranker
@@ -168,8 +168,8 @@ class Predictor:
 
     def features(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
         """Encoded frame, from the cache when it was seen before."""
-        key = self._key(volume, view, window, frame)
-        return self.cache.get(key, lambda: self._encode(volume, view, window, frame))
+        key, network = self._key(volume, view, window, frame), self.backbone
+        return self.cache.get(key, lambda: network.encode(slice_stack(volume, view, window, frame, network.depth)))
 
     def prepare(self, volume: Volume, axis: int, index: int, window: Window) -> bool:
         """Encode a whole slice ahead of the first click on it; whether it was not known yet."""
@@ -180,13 +180,15 @@ class Predictor:
             self.features(volume, view, window, frame)
         return not known
 
+    def rename(self, image: str, digest: str | None) -> None:
+        """What is known of an image that was being read is known by its digest now; None: it is forgotten."""
+        self.cache.rename(image, digest)
+        self.replayed.rekey(lambda key: renamed(key, image, digest))
+
     def _key(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> EmbeddingKey:
         network = self.backbone
         shown = (window.key, frame.crop.key, frame.input_size)
-        return EmbeddingKey(volume.digest, view.axis, view.index, *shown, network.encoder_id, network.depth)
-
-    def _encode(self, volume: Volume, view: SliceView, window: Window, frame: Frame) -> Features:
-        return self.backbone.encode(slice_stack(volume, view, window, frame, self.backbone.depth))
+        return EmbeddingKey(volume.cache_name, view.axis, view.index, *shown, network.encoder_id, network.depth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,12 +246,12 @@ class _Asked:
         prior, asked = prior_logits(here, self.view), stages(here)
         network, said = self.predictor.backbone, (self.options.window, self.options.zoom, self.options.label)
         ranker = self.predictor.ranker
-        about = (network.weights_id, network.encoder_id, ranker and ranker.key, self.volume.digest, *said)
+        about = (network.weights_id, network.encoder_id, ranker and ranker.key, *said)
 
         def answer(number: int) -> FrameAnswer:
             stage = asked[number]
             before = (lambda: answer(number - 1)) if number else None
-            key = (about, stage_key(stage, self.view, prior))
+            key = Replayed(self.volume.cache_name, (about, stage_key(stage, self.view, prior)))
             return self.predictor.replayed.get(key, lambda: self._next(stage, before() if before else prior))
 
         return answer(len(asked) - 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
 
 from sam_infer.arrays import Float32Array
 from sam_infer.imaging.slice_view import SliceView
@@ -17,6 +18,21 @@ from sam_infer.prompts.object_prompts import Prompts
 
 # Later turns are told together: nobody clicks more often on one object, and a request must not cost minutes.
 MOST_TURNS = 30
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What decides an answer: the image, and everything else."""
+
+    image: str
+    question: Hashable
+
+
+def renamed(key: Hashable, image: str, digest: str | None) -> Hashable | None:
+    """The key of the same answer once an image's digest is known; None: the answer is to be forgotten."""
+    if not isinstance(key, Replayed) or key.image != image:
+        return key
+    return None if digest is None else replace(key, image=digest)
 
 
 def stages(here: Prompts) -> list[Prompts]:

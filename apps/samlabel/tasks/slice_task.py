@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from sam_infer.ask.answer import answer as answer_of
+from sam_infer.imaging.arriving import whole_of
 from sam_infer.job import CancelledError
 from sam_infer.serving.server_state import Asker, Click, Serving
 from sam_infer.serving.work_queue import Priority
@@ -53,13 +54,13 @@ class Sam2dTask(SamTask):
         """The mask (value 1) and the JSON part."""
         started = time.perf_counter()
         serving = self.serving()
-        volume = self.opened(serving, request)
+        volume = self.opened(serving, request, begun=True)
         wanted = slice_request.decode(request, volume.geometry, self.names)
         predictor = self.learned(request, self.network(serving, request, volume, [wanted.label]), [wanted.label])
         click = Click(volume, wanted.question, predictor)
         wish = slice_reply.advice_asked(request)
         if wish:
-            return self._advised(serving, click, wanted, wish)
+            return self._advised(serving, replace(click, volume=whole_of(volume)), wanted, wish)
         doubting = doubt_reply.asked(request, click.predictor, self.earlier(serving, request, volume))
         understood = time.perf_counter() - started
         reader, job, gone = current_reader(), tracked_job(request), client_has_gone()
@@ -77,7 +78,7 @@ class Sam2dTask(SamTask):
         }
         if doubting is not None:
             axis, run = wanted.question.prompts.axis, lambda work: serving.queue.submit(work).result()
-            facts[doubt_reply.KEY] = doubting.about(volume, answer.mask, axis, [wanted.label], run)
+            facts[doubt_reply.KEY] = doubting.about(whole_of(volume), answer.mask, axis, [wanted.label], run)
         return Reply(answer.mask, facts, wanted.reply)
 
     def _advised(self, serving: Serving, click: Click, wanted: InferRequest, wish: str) -> Reply:

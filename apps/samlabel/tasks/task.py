@@ -57,11 +57,11 @@ class SamTask(InferTask):
         """The mask and the JSON part; `request` holds the image's path, its id and what the client said."""
         raise NotImplementedError
 
-    def opened(self, serving: Serving, request: Mapping[str, Any]) -> Volume:
-        """The image that a request is about, of one in time the phase."""
+    def opened(self, serving: Serving, request: Mapping[str, Any], begun: bool = False) -> Volume:
+        """The image that a request is about, of one in time the phase; `begun`: as soon as a slice is there."""
         if self.one_phase:
             refuse_along(request, str(request.get("model") or "this model"))
-        return serving.volume(request["image"], decode_phase(request))
+        return serving.volume(request["image"], decode_phase(request), begun)
 
     def network(
         self, serving: Serving, request: Mapping[str, Any], volume: Volume, labels: Sequence[str] = ()

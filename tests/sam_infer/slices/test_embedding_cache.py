@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -9,12 +11,20 @@ import torch
 
 from sam_infer.networks.backbone import Features
 from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey
+from sam_infer.slices.embedding_files import MOST_WAITING, write_features
 
 KEY = EmbeddingKey("image", 2, 5, "0:1", "0,0,8,8", 256, "encoder")
 
 
 def features(value: float = 1.0) -> Features:
     return {"a": torch.full((1, 4, 4), value), "b": torch.full((2,), value, dtype=torch.float16)}
+
+
+def stored(folder: Path) -> None:
+    """Features that are on the disk."""
+    cache = EmbeddingCache(folder=folder)
+    cache.get(KEY, features)
+    cache.flush()
 
 
 def same(left: Features, right: Features) -> bool:
@@ -29,7 +39,7 @@ def test_a_slice_is_encoded_once(tmp_path: Path) -> None:
 
 
 def test_after_a_restart_nothing_is_encoded(tmp_path: Path) -> None:
-    EmbeddingCache(folder=tmp_path).get(KEY, features)
+    stored(tmp_path)
     reborn = EmbeddingCache(folder=tmp_path)
     assert same(reborn.get(KEY, lambda: pytest.fail("encoded after restart")), features())
     assert (reborn.stats.disk_hits, reborn.stats.encodes) == (1, 0)
@@ -90,7 +100,7 @@ def test_a_failed_encode_reaches_every_waiter_and_is_not_remembered() -> None:
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "text"])
 def test_a_corrupt_entry_is_dropped_never_served(tmp_path: Path, damage: str) -> None:
-    EmbeddingCache(folder=tmp_path).get(KEY, features)
+    stored(tmp_path)
     (file,) = tmp_path.glob("*/*.safetensors")
     data = bytearray(file.read_bytes())
     if damage == "flip":
@@ -99,6 +109,7 @@ def test_a_corrupt_entry_is_dropped_never_served(tmp_path: Path, damage: str) ->
     cache = EmbeddingCache(folder=tmp_path)
     assert same(cache.get(KEY, features), features())
     assert (cache.stats.dropped, cache.stats.encodes) == (1, 1)
+    cache.flush()
     assert same(EmbeddingCache(folder=tmp_path).get(KEY, lambda: pytest.fail("not repaired")), features())
 
 
@@ -112,13 +123,13 @@ def test_memory_is_bounded_and_forgets_the_longest_unused() -> None:
 
 
 def test_disk_is_bounded_and_drops_the_oldest(tmp_path: Path) -> None:
-    probe = EmbeddingCache(folder=tmp_path / "probe")
-    probe.get(KEY, features)
+    stored(tmp_path / "probe")
     (one,) = (tmp_path / "probe").glob("*/*.safetensors")
     size = one.stat().st_size
     cache = EmbeddingCache(memory_bytes=0, folder=tmp_path / "store", disk_bytes=3 * size)
     for n in range(5):
         cache.get(replace(KEY, index=n), features)
+        cache.flush()
         for file in (tmp_path / "store").glob("*/*.safetensors"):  # age what is there: clocks are too coarse
             os.utime(file, (file.stat().st_atime - 10, file.stat().st_mtime - 10))
     files = list((tmp_path / "store").glob("*/*.safetensors"))
@@ -130,5 +141,57 @@ def test_a_full_disk_costs_no_click(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sam_infer.slices.embedding_cache.write_features", full)
-    assert same(EmbeddingCache(folder=tmp_path).get(KEY, features), features())
+    monkeypatch.setattr("sam_infer.slices.embedding_files.write_features", full)
+    cache = EmbeddingCache(folder=tmp_path)
+    assert same(cache.get(KEY, features), features())
+    cache.flush()
+    assert cache.contains(KEY) and not list(tmp_path.glob("*/*.safetensors"))
+
+
+def test_nobody_waits_for_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow one costs a click nothing, until so much waits for it that memory would run out."""
+    written, go = [], threading.Event()
+
+    def slow(path: Path, found: Features) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            assert go.wait(60)
+        written.append(path.name)
+        write_features(path, found)
+
+    monkeypatch.setattr("sam_infer.slices.embedding_files.write_features", slow)
+    cache = EmbeddingCache(folder=tmp_path)
+    for n in range(MOST_WAITING):
+        cache.get(replace(KEY, index=n), features)
+    assert not written
+    last = replace(KEY, index=MOST_WAITING)
+    cache.get(last, features)
+    assert written == [f"{last.digest}.safetensors"]
+    go.set()
+    cache.flush()
+    assert len(written) == MOST_WAITING + 1
+
+
+def test_what_a_process_has_not_stored_yet_is_stored_when_it_ends(tmp_path: Path) -> None:
+    script = (
+        "import sys, torch; from pathlib import Path;"
+        "from sam_infer.slices.embedding_cache import EmbeddingCache, EmbeddingKey;"
+        "cache = EmbeddingCache(folder=Path(sys.argv[1]));"
+        "[cache.get(EmbeddingKey('image', 2, n, '0:1', '0,0,8,8', 256, 'e'), lambda: {'a': torch.zeros(9)}) "
+        "for n in range(5)]"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    assert len(list(tmp_path.glob("*/*.safetensors"))) == 5
+
+
+def test_features_of_an_image_that_is_being_read_get_its_digest(tmp_path: Path) -> None:
+    cache, coming = EmbeddingCache(folder=tmp_path), replace(KEY, image="arriving 1")
+    cache.get(coming, features)
+    cache.get(replace(KEY, image="arriving 2"), lambda: features(2.0))
+    cache.flush()
+    assert not list(tmp_path.glob("*/*"))
+    cache.rename("arriving 1", KEY.image)
+    cache.rename("arriving 2", None)
+    assert same(cache.get(KEY, lambda: pytest.fail("encoded again")), features())
+    assert not cache.contains(coming) and cache.used_bytes == 4 * 4 * 4 + 2 * 2
+    cache.flush()
+    assert [file.stem for file in tmp_path.glob("*/*")] == [KEY.digest]

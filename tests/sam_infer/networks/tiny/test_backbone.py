@@ -16,7 +16,7 @@ from sam_infer.networks.backbone import Hints
 from sam_infer.networks.frame import resize_pixels, whole
 from sam_infer.networks.tiny.backbone import MASK_OFFSET, WEIGHTS, TinyBackbone, verify_embedded
 from sam_infer.networks.tiny.model import TinySam
-from sam_infer.slices.embedding_cache import read_features, write_features
+from sam_infer.slices.embedding_files import read_features, write_features
 
 NO_POINTS = np.zeros((0, 2), np.float32)
 NO_LABELS = np.zeros(0, np.int64)
