@@ -35,7 +35,7 @@ from sam_infer.imaging.itk_image import (
     to_itk,
     to_itk_in_time,
 )
-from sam_infer.imaging.plain_nifti import PlainHeader, VoxelHash, plain_header, read_voxels
+from sam_infer.imaging.plain_nifti import PlainHeader, plain_header, read_voxels
 from sam_infer.imaging.volume import NO_TAGS, Mask, Phase, Volume, named_modality
 
 log = structlog.get_logger(__name__)
@@ -241,17 +241,15 @@ def _read_plain(path: Path, modality: str | None, arriving: Callable[[ArrivingVo
     header = plain_header(path)
     if header is None:
         return None
-    memory, hashed = header.memory(), VoxelHash(header)
-    coming = on_its_way(memory, hashed.grid) if modality is None else None
+    memory = header.memory()
+    coming = on_its_way(memory, header.grid) if modality is None else None
     if coming is not None:
         arriving(coming)
-    voxels = read_voxels(path, header, [hashed.add, *([coming.grown] if coming is not None else [])], memory)
-    digest = hashed.digest()
+    voxels = read_voxels(path, header, [coming.grown] if coming is not None else (), memory)
     if voxels is None:
         return None
     array = finite(voxels, path.name).transpose(2, 1, 0)
-    volume = Volume(array, _grid(path, header), named_modality(array, modality))
-    return volume.with_digest(digest) if digest is not None and np.shares_memory(array, voxels) else volume
+    return Volume(array, _grid(path, header), named_modality(array, modality))
 
 
 def _grid(path: Path, header: PlainHeader) -> Geometry:

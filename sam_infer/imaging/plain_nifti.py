@@ -7,11 +7,9 @@ byte order, rescaled values, colour, four dimensions) is left to ITK.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
@@ -21,12 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
-from sam_infer.arrays import Float64Array
+from sam_infer.arrays import Float64Array, memory_ahead
 from sam_infer.errors import VolumeError
 from sam_infer.imaging.claims.claim import UNPACKING_ERROR
 from sam_infer.imaging.claims.nifti_place import affine_in_header
 from sam_infer.imaging.geometry import Geometry
-from sam_infer.imaging.volume import digest_begun
 
 HEADER_BYTES = 348
 MAGIC = b"n+1\0"  # header and voxels in one file
@@ -61,6 +58,14 @@ class PlainHeader:
             return None
         return cls((sizes[0], sizes[1], sizes[2]), TYPES[kind], int(offset), affine_in_header(header))
 
+    @property
+    def grid(self) -> Geometry | None:
+        """Where the voxels lie; None where ITK must say so, or nobody can."""
+        try:
+            return None if self.affine is None else Geometry(self.shape, self.affine)
+        except VolumeError:  # whoever needs the grid says what is wrong with it
+            return None
+
     def memory(self) -> npt.NDArray[Any]:
         """Room for the voxels (K, J, I)."""
         return np.empty(self.shape[::-1], self.kind)
@@ -90,12 +95,13 @@ def read_voxels(
     voxels = header.memory() if memory is None else memory
     rest = voxels.reshape(-1).view(np.uint8).data
     try:
-        with _opened(path) as file:
+        with _opened(path) as file, memory_ahead(voxels) as ahead:
             file.read(header.offset)
             while rest:
                 count = file.readinto(rest[:CHUNK_BYTES])
                 if not count:
                     return None
+                ahead.filled(count)
                 for listener in heard:
                     listener(rest[:count])
                 rest = rest[count:]
@@ -103,29 +109,6 @@ def read_voxels(
     except (*DAMAGE, ValueError):
         return None
     return voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
-
-
-class VoxelHash:
-    """The digest of a volume that is being read, by a thread beside that which unpacks: neither holds Python's lock."""
-
-    def __init__(self, header: PlainHeader) -> None:
-        self._worker = ThreadPoolExecutor(1, "digest")
-        self._state: hashlib.blake2b | None = None
-        self.grid: Geometry | None = None  # None: only ITK knows where the voxels lie, or they lie nowhere
-        if header.affine is not None:
-            with suppress(VolumeError):  # whoever needs the grid says what is wrong with it
-                self.grid = Geometry(header.shape, header.affine)
-                self._state = digest_begun(np.dtype(header.kind), header.shape, self.grid)
-
-    def add(self, voxels: memoryview) -> None:
-        """The next ones, i fastest."""
-        if self._state is not None:
-            self._worker.submit(self._state.update, voxels)
-
-    def digest(self) -> str | None:
-        """Of all of them; None where only ITK knows where they lie."""
-        self._worker.shutdown()
-        return None if self._state is None else self._state.hexdigest()
 
 
 @contextmanager

@@ -75,11 +75,6 @@ class Volume:
     phase: Phase | None = None  # of an image in time: which this is
     tags: Tags = NO_TAGS  # as far as its file says
 
-    def with_digest(self, digest: str) -> Volume:
-        """The same, for whoever has hashed the voxels already."""
-        self.__dict__["digest"] = digest
-        return self
-
     def __post_init__(self) -> None:
         if self.array.shape[:3] != self.geometry.shape:
             raise VolumeError(f"array {self.array.shape} does not fit the grid {self.geometry.shape}", "array")
@@ -96,7 +91,9 @@ class Volume:
     @cached_property
     def digest(self) -> str:
         """Hash of voxels, type and place: equal digests, equal images."""
-        state = digest_begun(self.array.dtype, self.array.shape, self.geometry)
+        state = hashlib.blake2b(digest_size=16)
+        state.update(f"{self.array.dtype.str}{self.array.shape}".encode())
+        state.update(self.geometry.affine.tobytes())
         voxels = self.array.transpose(2, 1, 0, *range(3, self.array.ndim))  # files are read i fastest: no copy
         state.update(np.ascontiguousarray(voxels).data)
         return state.hexdigest()
@@ -118,14 +115,6 @@ class Volume:
     def pixels(self, view: SliceView) -> npt.NDArray[Any]:
         """Intensities (H, W) or (H, W, 3) of a slice in display orientation."""
         return view.extract(self.array)
-
-
-def digest_begun(kind: np.dtype[Any], shape: tuple[int, ...], geometry: Geometry) -> hashlib.blake2b:
-    """A volume's digest before the voxels, which follow with i fastest."""
-    state = hashlib.blake2b(digest_size=16)
-    state.update(f"{kind.str}{shape}".encode())
-    state.update(geometry.affine.tobytes())
-    return state
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +27,7 @@ from sam_infer.lru_cache import LruCache
 from sam_infer.serving.in_flight import InFlight
 from sam_infer.serving.prefetch import Prefetch, encodes_at_once
 from sam_infer.serving.volume_cache import VolumeCache
-from sam_infer.serving.work_queue import WorkQueue
+from sam_infer.serving.work_queue import Priority, WorkQueue
 from sam_infer.slices.predictor import Prediction, Predictor
 
 GPU_WORKERS = 8
@@ -168,32 +169,47 @@ class Serving:
         image that is still being read is told once the rest of its file has proved to be sound.
         """
         asker = asker or Asker()
+        if not encodes_at_once(click.predictor):  # what an earlier server stored under the digest is worth the wait
+            click = replace(click, volume=whole_of(click.volume))
         started = time.perf_counter()
-        found, volume = self._asked(click, asker)
+        if isinstance(click.volume, ArrivingVolume):
+            found, follow = self._while_reading(click, click.volume, asker)
+        else:
+            found, follow = self._asked(click, asker), partial(self._followed, click, asker)
         prediction = found.found
         waited = max(0.0, time.perf_counter() - started - sum(prediction.seconds.values()))
-        if self.prefetch is not None:
-            self.prefetch.follow(asker.reader, click.predictor, volume, prediction)
+        follow(prediction)
         return replace(found, found=replace(prediction, seconds={"wait": waited, **prediction.seconds}))
 
-    def _asked(self, click: Click, asker: Asker) -> tuple[Answer[Prediction], Volume]:
-        """The answer, and the image once it has been read."""
-        volume, known = click.volume, None
-        if not encodes_at_once(click.predictor):  # what an earlier server stored under the digest is worth the wait
-            volume = whole_of(volume)
-
-        def work() -> Answer[Prediction]:
-            return answer(click.question, click.predictor, volume)
-
-        if not isinstance(volume, ArrivingVolume):
-            return self.in_flight.ask(click.key, work, asker.reader, asker.gone), volume
+    def _while_reading(
+        self, click: Click, volume: ArrivingVolume, asker: Asker
+    ) -> tuple[Answer[Prediction], Callable[[Prediction], object]]:
+        """An answer from the first slices, once the others have proved to be there; nobody waits for their digest."""
+        whole = None
         try:
-            found = self.in_flight.ask(click.key, work, asker.reader, asker.gone)
-            whole = volume.whole()
-            known = whole.digest if volume.shares_memory_with(whole) else None
+            found, whole = self._asked(click, asker), volume.whole()
         finally:
-            click.predictor.rename(volume.cache_name, known)
-        return (found, whole) if known is not None else self._asked(replace(click, volume=whole), asker)
+            if whole is None or not volume.shares_memory_with(whole):
+                click.predictor.rename(volume.cache_name, None)
+        again = replace(click, volume=whole)
+        if not volume.shares_memory_with(whole):
+            return self._asked(again, asker), partial(self._followed, again, asker)
+
+        def later(prediction: Prediction) -> None:
+            click.predictor.rename(volume.cache_name, whole.digest)
+            self._followed(again, asker, prediction)
+
+        return found, lambda prediction: self.queue.submit(partial(later, prediction), Priority.PREFETCH)
+
+    def _followed(self, click: Click, asker: Asker, prediction: Prediction) -> None:
+        if self.prefetch is not None:
+            self.prefetch.follow(asker.reader, click.predictor, click.volume, prediction)
+
+    def _asked(self, click: Click, asker: Asker) -> Answer[Prediction]:
+        def work() -> Answer[Prediction]:
+            return answer(click.question, click.predictor, click.volume)
+
+        return self.in_flight.ask(click.key, work, asker.reader, asker.gone)
 
     def open_ahead(self, path: Path) -> None:
         """A reader was sent to this case: have it in memory when the first click comes."""

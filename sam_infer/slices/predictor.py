@@ -48,17 +48,17 @@ NO_ADAPTER = "none"
 # Further looks may move the edge of what a click was understood to mean; below this Dice they show something else.
 STILL_MEANT = 0.6
 
+# A look that sees as good as what the one before saw is the last one: a further one would see the same.
+SAME = 0.95
+
 # Fewer clicks are not thought of twice.
 SEVERAL = 2
 
 # All of an answer counts, wherever it was clicked.
 NO_CLICKS = np.zeros((0, 2))
 
-# Answers that a next click may go on from; of SAM each takes a megabyte.
-REPLAYED = 64
-
-# Runs over slices that a correction in 3D may go on from, and the bytes that they may take.
-RUNS, RUNS_BYTES = 64, 256 << 20
+# What later requests may go on from: answers, of SAM a megabyte each, and runs over slices with the bytes they take.
+REPLAYED, RUNS, RUNS_BYTES = 64, 64, 256 << 20
 
 
 @dataclass(frozen=True)
@@ -235,8 +235,10 @@ class _Asked:
                 return first
             boxed = replace(here, box=Box.of(*self.view.to_stored(np.stack(corners))))
             crop = self._boxed(boxed) if prompting.looks_closer else self._whole()
-            seen = self._look(here).decode(crop, boxed, seen)
+            seen, before = self._look(here).decode(crop, boxed, seen), found
             found = seen.logits(self.view) > 0
+            if overlap(found, before) >= SAME:
+                break
         if seen is first or overlap(found, meant) < STILL_MEANT:
             return first
         return seen.after(first, self.view, self.predictor.backbone.low_res)

@@ -168,6 +168,12 @@ def test_a_single_click_is_looked_at_again_with_the_box_of_what_it_was_understoo
     assert np.array_equal(found.candidate_logits(0), found.logits)
 
 
+def test_a_look_that_sees_nothing_new_is_the_last_one(volume: Volume, network: Any) -> None:
+    growing = Growing(network, 1.01)
+    found = Predictor(growing, EmbeddingCache()).predict(volume, said(1), 3)
+    assert [hints.box_xyxy is not None for hints in growing.hints] == [False, True] and found.first is not None
+
+
 def test_a_further_look_that_shows_something_else_is_not_believed(volume: Volume, network: Any) -> None:
     found = Predictor(Growing(network, 3.0), EmbeddingCache()).predict(volume, said(1), 3)
     assert found.first is None and found.pixels.sum() < 3000
