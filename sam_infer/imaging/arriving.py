@@ -3,7 +3,7 @@
 A click on a volume that nobody has opened needs one slice of it. It is answered while the others are unpacked, under a
 name that only this reading has; the answer is given once the file has proved to be whole.
 
-Threading model. One thread reads and calls `grown` and `settle`; any number of others look and wait.
+Threading model. One thread reads and says how far it has come; any number of others look and wait.
 """
 
 from __future__ import annotations
@@ -23,45 +23,57 @@ from sam_infer.imaging.volume import Volume, guessed_from, shows_air
 _ARRIVING = "arriving "
 
 
-class ArrivingVolume(Volume):
-    """Grey voxels that are laid into memory (K, J, I)."""
+class Reading:
+    """How far the reading of a file has come, and how it ended."""
 
-    _name: str
-    _memory: npt.NDArray[Any]  # (I, J, K)
-    _bytes_of_slice: int
-    _there: int  # bytes
-    _settled: Future[Volume]
-    _changed: threading.Condition
-
-    def __init__(self, memory: npt.NDArray[Any], geometry: Geometry) -> None:
-        self.__dict__.update(
-            geometry=geometry,
-            _name=f"{_ARRIVING}{uuid4().hex}",
-            _memory=memory.transpose(2, 1, 0),
-            _bytes_of_slice=memory[0].nbytes,
-            _there=0,
-            _settled=Future[Volume](),
-            _changed=threading.Condition(),
-        )
+    def __init__(self) -> None:
+        self.there = 0  # bytes of voxels
+        self.settled = Future[Volume]()
+        self.hashed = Future[Volume]()  # the same image, once its digest costs nothing
+        self._changed = threading.Condition()
 
     def grown(self, piece: memoryview) -> None:
         """The next bytes are in their place."""
         with self._changed:
-            self.__dict__["_there"] += len(piece)
+            self.there += len(piece)
             self._changed.notify_all()
 
     def settle(self, found: Volume | BaseException) -> None:
         """The reading has ended: with the image, or with what is wrong with it."""
         if isinstance(found, BaseException):
-            self._settled.set_exception(found)
+            self.settled.set_exception(found)
         else:
-            self._settled.set_result(found)
+            self.settled.set_result(found)
         with self._changed:
             self._changed.notify_all()
 
+    def has(self, count: int) -> bool:
+        """Wait for so many bytes; False where the reading has ended without them."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.there >= count or self.settled.done())
+            return self.there >= count
+
+
+class ArrivingVolume(Volume):
+    """Grey voxels that are laid into memory (K, J, I)."""
+
+    reading: Reading
+    _name: str
+    _memory: npt.NDArray[Any]  # (I, J, K)
+    _bytes_of_slice: int
+
+    def __init__(self, memory: npt.NDArray[Any], geometry: Geometry) -> None:
+        self.__dict__.update(
+            geometry=geometry,
+            reading=Reading(),
+            _name=f"{_ARRIVING}{uuid4().hex}",
+            _memory=memory.transpose(2, 1, 0),
+            _bytes_of_slice=memory[0].nbytes,
+        )
+
     def whole(self) -> Volume:
         """The image, once it has been read; raises what is wrong with it."""
-        return self._settled.result()
+        return self.reading.settled.result()
 
     def shares_memory_with(self, volume: Volume) -> bool:
         """Whether an image holds the voxels that were looked at here."""
@@ -102,11 +114,7 @@ class ArrivingVolume(Volume):
         return self.whole().modality
 
     def _has(self, k: int) -> bool:
-        """Wait for a slice; False where the reading has ended without it."""
-        wanted = (k + 1) * self._bytes_of_slice
-        with self._changed:
-            self._changed.wait_for(lambda: self._there >= wanted or self._settled.done())
-            return self._there >= wanted
+        return self.reading.has((k + 1) * self._bytes_of_slice)
 
 
 def on_its_way(memory: npt.NDArray[Any], grid: Geometry | None) -> ArrivingVolume | None:

@@ -27,7 +27,7 @@ from sam_infer.lru_cache import LruCache
 from sam_infer.serving.in_flight import InFlight
 from sam_infer.serving.prefetch import Prefetch, encodes_at_once
 from sam_infer.serving.volume_cache import VolumeCache
-from sam_infer.serving.work_queue import Priority, WorkQueue
+from sam_infer.serving.work_queue import WorkQueue
 from sam_infer.slices.predictor import Prediction, Predictor
 
 GPU_WORKERS = 8
@@ -199,7 +199,7 @@ class Serving:
             click.predictor.rename(volume.cache_name, whole.digest)
             self._followed(again, asker, prediction)
 
-        return found, lambda prediction: self.queue.submit(partial(later, prediction), Priority.PREFETCH)
+        return found, lambda prediction: volume.reading.hashed.add_done_callback(lambda _: later(prediction))
 
     def _followed(self, click: Click, asker: Asker, prediction: Prediction) -> None:
         if self.prefetch is not None:

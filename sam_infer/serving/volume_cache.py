@@ -92,17 +92,20 @@ class VolumeCache:
             with self._lock:
                 self._volumes.pop(version, None)
             for volume in coming:
-                volume.settle(error)
+                volume.reading.settle(error)
             for waiting in (reading.whole, *(() if coming else (reading.begun,))):
                 waiting.set_exception(error)
             return
         for volume in coming:
-            volume.settle(cine.phases[0])
+            volume.reading.settle(cine.phases[0])
         for ready in (reading.whole, *(() if coming else (reading.begun,))):
             ready.set_result(cine)
         with self._lock:
             self.reads += 1
             self._evict()
+        for volume in coming:
+            _ = cine.phases[0].digest
+            volume.reading.hashed.set_result(cine.phases[0])
 
     def _ready(self) -> list[tuple[FileVersion, int]]:
         """What was read, longest unused first; called with the lock held."""

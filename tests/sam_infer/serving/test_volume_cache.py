@@ -2,6 +2,7 @@
 
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from sam_infer.ask.question import SliceQuestion
 from sam_infer.errors import VolumeError
-from sam_infer.imaging.arriving import ArrivingVolume, whole_of
+from sam_infer.imaging.arriving import ArrivingVolume, Reading, is_arriving, whole_of
 from sam_infer.imaging.geometry import Geometry
 from sam_infer.imaging.image_file import read_image, write_image
 from sam_infer.imaging.volume import Volume
@@ -33,19 +34,19 @@ class Held:
     def __init__(self) -> None:
         self.go, self.stopped = threading.Event(), threading.Event()
 
-    def grown(self, volume: ArrivingVolume, piece: memoryview, grow: object) -> None:
+    def grown(self, reading: Reading, piece: memoryview, grow: object) -> None:
         """What the reading thread calls; the wait is bounded so that a failing test ends."""
-        grow(volume, piece)  # type: ignore[operator]
-        if volume._there > SEEN * PLANE:
+        grow(reading, piece)  # type: ignore[operator]
+        if reading.there > SEEN * PLANE:
             self.stopped.set()
             assert self.go.wait(60)
 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    found, grow = Held(), ArrivingVolume.grown
+    found, grow = Held(), Reading.grown
     monkeypatch.setattr("sam_infer.imaging.plain_nifti.CHUNK_BYTES", PLANE)
-    monkeypatch.setattr(ArrivingVolume, "grown", lambda self, piece: found.grown(self, piece, grow))
+    monkeypatch.setattr(Reading, "grown", lambda self, piece: found.grown(self, piece, grow))
     yield found
     found.go.set()
 
@@ -71,6 +72,14 @@ def serving(network: object, folder: Path | None = None, encode_seconds: float =
 
 def clicked(serves: Serving, image: Path) -> Click:
     return Click(serves.volume(image, begun=True), SliceQuestion(CLICK, SEEN), serves.predictor)
+
+
+def hashed(click: Click) -> None:
+    """Come back when what was found is known by the image's digest: soon after the answer."""
+    known, deadline = click.predictor.cache, time.monotonic() + 60
+    while any(is_arriving(key.image) for key in list(known._entries)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_slice_is_seen_before_the_rest_is_there(image: Path, held: Held) -> None:
@@ -118,6 +127,7 @@ def test_the_answer_is_that_of_an_image_which_has_been_read(image: Path, held: H
     assert np.array_equal(found.mask.array, read.mask.array) and found.mask.array.any()
     assert np.array_equal(found.found.logits, read.found.logits)
     encodes = click.predictor.cache.stats.encodes
+    hashed(click)
     again = early.predict(clicked(early, image))
     assert np.array_equal(again.mask.array, read.mask.array)
     assert click.predictor.cache.stats.encodes == encodes, "what was found is not known by the image's digest"

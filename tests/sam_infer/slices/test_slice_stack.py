@@ -99,6 +99,7 @@ def test_networks_of_other_depths_share_no_embedding(tmp_path: Path) -> None:
         assert predictor.prepare(image, 2, 2, window) and not predictor.prepare(image, 2, 2, window)
         predictor.predict(image, click(2), 2, Options("soft_tissue", zoom=None))
         assert network.encodes == 1
+    cache.flush()
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
