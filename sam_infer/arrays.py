@@ -60,10 +60,10 @@ class MemoryAhead:
             self._wanted.release()
 
     def run(self) -> None:
-        """In a thread of its own, until all is ready or `stop` is called."""
+        """In a thread of its own, until all is ready or `stop` is called; the first piece is being filled already."""
         start = self._array.ctypes.data
         first, end = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE, (start + self._array.nbytes) & -mmap.PAGESIZE
-        for at in range(first, end, PIECE_BYTES):
+        for at in range(first + PIECE_BYTES, end, PIECE_BYTES):
             self._wanted.acquire()
             if self._over or not _ready(at, min(PIECE_BYTES, end - at)):
                 return
