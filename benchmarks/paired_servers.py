@@ -24,7 +24,7 @@ from samlabel.server_bench.scene import write_scenes
 
 ROOT = Path(__file__).parents[1]
 OUT = Path("benchmarks") / "results" / "latency_paired.json"
-VOLUMES = 9
+VOLUMES = 17
 
 
 def say(text: str) -> None:
