@@ -75,6 +75,11 @@ def choose_window(volume: Volume, wish: str = "auto", target: float | None = Non
     return _percentile_window(volume)
 
 
+def depends_on_all(volume: Volume, wish: str) -> bool:
+    """Whether a window is that of one slice only when all of them are known."""
+    return wish not in CT_PRESETS and not (wish == "auto" and volume.modality == "CT")
+
+
 def _preset_for(target: float | None) -> str:
     if target is None or LUNG_BELOW_HU <= target <= BONE_ABOVE_HU:
         return "soft_tissue"

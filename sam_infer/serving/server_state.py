@@ -23,6 +23,7 @@ from sam_infer.ask.question import SliceQuestion
 from sam_infer.imaging.arriving import ArrivingVolume, whole_of
 from sam_infer.imaging.cine import Cine
 from sam_infer.imaging.volume import Volume
+from sam_infer.imaging.window import depends_on_all
 from sam_infer.lru_cache import LruCache
 from sam_infer.serving.in_flight import InFlight
 from sam_infer.serving.prefetch import Prefetch, encodes_at_once
@@ -64,6 +65,18 @@ class Click:
     volume: Volume
     question: SliceQuestion
     predictor: Predictor
+
+    def with_enough(self) -> Click:
+        """The same once all that its answer looks at has been read: whoever computes must not wait for a disk."""
+        if not isinstance(self.volume, ArrivingVolume):
+            return self
+        across_k, wish = self.question.prompts.axis == 2, self.question.options.window
+        # what an earlier server stored of a slow network, under the digest, is worth the wait
+        if not across_k or depends_on_all(self.volume, wish) or not encodes_at_once(self.predictor):
+            return replace(self, volume=whole_of(self.volume))
+        for one in self.volume.view(2, self.question.index).neighbours(self.predictor.backbone.depth):
+            self.volume.pixels(one)
+        return self
 
     @property
     def key(self) -> Hashable | None:
@@ -169,9 +182,8 @@ class Serving:
         image that is still being read is told once the rest of its file has proved to be sound.
         """
         asker = asker or Asker()
-        if not encodes_at_once(click.predictor):  # what an earlier server stored under the digest is worth the wait
-            click = replace(click, volume=whole_of(click.volume))
         started = time.perf_counter()
+        click = click.with_enough()
         if isinstance(click.volume, ArrivingVolume):
             found, follow = self._while_reading(click, click.volume, asker)
         else:

@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from sam_infer.prompts.object_prompts import Prompts
 from sam_infer.serving.server_state import Click, Serving
 from sam_infer.serving.volume_cache import VolumeCache
 from sam_infer.slices.embedding_cache import EmbeddingCache
-from sam_infer.slices.predictor import Predictor
+from sam_infer.slices.predictor import Options, Predictor
 
 SHAPE = (40, 32, 24)
 PLANE = 40 * 32 * 2
@@ -137,6 +139,23 @@ def test_the_answer_is_that_of_an_image_which_has_been_read(image: Path, held: H
     assert reborn.predictor.cache.stats.encodes == 0, "a slow network encoded again what is on the disk"
     for one in (late, early, reborn):
         one.close()
+
+
+@pytest.mark.parametrize("asked", [{"index": SEEN + 2}, {"window": "percentile"}, {"axis": 0}])
+def test_others_are_answered_while_a_click_waits_for_its_slices(
+    image: Path, held: Held, network, asked: dict[str, Any]
+) -> None:
+    serves, where = serving(network), asked.get("index", SEEN)
+    prompts = Prompts(asked.get("axis", 2), points=np.array([[12, 10, where]]), labels=np.array([1]))
+    question = SliceQuestion(prompts, 12 if prompts.axis == 0 else where, Options(asked.get("window", "auto")))
+    with ThreadPoolExecutor(1) as other:
+        click = Click(serves.volume(image, begun=True), question, serves.predictor)
+        answer = other.submit(serves.predict, click)
+        assert held.stopped.wait(60)
+        assert serves.queue.submit(lambda: "answered").result(60) == "answered" and not answer.done()
+        held.go.set()
+    assert np.array_equal(answer.result().mask.array, serves.predict(replace(click, volume=volume())).mask.array)
+    serves.close()
 
 
 def test_several_readers_of_a_volume_that_is_being_read(image: Path, held: Held, network) -> None:
