@@ -3,7 +3,7 @@ import pytest
 
 from sam_infer.errors import PromptError
 from sam_infer.imaging.volume import Volume
-from sam_infer.imaging.window import CT_PRESETS, choose_window
+from sam_infer.imaging.window import CT_PRESETS, choose_window, depends_on_all
 from sam_trainer.synthetic.patients import grid
 
 TISSUES = {"lung": -800, "fat": -100, "soft": 40, "bone": 700}
@@ -68,3 +68,25 @@ def test_colour_is_left_alone() -> None:
 def test_unknown_window_is_refused() -> None:
     with pytest.raises(PromptError, match="window must be one of"):
         choose_window(ct([0, 1]), "liver-ish")
+
+
+@pytest.mark.parametrize(
+    ("modality", "wish", "all_of_it"),
+    [
+        ("CT", "auto", False),
+        ("OTHER", "auto", True),
+        ("OTHER", "bone", False),
+        ("CT", "percentile", True),
+        ("CT", "full", True),
+    ],
+)
+def test_which_windows_are_known_before_all_slices_are(modality: str, wish: str, all_of_it: bool) -> None:
+    """Those that stay what they are when another slice changes."""
+    array = np.zeros((4, 4, 3), np.int16)
+    array[1, 1, 0] = -1000 if modality == "CT" else 5
+    bright = array.copy()
+    bright[:, :, 2] = 3000
+    shown = [Volume(one, grid((4, 4, 3), (1, 1, 1)), modality) for one in (array, bright)]
+    assert depends_on_all(shown[0], wish) is all_of_it
+    same = choose_window(shown[0], wish, 10.0) == choose_window(shown[1], wish, 10.0)
+    assert same is not all_of_it
