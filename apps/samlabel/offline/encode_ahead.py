@@ -59,6 +59,7 @@ class Precompute:
             except SamError as error:
                 found.failed[image] = str(error)
         found.interrupted = self.should_stop()
+        self.serving.predictor.cache.flush()  # what is said to be known is known to the next server, too
         return found
 
     def _image(self, image: str, found: Precomputed) -> None:
