@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.processes import wait_until
 from tests.samlabel.conftest import Server, captured
 
@@ -46,7 +48,9 @@ def test_eight_readers_on_one_new_slice_encode_once(server: Server) -> None:
     assert network.encodes == 1
 
 
-def test_the_same_image_under_another_name_is_known(server: Server) -> None:
+def test_the_same_image_under_another_name_is_known(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a network whose encodes are noticed; others begin before the digest of an image is known."""
+    monkeypatch.setattr("sam_infer.serving.prefetch.MOST_SECONDS", 0.0)
     network = server.restart()
     server.send(captured("slicer_sam_2d", "l", foreground=CLICKS, slice=11, **STEADY))
     content = (server.studies / "l.nii.gz").read_bytes()
