@@ -19,13 +19,10 @@ import numpy as np
 from sam_trainer.measures.paired import drawn_again
 from sam_trainer.reports.table import Row
 from samlabel.server_bench.click import Station
-from samlabel.server_bench.scene import Scene
+from samlabel.server_bench.scene import ANSWERS, Scene
 from samlabel.server_bench.server_process import Launch, Running
 
 RESAMPLES, INTERVAL = 10_000, (2.5, 97.5)
-
-# Clicks on one object.
-ANSWERS = 5
 
 READERS = 10
 
@@ -118,7 +115,7 @@ class Pair:
     def _session(self, number: int, seed: int) -> list[tuple[tuple[float, float], bool]]:
         """One object on a slice that is known: a first click, and further ones that each keep those before."""
         scene = self._scenes[-1]
-        return [self._both(number, scene, prompts) for prompts in growing(scene, seed)]
+        return [self._both(number, scene, prompts) for prompts in scene.growing(scene.middle, seed)]
 
     def _both(self, number: int, scene: Scene, prompts: Mapping[str, Any]) -> tuple[tuple[float, float], bool]:
         """Milliseconds of one click on both, and whether the masks are the same bits."""
@@ -128,7 +125,7 @@ class Pair:
     def _decoded(self, seed: int) -> list[tuple[float, float]]:
         """Milliseconds of the decode and of the whole, of all but the first click on an object."""
         scene, pairs = self._scenes[-1], list[tuple[float, float]]()
-        for prompts in growing(scene, 10_000 + seed):
+        for prompts in scene.growing(scene.middle, 10_000 + seed):
             reply = self._stations[1].click("sam_2d", scene.image, prompts, "json")
             pairs.append((json.loads(reply.body)["latencies"]["decode"], reply.seconds * 1000))
         return pairs[1:]
@@ -137,12 +134,6 @@ class Pair:
         """The 95th percentile of both with a crowd of readers."""
         found = {side: crowd(self._ports[side], self._scenes, READERS, seconds) for side in _turns(number)}
         return float(np.percentile(found[0], 95)), float(np.percentile(found[1], 95))
-
-
-def growing(scene: Scene, seed: int) -> list[dict[str, Any]]:
-    """Requests of a reader who clicks on one object again and again, as viewers send them: all clicks every time."""
-    points = scene.points(ANSWERS, scene.middle, seed)
-    return [{"foreground": points[:count], "background": []} for count in range(1, ANSWERS + 1)]
 
 
 def crowd(port: int, scenes: Sequence[Scene], readers: int, seconds: float) -> list[float]:
@@ -154,7 +145,7 @@ def crowd(port: int, scenes: Sequence[Scene], readers: int, seconds: float) -> l
         with Station(port, f"reader-{number}") as station:
             while time.monotonic() < until:
                 seed += 1
-                for prompts in growing(scene, 1000 * number + seed):
+                for prompts in scene.growing(scene.middle, 1000 * number + seed):
                     seen.append(station.click("sam_2d", scene.image, prompts).seconds * 1000)
 
     threads = [threading.Thread(target=reader, args=[number]) for number in range(readers)]

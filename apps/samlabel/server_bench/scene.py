@@ -21,6 +21,10 @@ CENTRE = np.array([0.64, 0.5, 0.5])
 RADII = np.array([0.14, 0.12, 0.34])
 
 
+# Clicks on one object.
+ANSWERS = 5
+
+
 @dataclass(frozen=True)
 class Scene:
     """One volume of a studies folder."""
@@ -45,6 +49,11 @@ class Scene:
     def clicks(self, count: int, k: int, seed: int = 0) -> dict[str, Any]:
         """A request with so many clicks."""
         return {"foreground": self.points(count, k, seed), "background": []}
+
+    def growing(self, k: int, seed: int, count: int = ANSWERS) -> list[dict[str, Any]]:
+        """A reader clicks on one object again and again; as viewers send it: all clicks every time."""
+        points = self.points(count, k, seed)
+        return [{"foreground": points[: n + 1], "background": []} for n in range(count)]
 
     def box(self, k: int) -> dict[str, Any]:
         """A request with the organ's box on slice `k`."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from sam_trainer.reports.table import Row
 from samlabel.server_bench.click import Station, TimedReply
-from samlabel.server_bench.scene import Scene
+from samlabel.server_bench.scene import ANSWERS, Scene
 from samlabel.server_bench.server_process import Running
 
 OURS = "samlabel"
@@ -26,6 +26,12 @@ LEAST = "/ready"
 MANY_CLICKS = 5
 
 INFO_PAUSE_S = 0.02
+
+# A server that has been worked with: `tiny` is recorded once it has been asked often.
+OBJECTS_BEFORE = 3
+
+# CPU seconds in a second that count as nothing, and how long that is waited for.
+AT_REST, REST_SECONDS = 0.05, 30.0
 
 
 @dataclass
@@ -101,19 +107,39 @@ class Visit:
         def clicks(seed: int, least: int = 2) -> dict[str, Any]:
             return scene.clicks(least + seed % 2, k, seed)
 
-        self.timed("next_click", lambda: [click(clicks(seed)) for seed in range(self.repeats)])
+        def grown(first: int, output: str = "image", packed: bool = True) -> list[TimedReply]:
+            """Further clicks on objects that each had a first one."""
+            objects = [scene.growing(k, first + n) for n in range(1 + self.repeats // (ANSWERS - 1))]
+            replies = [[click(prompts, output, packed) for prompts in clicks] for clicks in objects]
+            return [reply for of_one in replies for reply in of_one[1:]][: self.repeats]
+
+        for seed in range(OBJECTS_BEFORE if self.server.name == OURS else 1):
+            grown(1000 + 100 * seed)
+        if self.server.name == OURS:
+            self._come_to_rest(station)
+        self.timed("next_click", lambda: grown(0))
         self.timed("other_slice", lambda: [click(scene.clicks(1, k + n + 1)) for n in range(few)])
         self.timed("box", lambda: [click(scene.box(k)) for _ in range(few)])
         self._info_beside(lambda n: click(scene.clicks(1, k - n - 1)), few)
         if self.server.name != OURS:
             return
-        packed = [click(clicks(seed)) for seed in range(few)]
-        self.note("inflate", [_seconds(reply.inflated) for reply in packed])
-        self.timed("next_click_raw_body", lambda: [click(clicks(seed), packed=False) for seed in range(few)])
+        self.note("inflate", [_seconds(reply.inflated) for reply in grown(100)])
+        self.timed("next_click_raw_body", lambda: grown(200, packed=False))
         self.timed("many_clicks", lambda: [click(clicks(seed, MANY_CLICKS)) for seed in range(self.repeats)])
-        said = [json.loads(click(clicks(seed), "json").body)["latencies"] for seed in range(self.repeats)]
+        said = [json.loads(reply.body)["latencies"] for reply in grown(300, "json")]
         self.note("decode", [latencies["decode"] / 1000 for latencies in said])
         self.timed("round_trip", lambda: [station.get(LEAST) for _ in range(self.repeats)])
+
+    def _come_to_rest(self, station: Station) -> None:
+        """Come back when what it does once, in the first pause, is over: loading readers of other files."""
+        until, before = time.monotonic() + REST_SECONDS, self.server.cpu_seconds()
+        while time.monotonic() < until:
+            time.sleep(1)
+            station.get(LEAST)  # a connection that says nothing is ended
+            now = self.server.cpu_seconds()
+            if now - before < AT_REST:
+                return
+            before = now
 
     def _info_beside(self, click: Callable[[int], TimedReply], count: int) -> None:
         """How long `/info/` takes while slices are encoded."""

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from samlabel.server_bench.paired import ANSWERS, growing, paired_row
-from samlabel.server_bench.scene import SHAPE, Scene
+from samlabel.server_bench.paired import paired_row
+from samlabel.server_bench.scene import ANSWERS, SHAPE, Scene
 
 
 def test_a_ratio_is_this_over_the_other_pair_by_pair() -> None:
@@ -24,8 +24,9 @@ def test_an_interval_holds_what_varies() -> None:
 
 
 def test_a_reader_keeps_the_clicks_made_before() -> None:
-    requests = growing(Scene("case0", SHAPE), 0)
+    scene = Scene("case0", SHAPE)
+    requests = scene.growing(scene.middle, 0)
     assert len(requests) == ANSWERS and len(requests[0]["foreground"]) == 1
     for before, after in pairwise(requests):
         assert after["foreground"][:-1] == before["foreground"]
-    assert growing(Scene("case0", SHAPE), 1)[0] != requests[0]
+    assert scene.growing(scene.middle, 1)[0] != requests[0]
