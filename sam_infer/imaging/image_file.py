@@ -245,7 +245,7 @@ def _read_plain(path: Path, modality: str | None, arriving: Callable[[ArrivingVo
     coming = on_its_way(memory, header.grid) if modality is None else None
     if coming is not None:
         arriving(coming)
-    voxels = read_voxels(path, header, [coming.reading.grown] if coming is not None else (), memory)
+    voxels = read_voxels(path, header, coming.reading.grown if coming is not None else lambda _: None, memory)
     if voxels is None:
         return None
     array = finite(voxels, path.name).transpose(2, 1, 0)

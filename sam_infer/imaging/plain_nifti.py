@@ -8,7 +8,7 @@ byte order, rescaled values, colour, four dimensions) is left to ITK.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedIOBase
@@ -85,7 +85,7 @@ def plain_header(path: Path) -> PlainHeader | None:
 def read_voxels(
     path: Path,
     header: PlainHeader,
-    heard: Sequence[Callable[[memoryview], object]] = (),
+    heard: Callable[[memoryview], object] = lambda _: None,
     memory: npt.NDArray[Any] | None = None,
 ) -> npt.NDArray[Any] | None:
     """The voxels (K, J, I), as ITK gives them; None when the file is not what its header says.
@@ -102,8 +102,7 @@ def read_voxels(
                 if not count:
                     return None
                 ahead.filled(count)
-                for listener in heard:
-                    listener(rest[:count])
+                heard(rest[:count])
                 rest = rest[count:]
             file.read(1)  # past the end: the checksum is looked at there
     except (*DAMAGE, ValueError):

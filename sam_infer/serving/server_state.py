@@ -201,10 +201,11 @@ class Serving:
         try:
             found, whole = self._asked(click, asker), volume.whole()
         finally:
-            if whole is None or not volume.shares_memory_with(whole):
+            seen = whole is not None and volume.shares_memory_with(whole)
+            if not seen:
                 click.predictor.rename(volume.cache_name, None)
         again = replace(click, volume=whole)
-        if not volume.shares_memory_with(whole):
+        if not seen:
             return self._asked(again, asker), partial(self._followed, again, asker)
 
         def later(prediction: Prediction) -> None:

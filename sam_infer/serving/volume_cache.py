@@ -93,13 +93,15 @@ class VolumeCache:
                 self._volumes.pop(version, None)
             for volume in coming:
                 volume.reading.settle(error)
-            for waiting in (reading.whole, *(() if coming else (reading.begun,))):
-                waiting.set_exception(error)
+            reading.whole.set_exception(error)
+            if not coming:
+                reading.begun.set_exception(error)
             return
         for volume in coming:
             volume.reading.settle(cine.phases[0])
-        for ready in (reading.whole, *(() if coming else (reading.begun,))):
-            ready.set_result(cine)
+        reading.whole.set_result(cine)
+        if not coming:
+            reading.begun.set_result(cine)
         with self._lock:
             self.reads += 1
             self._evict()

@@ -20,7 +20,6 @@ SPACING_MM = (0.8, 0.8, 2.5)
 CENTRE = np.array([0.64, 0.5, 0.5])
 RADII = np.array([0.14, 0.12, 0.34])
 
-
 # Clicks on one object.
 ANSWERS = 5
 
@@ -50,10 +49,10 @@ class Scene:
         """A request with so many clicks."""
         return {"foreground": self.points(count, k, seed), "background": []}
 
-    def growing(self, k: int, seed: int, count: int = ANSWERS) -> list[dict[str, Any]]:
+    def growing(self, k: int, seed: int) -> list[dict[str, Any]]:
         """A reader clicks on one object again and again; as viewers send it: all clicks every time."""
-        points = self.points(count, k, seed)
-        return [{"foreground": points[: n + 1], "background": []} for n in range(count)]
+        points = self.points(ANSWERS, k, seed)
+        return [{"foreground": points[:count], "background": []} for count in range(1, ANSWERS + 1)]
 
     def box(self, k: int) -> dict[str, Any]:
         """A request with the organ's box on slice `k`."""

@@ -104,9 +104,6 @@ class Visit:
         def click(prompts: Mapping[str, Any], output: str = "image", packed: bool = True) -> TimedReply:
             return station.click("sam_2d", scene.image, prompts, output, packed)
 
-        def clicks(seed: int, least: int = 2) -> dict[str, Any]:
-            return scene.clicks(least + seed % 2, k, seed)
-
         def grown(first: int, output: str = "image", packed: bool = True) -> list[TimedReply]:
             """Further clicks on objects that each had a first one."""
             objects = [scene.growing(k, first + n) for n in range(1 + self.repeats // (ANSWERS - 1))]
@@ -125,7 +122,8 @@ class Visit:
             return
         self.note("inflate", [_seconds(reply.inflated) for reply in grown(100)])
         self.timed("next_click_raw_body", lambda: grown(200, packed=False))
-        self.timed("many_clicks", lambda: [click(clicks(seed, MANY_CLICKS)) for seed in range(self.repeats)])
+        many = [scene.clicks(MANY_CLICKS + seed % 2, k, seed) for seed in range(self.repeats)]
+        self.timed("many_clicks", lambda: [click(prompts) for prompts in many])
         said = [json.loads(reply.body)["latencies"] for reply in grown(300, "json")]
         self.note("decode", [latencies["decode"] / 1000 for latencies in said])
         self.timed("round_trip", lambda: [station.get(LEAST) for _ in range(self.repeats)])

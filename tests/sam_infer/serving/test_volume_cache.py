@@ -3,7 +3,7 @@
 import gzip
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -36,9 +36,9 @@ class Held:
     def __init__(self) -> None:
         self.go, self.stopped = threading.Event(), threading.Event()
 
-    def grown(self, reading: Reading, piece: memoryview, grow: object) -> None:
+    def grown(self, reading: Reading, piece: memoryview, grow: Callable[[Reading, memoryview], None]) -> None:
         """What the reading thread calls; the wait is bounded so that a failing test ends."""
-        grow(reading, piece)  # type: ignore[operator]
+        grow(reading, piece)
         if reading.there > SEEN * PLANE:
             self.stopped.set()
             assert self.go.wait(60)
@@ -65,9 +65,9 @@ def image(tmp_path: Path) -> Path:
     return write_image(volume(), tmp_path / "studies" / "image.nii.gz")
 
 
-def serving(network: object, folder: Path | None = None, encode_seconds: float = 0.01) -> Serving:
+def serving(network: Any, folder: Path | None = None, encode_seconds: float = 0.01) -> Serving:
     """Of a network that has been asked before."""
-    predictor = Predictor(network, EmbeddingCache(folder=folder))  # type: ignore[arg-type]
+    predictor = Predictor(network, EmbeddingCache(folder=folder))
     predictor.cache.stats.encode_seconds[predictor.backbone.encoder_id] = encode_seconds
     return Serving(predictor)
 
@@ -188,8 +188,8 @@ def test_a_file_that_itk_reads_after_all_is_asked_again(image: Path, network, mo
 
     fallen_back = plain_nifti.read_voxels
 
-    def gives_up(*args: object) -> None:
-        fallen_back(*args)  # type: ignore[arg-type]
+    def gives_up(*args: Any) -> None:
+        fallen_back(*args)
 
     monkeypatch.setattr("sam_infer.imaging.image_file.read_voxels", gives_up)
     serves = serving(network)
