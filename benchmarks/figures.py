@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sam_trainer.bench.card.few_cases import FILES, FIRST_CLICK, FewCases
+from sam_trainer.bench.learning.arms import NONE
 from sam_trainer.reports.figures_in_text import filled
 
 ROOT = Path(__file__).parents[1]
@@ -43,14 +45,24 @@ def worth() -> str:
     return f'{{\n "from": {files},\n "measures": {{\n{rows}\n }}\n}}\n'
 
 
-# Where a document shows what kinds of adapters are worth: made here, whatever stands there.
+# Where a document shows what kinds of adapters are worth, or few cases: made here, whatever stands there.
 KINDS = re.compile(r"(?<=<!-- kinds of adapters -->\n).*?(?=<!-- end of kinds -->)", re.S)
+FEW_CASES = re.compile(r"(?<=<!-- few cases -->\n).*?(?=<!-- end of few cases -->)", re.S)
 NOT_MEASURED = "Not measured yet.\n"
 
 
-def with_kinds(text: str) -> str:
-    """A document with the table of kinds as it is, where it has one."""
-    return KINDS.sub(lambda _: kinds_table(), text)
+def with_tables(text: str) -> str:
+    """A document with the tables that are made here as they are, where it has them."""
+    return FEW_CASES.sub(lambda _: few_cases(), KINDS.sub(lambda _: kinds_table(), text))
+
+
+def few_cases() -> str:
+    """What few accepted cases are worth: in words, over their number, and on real folders."""
+    there = {name: document(f"{name}.json") for name in FILES if (RESULTS / f"{name}.json").exists()}
+    told = FewCases.of({name: one["rows"] for name, one in there.items() if one.get("complete")})
+    if told is None:
+        return NOT_MEASURED
+    return "\n\n".join([told.sentences(), told.over_counts(FIRST_CLICK, NONE), told.over_folders()]) + "\n"
 
 
 def kinds_table() -> str:
@@ -89,7 +101,7 @@ def main() -> None:
         sys.stdout.write(f"filled in {CORRELATIONS.relative_to(ROOT)}\n")
     for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
         before = path.read_text()
-        after = with_kinds(filled(before, document))
+        after = with_tables(filled(before, document))
         if after != before:
             path.write_text(after)
             sys.stdout.write(f"filled in {path.relative_to(ROOT)}\n")

@@ -93,24 +93,25 @@ def test_what_measures_of_doubt_are_worth_is_what_the_files_say() -> None:
     assert figures.CORRELATIONS.read_text() == figures.worth(), "run `make figures`"
 
 
-def test_tables_of_kinds_are_what_the_files_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_tables_are_what_the_files_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     figures = runner("figures")
-    assert all(figures.with_kinds(path.read_text()) == path.read_text() for path in DOCUMENTS), "run `make figures`"
+    assert all(figures.with_tables(path.read_text()) == path.read_text() for path in DOCUMENTS), "run `make figures`"
     figures = runner("figures")  # that has read nothing yet
     monkeypatch.setattr(figures, "RESULTS", tmp_path)
     text = "before\n<!-- kinds of adapters -->\n?\n<!-- end of kinds -->\nafter"
-    assert figures.with_kinds(text) == text.replace("?", "Not measured yet.")
+    assert figures.with_tables(text) == text.replace("?", "Not measured yet.")
     row = {"method": "hyper", "idea": "prompts", "dice": 0.9, "gain": 0.1, "ci_low": 0.05, "ci_high": 0.15}
     row |= {"verdict": "gain", "parameters": 90560, "megabytes": 0.362, "seconds": 60.0}
     (tmp_path / "kinds.json").write_text(json.dumps({"rows": [row, {"method": "hyper", "seed": 0}]}))
     told = (
         "| `hyper` | prompts | 0.90, +0.100 (+0.050 to +0.150) | gain | 90,560 | 0.4 | 1.0 | a click: not measured yet;"
     )
-    assert told in figures.with_kinds(text)
+    assert told in figures.with_tables(text)
     about = {"source": "s", "method": "hyper", "over": "lora+decoder", "measure": "dice_1click", "gain": 0.02}
     rows = [about | {"verdict": "gain"}, about | {"source": "t", "gain": 0.0, "verdict": "no gain"}]
     (tmp_path / "train-kinds.json").write_text(json.dumps({"rows": rows}))
-    assert "| a click +0.010, a gain on 1 of 2; named labels: not" in figures.with_kinds(text)
+    assert "| a click +0.010, a gain on 1 of 2; named labels: not" in figures.with_tables(text)
+    assert "Not measured yet.\n" in figures.with_tables("<!-- few cases -->\n?\n<!-- end of few cases -->")
 
 
 def runner(name: str = "accept") -> ModuleType:

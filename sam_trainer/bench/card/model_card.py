@@ -11,6 +11,7 @@ from sam_infer.errors import VolumeError
 from sam_infer.files import write_whole
 from sam_infer.weights.available import EMBEDDED
 from sam_trainer.bench.card.facts import ModelFacts, embedded_manifest, facts_of
+from sam_trainer.bench.card.few_cases import FILES, FewCases
 from sam_trainer.bench.card.sections import by_source, careless, first_answer, over_clicks, speed, table
 from sam_trainer.bench.card.weaknesses import Weaknesses
 from sam_trainer.bench.prompts import DEPLOYABLE
@@ -18,7 +19,8 @@ from sam_trainer.reports.table import ALL, MEAN, Row
 
 Documents = Mapping[str, dict[str, Any]]
 
-BENCHES, OPTIONAL = ("prompts", "clicks", "robustness", "latency"), "robustness"
+OPTIONAL = ("robustness", *FILES)
+BENCHES = ("prompts", "clicks", "robustness", "latency", *FILES)
 
 INTENDED = """\
 `{name}` is an annotation aid. It proposes outlines that a trained reader checks and corrects; every mask that matters
@@ -43,7 +45,8 @@ were among its training data."""
 def write_card(name: str, results: Path, out: Path) -> None:
     """Write the card of a model to `out`, and beside it as JSON, from the benches' files in `results`."""
     paths = {bench: results / f"{bench}.json" for bench in BENCHES}
-    documents = {bench: _document(path) for bench, path in paths.items() if bench != OPTIONAL or path.is_file()}
+    found = {bench: _document(path) for bench, path in paths.items() if bench not in OPTIONAL or path.is_file()}
+    documents = {bench: one for bench, one in found.items() if bench not in OPTIONAL or one.get("complete")}
     facts = facts_of(name)
     _require_same_weights(facts, documents)
     write_whole(out, card(facts, documents))
@@ -55,6 +58,7 @@ def write_card(name: str, results: Path, out: Path) -> None:
 def card(facts: ModelFacts, documents: Documents) -> str:
     """The card as Markdown."""
     rows = {name: document["rows"] for name, document in documents.items()}
+    learned = FewCases.of(rows)
     sections = [
         f"# Model card: `{facts.name}`\n\nWritten by `samlabel bench card`; do not edit.",
         facts.section(),
@@ -65,6 +69,7 @@ def card(facts: ModelFacts, documents: Documents) -> str:
         over_clicks(rows["clicks"], facts.name),
         *([careless(rows["robustness"])] if "robustness" in rows else []),
         Weaknesses.of(rows["prompts"], rows["clicks"], facts.name).section(),
+        *([learned.section()] if learned is not None else []),
         speed(rows["latency"]),
         _reproduce(documents),
     ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sam_infer.errors import VolumeError
+from sam_trainer.bench.card import few_cases
 from sam_trainer.bench.card.facts import ModelFacts
 from sam_trainer.bench.card.model_card import as_data, card, write_card
 from sam_trainer.bench.card.weaknesses import Loss, Weaknesses
@@ -116,6 +117,23 @@ def test_the_card_is_written_from_a_folder(documents: dict[str, dict[str, Any]],
     (tmp_path / "clicks.json").write_text(json.dumps({**documents["clicks"], "model": "tiny", "weights": "ef" * 32}))
     with pytest.raises(VolumeError, match=r"clicks.json was measured with tiny of weights efef.*measure again"):
         write_card("tiny", tmp_path, tmp_path / "docs" / "card.md")
+
+
+def test_what_few_cases_are_worth_is_told_once_all_of_it_is_measured(
+    documents: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    row = {"source": "procedural", "method": "lora", "over": "none", "cases": 1, "seeds": 3, "held_out": 20}
+    gains = [row | {"measure": m, "gain": 0.5, "ci_low": 0.4, "ci_high": 0.6} for m in ("dice_1click", "dice_box")]
+    gains.append(gains[0] | {"measure": "dice_semantic", "method": "lora+decoder", "over": "unet"})
+    trained = {name: Report(f"samlabel bench {name}", 0, gains, 0.0).document() for name in few_cases.FILES}
+    for name, document in (documents | trained).items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    out = tmp_path / "card.md"
+    write_card("tiny", tmp_path, out)
+    assert "## Learning from few cases" in out.read_text() and "`samlabel bench train-heads`" in out.read_text()
+    (tmp_path / "train-heads.json").write_text(json.dumps(trained["train-heads"] | {"complete": False}))
+    write_card("tiny", tmp_path, out)
+    assert "few cases" not in out.read_text() and "bench train-heads" not in out.read_text()
 
 
 def test_a_missing_result_names_the_command_that_makes_it(tmp_path: Path) -> None:
