@@ -84,12 +84,13 @@ class FewCases:
 
     def sentences(self) -> str:
         """Where the low-rank change alone adds nothing, and where a U-Net is better."""
-        alone = _by_method(_gains(self.procedural, FIRST_CLICK, NONE)).get(LORA, [])
-        useless = [str(row["cases"]) for row in alone if row["ci_low"] <= 0]
-        use = [str(row["cases"]) for row in alone if row["ci_low"] > 0]
-        there = f"{_after(useless)} it adds nothing to a first click" if useless else ""
-        where = f"{_after(use)} it does" if use else ""
-        own = "; ".join(filter(None, (there, where))) or "not measured"
+        alone = self._own(LORA, FIRST_CLICK, NONE)
+        verdicts = {
+            "it adds to a first click": [row for row in alone if row["ci_low"] > 0],
+            "it adds nothing to a first click": [row for row in alone if row["ci_low"] <= 0 <= row["ci_high"]],
+            "it takes away from a first click": [row for row in alone if row["ci_high"] < 0],
+        }
+        own = "; ".join(f"{_after(rows)} {words}" for words, rows in verdicts.items() if rows) or "not measured"
         real = _verdict(_of_method(self.folders, LORA, FIRST_CLICK, NONE))
         return "\n\n".join(
             [
@@ -101,9 +102,9 @@ class FewCases:
 
     def _unet(self) -> str:
         """Where a U-Net names labels better than the head beside the network."""
-        own = _by_method(_gains(self.procedural, SEMANTIC, UNET)).get(LORA_DECODER, [])
-        lost = [str(row["cases"]) for row in own if row["ci_high"] < 0]
-        won = [str(row["cases"]) for row in own if row["ci_low"] > 0]
+        own = self._own(LORA_DECODER, SEMANTIC, UNET)
+        lost = [row for row in own if row["ci_high"] < 0]
+        won = [row for row in own if row["ci_low"] > 0]
         real = sorted(_by_method(_gains(self.folders, SEMANTIC, UNET)).get(LORA_DECODER, []), key=lambda r: r["gain"])
         worse = [f"{row['source']} {row['gain']:+.3f}" for row in real if row["gain"] < 0]
         better = [f"{row['source']} {row['gain']:+.3f}" for row in reversed(real) if row["gain"] > 0]
@@ -114,13 +115,19 @@ class FewCases:
             "keeps the one that is better on the cases that judge; every answer says which."
         )
 
+    def _own(self, method: str, measure: str, over: str) -> list[Row]:
+        """A method's gains on procedural patients, by the number of cases."""
+        found = _by_method(_gains(self.procedural, measure, over)).get(method, [])
+        return sorted(found, key=lambda row: row["cases"])
+
     def _numbers(self, method: str) -> str:
         """How many numbers a method trains, its head included."""
         rows = [row for row in (*self.procedural, *self.folders) if row["method"] == method and "parameters" in row]
         return f"{rows[0]['parameters'] + rows[0]['head_parameters']:,}" if rows else ""
 
 
-def _after(counts: Sequence[str]) -> str:
+def _after(rows: Sequence[Row]) -> str:
+    counts = [str(row["cases"]) for row in rows]
     return f"after {listed(counts)} case{'' if counts == ['1'] else 's'}" if counts else "never"
 
 
@@ -129,8 +136,7 @@ def _place(row: Row) -> tuple[object, ...]:
 
 
 def _gains(rows: Sequence[Row], measure: str, over: str) -> list[Row]:
-    found = [row for row in rows if "gain" in row and (row["measure"], row["over"]) == (measure, over)]
-    return sorted(found, key=lambda row: row["cases"]) if len({row["source"] for row in found}) == 1 else found
+    return [row for row in rows if "gain" in row and (row["measure"], row["over"]) == (measure, over)]
 
 
 def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -57,7 +57,7 @@ def test_there_is_nothing_to_tell_before_all_files_are_there() -> None:
 def test_sentences_say_where_it_adds_nothing_and_where_a_unet_is_better() -> None:
     text = told().sentences()
     assert "`lora` alone (18,432 numbers, nothing else trained)" in text
-    assert "after 1 case it adds nothing to a first click; after 5 cases it does" in text
+    assert "after 5 cases it adds to a first click; after 1 case it adds nothing to a first click" in text
     assert "it adds nothing that is proven: +0.200 (-0.048 to +0.448) over 3 folders" in text
     assert "U-Net is better after 1 case, the head beside the network after 5 cases" in text
     assert "the U-Net is better on spine -0.250; the head on lungs +0.100" in text
@@ -66,6 +66,8 @@ def test_sentences_say_where_it_adds_nothing_and_where_a_unet_is_better() -> Non
 def test_a_method_that_always_gains_is_not_said_to_add_nothing() -> None:
     better = FewCases([row for row in TRAIN if row.get("ci_low", 1) > -0.01], [])
     assert "adds nothing to a first click" not in better.sentences() and "better never" in better.sentences()
+    worse = FewCases([row | {"ci_low": -0.3, "ci_high": -0.1} for row in TRAIN if "gain" in row], []).sentences()
+    assert "after 1, 5 cases it takes away from a first click" in worse
 
 
 def test_a_row_of_another_file_counts_once() -> None:
