@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sam_trainer.bench.card.sections import listed, number, table
-from sam_trainer.bench.learning.arms import LORA, LORA_DECODER, NONE, UNET
+from sam_trainer.bench.learning.arms import ARMS, DECODER, LORA, LORA_DECODER, NONE, SAMED, UNET, UNTAPPED
 from sam_trainer.bench.learning.few_cases import SEMANTIC
+from sam_trainer.bench.learning.few_cases_plan import HEADLINE
 from sam_trainer.bench.learning.one_training import MEASURES
 from sam_trainer.measures.paired import Difference, difference
 from sam_trainer.reports.table import ALL, Row
+
+# Ways to name labels that differ in one thing from another way.
+_HEADS = {
+    UNTAPPED: f"the head sees the picture only (`{UNTAPPED}`), over the head that sees the embedding too (`{DECODER}`)",
+    SAMED: f"the mask decoder names them, as SAMed's does (`{SAMED}`), over the head beside it (`{LORA_DECODER}`)",
+}
 
 FIRST_CLICK, BOX = MEASURES[0], MEASURES[-1]
 
@@ -38,7 +45,7 @@ class FewCases:
         """For a card: all tables, and what they come to."""
         parts = ["## Learning from few cases", self.sentences()]
         parts += [self.over_counts(measure, over) for measure, over in ((FIRST_CLICK, NONE), (BOX, NONE))]
-        parts += [self.over_counts(SEMANTIC, UNET), self.over_folders(), self.by_folder()]
+        parts += [self.over_counts(SEMANTIC, UNET), self.heads(), self.over_folders(), self.by_folder()]
         return "\n\n".join(parts)
 
     def over_counts(self, measure: str, over: str) -> str:
@@ -53,6 +60,17 @@ class FewCases:
         asked = f"{some['held_out']} procedural patients who taught nothing, {_counted(some['seeds'], 'training')} each"
         columns = ["method", "numbers trained", *(_counted(count, "case") for count in counts)]
         return "\n".join([f"{_over(measure, over)}, on {asked}, 95 % over patients:", "", *table(columns, lines)])
+
+    def heads(self) -> str:
+        """Ways to name labels, each against the one that differs from it in that alone."""
+        lines = []
+        for method, words in _HEADS.items():
+            rival = ARMS[method].against or NONE
+            own = [row for row in self._own(method, SEMANTIC, rival) if row["cases"] == HEADLINE]
+            shown = [_shown(next(iter(own), None)), _of_folders(_of_method(self.folders, method, SEMANTIC, rival))]
+            lines.append([words, *shown])
+        columns = ["named without a prompt", f"procedural patients, {HEADLINE} cases", "real folders"]
+        return "\n".join(["Dice of one way over another:", "", *table(columns, lines)])
 
     def over_folders(self) -> str:
         """Mean gains of every method over real folders, which count the same each."""
@@ -168,13 +186,18 @@ def _of_folders(gains: Sequence[float]) -> str:
     if not gains:
         return ""
     mean = difference(gains)
-    return f"{mean.mean:+.3f}{_interval(mean.low, mean.high)}, {sum(gain > 0 for gain in gains)} of {len(gains)}"
+    return f"{_told(mean)}, {sum(gain > 0 for gain in gains)} of {len(gains)}"
 
 
 def _verdict(gains: Sequence[float]) -> str:
     mean: Difference = difference(gains)
     words = {"gain": "it adds", "loss": "it costs", "no gain": "it adds nothing that is proven:"}[mean.verdict]
-    return f"{words} {mean.mean:+.3f}{_interval(mean.low, mean.high)} over {_counted(mean.pairs, 'folder')}"
+    return f"{words} {_told(mean)} over {_counted(mean.pairs, 'folder')}"
+
+
+def _told(mean: Difference) -> str:
+    """A mean with its interval; a single pair has none."""
+    return f"{mean.mean:+.3f}" + _interval(mean.low, mean.high) * (mean.pairs > 1)
 
 
 def _interval(low: float, high: float) -> str:

@@ -77,6 +77,15 @@ def test_a_row_of_another_file_counts_once() -> None:
     assert "Dice of labels without a prompt, over the U-Net, on 20 procedural patients" in text
 
 
+def test_a_head_is_told_over_the_one_that_differs_in_one_thing() -> None:
+    over = gain("procedural", "untapped", "decoder", "dice_semantic", 5, -0.04, -0.03, -0.02)
+    real = gain("spine", "untapped", "decoder", "dice_semantic", 2, -0.3, -0.2, -0.1, held_out=1)
+    lines = FewCases([over, over | {"cases": 1, "gain": 9.0}], [real]).heads().splitlines()
+    assert lines[-2].startswith("| the head sees the picture only (`untapped`), over the head that sees")
+    assert lines[-2].endswith("(`decoder`) | -0.030 (-0.040 to -0.020) | -0.200, 0 of 1 |")
+    assert lines[-1].endswith("(`lora+decoder`) |  |  |")
+
+
 def test_folders_count_the_same_each_and_one_case_has_no_interval() -> None:
     means = told().over_folders()
     assert "Over 3 real folders" in means
@@ -87,4 +96,4 @@ def test_folders_count_the_same_each_and_one_case_has_no_interval() -> None:
 def test_a_card_has_all_of_it() -> None:
     section = told().section()
     assert section.startswith("## Learning from few cases\n\n`lora` alone")
-    assert section.count("\n|---|") == 5
+    assert section.count("\n|---|") == 6
