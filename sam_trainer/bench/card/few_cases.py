@@ -19,6 +19,9 @@ _HEADS = {
     SAMED: f"the mask decoder names them, as SAMed's does (`{SAMED}`), over the head beside it (`{LORA_DECODER}`)",
 }
 
+# Two ways to name the labels of one folder are alike within this difference in Dice.
+ALIKE = 0.01
+
 FIRST_CLICK, BOX = MEASURES[0], MEASURES[-1]
 
 # Files of `bench train`: over numbers of cases, of more heads at one of them, and on real folders.
@@ -124,13 +127,14 @@ class FewCases:
         lost = [row for row in own if row["ci_high"] < 0]
         won = [row for row in own if row["ci_low"] > 0]
         real = sorted(_by_method(_gains(self.folders, SEMANTIC, UNET)).get(LORA_DECODER, []), key=lambda r: r["gain"])
-        worse = [f"{row['source']} {row['gain']:+.3f}" for row in real if row["gain"] < 0]
-        better = [f"{row['source']} {row['gain']:+.3f}" for row in reversed(real) if row["gain"] > 0]
+        worse = [f"{row['source']} {row['gain']:+.3f}" for row in real if row["gain"] <= -ALIKE]
+        better = [f"{row['source']} {row['gain']:+.3f}" for row in reversed(real) if row["gain"] >= ALIKE]
+        alike = [row["source"] for row in real if abs(row["gain"]) < ALIKE]
         return (
             f"Labels without a prompt, `{LORA_DECODER}` against a U-Net that trained as long. On procedural patients "
             f"the U-Net is better {_after(lost)}, the head beside the network {_after(won)}. On real folders "
-            f"the U-Net is better on {listed(worse)}; the head on {listed(better)}. A training makes both and "
-            "keeps the one that is better on the cases that judge; every answer says which."
+            f"the U-Net is better on {listed(worse)}; the head on {listed(better)}; neither by {ALIKE:g} on "
+            f"{listed(alike)}. A training makes both and keeps the one that is better on the cases that judge; every answer says which."
         )
 
     def _own(self, method: str, measure: str, over: str) -> list[Row]:

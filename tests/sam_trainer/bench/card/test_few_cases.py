@@ -60,7 +60,7 @@ def test_sentences_say_where_it_adds_nothing_and_where_a_unet_is_better() -> Non
     assert "after 5 cases it adds to a first click; after 1 case it adds nothing to a first click" in text
     assert "it adds nothing that is proven: +0.200 (-0.048 to +0.448) over 3 folders" in text
     assert "U-Net is better after 1 case, the head beside the network after 5 cases" in text
-    assert "the U-Net is better on spine -0.250; the head on lungs +0.100" in text
+    assert "the U-Net is better on spine -0.250; the head on lungs +0.100; neither by 0.01 on heart." in text
 
 
 def test_a_method_that_always_gains_is_not_said_to_add_nothing() -> None:
