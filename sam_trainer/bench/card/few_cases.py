@@ -134,7 +134,8 @@ class FewCases:
             f"Labels without a prompt, `{LORA_DECODER}` against a U-Net that trained as long. On procedural patients "
             f"the U-Net is better {_after(lost)}, the head beside the network {_after(won)}. On real folders "
             f"the U-Net is better on {listed(worse)}; the head on {listed(better)}; neither by {ALIKE:g} on "
-            f"{listed(alike)}. A training makes both and keeps the one that is better on the cases that judge; every answer says which."
+            f"{listed(alike)}. A training makes both and keeps the one that is better on the cases that "
+            "judge; every answer says which."
         )
 
     def _own(self, method: str, measure: str, over: str) -> list[Row]:
