@@ -85,7 +85,9 @@ class FewCases:
             for method in methods
         ]
         folders = _counted(len({row["source"] for row in self.folders}), "real folder")
-        about = f"Over {folders}, each taught by its other cases; in brackets 95 % over folders, and how many rose:"
+        asked_of = max((row["held_out"] for row in self.folders if "gain" in row), default=0)
+        each = f"of each at most {_counted(asked_of, 'case')} asked after its others taught"
+        about = f"Over {folders}, {each}; in brackets 95 % over folders, then how many rose:"
         return "\n".join([about, "", *table(["method", *(_over(*one) for one in asked)], lines)])
 
     def by_folder(self) -> str:

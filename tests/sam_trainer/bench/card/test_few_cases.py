@@ -88,7 +88,7 @@ def test_a_head_is_told_over_the_one_that_differs_in_one_thing() -> None:
 
 def test_folders_count_the_same_each_and_one_case_has_no_interval() -> None:
     means = told().over_folders()
-    assert "Over 3 real folders" in means
+    assert "Over 3 real folders, of each at most 1 case asked after its others taught" in means
     assert "| `lora` | +0.200 (-0.048 to +0.448), 3 of 3 | +0.000 (+0.000 to +0.000), 0 of 3 |  |" in means
     assert "| spine | 2 | +0.100 |  | 0.250 | 0.500 |" in told().by_folder()
 
