@@ -10,7 +10,7 @@ from sam_trainer.bench.learning.arms import ARMS, DECODER, LORA, LORA_DECODER, N
 from sam_trainer.bench.learning.few_cases import SEMANTIC
 from sam_trainer.bench.learning.few_cases_plan import HEADLINE
 from sam_trainer.bench.learning.one_training import MEASURES
-from sam_trainer.measures.paired import Difference, difference
+from sam_trainer.measures.paired import GAIN, LOSS, NO_GAIN, Difference, difference
 from sam_trainer.reports.table import ALL, Row
 
 # Ways to name labels that differ in one thing from another way.
@@ -49,11 +49,13 @@ class FewCases:
         parts = ["## Learning from few cases", self.sentences()]
         parts += [self.over_counts(measure, over) for measure, over in ((FIRST_CLICK, NONE), (BOX, NONE))]
         parts += [self.over_counts(SEMANTIC, UNET), self.heads(), self.over_folders(), self.by_folder()]
-        return "\n\n".join(parts)
+        return "\n\n".join(filter(None, parts))
 
     def over_counts(self, measure: str, over: str) -> str:
-        """Gains of every method on procedural patients, over the number of cases that taught."""
+        """Gains of every method on procedural patients, over the number of cases that taught; nothing of none."""
         gains = {(row["method"], row["cases"]): row for row in _gains(self.procedural, measure, over)}
+        if not gains:
+            return ""
         counts = sorted({count for _, count in gains})
         lines = [
             [f"`{method}`", self._numbers(method), *(_shown(gains.get((method, count))) for count in counts)]
@@ -70,7 +72,7 @@ class FewCases:
         for method, words in _HEADS.items():
             rival = ARMS[method].against or NONE
             own = [row for row in self._own(method, SEMANTIC, rival) if row["cases"] == HEADLINE]
-            shown = [_shown(next(iter(own), None)), _of_folders(_of_method(self.folders, method, SEMANTIC, rival))]
+            shown = [_shown(next(iter(own), None)), _of_folders(_gains(self.folders, SEMANTIC, rival, method))]
             lines.append([words, *shown])
         columns = ["named without a prompt", f"procedural patients, {HEADLINE} cases", "real folders"]
         return "\n".join(["Dice of one way over another:", "", *table(columns, lines)])
@@ -78,10 +80,9 @@ class FewCases:
     def over_folders(self) -> str:
         """Mean gains of every method over real folders, which count the same each."""
         asked = ((FIRST_CLICK, NONE), (BOX, NONE), (SEMANTIC, UNET))
-        found = {about: _by_method(_gains(self.folders, *about)) for about in asked}
-        methods = dict.fromkeys(method for by in found.values() for method in by)
+        methods = dict.fromkeys(row["method"] for about in asked for row in _gains(self.folders, *about))
         lines = [
-            [f"`{method}`", *(_of_folders([row["gain"] for row in found[about].get(method, ())]) for about in asked)]
+            [f"`{method}`", *(_of_folders(_gains(self.folders, *about, method)) for about in asked)]
             for method in methods
         ]
         folders = _counted(len({row["source"] for row in self.folders}), "real folder")
@@ -114,7 +115,7 @@ class FewCases:
             "it takes away from a first click": [row for row in alone if row["ci_high"] < 0],
         }
         own = "; ".join(f"{_after(rows)} {words}" for words, rows in verdicts.items() if rows) or "not measured"
-        real = _verdict(_of_method(self.folders, LORA, FIRST_CLICK, NONE))
+        real = _verdict(_gains(self.folders, FIRST_CLICK, NONE, LORA))
         return "\n\n".join(
             [
                 f"`{LORA}` alone ({self._numbers(LORA)} numbers, nothing else trained) on procedural patients: {own}. "
@@ -128,7 +129,7 @@ class FewCases:
         own = self._own(LORA_DECODER, SEMANTIC, UNET)
         lost = [row for row in own if row["ci_high"] < 0]
         won = [row for row in own if row["ci_low"] > 0]
-        real = sorted(_by_method(_gains(self.folders, SEMANTIC, UNET)).get(LORA_DECODER, []), key=lambda r: r["gain"])
+        real = sorted(_gains(self.folders, SEMANTIC, UNET, LORA_DECODER), key=lambda row: row["gain"])
         worse = [f"{row['source']} {row['gain']:+.3f}" for row in real if row["gain"] <= -ALIKE]
         better = [f"{row['source']} {row['gain']:+.3f}" for row in reversed(real) if row["gain"] >= ALIKE]
         alike = [row["source"] for row in real if abs(row["gain"]) < ALIKE]
@@ -142,8 +143,7 @@ class FewCases:
 
     def _own(self, method: str, measure: str, over: str) -> list[Row]:
         """A method's gains on procedural patients, by the number of cases."""
-        found = _by_method(_gains(self.procedural, measure, over)).get(method, [])
-        return sorted(found, key=lambda row: row["cases"])
+        return sorted(_gains(self.procedural, measure, over, method), key=lambda row: row["cases"])
 
     def _numbers(self, method: str) -> str:
         """How many numbers a method trains, its head included."""
@@ -160,19 +160,10 @@ def _place(row: Row) -> tuple[object, ...]:
     return tuple(row.get(key) for key in ("source", "method", "over", "measure", "cases", "seed", "label"))
 
 
-def _gains(rows: Sequence[Row], measure: str, over: str) -> list[Row]:
-    return [row for row in rows if "gain" in row and (row["measure"], row["over"]) == (measure, over)]
-
-
-def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["method"], []).append(row)
-    return found
-
-
-def _of_method(rows: Sequence[Row], method: str, measure: str, over: str) -> list[float]:
-    return [row["gain"] for row in _gains(rows, measure, over) if row["method"] == method]
+def _gains(rows: Sequence[Row], measure: str, over: str, method: str | None = None) -> list[Row]:
+    """Paired differences of one measure over one rival, of one method or of all."""
+    found = [row for row in rows if "gain" in row and (row["measure"], row["over"]) == (measure, over)]
+    return [row for row in found if method in (None, row["method"])]
 
 
 def _over(measure: str, over: str) -> str:
@@ -189,17 +180,21 @@ def _shown(row: Row | None) -> str:
     return f"{row['gain']:+.3f}" + _interval(row["ci_low"], row["ci_high"]) * (row["held_out"] > 1)
 
 
-def _of_folders(gains: Sequence[float]) -> str:
-    if not gains:
+def _of_folders(rows: Sequence[Row]) -> str:
+    if not rows:
         return ""
-    mean = difference(gains)
-    return f"{_told(mean)}, {sum(gain > 0 for gain in gains)} of {len(gains)}"
+    return f"{_told(_mean(rows))}, {sum(row['gain'] > 0 for row in rows)} of {len(rows)}"
 
 
-def _verdict(gains: Sequence[float]) -> str:
-    mean: Difference = difference(gains)
-    words = {"gain": "it adds", "loss": "it costs", "no gain": "it adds nothing that is proven:"}[mean.verdict]
+def _verdict(rows: Sequence[Row]) -> str:
+    mean = _mean(rows)
+    words = {GAIN: "it adds", LOSS: "it costs", NO_GAIN: "it adds nothing that is proven:"}[mean.verdict]
     return f"{words} {_told(mean)} over {_counted(mean.pairs, 'folder')}"
+
+
+def _mean(rows: Sequence[Row]) -> Difference:
+    """Over folders, which count the same each."""
+    return difference([row["gain"] for row in rows])
 
 
 def _told(mean: Difference) -> str:

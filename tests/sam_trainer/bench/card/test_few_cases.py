@@ -93,6 +93,10 @@ def test_folders_count_the_same_each_and_one_case_has_no_interval() -> None:
     assert "| spine | 2 | +0.100 |  | 0.250 | 0.500 |" in told().by_folder()
 
 
+def test_a_measure_that_nobody_took_has_no_table() -> None:
+    assert FewCases([], FOLDERS).over_counts("dice_1click", "none") == ""
+
+
 def test_a_card_has_all_of_it() -> None:
     section = told().section()
     assert section.startswith("## Learning from few cases\n\n`lora` alone")
