@@ -5,7 +5,7 @@
 
 With `--arms` kinds of scenes differ instead, and every training goes on from the weights that ship.
 
-`--resume` trains the variants that the result lacks. `--page docs/tiny-ablation.md` writes the table.
+`--resume` trains the variants that the result lacks. `make figures` puts the tables into docs/tiny-ablation.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from sam_infer.networks.tiny.backbone import WEIGHTS
-from sam_trainer.pretraining.ablation import VARIANTS, ablate, page
+from sam_trainer.pretraining.ablation import VARIANTS, ablate
 from sam_trainer.pretraining.arms import ARMS, compare_arms
 from sam_trainer.pretraining.config import PretrainConfig
 from sam_trainer.provenance import require_clean
@@ -29,7 +29,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/bench/tiny-ablation.json"))
-    parser.add_argument("--page", type=Path)
     parser.add_argument("--arms", action="store_true", help="compare kinds of scenes, from the weights that ship")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--allow-changed", action="store_true", help="measure a source tree that no commit names")
@@ -47,8 +46,6 @@ def main() -> None:
         known = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
         left = [name for name in VARIANTS if name not in {row["variant"] for row in known}]
         ablate(PretrainConfig(out=Path(folder), steps=options.steps, seed=options.seed), left, options.out, command)
-    if options.page is not None:
-        page(options.out, options.page)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ import json
 import re
 import runpy
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sam_trainer.bench.card.few_cases import FILES, FIRST_CLICK, FewCases
 from sam_trainer.bench.learning.arms import NONE
+from sam_trainer.pretraining.ablation import variants_table
+from sam_trainer.pretraining.arms import arms_table
 from sam_trainer.reports.figures_in_text import filled
 
 ROOT = Path(__file__).parents[1]
@@ -45,15 +48,15 @@ def worth() -> str:
     return f'{{\n "from": {files},\n "measures": {{\n{rows}\n }}\n}}\n'
 
 
-# Where a document shows what kinds of adapters are worth, or few cases: made here, whatever stands there.
-KINDS = re.compile(r"(?<=<!-- kinds of adapters -->\n).*?(?=<!-- end of kinds -->)", re.S)
-FEW_CASES = re.compile(r"(?<=<!-- few cases -->\n).*?(?=<!-- end of few cases -->)", re.S)
 NOT_MEASURED = "Not measured yet.\n"
 
 
 def with_tables(text: str) -> str:
     """A document with the tables that are made here as they are, where it has them."""
-    return FEW_CASES.sub(lambda _: few_cases(), KINDS.sub(lambda _: kinds_table(), text))
+    for name, table in TABLES.items():
+        place = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", re.S)
+        text = place.sub(lambda _, table=table: table(), text)
+    return text
 
 
 def few_cases() -> str:
@@ -91,6 +94,20 @@ def _on_folders(method: str, measure: str, real: list[dict[str, Any]]) -> str:
         return f"{words}: not measured yet"
     gains = sum(row["verdict"] == "gain" for row in found)
     return f"{words} {sum(row['gain'] for row in found) / len(found):+.3f}, a gain on {gains} of {len(found)}"
+
+
+def of_file(table: Callable[[list[dict[str, Any]]], str], name: str) -> str:
+    """The rows of one result file as a table."""
+    return table(document(name)["rows"]) if (RESULTS / name).exists() else NOT_MEASURED
+
+
+# What stands between `<!-- NAME -->` and `<!-- end of NAME -->` in a document, whatever stood there.
+TABLES: dict[str, Callable[[], str]] = {
+    "kinds of adapters": kinds_table,
+    "few cases": few_cases,
+    "parts of the model": lambda: of_file(variants_table, "tiny-ablation.json"),
+    "kinds of scenes": lambda: of_file(arms_table, "tiny-arms.json"),
+}
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,22 +52,14 @@ def ablate(config: PretrainConfig, names: list[str], report: Path, command: str 
     return rows
 
 
-def page(report: Path, out: Path) -> None:
-    """The table of `report` as Markdown."""
-    lines = [
-        "# What the parts of the embedded model are worth",
-        "",
-        "Short training runs of equal length on the same scenes, one part silenced in each; Dice on held-out",
-        "procedural scenes from the first answer, by the model's own choice of mask. Short runs rank how fast a part",
-        "makes learning, not where it would end.",
-        "",
-        "| variant | steps | images | Dice, box | Dice, one click | best of three |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in json.loads(report.read_text())["rows"]:
-        values = [f"{row[key]:.3f}" for key in ("box", "click", "click_oracle")]
+def variants_table(rows: Sequence[dict[str, Any]]) -> str:
+    """What every variant reached, as Markdown."""
+    keys = ("box", "click", "click_oracle")
+    lines = ["| variant | steps | images | Dice, box | Dice, one click | best of three |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        values = [f"{row[key]:.3f}" for key in keys]
         lines.append(f"| {row['variant']} | {row['steps']} | {row['images']} | {' | '.join(values)} |")
-    out.write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def silence(model: nn.Module, parts: tuple[str, ...]) -> None:

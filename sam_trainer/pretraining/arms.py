@@ -74,15 +74,15 @@ def _judged(config: PretrainConfig) -> dict[str, float]:
     return values
 
 
-def arms_page(report: Path) -> list[str]:
-    """The table of `report` as lines of Markdown."""
+def arms_table(rows: Sequence[dict[str, Any]]) -> str:
+    """What every arm can do on scenes of every group, as Markdown."""
     keys = [f"{group}_{key}" for group in GROUPS for key in ("box", "click")]
     named = [key.replace("_", " scenes, ") for key in keys]
     lines = [
         f"| arm | steps | images | CPU seconds | {' | '.join(named)} |",
         f"|{'---|' * (4 + len(keys))}",
     ]
-    for row in json.loads(report.read_text())["rows"]:
+    for row in rows:
         cost = [str(row[key]) for key in ("arm", "steps", "images", "cpu_seconds")]
         lines.append(f"| {' | '.join([*cost, *(f'{row[key]:.3f}' for key in keys)])} |")
-    return lines
+    return "\n".join(lines) + "\n"
