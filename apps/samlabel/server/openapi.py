@@ -14,6 +14,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
+from samlabel.access import roles, session_cookie
+from samlabel.access.login_state import LOGINS
+from samlabel.logins.person import MACHINE
 from samlabel.routes.host import switched_off
 
 REFUSAL = {
@@ -58,6 +61,9 @@ CONTENT = {
     ("get", "/session/{session_id}"): ("application/json", *IMAGE),
 }
 
+# How a request says who sends it; one of them is enough.
+BEARER, COOKIE = "token", "session"
+
 METHODS = ("get", "put", "post", "delete", "head", "patch", "options")
 
 
@@ -69,8 +75,13 @@ def document(app: FastAPI) -> dict[str, Any]:
     for path, method, operation in _operations(told):
         if (method, _shape(path)) not in off:
             operation["responses"] = _responses(method, path, operation["responses"])
+            operation["security"] = _security(method, path)
             paths.setdefault(path, {})[method] = operation
     told["paths"] = paths
+    told.setdefault("components", {})["securitySchemes"] = {
+        BEARER: {"type": "http", "scheme": "bearer"},
+        COOKIE: {"type": "apiKey", "in": "cookie", "name": session_cookie.name()},
+    }
     schemas = told.setdefault("components", {}).setdefault("schemas", {})
     schemas["Refusal"] = REFUSAL
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no client of ours gets
@@ -95,6 +106,16 @@ def _operations(told: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
         for method in METHODS:
             if method in told["paths"][path]:
                 yield path, method, told["paths"][path][method]
+
+
+def _security(method: str, path: str) -> list[dict[str, list[str]]]:
+    """Which logins the gate asks for, one of them; none while it stands open."""
+    row = roles.needed(method.upper(), path)
+    if not LOGINS.on or (row is not None and row[1] == roles.ANYBODY):
+        return []
+    enough: list[dict[str, list[str]]] = [{}] if row is not None and row[1] == MACHINE else []
+    enough += [{BEARER: []}]
+    return enough if LOGINS.desk is None else [*enough, {COOKIE: []}]
 
 
 def _responses(method: str, path: str, known: dict[str, Any]) -> dict[str, Any]:

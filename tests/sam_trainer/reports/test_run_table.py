@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def test_a_command_gets_its_places_and_where_the_result_goes() -> None:
     assert not said.missing and not said.environ
     assert BENCH.words(False, OUT, {}).missing == ("validation",)
     assert BENCH.words(True, OUT, {}).words[-3:] == ("x", "--out", "runs/accept/x.json")
+
+
+def test_what_a_test_needs_is_asked_of_the_whole_row_only() -> None:
+    row = replace(TEST, needs=("archives",))
+    assert row.words(False, OUT, {}).missing == ("archives",)
+    assert not row.words(False, OUT, {"archives": "packages"}).missing and not row.words(True, OUT, {}).missing
 
 
 def test_a_test_is_told_by_its_environment() -> None:

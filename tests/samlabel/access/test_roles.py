@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from samlabel.access import roles
+from samlabel.access import roles, session_cookie
 from samlabel.access.gate import Gate
 from samlabel.access.login_state import LOGINS
 from samlabel.logins.person import ROLES, Person, rank
+from samlabel.server.openapi import document
 from tests.samlabel.conftest import Server
 from tests.samlabel.people import People
 
@@ -101,6 +102,26 @@ def test_the_matrix(server: Server, logins_on: People) -> None:
         else:
             expected = 0 if rank(role) >= rank(least) else 403
         assert status == expected, (method, path, role, status)
+
+
+def test_the_document_says_which_routes_ask_for_a_login(server: Server, logins_on: People) -> None:
+    told = document(server.client.app)
+    schemes = told["components"]["securitySchemes"]
+    assert schemes["session"]["name"] == session_cookie.name()
+    for path, methods in told["paths"].items():
+        for method, operation in methods.items():
+            enough = operation["security"]
+            assert {name for each in enough for name in each} <= schemes.keys()
+            headers = logins_on.bearer("machine") if enough else {}
+            (without,) = asked_of_the_gate([(method.upper(), filled(path), {})])
+            assert (without == 0) == (not enough), (method, path)
+            assert next(asked_of_the_gate([(method.upper(), filled(path), headers)])) in (0, 403)
+    assert {} in told["paths"]["/metrics"]["get"]["security"]  # from the machine itself
+
+
+def test_while_logins_are_off_the_document_asks_for_none(server: Server) -> None:
+    told = document(server.client.app)["paths"].values()
+    assert all(operation["security"] == [] for methods in told for operation in methods.values())
 
 
 def test_nobody_gets_more_than_the_list_from_the_whole_application(server: Server, logins_on: People) -> None:
