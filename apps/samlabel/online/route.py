@@ -27,7 +27,7 @@ def reset(user: User = USER) -> dict[str, Any]:
 
 
 @router.post("/switch", summary="Cease to learn, or begin again")
-def switch(on: bool = Body(embed=True), user: User = USER) -> dict[str, Any]:
+def switch(on: bool = Body(embed=True, strict=True), user: User = USER) -> dict[str, Any]:
     """Switch learning and its part in answers off or on; what was learned stays."""
     running_app().online.switch(reader_of(user), on)
     return running_app().online.facts(reader_of(user))

@@ -141,6 +141,8 @@ def test_it_can_be_reset_and_switched_off_and_another_network_begins_anew(
     learning.hear()
     assert told(server)["queue"]
     place = np.argwhere(phantom[1].array)[200].tolist()
+    for neither in (0, "off", None):
+        assert server.client.post("/online/switch", json={"on": neither}).status_code == 422
     assert server.client.post("/online/switch", json={"on": False}).json()["on"] is False
     assert "online" not in server.click("learn_b", foreground=[place]).facts
     assert server.client.post("/online/switch", json={"on": True}).json()["labels"][0]["queue"]
