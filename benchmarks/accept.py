@@ -74,7 +74,7 @@ def accept(row: RunRow, options: argparse.Namespace) -> list[str]:
         say(f"{row.name}: {minutes:.1f} minutes and {gib:.1f} GiB; the table says {planned:g} and {row.memory_gib:g}")
         if code:
             return [f"exit code {code}"]
-    return judged(row, out, committed, options.keep) if row.file else []
+    return judged(row.allowed(options.short), out, committed, options.keep) if row.file else []
 
 
 def judged(row: RunRow, out: Path, committed: Path, keep: bool) -> list[str]:

@@ -14,8 +14,9 @@ def moved(before: Mapping[str, Any], now: Mapping[str, Any], row: RunRow) -> lis
     old, new = _named(before["rows"], row.keys), _named(now["rows"], row.keys)
     found = [f"{name}: a row that is gone" for name in old if name not in new]
     found += [f"{name}: a new row" for name in new if name not in old]
-    for name in old:
-        for column, tolerance in row.tolerance.items() if name in new else ():
+    bound = [name for name in old if name in new and not any(word in name for word in row.free)]
+    for name in bound:
+        for column, tolerance in row.tolerance.items():
             was, is_now = old[name].get(column), new[name].get(column)
             if not within(was, is_now, tolerance):
                 allowed = tolerance if isinstance(tolerance, str) else f"{tolerance:g}"

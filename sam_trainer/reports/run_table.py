@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class RunRow:
     short_minutes: float = SHORT_FORM_MINUTES
     keys: tuple[str, ...] = ()  # columns that tell rows apart
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    short_tolerance: Mapping[str, Tolerance] = field(default_factory=dict)  # where few repeats tell less
+    free: tuple[str, ...] = ()  # what is in the names of rows whose figures may move
     needs: tuple[str, ...] = ()  # places that the command asks for without a word, by its environment
     stale: str = ""  # why the committed file is not what the command writes today
 
@@ -54,6 +56,10 @@ class RunRow:
         elif self.file:
             typed += ["--out", str(out)]
         return Spoken(tuple(typed), environ, missing)
+
+    def allowed(self, short: bool) -> RunRow:
+        """The same with the tolerances that hold for the form."""
+        return replace(self, tolerance={**self.tolerance, **self.short_tolerance}) if short else self
 
     def spoken_in(self, recorded: str) -> bool:
         """Whether a recorded command, which spells every option, is this one."""
@@ -75,7 +81,7 @@ def read_table(path: Path) -> dict[str, RunRow]:
     rows: dict[str, RunRow] = {}
     for name, entry in tomllib.loads(path.read_text()).items():
         try:
-            lists = {key: tuple(entry.get(key, ())) for key in ("keys", "needs")}
+            lists = {key: tuple(entry.get(key, ())) for key in ("keys", "needs", "free")}
             rows[name] = RunRow(name, **{**entry, **lists})
         except TypeError as error:
             raise TrainingError(f"{path.name}, [{name}]: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,18 @@ def test_only_what_left_its_tolerance_is_told() -> None:
         "a 1: ms 100 -> 121 (allowed: 20 %)",
         "b: dice 0.7 -> None (allowed: 0.01)",
     ]
+
+
+def test_a_short_form_has_its_own_tolerances_and_some_rows_are_free() -> None:
+    row = replace(ROW, short_tolerance={"ms": "+100 %"}, free=("cpu",))
+    before = document({"source": "a", "dice": 0.5, "ms": 100}, {"source": "cpu seconds", "dice": 0.7})
+    now = document({"source": "a", "dice": 0.52, "ms": 190}, {"source": "cpu seconds", "dice": 7.0})
+    dice = "a: dice 0.5 -> 0.52 (allowed: 0.01)"
+    assert moved(before, now, row.allowed(True)) == [dice]
+    assert moved(before, now, row.allowed(False)) == [dice, "a: ms 100 -> 190 (allowed: 20 %)"]
+    assert (
+        moved(before, document(*now["rows"][:1]), row.allowed(True)) == [dice, "cpu seconds: a row that is gone"][::-1]
+    )
 
 
 def test_rows_that_came_and_went_are_told_and_namesakes_are_kept_apart() -> None:
