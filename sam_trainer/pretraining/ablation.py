@@ -55,10 +55,10 @@ def ablate(config: PretrainConfig, names: list[str], report: Path, command: str 
 def variants_table(rows: Sequence[dict[str, Any]]) -> str:
     """What every variant reached, as Markdown."""
     keys = ("box", "click", "click_oracle")
-    lines = ["| variant | steps | images | Dice, box | Dice, one click | best of three |", "|---|---|---|---|---|---|"]
+    lines = ["| variant | steps | Dice, box | Dice, one click | best of three |", "|---|---|---|---|---|"]
     for row in rows:
         values = [f"{row[key]:.3f}" for key in keys]
-        lines.append(f"| {row['variant']} | {row['steps']} | {row['images']} | {' | '.join(values)} |")
+        lines.append(f"| {row['variant']} | {row['steps']} | {' | '.join(values)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -83,7 +83,7 @@ def _run(config: PretrainConfig, name: str) -> dict[str, Any]:
     if not isinstance(model, TinySam):
         raise TypeError(f"expected the embedded model, got {type(model).__name__}")
     shape = config.leg(0.0).shape
-    return {"variant": name, "steps": steps, "images": steps * shape.images, **examine(model, shape)}
+    return {"variant": name, "steps": steps, "images": state.counters.images, **examine(model, shape)}
 
 
 @torch.inference_mode()

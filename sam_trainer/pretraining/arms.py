@@ -55,11 +55,10 @@ def compare_arms(config: PretrainConfig, names: Sequence[str], report: Path, com
         legs = tuple(Leg(leg.until, replace(leg.shape, kinds=ARMS[name])) for leg in config.legs)
         started = time.process_time()
         run = replace(config, legs=legs, out=config.out / name)
-        steps = pretrain(run).steps
+        done = pretrain(run)
         spent = round(time.process_time() - started)
         found = _judged(replace(config, init=run.out / "tiny.safetensors"))
-        images = steps * legs[0].shape.images
-        keep({"arm": name, "steps": steps, "images": images, "cpu_seconds": spent, **found})
+        keep({"arm": name, "steps": done.steps, "images": done.images, "cpu_seconds": spent, **found})
     return rows
 
 
@@ -79,10 +78,10 @@ def arms_table(rows: Sequence[dict[str, Any]]) -> str:
     keys = [f"{group}_{key}" for group in GROUPS for key in ("box", "click")]
     named = [key.replace("_", " scenes, ") for key in keys]
     lines = [
-        f"| arm | steps | images | CPU seconds | {' | '.join(named)} |",
-        f"|{'---|' * (4 + len(keys))}",
+        f"| arm | steps | CPU seconds | {' | '.join(named)} |",
+        f"|{'---|' * (3 + len(keys))}",
     ]
     for row in rows:
-        cost = [str(row[key]) for key in ("arm", "steps", "images", "cpu_seconds")]
+        cost = [str(row[key]) for key in ("arm", "steps", "cpu_seconds")]
         lines.append(f"| {' | '.join([*cost, *(f'{row[key]:.3f}' for key in keys)])} |")
     return "\n".join(lines) + "\n"

@@ -42,6 +42,7 @@ class PretrainReport:
     """What a run did."""
 
     steps: int
+    images: int  # that were looked at
     seconds: float
     first_loss: float  # mean over the first logged steps
     last_loss: float
@@ -197,6 +198,7 @@ def _report(out: Path) -> PretrainReport:
     edge = max(1, len(rows) // 10)
     return PretrainReport(
         steps=int(rows[-1]["step"]),
+        images=int(rows[-1]["images"]),
         seconds=float(rows[-1]["seconds"]),
         first_loss=float(np.mean([r["loss"] for r in rows[:edge]])),
         last_loss=float(np.mean([r["loss"] for r in rows[-edge:]])),
