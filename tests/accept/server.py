@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from sam_infer.imaging.image_file import write_image
+from sam_infer.imaging.image_file import read_image, write_image
 from sam_infer.imaging.volume import Volume
 from sam_trainer.synthetic.patients import grid
 
@@ -118,6 +118,17 @@ class ServerProcess:
         """Let `VmHWM` begin anew."""
         if self.process is not None:
             Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def have_readers_loaded(self, folder: Path) -> None:
+        """Send an image that ITK reads, and take it back.
+
+        A server loads ITK in a reader's first pause, or for the first such file: hundreds of megabytes that are none of
+        what a test sends.
+        """
+        path = write_image(read_image(self.studies / "b.nii.gz"), folder / "good.mha")
+        sent = self.client.put("/datastore/image?image=good", files={"file": (path.name, path.read_bytes())})
+        assert sent.is_success, sent.text
+        self.client.delete("/datastore/image?id=good")
 
     def click(self, image: str, params: dict[str, Any]) -> httpx.Response:
         """A click as OHIF sends it: only the mask comes back."""

@@ -43,6 +43,7 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 def test_generated_requests(server: ServerProcess, tmp_path: Path) -> None:
     server.click("a", {"foreground": [[4, 4, 4]]})
+    server.have_readers_loaded(tmp_path)
     started, idle = time.time(), server.memory_mb()
     run = fuzz(server.address, tmp_path, CHECKS, EXAMPLES)
     high = server.memory_mb("VmHWM")

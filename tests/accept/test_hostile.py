@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sam_infer.imaging.image_file import read_image, write_image
 from tests.accept.result_rows import ResultRows
 from tests.accept.server import ServerProcess, two_images
 from tests.hostile.corpus import corpus
@@ -28,17 +27,11 @@ CLICK = {"params": json.dumps({"foreground": [[4, 4, 4]]})}
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """With two small images, idle, and every way in used once: what a first use loads is none of a file's doing.
-
-    Nor is ITK, which a server loads in a reader's first pause, or for the first file that nothing else reads.
-    """
+    """With two small images, idle, and its readers loaded."""
     process = ServerProcess(two_images(tmp_path / "studies"), tmp_path / "home")
     process.start()
     process.click("a", {"foreground": [[4, 4, 4]]})
-    read_by_itk = write_image(read_image(process.studies / "b.nii.gz"), tmp_path / "good.mha")
-    good = HostileFile("good", ".mha", read_by_itk.read_bytes())
-    answers = {way: reply.status_code for way, reply, _ in sent(process.client, good)}
-    assert answers["PUT /datastore/image"] == answers["POST /infer/sam_2d of a session"] == httpx.codes.OK, answers
+    process.have_readers_loaded(tmp_path)
     yield process
     process.stop()
 
