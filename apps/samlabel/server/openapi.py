@@ -110,10 +110,10 @@ def _operations(told: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
 
 def _security(method: str, path: str) -> list[dict[str, list[str]]]:
     """Which logins the gate asks for, one of them; none while it stands open."""
-    row = roles.needed(method.upper(), path)
-    if not LOGINS.on or (row is not None and row[1] == roles.ANYBODY):
+    _, role = roles.needed(method.upper(), path) or ("", "")
+    if not LOGINS.on or role == roles.ANYBODY:
         return []
-    enough: list[dict[str, list[str]]] = [{}] if row is not None and row[1] == MACHINE else []
+    enough: list[dict[str, list[str]]] = [{}] if role == MACHINE else []
     enough += [{BEARER: []}]
     return enough if LOGINS.desk is None else [*enough, {COOKIE: []}]
 
