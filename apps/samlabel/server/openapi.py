@@ -61,9 +61,6 @@ CONTENT = {
     ("get", "/session/{session_id}"): ("application/json", *IMAGE),
 }
 
-# How a request says who sends it; one of them is enough.
-BEARER, COOKIE = "token", "session"
-
 METHODS = ("get", "put", "post", "delete", "head", "patch", "options")
 
 
@@ -78,10 +75,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             operation["security"] = _security(method, path)
             paths.setdefault(path, {})[method] = operation
     told["paths"] = paths
-    told.setdefault("components", {})["securitySchemes"] = {
-        BEARER: {"type": "http", "scheme": "bearer"},
-        COOKIE: {"type": "apiKey", "in": "cookie", "name": session_cookie.name()},
-    }
+    told.setdefault("components", {})["securitySchemes"] = _logins()
     schemas = told.setdefault("components", {}).setdefault("schemas", {})
     schemas["Refusal"] = REFUSAL
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no client of ours gets
@@ -108,14 +102,20 @@ def _operations(told: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
                 yield path, method, told["paths"][path][method]
 
 
+def _logins() -> dict[str, Any]:
+    """The ways to say who asks, one of which is enough; none while the gate stands open."""
+    if not LOGINS.on:
+        return {}
+    bearer = {"token": {"type": "http", "scheme": "bearer"}}
+    cookie = {"session": {"type": "apiKey", "in": "cookie", "name": session_cookie.name()}}
+    return bearer if LOGINS.desk is None else bearer | cookie
+
+
 def _security(method: str, path: str) -> list[dict[str, list[str]]]:
-    """Which logins the gate asks for, one of them; none while it stands open."""
+    """Which logins a route asks for, one of them."""
     _, role = roles.needed(method.upper(), path) or ("", "")
-    if not LOGINS.on or role == roles.ANYBODY:
-        return []
-    enough: list[dict[str, list[str]]] = [{}] if role == MACHINE else []
-    enough += [{BEARER: []}]
-    return enough if LOGINS.desk is None else [*enough, {COOKIE: []}]
+    enough: list[dict[str, list[str]]] = [{name: []} for name in _logins() if role != roles.ANYBODY]
+    return [{}, *enough] if enough and role == MACHINE else enough
 
 
 def _responses(method: str, path: str, known: dict[str, Any]) -> dict[str, Any]:

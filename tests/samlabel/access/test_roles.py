@@ -120,8 +120,9 @@ def test_the_document_says_which_routes_ask_for_a_login(server: Server, logins_o
 
 
 def test_while_logins_are_off_the_document_asks_for_none(server: Server) -> None:
-    told = document(server.client.app)["paths"].values()
-    assert all(operation["security"] == [] for methods in told for operation in methods.values())
+    told = document(server.client.app)
+    assert told["components"]["securitySchemes"] == {}
+    assert all(operation["security"] == [] for methods in told["paths"].values() for operation in methods.values())
 
 
 def test_nobody_gets_more_than_the_list_from_the_whole_application(server: Server, logins_on: People) -> None:
